@@ -1,0 +1,175 @@
+#include "Demo.h"
+
+#include "Command.h"
+#include "Interruption.h"
+#include "slurm/SlurmConf.h"
+
+#include <Poco/Format.h>
+
+#include <algorithm>
+#include <fstream>
+#include <string>
+#include <utility>
+
+namespace HangDetection::Sim {
+
+namespace {
+
+using Kind = DemoJob::Kind;
+using Colour = Screen::Colour;
+
+constexpr const char* databaseName = "coder";
+
+/// Far more than the demo takes, even on a machine with much else to do.
+constexpr std::chrono::seconds patience{60};
+
+ThrowawayPostgres& withDatabase(ThrowawayPostgres& postgres)
+{
+    postgres.createDatabase(databaseName);
+    return postgres;
+}
+
+} // namespace
+
+Demo::Demo(Options options, Screen& screen)
+    : _options(std::move(options)),
+      _screen(screen),
+      _database(withDatabase(_postgres).connectionString(databaseName)),
+      _cluster(_database),
+      _listener(_postgres.connectionString(databaseName)),
+      _log([this](LogLevel level, const std::string& line) { printLog(level, line); })
+{
+    for (const DemoJob& job : _cluster.jobs())
+        _listener.follow(job.row.id);
+}
+
+bool Demo::run()
+{
+    introduce();
+    {
+        PluginHost plugin = loadPlugin();
+        watchUntilNothingIsHung();
+    }
+    const bool isComplete = summarize();
+    sayHowToLook();
+    return isComplete;
+}
+
+void Demo::introduce()
+{
+    _screen.line("PostgreSQL started in " + _postgres.directory().string());
+    _screen.line(Poco::format("%d jobs: %d running with heartbeats, %d silent for less than 5 minutes, "
+                              "%d not running, %d hung",
+                              static_cast<int>(_cluster.jobs().size()), _cluster.count(Kind::healthy),
+                              _cluster.count(Kind::quiet), _cluster.count(Kind::inactive),
+                              _cluster.count(Kind::hung)));
+}
+
+PluginHost Demo::loadPlugin()
+{
+    const std::filesystem::path slurmConf = _postgres.directory() / "slurm.conf";
+    std::ofstream(slurmConf) << "ClusterName=demo\nPluginDir=" << _options.pluginDirectory.string()
+                             << "\nJobSubmitPlugins=hang_detector\n";
+    std::ofstream(_postgres.directory() / "hang_detector.conf")
+        << "Connection=" << _postgres.connectionString(databaseName)
+        << "\n# Short, and few at a time, so that there is something to see.\nInterval=1s\nMaxJobsPerRun=3\n";
+    PluginHost plugin = PluginHost::fromSlurmConf(slurmConf);
+    _screen.line("plugin loaded from " + _options.pluginDirectory.string() +
+                 ", a run every second, 3 jobs at most in each");
+    _screen.line("");
+    return plugin;
+}
+
+void Demo::watchUntilNothingIsHung()
+{
+    const auto until = Clock::now() + patience;
+    const auto expected = static_cast<std::size_t>(_cluster.count(Kind::hung));
+    auto heartbeatDue = Clock::now();
+    while (_notifications.size() < expected && Clock::now() < until && !isInterrupted()) {
+        if (Clock::now() >= heartbeatDue) {
+            _cluster.sendHeartbeats(_database);
+            heartbeatDue += std::chrono::seconds(1);
+        }
+        showCounts();
+        if (const auto notification = _listener.next(std::chrono::milliseconds(100)))
+            showTermination(*notification);
+    }
+    // A notification too many would be a defect, so there is time for one to come.
+    while (const auto notification = _listener.next(std::chrono::milliseconds(500)))
+        showTermination(*notification);
+    showCounts();
+    _screen.endLive();
+}
+
+void Demo::showTermination(const BuildLogNotification& notification)
+{
+    _notifications[notification.jobId].push_back(notification.payload);
+    const auto job =
+        std::find_if(_cluster.jobs().begin(), _cluster.jobs().end(),
+                     [&](const DemoJob& candidate) { return candidate.row.id == notification.jobId; });
+    const std::string description =
+        job == _cluster.jobs().end() ? "" : job->row.type + ", " + job->description;
+    _screen.line(_screen.coloured("terminated ", Colour::good) + notification.jobId + "  " + description +
+                 "\n" + _screen.coloured("  notified " + notification.payload, Colour::faint));
+}
+
+void Demo::showCounts()
+{
+    const int running = count("started_at IS NOT NULL AND completed_at IS NULL");
+    const int hung = count(
+        "started_at IS NOT NULL AND completed_at IS NULL AND updated_at <= now() - interval '5 minutes'");
+    _screen.live(Poco::format("running %d  hung %d  terminated %d", running, hung,
+                              count("error LIKE '%terminated by hang detector.'")));
+}
+
+int Demo::count(const std::string& condition)
+{
+    return std::stoi(
+        _database.value("SELECT count(*) FROM provisioner_jobs WHERE $1 = '' AND " + condition, "").value());
+}
+
+bool Demo::summarize()
+{
+    const std::vector<Effect> effects = checkEffects(_cluster, _database, _notifications);
+    _screen.line("");
+    _screen.line(Poco::format("%-52s %9s %7s", std::string("effect, in number of jobs"),
+                              std::string("expected"), std::string("found")),
+                 Colour::strong);
+    for (const Effect& effect : effects) {
+        _screen.line(Poco::format("%-52s %9d %7d%s", effect.description, effect.expected, effect.found,
+                                  std::string(effect.isComplete() ? "" : "   <- missing")),
+                     effect.isComplete() ? Colour::good : Colour::bad);
+    }
+    const bool isComplete =
+        std::all_of(effects.begin(), effects.end(), [](const Effect& e) { return e.isComplete(); });
+    _screen.line("");
+    _screen.line(isComplete ? "every effect is there" : "effects are missing",
+                 isComplete ? Colour::good : Colour::bad);
+    return isComplete;
+}
+
+void Demo::sayHowToLook()
+{
+    const std::string psql = "psql -h " + _postgres.directory().string() + " -U postgres " + databaseName;
+    if (!_options.keepsServer) {
+        _screen.line("to look at the database with psql, run the demo with --keep");
+        return;
+    }
+    _postgres.keep();
+    std::string stop;
+    for (const std::string& word :
+         asUser("postgres", {_postgres.binaries() / "pg_ctl", "stop", "-D", _postgres.directory() / "data"}))
+        stop += word + " ";
+    _screen.line("the database is still running; look at it with");
+    _screen.line("    " + psql);
+    _screen.line("and when you are done, stop and remove it with");
+    _screen.line("    " + stop + "&& rm -r " + _postgres.directory().string());
+}
+
+void Demo::printLog(LogLevel level, const std::string& line)
+{
+    if (_options.isVerbose || level == LogLevel::error)
+        _screen.line(line, level == LogLevel::error ? Colour::bad : Colour::faint);
+}
+
+} // namespace HangDetection::Sim

@@ -1,0 +1,176 @@
+#include "DemoCluster.h"
+
+#include <algorithm>
+
+namespace HangDetection::Sim {
+
+namespace {
+
+using Kind = DemoJob::Kind;
+using State = DemoJob::State;
+
+BuildRow buildRow(int number, std::optional<std::string> state = std::nullopt)
+{
+    BuildRow row;
+    row.buildNumber = number;
+    row.state = std::move(state);
+    return row;
+}
+
+std::vector<DemoJob> allJobs()
+{
+    const std::string build = "workspace_build";
+    const std::string import = "template_version_import";
+    const std::string dryRun = "template_version_dry_run";
+    return {
+        {.kind = Kind::healthy,
+         .description = "start of a workspace",
+         .row = {.type = build, .updatedAgo = "2 seconds"},
+         .stages = {"Starting workspace"},
+         .build = buildRow(3, "own state")},
+        {.kind = Kind::healthy,
+         .description = "first start of a workspace",
+         .row = {.type = build, .updatedAgo = "1 second"},
+         .build = buildRow(1)},
+        {.kind = Kind::healthy,
+         .description = "stop of a workspace",
+         .row = {.type = build, .updatedAgo = "4 seconds"},
+         .stages = {"Stopping workspace"},
+         .build = buildRow(8)},
+        {.kind = Kind::healthy,
+         .description = "start since 3 hours",
+         .row = {.type = build, .startedAgo = "3 hours", .updatedAgo = "3 seconds"},
+         .build = buildRow(2)},
+        {.kind = Kind::healthy,
+         .description = "template import",
+         .row = {.type = import, .updatedAgo = "2 seconds"},
+         .stages = {"Parsing template parameters"}},
+        {.kind = Kind::healthy,
+         .description = "template dry run",
+         .row = {.type = dryRun, .updatedAgo = "5 seconds"}},
+        {.kind = Kind::quiet,
+         .description = "start, silent for 3 minutes",
+         .row = {.type = build, .updatedAgo = "3 minutes"},
+         .build = buildRow(5)},
+        {.kind = Kind::quiet,
+         .description = "import, silent for 4 minutes",
+         .row = {.type = import, .updatedAgo = "4 minutes"}},
+        {.kind = Kind::inactive,
+         .description = "waiting for a worker",
+         .row = {.type = import, .startedAgo = std::nullopt, .updatedAgo = "20 minutes"}},
+        {.kind = Kind::inactive,
+         .description = "completed an hour ago",
+         .row = {.type = build, .startedAgo = "2 hours", .updatedAgo = "1 hour", .completedAgo = "1 hour"},
+         .build = buildRow(1, "own state")},
+        {.description = "start without own state",
+         .row = {.type = build},
+         .stages = {"Queued", "Starting workspace"},
+         .build = buildRow(4),
+         .previousState = "state of build 3",
+         .expectedStage = "Starting workspace",
+         .expectedState = State::copied},
+        {.description = "stop with an empty state",
+         .row = {.type = build, .updatedAgo = "7 minutes"},
+         .stages = {"Stopping workspace"},
+         .build = buildRow(7, ""),
+         .previousState = "state of build 6",
+         .expectedStage = "Stopping workspace",
+         .expectedState = State::copied},
+        {.description = "start with own state",
+         .row = {.type = build, .updatedAgo = "6 minutes"},
+         .stages = {"Planning infrastructure"},
+         .build = buildRow(2, "own state"),
+         .previousState = "state of build 1",
+         .expectedStage = "Planning infrastructure",
+         .expectedState = State::own},
+        {.description = "first start of a workspace",
+         .row = {.type = build, .updatedAgo = "9 minutes"},
+         .stages = {"Starting workspace"},
+         .build = buildRow(1),
+         .expectedStage = "Starting workspace"},
+        {.description = "start, canceled",
+         .row = {.type = build, .canceledAgo = "8 minutes"},
+         .stages = {"Starting workspace", "Canceling"},
+         .build = buildRow(12),
+         .previousState = "state of build 11",
+         .expectedStage = "Canceling",
+         .expectedState = State::copied},
+        {.description = "start, silent for a day",
+         .row = {.type = build, .startedAgo = "25 hours", .updatedAgo = "24 hours"},
+         .build = buildRow(2),
+         .previousState = "state of build 1",
+         .expectedStage = "Unknown",
+         .expectedState = State::copied},
+        {.description = "import while parsing",
+         .row = {.type = import},
+         .stages = {"Setting up", "Parsing template parameters"},
+         .expectedStage = "Parsing template parameters"},
+        {.description = "import without a log",
+         .row = {.type = import, .updatedAgo = "11 minutes"},
+         .expectedStage = "Unknown"},
+        {.description = "import, canceled",
+         .row = {.type = import, .canceledAgo = "7 minutes"},
+         .stages = {"Setting up"},
+         .expectedStage = "Setting up"},
+        {.description = "dry run while planning",
+         .row = {.type = dryRun},
+         .stages = {"Planning infrastructure"},
+         .expectedStage = "Planning infrastructure"},
+        {.description = "dry run, stage empty",
+         .row = {.type = dryRun, .updatedAgo = "13 minutes"},
+         .stages = {""},
+         .expectedStage = "Unknown"},
+    };
+}
+
+void add(JobDatabase& database, DemoJob& job)
+{
+    job.row.id = database.addJob(job.row);
+    if (job.build) {
+        job.build->jobId = job.row.id;
+        job.build->workspaceId = database.addBuild(*job.build);
+    }
+    if (job.previousState) {
+        JobRow previous;
+        previous.completedAgo = "1 day";
+        BuildRow previousBuild = buildRow(job.build->buildNumber - 1, job.previousState);
+        previousBuild.workspaceId = job.build->workspaceId;
+        database.addBuildJob(previous, previousBuild);
+    }
+    for (const std::string& stage : job.stages)
+        database.addLog(job.row.id, stage);
+    job.before = jobRow(database, job.row.id);
+}
+
+} // namespace
+
+DemoCluster::DemoCluster(JobDatabase& database) : _jobs(allJobs())
+{
+    for (DemoJob& job : _jobs)
+        add(database, job);
+}
+
+int DemoCluster::count(DemoJob::Kind kind) const
+{
+    return static_cast<int>(
+        std::count_if(_jobs.begin(), _jobs.end(), [kind](const DemoJob& job) { return job.kind == kind; }));
+}
+
+void DemoCluster::sendHeartbeats(JobDatabase& database) const
+{
+    for (const DemoJob& job : _jobs) {
+        if (job.kind == Kind::healthy)
+            database.heartbeat(job.row.id);
+    }
+}
+
+std::string jobRow(JobDatabase& database, const std::string& jobId)
+{
+    return database
+        .value("SELECT concat(to_jsonb(j), to_jsonb(b)) FROM provisioner_jobs j"
+               " LEFT JOIN workspace_builds b ON b.job_id = j.id WHERE j.id = $1::uuid",
+               jobId)
+        .value_or("");
+}
+
+} // namespace HangDetection::Sim

@@ -1,0 +1,66 @@
+#pragma once
+
+#include "JobDatabase.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace HangDetection::Sim {
+
+struct DemoJob
+/// A job of the demo, with what the detector has to make of it.
+{
+    enum class Kind
+    {
+        healthy,  /// running; a heartbeat comes every second
+        quiet,    /// running, without a heartbeat, but not for five minutes yet
+        inactive, /// not running: waiting or completed long ago
+        hung
+    };
+
+    enum class State
+    {
+        none,  /// there is none, and none to copy
+        own,   /// the build's own state, which has to stay
+        copied /// the previous build's state
+    };
+
+    Kind kind = Kind::hung;
+    std::string description;
+    JobRow row;
+    std::vector<std::string> stages = {};
+    /// Of the log lines that the job already has, in their order.
+    std::optional<BuildRow> build = std::nullopt;
+    std::optional<std::string> previousState = std::nullopt;
+    /// Of the workspace's previous build; without it there is none.
+    std::string expectedStage = {};
+    State expectedState = State::none;
+    std::string before = {};
+    /// The whole row as it was put in.
+};
+
+class DemoCluster
+/// A little cluster's worth of provisioner jobs: healthy ones, hung ones of every
+/// sort, and some that are not running at all.
+{
+public:
+    explicit DemoCluster(JobDatabase& database);
+
+    /// Fills the database.
+
+    const std::vector<DemoJob>& jobs() const { return _jobs; }
+
+    int count(DemoJob::Kind kind) const;
+
+    void sendHeartbeats(JobDatabase& database) const;
+    /// Every healthy job reports.
+
+private:
+    std::vector<DemoJob> _jobs;
+};
+
+std::string jobRow(JobDatabase& database, const std::string& jobId);
+/// The whole row of a job and of its build, as one text.
+
+} // namespace HangDetection::Sim

@@ -1,0 +1,64 @@
+#include "HostLog.h"
+
+#include <string_view>
+
+namespace HangDetection::Sim {
+
+namespace {
+
+/// Slurm's log functions are plain C functions without a context. The mutex guards the
+/// life of the log: a plugin's thread may still write while its host is done with it.
+std::mutex currentMutex;
+HostLog* current = nullptr;
+
+/// The events with which the plugin reports a run (README, "The log").
+constexpr std::string_view runFinished = "job_submit/hang_detector: run finished ";
+constexpr std::string_view runFailed = "job_submit/hang_detector: run failed ";
+
+} // namespace
+
+HostLog::HostLog(Printer printer) : _printer(std::move(printer))
+{
+    const std::lock_guard lock(currentMutex);
+    current = this;
+}
+
+HostLog::~HostLog()
+{
+    const std::lock_guard lock(currentMutex);
+    current = nullptr;
+}
+
+void HostLog::write(LogLevel level, const std::string& line)
+{
+    const std::lock_guard lock(_mutex);
+    _printer(level, line);
+    const bool isFailed = line.starts_with(runFailed);
+    if (!isFailed && !line.starts_with(runFinished))
+        return;
+    ++_runs;
+    if (isFailed)
+        ++_failedRuns;
+    _runReported.notify_all();
+}
+
+bool HostLog::waitForRuns(int runs, std::chrono::milliseconds atMost)
+{
+    std::unique_lock lock(_mutex);
+    return _runReported.wait_for(lock, atMost, [&] { return _runs >= runs; });
+}
+
+int HostLog::failedRuns() const
+{
+    const std::lock_guard lock(_mutex);
+    return _failedRuns;
+}
+
+void writeToHostLog(LogLevel level, const std::string& line)
+{
+    const std::lock_guard lock(currentMutex);
+    if (current != nullptr)
+        current->write(level, line);
+}
+
+} // namespace HangDetection::Sim

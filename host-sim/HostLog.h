@@ -1,0 +1,57 @@
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <string>
+
+namespace HangDetection::Sim {
+
+enum class LogLevel
+/// The levels of Slurm's log that a plugin can write to.
+{
+    error,
+    info,
+    verbose,
+    debug,
+};
+
+class HostLog
+/// What the loaded plugin writes to the log of its host. It is told to whoever runs the
+/// simulation, and the runs that the plugin reports in it are counted. Written to by
+/// any thread.
+{
+public:
+    using Printer = std::function<void(LogLevel, const std::string&)>;
+
+    explicit HostLog(Printer printer);
+    /// Until it is destroyed this is the log that Slurm's log functions write to.
+    /// The printer is called for one line at a time.
+
+    ~HostLog();
+
+    HostLog(const HostLog&) = delete;
+    HostLog& operator=(const HostLog&) = delete;
+
+    void write(LogLevel level, const std::string& line);
+
+    bool waitForRuns(int runs, std::chrono::milliseconds atMost);
+    /// True when the plugin has reported so many finished runs, failed ones included;
+    /// waits for them at most so long.
+
+    int failedRuns() const;
+    /// How many of the runs reported ended with an error.
+
+private:
+    const Printer _printer;
+    mutable std::mutex _mutex;
+    std::condition_variable _runReported;
+    int _runs = 0;
+    int _failedRuns = 0;
+};
+
+void writeToHostLog(LogLevel level, const std::string& line);
+/// Writes to the HostLog of this process; without one the line is dropped.
+
+} // namespace HangDetection::Sim

@@ -1,0 +1,137 @@
+#include "JobDatabase.h"
+
+#include "data/Connection.h"
+#include "data/ConnectionString.h"
+
+#include <Poco/Data/PostgreSQL/Connector.h>
+#include <Poco/Nullable.h>
+#include <Poco/Tuple.h>
+#include <Poco/UUIDGenerator.h>
+
+namespace HangDetection::Sim {
+
+namespace {
+
+using namespace Poco::Data::Keywords;
+
+using NullableText = Poco::Nullable<std::string>;
+
+NullableText nullable(const std::optional<std::string>& text)
+{
+    return text ? NullableText(*text) : NullableText();
+}
+
+std::string idOrNew(const std::string& id)
+{
+    return id.empty() ? JobDatabase::newId() : id;
+}
+
+Poco::Data::Session connect(const std::string& connectionString)
+{
+    prepareDatabaseLibraries();
+    return {Poco::Data::PostgreSQL::Connector::KEY, ConnectionString::parse(connectionString).secretText()};
+}
+
+} // namespace
+
+JobDatabase::JobDatabase(const std::string& connectionString) : _session(connect(connectionString)) {}
+
+std::string JobDatabase::addJob(const JobRow& row)
+{
+    std::string id = idOrNew(row.id);
+    std::string type = row.type;
+    std::string updated = row.updatedAgo;
+    NullableText started = nullable(row.startedAgo);
+    NullableText canceled = nullable(row.canceledAgo);
+    NullableText completed = nullable(row.completedAgo);
+    _session
+        << "INSERT INTO provisioner_jobs (id, created_at, updated_at, started_at, canceled_at, completed_at,"
+           " organization_id, initiator_id, file_id, provisioner, storage_method, type, worker_id)"
+           " VALUES ($1::uuid, now() - interval '1 hour', now() - $2::interval, now() - $3::interval,"
+           " now() - $4::interval, now() - $5::interval, gen_random_uuid(), gen_random_uuid(),"
+           " gen_random_uuid(), 'terraform', 'file', $6::provisioner_job_type, gen_random_uuid())",
+        use(id), use(updated), use(started), use(canceled), use(completed), use(type), now;
+    return id;
+}
+
+std::string JobDatabase::addBuild(const BuildRow& row)
+{
+    std::string jobId = row.jobId;
+    std::string workspaceId = idOrNew(row.workspaceId);
+    int buildNumber = row.buildNumber;
+    NullableText state = nullable(row.state);
+    _session << "INSERT INTO workspace_builds (id, created_at, updated_at, workspace_id, template_version_id,"
+                " build_number, transition, initiator_id, provisioner_state, job_id)"
+                " VALUES (gen_random_uuid(), now() - interval '1 hour', now() - interval '1 hour', $1::uuid,"
+                " gen_random_uuid(), $2, 'start', gen_random_uuid(), convert_to($3, 'UTF8'), $4::uuid)",
+        use(workspaceId), use(buildNumber), use(state), use(jobId), now;
+    return workspaceId;
+}
+
+std::string JobDatabase::addBuildJob(const JobRow& job, BuildRow build)
+{
+    JobRow buildJob = job;
+    buildJob.type = "workspace_build";
+    build.jobId = addJob(buildJob);
+    addBuild(build);
+    return build.jobId;
+}
+
+void JobDatabase::addLog(const std::string& jobId, const std::string& stage, const std::string& output)
+{
+    std::string id = jobId;
+    std::string stageText = stage;
+    std::string outputText = output;
+    _session << "INSERT INTO provisioner_job_logs (job_id, created_at, source, level, stage, output)"
+                " VALUES ($1::uuid, now() - interval '6 minutes', 'provisioner', 'info', $2, $3)",
+        use(id), use(stageText), use(outputText), now;
+}
+
+void JobDatabase::heartbeat(const std::string& jobId)
+{
+    std::string id = jobId;
+    _session << "UPDATE provisioner_jobs SET updated_at = now() WHERE id = $1::uuid", use(id), now;
+}
+
+std::vector<LogRow> JobDatabase::logs(const std::string& jobId)
+{
+    std::string id = jobId;
+    std::vector<Poco::Tuple<Poco::Int64, std::string, std::string, std::string, std::string, Poco::Int64>>
+        rows;
+    _session << "SELECT l.id, l.source::text, l.level::text, l.stage, l.output,"
+                " coalesce((extract(epoch FROM l.created_at - j.completed_at) * 1000000)::bigint, 0)"
+                " FROM provisioner_job_logs l JOIN provisioner_jobs j ON j.id = l.job_id"
+                " WHERE l.job_id = $1::uuid ORDER BY l.id",
+        into(rows), use(id), now;
+    std::vector<LogRow> result;
+    result.reserve(rows.size());
+    for (const auto& row : rows)
+        result.push_back(
+            {row.get<0>(), row.get<1>(), row.get<2>(), row.get<3>(), row.get<4>(), row.get<5>()});
+    return result;
+}
+
+std::optional<std::string> JobDatabase::value(const std::string& sql, const std::string& parameter)
+{
+    std::string text = parameter;
+    NullableText result;
+    _session << sql, into(result), use(text), now;
+    return result.isNull() ? std::nullopt : std::optional(result.value());
+}
+
+bool JobDatabase::isTrue(const std::string& sql, const std::string& parameter)
+{
+    return value("SELECT (" + sql + ")::text", parameter) == "true";
+}
+
+void JobDatabase::execute(const std::string& sql)
+{
+    _session << sql, now;
+}
+
+std::string JobDatabase::newId()
+{
+    return Poco::UUIDGenerator::defaultGenerator().createRandom().toString();
+}
+
+} // namespace HangDetection::Sim

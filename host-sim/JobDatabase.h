@@ -1,0 +1,88 @@
+#pragma once
+
+#include <Poco/Data/Session.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace HangDetection::Sim {
+
+struct JobRow
+/// A row of provisioner_jobs. Times are PostgreSQL intervals before now; the defaults
+/// are those of a job that is hung for five minutes and a bit.
+{
+    std::string id = {};
+    /// Empty: a new one.
+    std::string type = "template_version_import";
+    std::optional<std::string> startedAgo = "20 minutes";
+    std::string updatedAgo = "301 seconds";
+    std::optional<std::string> canceledAgo = std::nullopt;
+    std::optional<std::string> completedAgo = std::nullopt;
+};
+
+struct BuildRow
+/// A row of workspace_builds.
+{
+    std::string jobId;
+    std::string workspaceId = {};
+    /// Empty: a new one.
+    int buildNumber = 1;
+    std::optional<std::string> state = std::nullopt;
+    /// The state as text; it is stored as its bytes.
+};
+
+struct LogRow
+/// A row of provisioner_job_logs.
+{
+    std::int64_t id = 0;
+    std::string source;
+    std::string level;
+    std::string stage;
+    std::string output;
+    std::int64_t microsAfterCompletion = 0;
+    /// created_at, counted from the job's completed_at.
+};
+
+class JobDatabase
+/// Puts rows into a job database, and looks at what became of them. Used by one thread.
+{
+public:
+    explicit JobDatabase(const std::string& connectionString);
+    /// Connects. Throws Poco::Exception.
+
+    std::string addJob(const JobRow& row = {});
+    /// Adds a job and returns its id.
+
+    std::string addBuild(const BuildRow& row);
+    /// Adds a workspace build and returns the id of its workspace.
+
+    std::string addBuildJob(const JobRow& job, BuildRow build);
+    /// Adds a job of type workspace_build with its build, and returns the id of the job.
+
+    void addLog(const std::string& jobId, const std::string& stage, const std::string& output = "a line");
+
+    void heartbeat(const std::string& jobId);
+    /// What a worker does every few seconds.
+
+    std::vector<LogRow> logs(const std::string& jobId);
+    /// The job's log in the order of its ids.
+
+    std::optional<std::string> value(const std::string& sql, const std::string& parameter);
+    /// The first column of the only row of a query with one parameter, as text;
+    /// nothing when it is null.
+
+    bool isTrue(const std::string& sql, const std::string& parameter);
+    /// Whether a query with one parameter answers true.
+
+    void execute(const std::string& sql);
+
+    static std::string newId();
+    /// A random uuid.
+
+private:
+    Poco::Data::Session _session;
+};
+
+} // namespace HangDetection::Sim

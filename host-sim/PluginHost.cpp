@@ -1,0 +1,147 @@
+#include "PluginHost.h"
+
+#include "slurm/SlurmConf.h"
+
+#include <Poco/String.h>
+#include <Poco/StringTokenizer.h>
+
+#include <slurm/slurm.h>
+#include <slurm/slurm_errno.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdint>
+#include <cstdlib>
+#include <dlfcn.h>
+#include <optional>
+#include <string_view>
+#include <system_error>
+#include <unistd.h>
+#include <utility>
+
+namespace HangDetection::Sim {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr const char* pluginName = "hang_detector";
+constexpr std::string_view pluginType = "job_submit/hang_detector";
+constexpr const char* pluginFile = "job_submit_hang_detector.so";
+
+std::string versionText(std::uint32_t version)
+{
+    const std::string minor = std::to_string(SLURM_VERSION_MINOR(version));
+    return std::to_string(SLURM_VERSION_MAJOR(version)) + "." + (minor.size() < 2 ? "0" : "") + minor + "." +
+           std::to_string(SLURM_VERSION_MICRO(version));
+}
+
+fs::path findPlugin(const std::string& pluginDirs)
+{
+    const Poco::StringTokenizer directories(
+        pluginDirs, ":", Poco::StringTokenizer::TOK_TRIM | Poco::StringTokenizer::TOK_IGNORE_EMPTY);
+    for (const std::string& directory : directories) {
+        std::error_code error;
+        if (!fs::is_directory(directory, error))
+            throw PluginError("PluginDir: " + directory + " is not a directory; slurmctld would not start");
+    }
+    for (const std::string& directory : directories) {
+        fs::path file = fs::path(directory) / pluginFile;
+        std::error_code error;
+        if (fs::is_regular_file(file, error))
+            return file;
+    }
+    throw PluginError(std::string(pluginFile) + " is not in PluginDir (" + pluginDirs + ")");
+}
+
+} // namespace
+
+PluginHost PluginHost::fromSlurmConf(const fs::path& slurmConf)
+{
+    const SlurmConf conf = SlurmConf::read(slurmConf);
+    const Poco::StringTokenizer plugins(conf.find("JobSubmitPlugins").value_or(""), ",",
+                                        Poco::StringTokenizer::TOK_TRIM);
+    // Slurm takes a name with the prefix of its type as well.
+    if (std::none_of(plugins.begin(), plugins.end(),
+                     [](const std::string& name) { return name == pluginName || name == pluginType; }))
+        throw PluginError(slurmConf.string() + ": JobSubmitPlugins does not name " + pluginName +
+                          "; add JobSubmitPlugins=" + pluginName);
+
+    const std::string location = fs::absolute(slurmConf).string();
+    setenv("SLURM_CONF", location.c_str(), 1); // NOLINT(concurrency-mt-unsafe): no other thread yet
+    return PluginHost(findPlugin(conf.find("PluginDir").value_or(SLURM_PLUGIN_DIR)));
+}
+
+PluginHost::PluginHost(const fs::path& file) : _file(file)
+{
+    if (access(file.c_str(), R_OK) != 0)
+        throw PluginError(file.string() + ": " + std::generic_category().message(errno));
+    _handle = dlopen(file.c_str(), RTLD_LAZY);
+    if (_handle == nullptr)
+        throw PluginError(std::string("cannot be opened: ") + dlerror()); // NOLINT(concurrency-mt-unsafe)
+    try {
+        check();
+    } catch (...) {
+        dlclose(std::exchange(_handle, nullptr));
+        throw;
+    }
+}
+
+PluginHost::PluginHost(PluginHost&& other) noexcept
+    : _file(std::move(other._file)), _handle(std::exchange(other._handle, nullptr))
+{}
+
+PluginHost::~PluginHost()
+{
+    if (_handle == nullptr)
+        return;
+    if (void* const fini = symbol("fini"); fini != nullptr)
+        reinterpret_cast<int (*)()>(fini)();
+    dlclose(_handle);
+}
+
+void PluginHost::submitJob()
+{
+    job_desc_msg_t job{};
+    char* message = nullptr;
+    const auto submit =
+        reinterpret_cast<int (*)(job_desc_msg_t*, std::uint32_t, char**)>(symbol("job_submit"));
+    const auto modify =
+        reinterpret_cast<int (*)(job_desc_msg_t*, void*, std::uint32_t)>(symbol("job_modify"));
+    if (submit(&job, getuid(), &message) != SLURM_SUCCESS || modify(&job, nullptr, getuid()) != SLURM_SUCCESS)
+        throw PluginError(_file.string() + ": the plugin refused a job");
+}
+
+void* PluginHost::symbol(const char* name) const
+{
+    return dlsym(_handle, name);
+}
+
+void PluginHost::check() const
+{
+    const auto* const type = static_cast<const char*>(symbol("plugin_type"));
+    const auto* const version = static_cast<const std::uint32_t*>(symbol("plugin_version"));
+    for (const char* const name : {"plugin_name", "plugin_type", "plugin_version"}) {
+        if (symbol(name) == nullptr)
+            throw PluginError(_file.string() + ": the symbol " + name + " is missing");
+    }
+    if (type != pluginType)
+        throw PluginError(_file.string() + ": is of type " + type + ", not " + std::string(pluginType));
+    if (*version != SLURM_VERSION_NUMBER)
+        throw PluginError(_file.string() + ": was built for Slurm " + versionText(*version) + ", not " +
+                          slurmVersion());
+    if (void* const init = symbol("init");
+        init != nullptr && reinterpret_cast<int (*)()>(init)() != SLURM_SUCCESS)
+        throw PluginError(_file.string() + ": init failed; slurmctld would not start");
+    for (const char* const name : {"job_submit", "job_modify"}) {
+        if (symbol(name) == nullptr)
+            throw PluginError(_file.string() + ": the symbol " + name + " is missing");
+    }
+}
+
+std::string slurmVersion()
+{
+    return versionText(SLURM_VERSION_NUMBER);
+}
+
+} // namespace HangDetection::Sim

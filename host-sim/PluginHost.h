@@ -1,0 +1,60 @@
+#pragma once
+
+#include <filesystem>
+#include <stdexcept>
+#include <string>
+
+namespace HangDetection::Sim {
+
+class PluginError : public std::runtime_error
+/// Why slurmctld would not load a plugin.
+{
+public:
+    using std::runtime_error::runtime_error;
+};
+
+class PluginHost
+/// A job submit plugin, loaded and called as slurmctld does it.
+{
+public:
+    static PluginHost fromSlurmConf(const std::filesystem::path& slurmConf);
+    /// Loads job_submit_hang_detector.so from the first directory of PluginDir that
+    /// has it, when JobSubmitPlugins names hang_detector, and sets SLURM_CONF as
+    /// slurmctld does. Throws PluginError, or SettingsError for the file itself.
+
+    explicit PluginHost(const std::filesystem::path& file);
+    /// Opens, checks and initialises the plugin, in slurmctld's order: the file can be
+    /// read; dlopen with RTLD_LAZY; plugin_name, plugin_type and plugin_version are
+    /// there; the type is the one asked for (slurmctld itself trusts the file's name);
+    /// the version is exactly this Slurm's; init succeeds; job_submit and job_modify
+    /// are there. Throws PluginError.
+
+    ~PluginHost();
+    /// Calls fini and closes the plugin, unless it was abandoned.
+
+    PluginHost(PluginHost&& other) noexcept;
+    PluginHost(const PluginHost&) = delete;
+    PluginHost& operator=(const PluginHost&) = delete;
+    PluginHost& operator=(PluginHost&&) = delete;
+
+    void submitJob();
+
+    /// Calls job_submit and job_modify, as slurmctld does for every sbatch. Throws
+    /// PluginError when the plugin refuses the job.
+
+    void abandon() noexcept { _handle = nullptr; }
+
+    /// Leaves the plugin loaded and running, as slurmctld does when it exits.
+
+private:
+    void* symbol(const char* name) const;
+    void check() const;
+
+    std::filesystem::path _file;
+    void* _handle = nullptr;
+};
+
+std::string slurmVersion();
+/// The Slurm release that this program was built for, as "22.05.8".
+
+} // namespace HangDetection::Sim

@@ -1,0 +1,242 @@
+// hang-detector-sim: loads the plugin as slurmctld does, and shows what it does.
+
+#include "Demo.h"
+#include "HostLog.h"
+#include "Interruption.h"
+#include "PluginHost.h"
+#include "Screen.h"
+#include "SettingsFile.h"
+
+#include <Poco/AutoPtr.h>
+#include <Poco/DateTimeFormatter.h>
+#include <Poco/LocalDateTime.h>
+#include <Poco/Util/Application.h>
+#include <Poco/Util/HelpFormatter.h>
+#include <Poco/Util/IntValidator.h>
+#include <Poco/Util/Option.h>
+#include <Poco/Util/OptionException.h>
+#include <Poco/Util/OptionSet.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <exception>
+#include <filesystem>
+#include <iostream>
+#include <limits>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace HangDetection::Sim {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// How often the host has a job to submit.
+constexpr std::chrono::milliseconds submitInterval{100};
+
+constexpr int exitInterrupted = 130;
+
+fs::path builtPluginDirectory()
+/// The plugin of the same build or installation: lib beside bin in a build folder,
+/// Slurm's plugin directory once installed.
+{
+    const fs::path built = fs::read_symlink("/proc/self/exe").parent_path().parent_path() / "lib";
+    return fs::exists(built / "job_submit_hang_detector.so") ? built : fs::path(SLURM_PLUGIN_DIR);
+}
+
+} // namespace
+
+class Simulator : public Poco::Util::Application
+{
+protected:
+    void defineOptions(Poco::Util::OptionSet& options) override
+    {
+        using Poco::Util::Option;
+        Application::defineOptions(options);
+        const auto flag = [&](const char* name, const char* description) {
+            options.addOption(Option(name, "", description).binding(name));
+        };
+        const auto value = [&](const char* name, const char* argument, const char* description) {
+            return Option(name, "", description).argument(argument).binding(name);
+        };
+        const auto number = [&](const char* name, const char* argument, const char* description) {
+            return value(name, argument, description)
+                .validator(new Poco::Util::IntValidator(1, std::numeric_limits<int>::max()));
+        };
+        flag("demo", "show the plugin at work on a database of its own; needs nothing else");
+        flag("keep", "with --demo: leave the database running at the end");
+        options.addOption(value("slurm-conf", "FILE",
+                                "load the plugin that this slurm.conf names (PluginDir, JobSubmitPlugins, "
+                                "SlurmctldParameters); runs until --runs, --duration or Ctrl-C ends it"));
+        options.addOption(
+            number("runs", "N",
+                   "unload the plugin after it has reported N runs; exit status 1 if one of them "
+                   "ended with an error, or if there were fewer"));
+        options.addOption(number("duration", "SECONDS", "unload the plugin after this time"));
+        options.addOption(
+            number("load-cycles", "N", "load, initialise, finalise and close the plugin N times"));
+        flag("exit-without-fini", "end by exit() with the plugin running, as slurmctld does");
+        flag("verbose", "print the plugin's log with its debug lines");
+        flag("help", "print this");
+        flag("version", "print the version, and the Slurm release that it simulates");
+    }
+
+    void handleOption(const std::string& name, const std::string& value) override
+    {
+        Application::handleOption(name, value);
+        _given.push_back(name);
+        if (name == "help" || name == "version")
+            stopOptionsProcessing();
+    }
+
+    int main(const std::vector<std::string>& arguments) override
+    {
+        if (isGiven("help"))
+            return printHelp();
+        if (isGiven("version")) {
+            std::cout << "hang-detector-sim " HANG_DETECTOR_VERSION " (Slurm " << slurmVersion() << ")\n";
+            return EXIT_OK;
+        }
+        try {
+            checkUsage(arguments);
+        } catch (const UsageError& error) {
+            std::cerr << "hang-detector-sim: " << error.what() << "; see hang-detector-sim --help\n";
+            return EXIT_USAGE;
+        }
+        try {
+            catchInterruption();
+            return isGiven("demo") ? runDemo() : runWithSlurmConf();
+        } catch (const std::exception& exception) {
+            std::cerr << "hang-detector-sim: " << exception.what() << '\n';
+            return 1;
+        }
+    }
+
+private:
+    class UsageError : public std::runtime_error
+    {
+    public:
+        using std::runtime_error::runtime_error;
+    };
+
+    bool isGiven(const std::string& option) const
+    {
+        return std::find(_given.begin(), _given.end(), option) != _given.end();
+    }
+
+    void checkUsage(const std::vector<std::string>& arguments) const
+    {
+        if (!arguments.empty())
+            throw UsageError("unexpected argument " + arguments.front());
+        if (isGiven("demo") == isGiven("slurm-conf"))
+            throw UsageError("either --demo or --slurm-conf FILE is needed");
+        for (const char* const option : {"runs", "duration", "load-cycles", "exit-without-fini"}) {
+            if (isGiven("demo") && isGiven(option))
+                throw UsageError(std::string("--") + option + " goes with --slurm-conf");
+        }
+        if (isGiven("keep") && !isGiven("demo"))
+            throw UsageError("--keep goes with --demo");
+        for (const char* const option : {"runs", "duration", "exit-without-fini"}) {
+            if (isGiven("load-cycles") && isGiven(option))
+                throw UsageError(std::string("--") + option + " does not go with --load-cycles");
+        }
+    }
+
+    int printHelp() const
+    {
+        Poco::Util::HelpFormatter help(options());
+        help.setCommand("hang-detector-sim");
+        help.setUsage("--demo | --slurm-conf FILE  [options]");
+        help.setHeader("Loads the hang detector as slurmctld does, and shows what it does.");
+        help.setWidth(100);
+        help.format(std::cout);
+        return EXIT_OK;
+    }
+
+    int runDemo()
+    {
+        Screen screen;
+        screen.live("starting PostgreSQL ...");
+        Demo demo({.pluginDirectory = builtPluginDirectory(),
+                   .isVerbose = isGiven("verbose"),
+                   .keepsServer = isGiven("keep")},
+                  screen);
+        const bool isComplete = demo.run();
+        if (isInterrupted())
+            return exitInterrupted;
+        return isComplete ? EXIT_OK : 1;
+    }
+
+    int runWithSlurmConf()
+    {
+        HostLog log([this](LogLevel level, const std::string& line) { printLog(level, line); });
+        const fs::path slurmConf = config().getString("slurm-conf");
+        if (isGiven("load-cycles"))
+            return runLoadCycles(slurmConf);
+
+        PluginHost plugin = PluginHost::fromSlurmConf(slurmConf);
+        const int runs = isGiven("runs") ? config().getInt("runs") : std::numeric_limits<int>::max();
+        const bool isComplete = serve(plugin, log, runs) || !isGiven("runs");
+        const int status = isComplete && (!isGiven("runs") || log.failedRuns() == 0) ? int(EXIT_OK) : 1;
+        if (isGiven("exit-without-fini")) {
+            plugin.abandon();
+            std::exit(status); // NOLINT(concurrency-mt-unsafe): that the plugin's thread runs on is the point
+        }
+        return status;
+    }
+
+    bool serve(PluginHost& plugin, HostLog& log, int runs)
+    /// Does what slurmctld does with the plugin until it has reported so many runs. False
+    /// when the duration or a signal ended it before.
+    {
+        const auto end = isGiven("duration")
+                             ? Clock::now() + std::chrono::seconds(config().getInt("duration"))
+                             : Clock::time_point::max();
+        while (!log.waitForRuns(runs, submitInterval)) {
+            if (Clock::now() >= end || isInterrupted())
+                return false;
+            plugin.submitJob();
+        }
+        return true;
+    }
+
+    int runLoadCycles(const fs::path& slurmConf)
+    {
+        const int cycles = config().getInt("load-cycles");
+        for (int cycle = 0; cycle < cycles && !isInterrupted(); ++cycle)
+            PluginHost::fromSlurmConf(slurmConf).submitJob();
+        std::cout << cycles << " load cycles\n";
+        return EXIT_OK;
+    }
+
+    void printLog(LogLevel level, const std::string& line) const
+    {
+        const bool isDebug = level == LogLevel::debug || level == LogLevel::verbose;
+        if (isDebug && !isGiven("verbose"))
+            return;
+        const std::string prefix = level == LogLevel::error ? "error: " : isDebug ? "debug:  " : "";
+        std::cout << Poco::DateTimeFormatter::format(Poco::LocalDateTime(), "[%Y-%m-%dT%H:%M:%S.%i] ")
+                  << prefix << line << std::endl;
+    }
+
+    std::vector<std::string> _given;
+};
+
+} // namespace HangDetection::Sim
+
+int main(int argc, char** argv)
+{
+    Poco::AutoPtr<HangDetection::Sim::Simulator> simulator = new HangDetection::Sim::Simulator;
+    try {
+        simulator->init(argc, argv);
+    } catch (const Poco::Util::OptionException& exception) {
+        std::cerr << "hang-detector-sim: " << exception.displayText() << "; see hang-detector-sim --help\n";
+        return Poco::Util::Application::EXIT_USAGE;
+    }
+    return simulator->run();
+}

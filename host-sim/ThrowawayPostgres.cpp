@@ -1,0 +1,130 @@
+#include "ThrowawayPostgres.h"
+
+#include "Command.h"
+#include "Schema.h"
+
+#include <libpq-fe.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <fstream>
+#include <memory>
+#include <stdexcept>
+#include <system_error>
+#include <unistd.h>
+
+namespace HangDetection::Sim {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr const char* serverUser = "postgres";
+
+fs::path findBinaries()
+/// Debian keeps the server's programs off PATH, in a directory for each version.
+{
+    fs::path newest;
+    int newestVersion = 0;
+    std::error_code error;
+    for (const auto& entry : fs::directory_iterator("/usr/lib/postgresql", error)) {
+        const int version =
+            std::atoi(entry.path().filename().c_str()); // NOLINT(cert-err34-c): 0 will do for no number
+        if (version > newestVersion && fs::exists(entry.path() / "bin/initdb")) {
+            newest = entry.path() / "bin";
+            newestVersion = version;
+        }
+    }
+    if (newest.empty())
+        throw std::runtime_error("no PostgreSQL server on this machine (no "
+                                 "/usr/lib/postgresql/*/bin/initdb); apt-get install postgresql");
+    return newest;
+}
+
+fs::path makeDirectory()
+{
+    std::string path = (fs::temp_directory_path() / "hang-detector-XXXXXX").string();
+    if (mkdtemp(path.data()) == nullptr)
+        throw std::runtime_error(path + ": cannot be made: " + std::generic_category().message(errno));
+    // Others have to come through to the socket, among them SlurmUser.
+    fs::permissions(path, fs::perms::owner_all | fs::perms::group_read | fs::perms::group_exec |
+                              fs::perms::others_read | fs::perms::others_exec);
+    return path;
+}
+
+void execute(const std::string& connectionString, const std::string& sql)
+{
+    const std::unique_ptr<PGconn, decltype(&PQfinish)> connection(PQconnectdb(connectionString.c_str()),
+                                                                  &PQfinish);
+    const std::unique_ptr<PGresult, decltype(&PQclear)> result(PQexec(connection.get(), sql.c_str()),
+                                                               &PQclear);
+    const auto status = PQresultStatus(result.get());
+    if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
+        throw std::runtime_error(PQerrorMessage(connection.get()));
+}
+
+} // namespace
+
+ThrowawayPostgres::ThrowawayPostgres() : _binaries(findBinaries()), _directory(makeDirectory())
+{
+    try {
+        if (geteuid() == 0)
+            mustRun({"chown", serverUser, _directory.string()});
+        const fs::path data = _directory / "data";
+        mustRun(asUser(serverUser, {_binaries / "initdb", "--pgdata", data, "--username", "postgres",
+                                    "--auth", "trust", "--encoding", "UTF8", "--no-locale", "--no-sync"}));
+        std::ofstream settings(data / "postgresql.conf", std::ios::app);
+        settings << "listen_addresses = ''\n"
+                 << "unix_socket_directories = '" << _directory.string() << "'\n"
+                 << "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\n"
+                 << "shared_buffers = 32MB\nlog_min_messages = warning\n";
+        settings.close();
+        start();
+    } catch (...) {
+        remove();
+        throw;
+    }
+}
+
+ThrowawayPostgres::~ThrowawayPostgres()
+{
+    if (!_isKept)
+        remove();
+}
+
+void ThrowawayPostgres::start()
+{
+    mustRun(asUser(serverUser, {_binaries / "pg_ctl", "start", "--wait", "--silent", "--pgdata",
+                                _directory / "data", "--log", _directory / "postgres.log"}));
+    _isRunning = true;
+}
+
+void ThrowawayPostgres::stop(const std::string& mode)
+{
+    mustRun(asUser(serverUser, {_binaries / "pg_ctl", "stop", "--wait", "--silent", "--mode", mode,
+                                "--pgdata", _directory / "data"}));
+    _isRunning = false;
+}
+
+void ThrowawayPostgres::createDatabase(const std::string& name) const
+{
+    execute(connectionString("postgres"), "CREATE DATABASE " + name);
+    execute(connectionString(name), schemaSql);
+}
+
+std::string ThrowawayPostgres::connectionString(const std::string& database) const
+{
+    return "host=" + _directory.string() + " user=postgres dbname=" + database;
+}
+
+void ThrowawayPostgres::remove() noexcept
+{
+    try {
+        if (_isRunning)
+            stop("immediate");
+        fs::remove_all(_directory);
+    } catch (...) { // NOLINT(bugprone-empty-catch): what cannot be removed stays in the temporary directory
+    }
+}
+
+} // namespace HangDetection::Sim

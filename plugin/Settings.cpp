@@ -1,0 +1,160 @@
+#include "Settings.h"
+
+#include "Duration.h"
+#include "SettingsFile.h"
+
+#include <Poco/String.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <optional>
+#include <vector>
+
+namespace HangDetection {
+
+namespace {
+
+using std::chrono::seconds;
+
+std::string quoted(const std::string& value)
+{
+    return "'" + value + "'";
+}
+
+seconds durationWithin(const SettingsFile& file, const SettingsEntry& entry, seconds least, seconds most)
+{
+    const std::string allowed = "; allowed: " + formatDuration(least) + " to " + formatDuration(most) +
+                                ", in seconds or with s, m or h (90, 90s, 5m, 1h)";
+    const auto duration = parseDuration(entry.value);
+    if (!duration)
+        file.refuse(entry, quoted(entry.value) + " is not a duration" + allowed);
+    if (*duration < least || *duration > most)
+        file.refuse(entry, quoted(entry.value) + " is out of range" + allowed);
+    return *duration;
+}
+
+int numberWithin(const SettingsFile& file, const SettingsEntry& entry, int least, int most)
+{
+    int number = 0;
+    const char* const end = entry.value.data() + entry.value.size();
+    const auto [rest, error] = std::from_chars(entry.value.data(), end, number);
+    if (error != std::errc{} || rest != end || number < least || number > most)
+        file.refuse(entry, quoted(entry.value) + " is not allowed; allowed: a whole number from " +
+                               std::to_string(least) + " to " + std::to_string(most));
+    return number;
+}
+
+struct Key
+/// A key of hang_detector.conf and how its value gets into the settings.
+{
+    const char* name;
+    void (*apply)(Settings&, const SettingsFile&, const SettingsEntry&);
+};
+
+void refuseUnavailable(Settings&, const SettingsFile& file, const SettingsEntry& entry)
+{
+    file.refuse(entry, "is not available in this release; remove the line");
+}
+
+constexpr std::array<Key, 12> keys{{
+    {"Connection",
+     [](Settings& settings, const SettingsFile& file, const SettingsEntry& entry) {
+         try {
+             settings.connection = ConnectionString::parse(entry.value);
+         } catch (const ConnectionStringError& error) {
+             file.refuse(entry, error.what());
+         }
+         if (settings.connection.hasPassword() && file.readableByOthers())
+             file.refuse(entry, "holds a password, but everybody can read the file; run chown root:slurm and "
+                                "chmod 0640 on it, or move the password to a passfile");
+     }},
+    {"Interval",
+     [](Settings& settings, const SettingsFile& file, const SettingsEntry& entry) {
+         settings.interval = durationWithin(file, entry, seconds(1), seconds(3600));
+     }},
+    {"HungJobDuration",
+     // Workers report every few seconds; below a minute an ordinary pause would pass for a hang.
+     [](Settings& settings, const SettingsFile& file, const SettingsEntry& entry) {
+         settings.hungJobDuration = durationWithin(file, entry, seconds(60), seconds(7 * 24 * 3600));
+     }},
+    {"HungJobExitTimeout",
+     [](Settings& settings, const SettingsFile& file, const SettingsEntry& entry) {
+         settings.hungJobExitTimeout = durationWithin(file, entry, seconds(1), seconds(7 * 24 * 3600));
+     }},
+    {"PendingJobDuration", refuseUnavailable},
+    {"MaxJobsPerRun",
+     [](Settings& settings, const SettingsFile& file, const SettingsEntry& entry) {
+         settings.maxJobsPerRun = numberWithin(file, entry, 1, 10000);
+     }},
+    {"RunTimeout",
+     [](Settings& settings, const SettingsFile& file, const SettingsEntry& entry) {
+         settings.runTimeout = durationWithin(file, entry, seconds(1), seconds(3600));
+     }},
+    {"DryRun", refuseUnavailable},
+    {"MassHangRatio", refuseUnavailable},
+    {"MassHangMinJobs", refuseUnavailable},
+    {"ReleaseAllocations", refuseUnavailable},
+    {"MetricsFile", refuseUnavailable},
+}};
+
+const Key* findKey(const std::string& name)
+{
+    const auto* const key = std::find_if(keys.begin(), keys.end(), [&](const Key& candidate) {
+        return Poco::icompare(name, candidate.name) == 0;
+    });
+    return key == keys.end() ? nullptr : key;
+}
+
+std::string allKeys()
+{
+    std::string names;
+    for (const Key& key : keys)
+        names += (names.empty() ? "" : ", ") + std::string(key.name);
+    return names;
+}
+
+const SettingsEntry* findEntry(const std::vector<SettingsEntry>& entries, const char* name)
+{
+    const auto entry = std::find_if(entries.begin(), entries.end(), [&](const SettingsEntry& candidate) {
+        return Poco::icompare(candidate.key, name) == 0;
+    });
+    return entry == entries.end() ? nullptr : &*entry;
+}
+
+} // namespace
+
+Settings Settings::read(const std::filesystem::path& path)
+{
+    const SettingsFile file = SettingsFile::read(path);
+    Settings settings;
+
+    for (const SettingsEntry& entry : file.entries()) {
+        const Key* const key = findKey(entry.key);
+        if (key == nullptr)
+            file.refuse(entry, "is not a known key; allowed: " + allKeys());
+        const SettingsEntry* const first = findEntry(file.entries(), key->name);
+        if (first != &entry)
+            file.refuse(entry, "is set twice, first in line " + std::to_string(first->line) +
+                                   "; each key is allowed once");
+        key->apply(settings, file, entry);
+    }
+
+    if (findEntry(file.entries(), "Connection") == nullptr)
+        file.refuse("Connection: is missing; add Connection= with a libpq connection string or URI, such as "
+                    "Connection=postgresql://hang_detector@db.example.org/coder");
+
+    if (settings.hungJobExitTimeout >= settings.hungJobDuration) {
+        const std::string reason = "HungJobExitTimeout (" + formatDuration(settings.hungJobExitTimeout) +
+                                   ") must be shorter than HungJobDuration (" +
+                                   formatDuration(settings.hungJobDuration) + ")";
+        // One of the two was written, as the defaults fit each other.
+        for (const char* const key : {"HungJobExitTimeout", "HungJobDuration"}) {
+            if (const SettingsEntry* const entry = findEntry(file.entries(), key); entry != nullptr)
+                file.refuse(*entry, reason);
+        }
+    }
+    return settings;
+}
+
+} // namespace HangDetection

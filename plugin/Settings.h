@@ -1,0 +1,34 @@
+#pragma once
+
+#include "data/ConnectionString.h"
+
+#include <chrono>
+#include <filesystem>
+
+namespace HangDetection {
+
+struct Settings
+/// What hang_detector.conf says, complete and checked. The defaults are those of
+/// Coder's own detector.
+{
+    ConnectionString connection;
+    std::chrono::seconds interval{60};
+    /// Longest time between the starts of two runs.
+    std::chrono::seconds hungJobDuration{300};
+    /// A running job that has been silent for this long is hung.
+    std::chrono::seconds hungJobExitTimeout{180};
+    /// A worker that cannot report has given up by itself after this time. Being
+    /// shorter than hungJobDuration, it makes sure that no worker still acts for
+    /// a job that is declared dead.
+    int maxJobsPerRun = 10;
+    std::chrono::seconds runTimeout{300};
+    /// Bound on one run, from its start to its last answer.
+
+    static Settings read(const std::filesystem::path& path);
+    /// Reads and checks the file. Throws SettingsError with file, line, key,
+    /// what is wrong and what is allowed: an unknown or doubled key, a value that
+    /// is malformed or out of range, a key whose feature this release does not
+    /// have, a missing Connection, a password in a file that everybody can read.
+};
+
+} // namespace HangDetection

@@ -1,0 +1,115 @@
+#include "SettingsFile.h"
+
+#include <Poco/String.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <fcntl.h>
+#include <memory>
+#include <sstream>
+#include <sys/stat.h>
+#include <system_error>
+#include <unistd.h>
+
+namespace HangDetection {
+
+namespace {
+
+/// A settings file has some twenty short lines; anything larger is a wrong path.
+constexpr std::size_t largestFile = 65536;
+
+constexpr const char* readingAdvice =
+    "; it belongs beside slurm.conf, and slurmctld reads it as SlurmUser: chown root:slurm and chmod 0640";
+
+bool isBlank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r';
+}
+
+std::string withoutComment(const std::string& line)
+{
+    for (std::size_t i = 0; i < line.size(); ++i) {
+        if (line[i] == '#' && (i == 0 || isBlank(line[i - 1])))
+            return line.substr(0, i);
+    }
+    return line;
+}
+
+std::string withoutQuotes(const std::string& value)
+{
+    if (value.size() >= 2 && value.front() == '"' && value.back() == '"')
+        return value.substr(1, value.size() - 2);
+    return value;
+}
+
+bool isKey(const std::string& text)
+{
+    return !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+    });
+}
+
+} // namespace
+
+SettingsFile SettingsFile::read(const std::filesystem::path& file)
+{
+    SettingsFile result(file);
+
+    // Not to wait for a writer, should it be a pipe.
+    const int descriptor = open(file.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    if (descriptor < 0)
+        result.refuse("cannot be read: " + std::generic_category().message(errno) + readingAdvice);
+    const std::unique_ptr<const int, void (*)(const int*)> closer(&descriptor,
+                                                                  [](const int* d) { close(*d); });
+
+    struct stat status = {};
+    if (fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode))
+        result.refuse("is not a regular file");
+    result._readableByOthers = (status.st_mode & S_IROTH) != 0;
+
+    std::string text(largestFile + 1, '\0');
+    std::size_t size = 0;
+    for (ssize_t count = 1; count > 0 && size < text.size(); size += static_cast<std::size_t>(count)) {
+        count = ::read(descriptor, text.data() + size, text.size() - size);
+        if (count < 0)
+            result.refuse("cannot be read: " + std::generic_category().message(errno) + readingAdvice);
+    }
+    if (size > largestFile)
+        result.refuse("is larger than 64 KiB, so it is no settings file");
+    text.resize(size);
+    result.parse(text);
+    return result;
+}
+
+void SettingsFile::parse(const std::string& text)
+{
+    std::istringstream lines(text);
+    std::string raw;
+    for (int number = 1; std::getline(lines, raw); ++number) {
+        const std::string line = Poco::trim(withoutComment(raw));
+        if (line.empty())
+            continue;
+        const auto equals = line.find('=');
+        SettingsEntry entry{Poco::trim(line.substr(0, equals)), "", number};
+        if (equals == std::string::npos || !isKey(entry.key))
+            throw SettingsError(_file.string() + ":" + std::to_string(number) +
+                                ": not a setting; a line is Key=Value, or a comment that starts with #");
+        entry.value = withoutQuotes(Poco::trim(line.substr(equals + 1)));
+        if (std::any_of(entry.value.begin(), entry.value.end(),
+                        [](unsigned char c) { return c < 0x20 || c == 0x7f; }))
+            refuse(entry, "holds a control character; allowed are printable characters and blanks");
+        _entries.push_back(std::move(entry));
+    }
+}
+
+void SettingsFile::refuse(const SettingsEntry& entry, const std::string& reason) const
+{
+    throw SettingsError(_file.string() + ":" + std::to_string(entry.line) + ": " + entry.key + ": " + reason);
+}
+
+void SettingsFile::refuse(const std::string& reason) const
+{
+    throw SettingsError(_file.string() + ": " + reason);
+}
+
+} // namespace HangDetection

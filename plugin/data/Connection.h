@@ -1,0 +1,70 @@
+#pragma once
+
+#include "ConnectionString.h"
+#include "StatementWatch.h"
+
+#include <Poco/Data/Session.h>
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <stop_token>
+
+struct pg_conn;
+
+namespace HangDetection {
+
+void prepareDatabaseLibraries();
+/// Has to be called once before the first connection, and before the caller
+/// registers an atexit handler of its own: registers Poco's PostgreSQL connector,
+/// and makes OpenSSL register its exit handler now. Handlers run in reverse order,
+/// so a thread that still uses the database when exit() is called can be stopped
+/// before OpenSSL is taken down under it. May be called again.
+
+class Connection
+/// The one connection to the job database: made when it is needed, kept from run
+/// to run, made anew when it broke. Used by one thread.
+{
+public:
+    Connection(ConnectionString connectionString, std::chrono::milliseconds statementTimeout);
+    ~Connection();
+
+    Connection(const Connection&) = delete;
+    Connection& operator=(const Connection&) = delete;
+
+    [[nodiscard]] std::unique_ptr<StatementWatch> open(const std::stop_token& stop,
+                                                       StatementWatch::Clock::time_point deadline);
+    /// Makes the connection if there is none that works, and watches its statements
+    /// until the result is destroyed, which has to be before the next open(). Throws
+    /// DatabaseError; RunStopped when it is stopped meanwhile.
+    ///
+    /// Two waits end neither with stop nor with the deadline: the resolver's for a host
+    /// name (libpq has no other way), and the second of two connects, for at
+    /// most ConnectionString::connectTimeout a host.
+
+    Poco::Data::Session& session();
+    /// The session of the open connection, in autocommit mode.
+
+    pg_conn* handle();
+    /// libpq's handle of the open connection.
+
+    bool isLost();
+    /// True when the open connection is known to be broken.
+
+    void drop() noexcept;
+    /// Closes the connection, if there is one; the next open() makes a new one.
+
+private:
+    bool isUsable();
+    void probe(const std::stop_token& stop, StatementWatch::Clock::time_point deadline) const;
+    void connect();
+    void prepareSession();
+
+    const ConnectionString _connectionString;
+    const std::chrono::milliseconds _statementTimeout;
+    std::optional<Poco::Data::Session> _session;
+    bool _wasInterfered = false;
+    /// A cancel was sent on the connection; it may still be on its way.
+};
+
+} // namespace HangDetection

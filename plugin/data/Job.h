@@ -1,0 +1,60 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace HangDetection {
+
+using JobId = std::string;
+/// The id of a provisioner job as PostgreSQL writes a uuid: 36 characters, lower case.
+
+struct HungJobs
+/// What one search found.
+{
+    std::vector<JobId> chosen;
+    /// The jobs that this run is to terminate.
+    std::int64_t total = 0;
+    /// All hung jobs, chosen or not.
+};
+
+enum class Outcome
+/// What became of one job that was to be terminated.
+{
+    terminated, /// completely, and committed
+    locked,     /// somebody else is at work on it; untouched
+    missing,    /// deleted meanwhile
+    notStarted, /// not eligible; untouched
+    completed,  /// completed meanwhile; untouched
+    reported,   /// reported again meanwhile; untouched
+    failed      /// an error of this job alone; untouched
+};
+
+enum class BuildState
+/// Where the provisioner state of a terminated job's workspace build is from.
+{
+    none,   /// the job builds no workspace, or there was no state to copy
+    kept,   /// the build had its own
+    copied, /// from the workspace's previous build
+};
+
+struct Termination
+/// The answer to one request to terminate a job. The members below outcome are set
+/// as far as the job was looked at, those about the error when it failed.
+{
+    JobId jobId;
+    Outcome outcome = Outcome::failed;
+    std::string type;
+    std::chrono::seconds silent{0};
+    /// Between the last heartbeat and the termination.
+    std::string stage;
+    std::string workspaceId;
+    std::int64_t buildNumber = 0;
+    BuildState state = BuildState::none;
+    std::string error;
+    std::string sqlState;
+    /// Five characters, or empty when the database raised no error.
+};
+
+} // namespace HangDetection

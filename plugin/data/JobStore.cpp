@@ -1,0 +1,164 @@
+#include "JobStore.h"
+
+#include "AdvisoryLock.h"
+#include "Statements.h"
+
+#include <Poco/Exception.h>
+#include <Poco/Tuple.h>
+
+#include <algorithm>
+#include <array>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace HangDetection {
+
+namespace {
+
+using namespace Poco::Data::Keywords;
+
+/// The columns of terminate_jobs.sql up to the state, in their order.
+using TerminationRow = Poco::Tuple<std::string, std::string, std::string, Poco::Int64, std::string,
+                                   std::string, Poco::Int64, std::string>;
+
+template <typename Text>
+std::string arrayLiteral(std::span<const JobId> jobs, Text text)
+/// A PostgreSQL array with one text for each job, of a kind that needs no quotes.
+{
+    std::string literal = "{";
+    for (const JobId& job : jobs) {
+        if (literal.size() > 1)
+            literal += ',';
+        literal += text(job);
+    }
+    return literal + '}';
+}
+
+template <typename Value, std::size_t Size>
+Value fromName(const std::array<std::pair<std::string_view, Value>, Size>& names, const std::string& name)
+{
+    for (const auto& [candidate, value] : names) {
+        if (candidate == name)
+            return value;
+    }
+    throw Poco::DataFormatException("unknown name in an answer of terminate_jobs.sql");
+}
+
+constexpr std::array<std::pair<std::string_view, Outcome>, 7> outcomes{{
+    {"terminated", Outcome::terminated},
+    {"locked", Outcome::locked},
+    {"missing", Outcome::missing},
+    {"not_started", Outcome::notStarted},
+    {"completed", Outcome::completed},
+    {"reported", Outcome::reported},
+    {"no_build", Outcome::failed},
+}};
+
+constexpr std::array<std::pair<std::string_view, BuildState>, 3> buildStates{{
+    {"none", BuildState::none},
+    {"kept", BuildState::kept},
+    {"copied", BuildState::copied},
+}};
+
+Termination answerFrom(const TerminationRow& row)
+{
+    Termination answer;
+    answer.jobId = row.get<0>();
+    answer.outcome = fromName(outcomes, row.get<1>());
+    answer.type = row.get<2>();
+    answer.silent = std::chrono::seconds(row.get<3>());
+    answer.stage = row.get<4>();
+    answer.workspaceId = row.get<5>();
+    answer.buildNumber = row.get<6>();
+    answer.state = fromName(buildStates, row.get<7>());
+    if (answer.outcome == Outcome::failed)
+        answer.error = "the job is a workspace build, but no row of workspace_builds belongs to it";
+    return answer;
+}
+
+} // namespace
+
+JobStore::JobStore(ConnectionString connectionString, std::chrono::milliseconds statementTimeout)
+    : _connection(std::move(connectionString), statementTimeout)
+{}
+
+std::unique_ptr<StatementWatch> JobStore::open(const std::stop_token& stop, Clock::time_point deadline)
+{
+    return _connection.open(stop, deadline);
+}
+
+HungJobs JobStore::findHungJobs(std::chrono::seconds threshold, int most)
+{
+    Poco::Int64 seconds = threshold.count();
+    std::vector<Poco::Tuple<std::string, Poco::Int64>> rows;
+    try {
+        _connection.session() << Statements::find_hung_jobs, into(rows), use(seconds), use(most), now;
+    } catch (const Poco::Exception& exception) {
+        throw failure(exception);
+    }
+
+    HungJobs jobs;
+    for (const auto& row : rows) {
+        jobs.chosen.push_back(row.get<0>());
+        jobs.total = row.get<1>();
+    }
+    return jobs;
+}
+
+void JobStore::terminate(std::span<const JobId> jobs, std::chrono::seconds threshold, const Answer& answer)
+{
+    if (jobs.empty())
+        return;
+    std::vector<Termination> terminations;
+    try {
+        terminations = terminateAtOnce(jobs, threshold);
+    } catch (const DatabaseError& error) {
+        if (error.scope() != DatabaseError::Scope::job)
+            throw;
+        if (jobs.size() > 1) {
+            const auto half = jobs.size() / 2;
+            terminate(jobs.first(half), threshold, answer);
+            terminate(jobs.subspan(half), threshold, answer);
+            return;
+        }
+        Termination& failed = terminations.emplace_back();
+        failed.jobId = jobs.front();
+        failed.error = error.what();
+        failed.sqlState = error.sqlState();
+    }
+    std::for_each(terminations.begin(), terminations.end(), answer);
+}
+
+DatabaseError JobStore::failure(const Poco::Exception& exception)
+/// The error of a statement. A connection that it made useless is given up.
+{
+    DatabaseError error = DatabaseError::fromStatement(exception, _connection.isLost());
+    if (error.scope() == DatabaseError::Scope::connection)
+        _connection.drop();
+    return error;
+}
+
+std::vector<Termination> JobStore::terminateAtOnce(std::span<const JobId> jobs,
+                                                   std::chrono::seconds threshold)
+{
+    std::string ids = arrayLiteral(jobs, [](const JobId& id) { return id; });
+    std::string keys =
+        arrayLiteral(jobs, [](const JobId& id) { return std::to_string(advisoryLockKey(id)); });
+    Poco::Int64 seconds = threshold.count();
+    std::vector<TerminationRow> rows;
+    try {
+        _connection.session() << Statements::terminate_jobs, into(rows), use(ids), use(keys), use(seconds),
+            now;
+    } catch (const Poco::Exception& exception) {
+        throw failure(exception);
+    }
+
+    std::vector<Termination> answers;
+    answers.reserve(rows.size());
+    for (const TerminationRow& row : rows)
+        answers.push_back(answerFrom(row));
+    return answers;
+}
+
+} // namespace HangDetection

@@ -1,0 +1,54 @@
+#pragma once
+
+#include "Connection.h"
+#include "DatabaseError.h"
+#include "Job.h"
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <span>
+#include <stop_token>
+#include <vector>
+
+namespace HangDetection {
+
+class JobStore
+/// The provisioner jobs of a Coder deployment, in its database. One statement
+/// finds, one statement terminates; each is atomic by itself and leaves nothing
+/// behind in the session. Used by one thread.
+{
+public:
+    using Clock = StatementWatch::Clock;
+
+    JobStore(ConnectionString connectionString, std::chrono::milliseconds statementTimeout);
+    /// Does not connect yet. A statement whose client has died ends on the server
+    /// after statementTimeout.
+
+    [[nodiscard]] std::unique_ptr<StatementWatch> open(const std::stop_token& stop,
+                                                       Clock::time_point deadline);
+    /// Makes sure of a working connection and watches its statements until the
+    /// result is destroyed, which has to be before the next open(). Throws
+    /// DatabaseError, or RunStopped.
+
+    HungJobs findHungJobs(std::chrono::seconds threshold, int most);
+    /// The jobs that have been silent for at least the threshold: how many there
+    /// are, and at most `most` of them, chosen at random. Throws DatabaseError.
+
+    using Answer = std::function<void(const Termination&)>;
+
+    void terminate(std::span<const JobId> jobs, std::chrono::seconds threshold, const Answer& answer);
+    /// Terminates those of the jobs that are still hung, and answers for each as soon
+    /// as that is committed. When the statement fails because of one job, the others
+    /// are terminated all the same: the batch is halved until the job stands alone.
+    /// Throws DatabaseError for an error that every job would meet; jobs not
+    /// answered for are then complete or untouched, and a later search tells which.
+
+private:
+    DatabaseError failure(const Poco::Exception& exception);
+    std::vector<Termination> terminateAtOnce(std::span<const JobId> jobs, std::chrono::seconds threshold);
+
+    Connection _connection;
+};
+
+} // namespace HangDetection

@@ -1,0 +1,80 @@
+#include "StatementWatch.h"
+
+#include "SignalFreeThread.h"
+
+#include <fcntl.h>
+#include <libpq-fe.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <system_error>
+
+namespace HangDetection {
+
+namespace {
+
+/// How long a server may take to answer a cancel. Half of the two seconds in which
+/// the whole plugin has to stop.
+constexpr std::chrono::seconds cancelGrace{1};
+
+} // namespace
+
+StatementWatch::Socket::Socket(int descriptor) : _descriptor(fcntl(descriptor, F_DUPFD_CLOEXEC, 0))
+{
+    if (_descriptor < 0)
+        throw std::system_error(errno, std::generic_category(), "socket of the database");
+}
+
+StatementWatch::Socket::~Socket()
+{
+    close(_descriptor);
+}
+
+void StatementWatch::Socket::shutDown() const
+{
+    shutdown(_descriptor, SHUT_RDWR);
+}
+
+StatementWatch::StatementWatch(pg_conn* connection, std::stop_token stop, Clock::time_point deadline,
+                               bool& hasInterfered)
+    : _cancel(PQgetCancel(connection), &PQfreeCancel),
+      _socket(PQsocket(connection)),
+      _hasInterfered(hasInterfered),
+      _thread(signalFreeThread("hang_watch",
+                               [this, stop = std::move(stop), deadline] { keepWatch(stop, deadline); }))
+{}
+
+StatementWatch::~StatementWatch()
+{
+    {
+        const std::lock_guard lock(_mutex);
+        _runEnded = true;
+    }
+    _wakeUp.notify_all();
+    _thread.join();
+}
+
+void StatementWatch::keepWatch(const std::stop_token& stop, Clock::time_point deadline)
+{
+    std::unique_lock lock(_mutex);
+    if (_wakeUp.wait_until(lock, stop, deadline, [this] { return _runEnded; }))
+        return;
+
+    _hasInterfered = true;
+    // PQcancel blocks for as long as the server is frozen, so nobody waits for it.
+    try {
+        signalFreeThread("hang_cancel", [cancel = _cancel] {
+            std::array<char, 256> error{};
+            PQcancel(cancel.get(), error.data(), error.size());
+        }).detach();
+    } catch (
+        const std::system_error&) { // NOLINT(bugprone-empty-catch): without a thread, the socket has to do
+    }
+
+    if (!_wakeUp.wait_for(lock, cancelGrace, [this] { return _runEnded; }))
+        _socket.shutDown();
+}
+
+} // namespace HangDetection

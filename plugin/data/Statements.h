@@ -1,0 +1,10 @@
+#pragma once
+
+namespace HangDetection::Statements {
+
+/// The statements of plugin/data/sql, where each file explains its parameters.
+extern const char* const find_hung_jobs;
+extern const char* const terminate_jobs;
+extern const char* const prepare_session;
+
+} // namespace HangDetection::Statements

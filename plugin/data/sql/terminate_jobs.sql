@@ -1,0 +1,159 @@
+-- Terminates hung jobs: completely or not at all, by being one statement.
+--
+-- $1  ids of the jobs, uuid[]
+-- $2  their advisory lock keys in the same order, bigint[] (AdvisoryLock.h)
+-- $3  threshold in seconds: a job that reported within it is left alone
+--
+-- One row for each job asked for. Its outcome is one of
+--   terminated        everything below is done and committed with this statement
+--   locked            somebody else holds the job or its build: left alone
+--   missing, not_started, completed, reported
+--                     not eligible any more: left alone
+--   no_build          a workspace build without its workspace_builds row: left alone
+--
+-- The time is now(), the start of this statement by the database's own clock.
+-- CTEs that take locks are MATERIALIZED, so that each lock is tried once.
+WITH threshold AS (
+    SELECT
+        now() - make_interval(secs => $3) AS silent_since,
+        trim_scale(round($3::numeric / 60, 2))::text AS minutes
+),
+
+-- The lock that Coder servers before mid-2025 take.
+requested AS MATERIALIZED (
+    SELECT r.id, pg_try_advisory_xact_lock(r.lock_key) AS is_ours
+    FROM unnest($1::uuid[], $2::bigint[]) AS r (id, lock_key)
+),
+
+-- The lock that later ones take. It answers with the newest committed version
+-- of the row, even if that is newer than this statement's snapshot. NO KEY
+-- UPDATE excludes every other detector and every update, but not a worker
+-- whose log lines refer to the job.
+job AS MATERIALIZED (
+    SELECT j.id, j.type, j.started_at, j.completed_at, j.updated_at
+    FROM requested r
+    JOIN provisioner_jobs j ON j.id = r.id
+    WHERE r.is_ours
+    FOR NO KEY UPDATE OF j SKIP LOCKED
+),
+
+build AS MATERIALIZED (
+    SELECT
+        b.id, b.job_id, b.workspace_id, b.build_number,
+        coalesce(octet_length(b.provisioner_state), 0) > 0 AS has_state
+    FROM job
+    JOIN workspace_builds b ON b.job_id = job.id
+    WHERE job.type = 'workspace_build'
+    FOR NO KEY UPDATE OF b SKIP LOCKED
+),
+
+judged AS MATERIALIZED (
+    SELECT
+        r.id,
+        CASE
+            WHEN NOT r.is_ours THEN 'locked'
+            WHEN job.id IS NULL AND EXISTS (SELECT FROM provisioner_jobs j WHERE j.id = r.id) THEN 'locked'
+            WHEN job.id IS NULL THEN 'missing'
+            WHEN job.started_at IS NULL THEN 'not_started'
+            WHEN job.completed_at IS NOT NULL THEN 'completed'
+            WHEN job.updated_at > threshold.silent_since THEN 'reported'
+            WHEN job.type = 'workspace_build' AND build.id IS NULL THEN
+                CASE
+                    WHEN EXISTS (SELECT FROM workspace_builds b WHERE b.job_id = r.id) THEN 'locked'
+                    ELSE 'no_build'
+                END
+            ELSE 'hung'
+        END AS verdict
+    FROM requested r
+    CROSS JOIN threshold
+    LEFT JOIN job ON job.id = r.id
+    LEFT JOIN build ON build.job_id = r.id
+),
+
+-- Everything that follows hangs on the rows that this update has won.
+failed AS (
+    UPDATE provisioner_jobs j
+    SET
+        updated_at = now(),
+        completed_at = now(),
+        error = 'Coder: Build has been detected as hung for ' || threshold.minutes
+            || ' minutes and has been terminated by hang detector.',
+        error_code = NULL
+    FROM judged, threshold
+    WHERE judged.verdict = 'hung' AND j.id = judged.id AND j.completed_at IS NULL
+    RETURNING j.id
+),
+
+-- The stage of the newest line, by the index on (job_id, id): no text is read.
+staged AS MATERIALIZED (
+    SELECT
+        failed.id,
+        coalesce(nullif((
+            SELECT l.stage FROM provisioner_job_logs l WHERE l.job_id = failed.id ORDER BY l.id DESC LIMIT 1
+        ), ''), 'Unknown') AS stage
+    FROM failed
+),
+
+-- Ids come from a sequence in the order of this query, created_at follows them.
+logged AS (
+    INSERT INTO provisioner_job_logs (job_id, created_at, source, level, stage, output)
+    SELECT
+        staged.id,
+        now() + line.number * interval '1 millisecond',
+        'provisioner_daemon'::log_source,
+        'error'::log_level,
+        staged.stage,
+        line.output
+    FROM staged
+    CROSS JOIN threshold
+    CROSS JOIN LATERAL (VALUES
+        (0, ''),
+        (1, '===================='),
+        (2, 'Coder: Build has been detected as hung for ' || threshold.minutes
+            || ' minutes and will be terminated.'),
+        (3, '===================='),
+        (4, '')
+    ) AS line (number, output)
+    ORDER BY staged.id, line.number
+    RETURNING id, job_id
+),
+
+-- A state that is there is never overwritten; without a previous build there
+-- is nothing to copy. No state bytes leave the server.
+copied AS (
+    UPDATE workspace_builds b
+    SET provisioner_state = previous.provisioner_state, updated_at = now()
+    FROM failed
+    JOIN build ON build.job_id = failed.id
+    JOIN workspace_builds previous
+        ON previous.workspace_id = build.workspace_id AND previous.build_number = build.build_number - 1
+    WHERE b.id = build.id AND NOT build.has_state
+    RETURNING b.id, coalesce(octet_length(b.provisioner_state), 0) > 0 AS has_state
+)
+
+-- pg_notify delivers with the commit, or never. It has to be in this last
+-- query: a CTE that nobody reads is not executed.
+SELECT
+    r.id::text,
+    CASE WHEN failed.id IS NOT NULL THEN 'terminated' ELSE judged.verdict END AS outcome,
+    coalesce(job.type::text, '') AS type,
+    coalesce(floor(extract(epoch FROM now() - job.updated_at)), 0)::bigint AS silent_s,
+    coalesce(staged.stage, '') AS stage,
+    coalesce(build.workspace_id::text, '') AS workspace_id,
+    coalesce(build.build_number, 0) AS build_number,
+    CASE WHEN build.has_state THEN 'kept' WHEN copied.has_state THEN 'copied' ELSE 'none' END AS state,
+    CASE
+        WHEN failed.id IS NOT NULL THEN
+            pg_notify(
+                'provisioner-log-logs:' || r.id,
+                '{"created_after":' || first_line.id - 1 || ',"end_of_logs":true}'
+            )::text
+    END AS notified
+FROM requested r
+JOIN judged ON judged.id = r.id
+LEFT JOIN job ON job.id = r.id
+LEFT JOIN build ON build.job_id = r.id
+LEFT JOIN failed ON failed.id = r.id
+LEFT JOIN staged ON staged.id = r.id
+LEFT JOIN (SELECT job_id, min(id) AS id FROM logged GROUP BY job_id) AS first_line ON first_line.job_id = r.id
+LEFT JOIN copied ON copied.id = build.id

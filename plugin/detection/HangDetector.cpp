@@ -1,0 +1,103 @@
+#include "HangDetector.h"
+
+#include "Duration.h"
+#include "data/DatabaseError.h"
+
+#include <algorithm>
+#include <exception>
+#include <span>
+#include <string>
+
+namespace HangDetection {
+
+namespace {
+
+using Clock = JobStore::Clock;
+
+/// Most jobs of one statement. Each takes an advisory lock until the statement ends,
+/// and a server with default settings has room for some 6,000 locks in all.
+constexpr std::size_t batchSize = 500;
+
+} // namespace
+
+HangDetector::HangDetector(const Settings& settings, Poco::NotificationCenter& notifications)
+    : _threshold(settings.hungJobDuration),
+      _maxJobsPerRun(settings.maxJobsPerRun),
+      _runTimeout(settings.runTimeout),
+      _store(settings.connection, settings.runTimeout),
+      _notifications(notifications),
+      _retryPause(settings.interval)
+{}
+
+RunStatistics HangDetector::run(const std::stop_token& stop)
+{
+    RunStatistics statistics;
+    const auto start = Clock::now();
+    const auto deadline = start + _runTimeout;
+
+    try {
+        const auto watch = _store.open(stop, deadline);
+        const HungJobs hung = _store.findHungJobs(_threshold, _maxJobsPerRun);
+        statistics.hung = hung.total;
+        std::span<const JobId> rest = hung.chosen;
+        while (!rest.empty()) {
+            if (stop.stop_requested())
+                throw RunStopped();
+            const auto batch = rest.first(std::min(rest.size(), batchSize));
+            _store.terminate(batch, _threshold, [&](const Termination& job) { report(job, statistics); });
+            rest = rest.subspan(batch.size());
+        }
+    } catch (const RunStopped&) {
+        statistics.stopped = true;
+    } catch (const DatabaseError& error) {
+        if (stop.stop_requested())
+            statistics.stopped = true;
+        else if (Clock::now() >= deadline)
+            statistics.error =
+                RunError{"RunTimeout of " + formatDuration(_runTimeout) + " has passed", error.sqlState(),
+                         "raise RunTimeout, or find out what slows the database down"};
+        else
+            statistics.error = RunError{error.what(), error.sqlState(), error.advice()};
+    } catch (const std::exception& exception) {
+        // Out of memory or threads, or a defect: the run is over, and the next one may do better.
+        statistics.error = RunError{std::string("unexpected error: ") + exception.what(), "", ""};
+    }
+
+    statistics.duration = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - start);
+    _notifications.postNotification(new RunFinished(statistics));
+    return statistics;
+}
+
+std::optional<std::chrono::milliseconds> HangDetector::pauseAfter(const RunStatistics& statistics)
+{
+    if (statistics.error)
+        return _retryPause.next();
+    _retryPause.reset();
+    return std::nullopt;
+}
+
+void HangDetector::report(const Termination& job, RunStatistics& statistics)
+{
+    switch (job.outcome) {
+    case Outcome::terminated:
+        statistics.terminated.push_back(job.jobId);
+        _notifications.postNotification(new JobTerminated(job, _threshold));
+        return;
+    case Outcome::failed:
+        ++statistics.failed;
+        _notifications.postNotification(new JobFailed(job));
+        return;
+    case Outcome::locked:
+        ++statistics.locked;
+        break;
+    case Outcome::missing:
+    case Outcome::notStarted:
+    case Outcome::completed:
+    case Outcome::reported:
+        ++statistics.ineligible;
+        break;
+    }
+    _notifications.postNotification(new JobSkipped(job));
+}
+
+} // namespace HangDetection

@@ -1,0 +1,45 @@
+#pragma once
+
+#include "RetryPause.h"
+#include "Settings.h"
+#include "data/JobStore.h"
+#include "notification/Notifications.h"
+
+#include <Poco/NotificationCenter.h>
+
+#include <chrono>
+#include <optional>
+#include <stop_token>
+
+namespace HangDetection {
+
+class HangDetector
+/// Finds hung jobs and terminates them, one run at a time. Whoever wants to know
+/// subscribes to the notifications that it posts: JobTerminated, JobSkipped and
+/// JobFailed for each job of a run, then RunFinished, always. Used by one thread,
+/// which also calls the subscribers.
+{
+public:
+    HangDetector(const Settings& settings, Poco::NotificationCenter& notifications);
+    /// Does not connect to the database yet.
+
+    RunStatistics run(const std::stop_token& stop);
+    /// One run. Ends early, with the cause in the statistics, when it is asked to
+    /// stop, when RunTimeout has passed, or on an error that no job would escape.
+
+    std::optional<std::chrono::milliseconds> pauseAfter(const RunStatistics& statistics);
+    /// How soon a run has to be tried again because of how the last one ended;
+    /// nothing when the next tick is soon enough.
+
+private:
+    void report(const Termination& job, RunStatistics& statistics);
+
+    const std::chrono::seconds _threshold;
+    const int _maxJobsPerRun;
+    const std::chrono::seconds _runTimeout;
+    JobStore _store;
+    Poco::NotificationCenter& _notifications;
+    RetryPause _retryPause;
+};
+
+} // namespace HangDetection

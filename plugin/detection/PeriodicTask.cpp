@@ -1,0 +1,145 @@
+#include "PeriodicTask.h"
+
+#include "SignalFreeThread.h"
+
+#include <Poco/AutoPtr.h>
+#include <Poco/Event.h>
+#include <Poco/Exception.h>
+#include <Poco/Notification.h>
+#include <Poco/NotificationQueue.h>
+
+#include <algorithm>
+#include <exception>
+#include <string>
+#include <thread>
+#include <utility>
+
+namespace HangDetection {
+
+namespace {
+
+class Tick : public Poco::Notification
+/// Run now.
+{};
+
+class Stop : public Poco::Notification
+/// Wake up and end. A queue that only forgets its waiters could miss one that is
+/// about to wait; a notification in the queue cannot be missed.
+{};
+
+} // namespace
+
+struct PeriodicTask::State
+{
+    State(Milliseconds gridInterval, Handler runHandler, Poco::Logger& runLogger)
+        : interval(gridInterval), handler(std::move(runHandler)), logger(runLogger)
+    {}
+
+    const Milliseconds interval;
+    Handler handler;
+    Poco::Logger& logger;
+    std::stop_source stop;
+    Poco::NotificationQueue queue;
+    Poco::Event ended{Poco::Event::EVENT_MANUALRESET};
+};
+
+PeriodicTask::PeriodicTask(Milliseconds interval, Handler handler, Poco::Logger& logger)
+    : _state(std::make_shared<State>(interval, std::move(handler), logger))
+{
+    _state->ended.set();
+}
+
+PeriodicTask::~PeriodicTask()
+{
+    stop();
+}
+
+void PeriodicTask::start()
+{
+    _state->queue.enqueueNotification(new Tick);
+    _state->ended.reset();
+    try {
+        signalFreeThread("hang_detector", [state = _state] {
+            loop(*state);
+            state->handler = nullptr;
+            state->ended.set();
+        }).detach();
+    } catch (...) {
+        _state->ended.set();
+        throw;
+    }
+}
+
+void PeriodicTask::stop() noexcept
+{
+    try {
+        if (_state->stop.request_stop())
+            _state->queue.enqueueUrgentNotification(new Stop);
+    } catch (
+        ...) { // NOLINT(bugprone-empty-catch): out of memory; the thread still sees the stop at its next tick
+    }
+}
+
+bool PeriodicTask::waitUntilEnded(Milliseconds atMost)
+{
+    return _state->ended.tryWait(static_cast<long>(atMost.count()));
+}
+
+PeriodicTask::Clock::time_point PeriodicTask::nextTick(Clock::time_point start, Milliseconds interval,
+                                                       Clock::time_point now)
+{
+    return start + ((now - start) / interval + 1) * interval;
+}
+
+void PeriodicTask::loop(State& state)
+{
+    const auto start = Clock::now();
+    auto due = nextTick(start, state.interval, start);
+    while (true) {
+        waitUntilDue(state, due);
+        if (state.stop.stop_requested())
+            return;
+
+        const auto soon = runOnce(state);
+        const auto now = Clock::now();
+        due = nextTick(start, state.interval, now);
+        if (soon)
+            due = std::min(due, now + *soon);
+    }
+}
+
+void PeriodicTask::waitUntilDue(State& state, Clock::time_point due) noexcept
+{
+    do {
+        try {
+            // Rounded up, or the last part of a millisecond would be waited for in a busy loop.
+            const auto wait = std::max(std::chrono::ceil<Milliseconds>(due - Clock::now()), Milliseconds(0));
+            const Poco::AutoPtr<Poco::Notification> notification(
+                state.queue.waitDequeueNotification(static_cast<long>(wait.count())));
+            if (notification)
+                return;
+        } catch (const std::exception&) {
+            // Out of memory; a little later there may be some.
+            std::this_thread::sleep_for(Milliseconds(100));
+        }
+    } while (Clock::now() < due && !state.stop.stop_requested());
+}
+
+std::optional<PeriodicTask::Milliseconds> PeriodicTask::runOnce(State& state) noexcept
+{
+    try {
+        try {
+            return state.handler(state.stop.get_token());
+        } catch (const Poco::Exception& exception) {
+            state.logger.error(std::string("run ended by an unexpected error: ") + exception.name());
+        } catch (const std::exception& exception) {
+            state.logger.error(std::string("run ended by an unexpected error: ") + exception.what());
+        } catch (...) {
+            state.logger.error("run ended by an unexpected error");
+        }
+    } catch (...) { // NOLINT(bugprone-empty-catch): not even logging works; the next tick may do better
+    }
+    return std::nullopt;
+}
+
+} // namespace HangDetection

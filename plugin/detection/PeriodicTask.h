@@ -1,0 +1,61 @@
+#pragma once
+
+#include <Poco/Logger.h>
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stop_token>
+
+namespace HangDetection {
+
+class PeriodicTask
+/// Calls a handler again and again in a thread of its own: once right after start(),
+/// then on a steady grid of one interval. Runs never overlap: ticks that pass while
+/// the handler is busy are left out. The grid belongs to the monotonic clock, so
+/// neither the length of a run nor a change of the time of day makes it drift.
+///
+/// start(), stop() and waitUntilEnded() may be called from any thread. The thread
+/// keeps the handler alive and destroys it when it ends, so a PeriodicTask may be
+/// destroyed while its thread is still busy; nobody ever has to join it.
+{
+public:
+    using Clock = std::chrono::steady_clock;
+    using Milliseconds = std::chrono::milliseconds;
+
+    using Handler = std::function<std::optional<Milliseconds>(std::stop_token)>;
+    /// One run. It is to return soon after stop is requested. What it returns asks
+    /// for a run earlier than the next tick, after that time; such a run does not
+    /// move the grid. An exception ends the run, is logged, and ends nothing else.
+
+    PeriodicTask(Milliseconds interval, Handler handler, Poco::Logger& logger);
+    ~PeriodicTask();
+    /// Stops, without waiting for the thread.
+
+    PeriodicTask(const PeriodicTask&) = delete;
+    PeriodicTask& operator=(const PeriodicTask&) = delete;
+
+    void start();
+    /// Starts the thread. Call it once. Throws std::system_error when no thread can be had.
+
+    void stop() noexcept;
+    /// Tells the thread to end, and returns at once. May come at any time and more than once.
+
+    bool waitUntilEnded(Milliseconds atMost);
+    /// True when the thread has ended, or was never started; waits for it at most so long.
+
+    static Clock::time_point nextTick(Clock::time_point start, Milliseconds interval, Clock::time_point now);
+    /// The first point of the grid that is later than now.
+
+private:
+    struct State;
+
+    static void loop(State& state);
+    static void waitUntilDue(State& state, Clock::time_point due) noexcept;
+    static std::optional<Milliseconds> runOnce(State& state) noexcept;
+
+    const std::shared_ptr<State> _state;
+};
+
+} // namespace HangDetection

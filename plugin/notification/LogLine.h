@@ -1,0 +1,34 @@
+#pragma once
+
+#include <concepts>
+#include <string>
+#include <string_view>
+
+namespace HangDetection {
+
+class LogLine
+/// One line of the log in logfmt: what happened, then key=value pairs.
+///
+/// A value with blanks, quotes, '=' or none at all is put in double quotes; quotes
+/// and backslashes in it are escaped with a backslash, control characters and bytes
+/// that are not UTF-8 as \n, \t or \xNN. So a text out of the database can neither
+/// end the line nor pass for another key.
+{
+public:
+    explicit LogLine(std::string_view event) : _text(event) {}
+
+    LogLine& add(std::string_view key, std::string_view value);
+
+    template <std::integral Number>
+    LogLine& add(std::string_view key, Number value)
+    {
+        return add(key, std::string_view(std::to_string(value)));
+    }
+
+    const std::string& text() const { return _text; }
+
+private:
+    std::string _text;
+};
+
+} // namespace HangDetection

@@ -1,0 +1,141 @@
+#include "RunLog.h"
+
+#include "LogLine.h"
+
+namespace HangDetection {
+
+namespace {
+
+const char* causeOf(Outcome outcome)
+{
+    switch (outcome) {
+    case Outcome::locked:
+        return "locked";
+    case Outcome::missing:
+        return "missing";
+    case Outcome::notStarted:
+        return "not_started";
+    case Outcome::completed:
+        return "completed";
+    case Outcome::reported:
+        return "reported";
+    case Outcome::terminated:
+    case Outcome::failed:
+        break;
+    }
+    return "unknown";
+}
+
+const char* nameOf(BuildState state)
+{
+    switch (state) {
+    case BuildState::kept:
+        return "kept";
+    case BuildState::copied:
+        return "copied";
+    case BuildState::none:
+        break;
+    }
+    return "none";
+}
+
+} // namespace
+
+RunLog::RunLog(Poco::NotificationCenter& center, Poco::Logger& logger)
+    : _logger(logger),
+      _terminated(center, "RunLog", logger, [this](const JobTerminated& n) { onJobTerminated(n); }),
+      _skipped(center, "RunLog", logger, [this](const JobSkipped& n) { onJobSkipped(n); }),
+      _failed(center, "RunLog", logger, [this](const JobFailed& n) { onJobFailed(n); }),
+      _finished(center, "RunLog", logger, [this](const RunFinished& n) { onRunFinished(n); })
+{}
+
+void RunLog::onJobTerminated(const JobTerminated& notification)
+{
+    const Termination& job = notification.job;
+    LogLine line("job terminated");
+    line.add("job_id", job.jobId)
+        .add("type", job.type)
+        .add("silent_s", job.silent.count())
+        .add("threshold_s", notification.threshold.count())
+        .add("stage", job.stage);
+    if (!job.workspaceId.empty())
+        line.add("workspace_id", job.workspaceId).add("build_number", job.buildNumber);
+    _logger.information(line.add("state", nameOf(job.state)).text());
+}
+
+void RunLog::onJobSkipped(const JobSkipped& notification)
+{
+    const Termination& job = notification.job;
+    _logger.debug(LogLine("job skipped").add("job_id", job.jobId).add("cause", causeOf(job.outcome)).text());
+}
+
+void RunLog::onJobFailed(const JobFailed& notification)
+{
+    const Termination& job = notification.job;
+    LogLine line("job not terminated");
+    line.add("job_id", job.jobId).add("error", job.error);
+    if (!job.sqlState.empty())
+        line.add("sqlstate", job.sqlState);
+    _logger.error(line.text());
+}
+
+void RunLog::onRunFinished(const RunFinished& notification)
+{
+    const RunStatistics& statistics = notification.statistics;
+    if (statistics.stopped)
+        _logger.debug("run stopped");
+    else if (statistics.error)
+        onRunFailed(*statistics.error, statistics.duration);
+    else
+        onRunSucceeded(statistics);
+}
+
+void RunLog::onRunFailed(const RunError& error, std::chrono::milliseconds duration)
+{
+    const bool isKnown = _outage && _outage->error.cause == error.cause;
+    if (_outage) {
+        _outage->error = error;
+        ++_outage->runs;
+    } else {
+        _outage = Outage{error, std::chrono::steady_clock::now()};
+    }
+
+    LogLine line("run failed");
+    line.add("error", error.cause);
+    if (!error.sqlState.empty())
+        line.add("sqlstate", error.sqlState);
+    if (!error.advice.empty())
+        line.add("advice", error.advice);
+    line.add("duration_ms", duration.count());
+    if (isKnown)
+        _logger.debug(line.text());
+    else
+        _logger.warning(line.text());
+}
+
+void RunLog::onRunSucceeded(const RunStatistics& statistics)
+{
+    if (_outage) {
+        const auto outage = std::chrono::steady_clock::now() - _outage->since;
+        _logger.information(
+            LogLine("database answers again")
+                .add("failed_runs", _outage->runs)
+                .add("outage_s", std::chrono::duration_cast<std::chrono::seconds>(outage).count())
+                .text());
+        _outage.reset();
+    }
+
+    const LogLine line = LogLine("run finished")
+                             .add("terminated", statistics.terminated.size())
+                             .add("hung", statistics.hung)
+                             .add("locked", statistics.locked)
+                             .add("ineligible", statistics.ineligible)
+                             .add("failed", statistics.failed)
+                             .add("duration_ms", statistics.duration.count());
+    if (statistics.hung == 0)
+        _logger.debug(line.text());
+    else
+        _logger.information(line.text());
+}
+
+} // namespace HangDetection

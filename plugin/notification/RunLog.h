@@ -1,0 +1,48 @@
+#pragma once
+
+#include "Notifications.h"
+#include "Subscription.h"
+
+#include <Poco/Logger.h>
+#include <Poco/NotificationCenter.h>
+
+#include <chrono>
+#include <optional>
+
+namespace HangDetection {
+
+class RunLog
+/// The observer that writes the log: one line for each job that was terminated or
+/// failed, one for each run. A run that did nothing is told at debug level only, and
+/// so is a run that fails for the same reason as the one before.
+///
+/// Lives and is notified in the thread that runs the detector.
+{
+public:
+    RunLog(Poco::NotificationCenter& center, Poco::Logger& logger);
+
+private:
+    struct Outage
+    /// A sequence of runs that failed.
+    {
+        RunError error;
+        std::chrono::steady_clock::time_point since;
+        int runs = 1;
+    };
+
+    void onJobTerminated(const JobTerminated& notification);
+    void onJobSkipped(const JobSkipped& notification);
+    void onJobFailed(const JobFailed& notification);
+    void onRunFinished(const RunFinished& notification);
+    void onRunFailed(const RunError& error, std::chrono::milliseconds duration);
+    void onRunSucceeded(const RunStatistics& statistics);
+
+    Poco::Logger& _logger;
+    std::optional<Outage> _outage;
+    Subscription<JobTerminated> _terminated;
+    Subscription<JobSkipped> _skipped;
+    Subscription<JobFailed> _failed;
+    Subscription<RunFinished> _finished;
+};
+
+} // namespace HangDetection

@@ -1,0 +1,91 @@
+#include "Lifecycle.h"
+
+#include "Service.h"
+#include "SlurmLogChannel.h"
+#include "data/Connection.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdlib>
+#include <memory>
+#include <mutex>
+#include <new>
+#include <sys/types.h>
+#include <unistd.h>
+#include <vector>
+
+namespace HangDetection {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// How long exit() waits for the detector's thread to leave the database.
+constexpr std::chrono::seconds exitGrace{2};
+
+struct Services
+/// Every service of this process whose thread may still be at work: the one that
+/// was started last, and stopped ones that nobody has waited for.
+{
+    std::mutex mutex;
+    std::vector<std::unique_ptr<Service>> all;
+};
+
+/// Made by the first start and never destroyed: a thread may still be busy when static
+/// objects go. The plugin interface passes no context, so its place has to be here.
+std::atomic<Services*> services = nullptr;
+
+/// The process that registered stopAtExit.
+std::atomic<pid_t> registeredBy = 0;
+
+void stopAtExit() noexcept
+/// Runs in exit(), in whatever thread called it, also in a forked child of slurmctld,
+/// where the detector's thread does not exist and must not be waited for.
+{
+    if (getpid() != registeredBy)
+        return;
+    try {
+        stopDetector();
+        const auto until = Clock::now() + exitGrace;
+        Services& known = *services;
+        const std::lock_guard lock(known.mutex);
+        for (const auto& service : known.all) {
+            const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now());
+            service->waitUntilEnded(std::max(left, std::chrono::milliseconds(0)));
+        }
+    } catch (...) { // NOLINT(bugprone-empty-catch): the process ends, with or without this courtesy
+    }
+}
+
+} // namespace
+
+void startDetector(const Settings& settings)
+{
+    prepareDatabaseLibraries();
+    if (services == nullptr)
+        services = std::make_unique<Services>().release();
+    // After the libraries: handlers run in reverse order, so this one runs before theirs.
+    if (registeredBy.exchange(getpid()) == 0 && std::atexit(stopAtExit) != 0)
+        throw std::bad_alloc();
+
+    Services& known = *services;
+    const std::lock_guard lock(known.mutex);
+    std::erase_if(known.all,
+                  [](const auto& service) { return service->waitUntilEnded(std::chrono::milliseconds(0)); });
+    // Before the first line of the thread that starts now.
+    slurmLogger().information("started");
+    known.all.push_back(std::make_unique<Service>(settings, slurmLogger()));
+}
+
+void stopDetector()
+{
+    Services* const known = services;
+    if (known == nullptr)
+        return;
+    const std::lock_guard lock(known->mutex);
+    for (const auto& service : known->all)
+        service->stop();
+}
+
+} // namespace HangDetection

@@ -1,0 +1,35 @@
+#pragma once
+
+#include "Settings.h"
+#include "detection/PeriodicTask.h"
+
+#include <Poco/Logger.h>
+
+#include <chrono>
+
+namespace HangDetection {
+
+class Service
+/// The detector at work: everything that init starts and fini stops. The parts that
+/// the detector's thread uses belong to the thread, so a Service may be destroyed
+/// while a run is still busy, and nothing waits for it.
+{
+public:
+    Service(const Settings& settings, Poco::Logger& logger);
+
+    /// Starts the first run at once, in the detector's own thread. Throws
+    /// std::system_error when no thread can be had.
+
+    void stop() noexcept { _task.stop(); }
+
+    /// Tells the detector to stop, and returns at once.
+
+    bool waitUntilEnded(std::chrono::milliseconds atMost) { return _task.waitUntilEnded(atMost); }
+
+    /// True when the detector's thread has ended.
+
+private:
+    PeriodicTask _task;
+};
+
+} // namespace HangDetection

@@ -1,0 +1,344 @@
+#include "DatabaseFixture.h"
+#include "NotificationListener.h"
+#include "OpenTransaction.h"
+
+#include <algorithm>
+#include <functional>
+#include <future>
+#include <latch>
+#include <set>
+
+namespace HangDetection::Test {
+
+class ConcurrencyTest : public DatabaseFixture
+/// Workers, servers and other detectors that are at work on the same jobs.
+{
+    CPPUNIT_TEST_SUITE(ConcurrencyTest);
+    CPPUNIT_TEST(skipsAJobWhoseAdvisoryLockIsHeld);
+    CPPUNIT_TEST(skipsAJobWhoseRowIsLocked);
+    CPPUNIT_TEST(skipsAJobThatIsBeingUpdated);
+    CPPUNIT_TEST(skipsAJobWhoseBuildIsLocked);
+    CPPUNIT_TEST(terminatesTheOthersBesideALockedJob);
+    CPPUNIT_TEST(terminatesAJobWhoseLogIsBeingWritten);
+    CPPUNIT_TEST(releasesItsLocksAfterARun);
+    CPPUNIT_TEST(leavesAJobAloneThatReportsAfterTheSearch);
+    CPPUNIT_TEST(leavesAJobAloneThatCompletesAfterTheSearch);
+    CPPUNIT_TEST(leavesAJobAloneThatIsTakenBackAfterTheSearch);
+    CPPUNIT_TEST(doesWithoutAJobThatIsDeletedAfterTheSearch);
+    CPPUNIT_TEST(skipsAJobThatIsBeingReportedAfterTheSearch);
+    CPPUNIT_TEST(skipsAJobThatIsBeingCompletedAfterTheSearch);
+    CPPUNIT_TEST(terminatesTheOthersBesideAJobThatReportsAfterTheSearch);
+    CPPUNIT_TEST(leavesAJobAloneThatReportsDuringTheTermination);
+    CPPUNIT_TEST(leavesAJobAloneThatCompletesDuringTheTermination);
+    CPPUNIT_TEST(doesWithoutAJobThatIsDeletedDuringTheTermination);
+    CPPUNIT_TEST(sharesTheJobsWithAnotherDetector);
+    CPPUNIT_TEST_SUITE_END();
+
+    void skipsAJobWhoseAdvisoryLockIsHeld()
+    {
+        // The key is what a Coder server computes for this id, not what our own code does.
+        const std::string job = database().addJob({.id = "11111111-2222-4333-8444-555555555555"});
+        expectSkippedWhile("SELECT pg_advisory_xact_lock(-5151004368403232505)", job);
+    }
+
+    void skipsAJobWhoseRowIsLocked()
+    {
+        const std::string job = addHungJob();
+        expectSkippedWhile("SELECT id FROM provisioner_jobs WHERE id = '" + job + "' FOR UPDATE", job);
+    }
+
+    void skipsAJobThatIsBeingUpdated()
+    {
+        const std::string job = addHungJob();
+        expectSkippedWhile(heartbeatOf(job), job);
+    }
+
+    void skipsAJobWhoseBuildIsLocked()
+    {
+        const std::string workspace = Sim::JobDatabase::newId();
+        addFinishedBuild(workspace, 1, "a state");
+        const std::string job = addHungBuild(workspace, 2);
+        const Text build = buildRow(job);
+        expectSkippedWhile("SELECT id FROM workspace_builds WHERE job_id = '" + job + "' FOR UPDATE", job);
+        CPPUNIT_ASSERT(build != buildRow(job));
+    }
+
+    void terminatesTheOthersBesideALockedJob()
+    {
+        const std::string locked = addHungJob();
+        addHungJobs(4);
+        const OpenTransaction other(connectionString(), heartbeatOf(locked));
+        const RunStatistics statistics = run();
+        CPPUNIT_ASSERT_EQUAL(std::size_t{4}, statistics.terminated.size());
+        CPPUNIT_ASSERT_EQUAL(1, statistics.locked);
+        CPPUNIT_ASSERT_EQUAL(std::int64_t{5}, statistics.hung);
+        CPPUNIT_ASSERT(!isCompleted(locked));
+    }
+
+    void terminatesAJobWhoseLogIsBeingWritten()
+    {
+        // The foreign key of the log line takes FOR KEY SHARE on the job.
+        const std::string job = addHungJob();
+        OpenTransaction worker(
+            connectionString(),
+            "INSERT INTO provisioner_job_logs (job_id, created_at, source, level, stage, output)"
+            " VALUES ('" +
+                job + "', now(), 'provisioner', 'info', 'Planning', 'not yet committed')");
+        CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
+        worker.commit();
+        CPPUNIT_ASSERT(isCompleted(job));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{6}, database().logs(job).size());
+    }
+
+    void releasesItsLocksAfterARun()
+    {
+        const std::string job = addHungJob();
+        run();
+        CPPUNIT_ASSERT(
+            database().isTrue("SELECT NOT EXISTS (SELECT FROM pg_locks JOIN pg_database d ON d.oid ="
+                              " database WHERE datname = $1 AND pid <> pg_backend_pid())",
+                              databaseName()));
+    }
+
+    void leavesAJobAloneThatReportsAfterTheSearch()
+    {
+        const std::string job = addHungJob();
+        runAndAfterTheSearch([&](OpenTransaction& other) { other.execute(heartbeatOf(job)); });
+        expectIneligible(job, Outcome::reported);
+        CPPUNIT_ASSERT(!isCompleted(job));
+        CPPUNIT_ASSERT_EQUAL(Text(), jobColumn(job, "error"));
+    }
+
+    void leavesAJobAloneThatCompletesAfterTheSearch()
+    {
+        const std::string job = addHungJob();
+        runAndAfterTheSearch([&](OpenTransaction& other) { other.execute(completionOf(job)); });
+        expectIneligible(job, Outcome::completed);
+        CPPUNIT_ASSERT_EQUAL(Text(), jobColumn(job, "error"));
+    }
+
+    void leavesAJobAloneThatIsTakenBackAfterTheSearch()
+    {
+        const std::string job = addHungJob();
+        runAndAfterTheSearch([&](OpenTransaction& other) {
+            other.execute("UPDATE provisioner_jobs SET started_at = NULL WHERE id = '" + job + "'");
+        });
+        expectIneligible(job, Outcome::notStarted);
+        CPPUNIT_ASSERT(!isCompleted(job));
+    }
+
+    void doesWithoutAJobThatIsDeletedAfterTheSearch()
+    {
+        const std::string job = addHungJob();
+        runAndAfterTheSearch([&](OpenTransaction& other) { other.execute(deletionOf(job)); });
+        expectIneligible(job, Outcome::missing);
+        CPPUNIT_ASSERT_EQUAL(Text(), jobRow(job));
+    }
+
+    void skipsAJobThatIsBeingReportedAfterTheSearch()
+    {
+        const std::string job = addHungJob();
+        const Text before = jobRow(job);
+        OpenTransaction worker(connectionString(), heartbeatOf(job));
+        runAndAfterTheSearch([](OpenTransaction&) {});
+        expectSkippedAsLocked(job);
+        worker.rollBack();
+        CPPUNIT_ASSERT_EQUAL(before, jobRow(job));
+    }
+
+    void skipsAJobThatIsBeingCompletedAfterTheSearch()
+    {
+        const std::string job = addHungJob();
+        std::optional<OpenTransaction> worker;
+        runAndAfterTheSearch(
+            [&](OpenTransaction&) { worker.emplace(connectionString(), completionOf(job)); });
+        expectSkippedAsLocked(job);
+        worker->commit();
+        CPPUNIT_ASSERT_EQUAL(std::int64_t{0}, run().hung);
+        CPPUNIT_ASSERT_EQUAL(Text(), jobColumn(job, "error"));
+        CPPUNIT_ASSERT(database().logs(job).empty());
+    }
+
+    void terminatesTheOthersBesideAJobThatReportsAfterTheSearch()
+    {
+        const std::string reporting = addHungJob();
+        addHungJobs(4);
+        const RunStatistics statistics =
+            runAndAfterTheSearch([&](OpenTransaction& other) { other.execute(heartbeatOf(reporting)); });
+        CPPUNIT_ASSERT_EQUAL(std::size_t{4}, statistics.terminated.size());
+        CPPUNIT_ASSERT_EQUAL(1, statistics.ineligible);
+        CPPUNIT_ASSERT(!isCompleted(reporting));
+    }
+
+    void leavesAJobAloneThatReportsDuringTheTermination()
+    {
+        const std::string job = addHungJob();
+        runAndDuringTheTermination(heartbeatOf(job));
+        expectIneligible(job, Outcome::reported);
+        CPPUNIT_ASSERT(!isCompleted(job));
+        CPPUNIT_ASSERT_EQUAL(Text(), jobColumn(job, "error"));
+    }
+
+    void leavesAJobAloneThatCompletesDuringTheTermination()
+    {
+        const std::string job = addHungJob();
+        runAndDuringTheTermination(completionOf(job));
+        expectIneligible(job, Outcome::completed);
+        CPPUNIT_ASSERT_EQUAL(Text(), jobColumn(job, "error"));
+    }
+
+    void doesWithoutAJobThatIsDeletedDuringTheTermination()
+    {
+        // The statement still sees the row, but cannot get it: that looks like a lock.
+        const std::string job = addHungJob();
+        runAndDuringTheTermination(deletionOf(job));
+        expectSkippedAsLocked(job);
+        CPPUNIT_ASSERT_EQUAL(Text(), jobRow(job));
+    }
+
+    void sharesTheJobsWithAnotherDetector()
+    {
+        constexpr int jobCount = 200;
+        settings().maxJobsPerRun = jobCount;
+        const std::vector<std::string> jobs = addHungJobs(jobCount);
+        Sim::NotificationListener listener(connectionString());
+        for (const std::string& job : jobs)
+            listener.follow(job);
+
+        // Both are connected, and so begin their first search at the same moment.
+        Poco::NotificationCenter otherNotifications;
+        HangDetector other(settings(), otherNotifications);
+        std::latch start(2);
+        auto otherTerminated = std::async(std::launch::async, [&] { return terminateAll(other, start); });
+        std::vector<JobId> terminated = terminateAll(detector(), start);
+        const std::vector<JobId> byOther = otherTerminated.get();
+        terminated.insert(terminated.end(), byOther.begin(), byOther.end());
+
+        CPPUNIT_ASSERT_EQUAL(jobs.size(), terminated.size());
+        CPPUNIT_ASSERT(std::set(jobs.begin(), jobs.end()) == std::set(terminated.begin(), terminated.end()));
+        CPPUNIT_ASSERT(
+            database().isTrue("SELECT count(*) = 0 FROM provisioner_jobs j WHERE 5 <>"
+                              " (SELECT count(*) FROM provisioner_job_logs l WHERE l.job_id = j.id)"
+                              " AND $1 = ''",
+                              ""));
+        std::multiset<std::string> notified;
+        for (int i = 0; i < jobCount; ++i) {
+            const auto notification = listener.next(patience);
+            CPPUNIT_ASSERT(notification);
+            notified.insert(notification->jobId);
+        }
+        CPPUNIT_ASSERT(std::multiset<std::string>(jobs.begin(), jobs.end()) == notified);
+        database().execute("NOTIFY \"provisioner-log-logs:" + jobs.front() + "\", 'the next one'");
+        CPPUNIT_ASSERT_EQUAL(std::string("the next one"), listener.next(patience).value().payload);
+    }
+
+    static std::vector<JobId> terminateAll(HangDetector& detector, std::latch& start)
+    {
+        std::vector<JobId> terminated;
+        start.arrive_and_wait();
+        const auto until = std::chrono::steady_clock::now() + patience;
+        while (true) {
+            CPPUNIT_ASSERT(std::chrono::steady_clock::now() < until);
+            const RunStatistics statistics = detector.run({});
+            CPPUNIT_ASSERT(!statistics.error);
+            CPPUNIT_ASSERT_EQUAL(0, statistics.failed);
+            if (statistics.hung == 0)
+                return terminated;
+            terminated.insert(terminated.end(), statistics.terminated.begin(), statistics.terminated.end());
+        }
+    }
+
+    static std::string heartbeatOf(const std::string& job)
+    {
+        return "UPDATE provisioner_jobs SET updated_at = now() WHERE id = '" + job + "'";
+    }
+
+    static std::string completionOf(const std::string& job)
+    {
+        // As a worker does that comes too late: the heartbeat is as old as before.
+        return "UPDATE provisioner_jobs SET completed_at = now() WHERE id = '" + job + "'";
+    }
+
+    static std::string deletionOf(const std::string& job)
+    {
+        return "DELETE FROM provisioner_jobs WHERE id = '" + job + "'";
+    }
+
+    void expectSkippedWhile(const std::string& lockingSql, const std::string& job)
+    /// A lock held by somebody else protects the job, and nothing but the job; then it
+    /// is terminated as any other.
+    {
+        const Text before = jobRow(job);
+        OpenTransaction other(connectionString(), lockingSql);
+        const RunStatistics statistics = run();
+        CPPUNIT_ASSERT(statistics.terminated.empty());
+        CPPUNIT_ASSERT_EQUAL(1, statistics.locked);
+        CPPUNIT_ASSERT_EQUAL(0, statistics.failed + statistics.ineligible);
+        CPPUNIT_ASSERT_EQUAL(std::int64_t{1}, statistics.hung);
+        expectSkippedAsLocked(job);
+        CPPUNIT_ASSERT_EQUAL(before, jobRow(job));
+
+        other.rollBack();
+        CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
+        CPPUNIT_ASSERT(isCompleted(job));
+    }
+
+    RunStatistics runAndAfterTheSearch(const std::function<void(OpenTransaction&)>& meanwhile)
+    /// A run that finds its jobs, and comes to terminate them after something has
+    /// happened: the search does not read the logs, which this keeps locked meanwhile.
+    {
+        OpenTransaction gate(connectionString(),
+                             "LOCK TABLE provisioner_job_logs IN SHARE ROW EXCLUSIVE MODE");
+        auto running = std::async(std::launch::async, [this] { return run(); });
+        awaitWaitingForLock();
+        meanwhile(gate);
+        gate.commit();
+        return running.get();
+    }
+
+    RunStatistics runAndDuringTheTermination(const std::string& sql)
+    /// A run in which something is committed after the terminating statement has
+    /// begun, so that the statement's snapshot is older, and before it locks the row.
+    /// For this, the function that takes the advisory lock is replaced by a slow one.
+    {
+        database().execute("CREATE SCHEMA slow");
+        database().execute("CREATE FUNCTION slow.pg_try_advisory_xact_lock(lock_key bigint) RETURNS boolean"
+                           " LANGUAGE plpgsql AS 'BEGIN PERFORM pg_advisory_xact_lock_shared(1);"
+                           " RETURN pg_catalog.pg_try_advisory_xact_lock(lock_key); END'");
+        settings().connection =
+            ConnectionString::parse(connectionString() + " options='-c search_path=slow,pg_catalog,public'");
+        OpenTransaction gate(connectionString(), "SELECT pg_advisory_xact_lock(1)");
+        auto running = std::async(std::launch::async, [this] { return run(); });
+        awaitWaitingForLock();
+        gate.execute(sql);
+        gate.commit();
+        return running.get();
+    }
+
+    void expectIneligible(const std::string& job, Outcome outcome)
+    {
+        expectSkipped(job, outcome);
+        CPPUNIT_ASSERT_EQUAL(1, posted().finished.back().ineligible);
+        CPPUNIT_ASSERT_EQUAL(0, posted().finished.back().locked);
+    }
+
+    void expectSkippedAsLocked(const std::string& job)
+    {
+        expectSkipped(job, Outcome::locked);
+        CPPUNIT_ASSERT_EQUAL(1, posted().finished.back().locked);
+        CPPUNIT_ASSERT_EQUAL(0, posted().finished.back().ineligible);
+    }
+
+    void expectSkipped(const std::string& job, Outcome outcome)
+    {
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, posted().skipped.size());
+        CPPUNIT_ASSERT_EQUAL(job, posted().skipped.front().jobId);
+        CPPUNIT_ASSERT_EQUAL(outcome, posted().skipped.front().outcome);
+        CPPUNIT_ASSERT(posted().terminated.empty());
+        CPPUNIT_ASSERT(database().logs(job).empty());
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(ConcurrencyTest);
+
+} // namespace HangDetection::Test

@@ -1,0 +1,304 @@
+#include "DatabaseFixture.h"
+
+#include <exception>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+
+namespace HangDetection::Test {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+class Outage
+/// A server that is stopped, until it is started again.
+{
+public:
+    Outage(Sim::ThrowawayPostgres& server, const std::string& mode) : _server(server) { _server.stop(mode); }
+
+    ~Outage()
+    {
+        try {
+            end();
+        } catch (const std::exception& exception) {
+            std::cerr << "the server of the tests did not start again: " << exception.what() << '\n';
+        }
+    }
+
+    Outage(const Outage&) = delete;
+    Outage& operator=(const Outage&) = delete;
+
+    void end()
+    {
+        if (_isOver)
+            return;
+        _isOver = true;
+        _server.start();
+    }
+
+private:
+    Sim::ThrowawayPostgres& _server;
+    bool _isOver = false;
+};
+
+} // namespace
+
+class DatabaseErrorTest : public DatabaseFixture
+/// Databases that a run cannot work with, and what the operator is told. That no text
+/// holds the password is checked for each run of each test by the fixture.
+{
+    CPPUNIT_TEST_SUITE(DatabaseErrorTest);
+    CPPUNIT_TEST(tellsThatThereIsNoSuchDatabase);
+    CPPUNIT_TEST(tellsThatThePasswordIsWrong);
+    CPPUNIT_TEST(tellsThatATableIsMissing);
+    CPPUNIT_TEST(tellsThatAColumnIsMissing);
+    CPPUNIT_TEST(tellsThatAPermissionIsMissing);
+    CPPUNIT_TEST(tellsThatThePermissionToWriteIsMissing);
+    CPPUNIT_TEST(tellsThatTheServerCannotBeReached);
+    CPPUNIT_TEST(tellsThatTheServerIsReadOnly);
+    CPPUNIT_TEST(tellsThatTheSessionIsReadOnly);
+    CPPUNIT_TEST(postsTheRunThatFailed);
+    CPPUNIT_TEST(retriesSoonAfterAnError);
+    CPPUNIT_TEST(survivesARestartBetweenTwoRuns);
+    CPPUNIT_TEST(tellsThatTheServerIsDownAndFindsItAgain);
+    CPPUNIT_TEST(survivesACrashOfTheServer);
+    CPPUNIT_TEST(survivesTheEndOfItsSessionBetweenTwoRuns);
+    CPPUNIT_TEST(survivesTheEndOfItsSessionDuringARun);
+    CPPUNIT_TEST(tellsWhatWasTerminatedBeforeTheSessionEnded);
+    CPPUNIT_TEST(worksAgainAfterTheTablesCame);
+    CPPUNIT_TEST(keepsItsSessionFromRunToRun);
+    CPPUNIT_TEST_SUITE_END();
+
+    void tellsThatThereIsNoSuchDatabase()
+    {
+        // The last dbname of a connection string counts.
+        settings().connection = ConnectionString::parse(connectionString() + " dbname=somebody_elses");
+        expectError("database \"somebody_elses\" does not exist", "",
+                    "check Connection in hang_detector.conf");
+    }
+
+    void tellsThatThePasswordIsWrong()
+    {
+        createRole("password_role");
+        database().execute("ALTER ROLE password_role PASSWORD 'another one'");
+        requirePasswordOf("password_role");
+        settings().connection = ConnectionString::parse(connectionString("password_role"));
+        expectError("password authentication failed for user \"password_role\"", "",
+                    "check Connection in hang_detector.conf");
+    }
+
+    void tellsThatATableIsMissing()
+    {
+        database().execute("DROP TABLE provisioner_jobs CASCADE");
+        expectError("relation \"provisioner_jobs\" does not exist", "42P01", "check dbname");
+    }
+
+    void tellsThatAColumnIsMissing()
+    {
+        database().execute("ALTER TABLE provisioner_jobs DROP COLUMN started_at");
+        expectError("column \"started_at\" does not exist", "42703", "check dbname");
+    }
+
+    void tellsThatAPermissionIsMissing()
+    {
+        createRole("powerless_role");
+        settings().connection = ConnectionString::parse(connectionString("powerless_role"));
+        expectError("permission denied for table provisioner_jobs", "42501", "grant the detector's role");
+    }
+
+    void tellsThatThePermissionToWriteIsMissing()
+    {
+        createRole("reading_role");
+        database().execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO reading_role");
+        settings().connection = ConnectionString::parse(connectionString("reading_role"));
+        const std::string job = addHungJob();
+        expectError("permission denied for table ", "42501", "grant the detector's role");
+        CPPUNIT_ASSERT(!isCompleted(job));
+    }
+
+    void tellsThatTheServerCannotBeReached()
+    {
+        settings().connection = ConnectionString::parse(
+            "host=/nowhere/to/be/found user=postgres password=geheim123 dbname=coder");
+        expectError("/nowhere/to/be/found", "", "check Connection in hang_detector.conf");
+    }
+
+    void tellsThatTheServerIsReadOnly()
+    {
+        database().execute("ALTER DATABASE " + databaseName() + " SET default_transaction_read_only = on");
+        expectError("read-only", "", "check Connection in hang_detector.conf");
+    }
+
+    void tellsThatTheSessionIsReadOnly()
+    {
+        const std::string job = addHungJob();
+        database().execute("ALTER DATABASE " + databaseName() + " SET default_transaction_read_only = on");
+        settings().connection = ConnectionString::parse(connectionString() + " target_session_attrs=any");
+        expectError("read-only transaction", "25006", "let Connection name the primary");
+        CPPUNIT_ASSERT(!isCompleted(job));
+    }
+
+    void postsTheRunThatFailed()
+    {
+        database().execute("DROP TABLE provisioner_jobs CASCADE");
+        tryRun();
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, posted().finished.size());
+        CPPUNIT_ASSERT(posted().finished.front().error);
+        CPPUNIT_ASSERT_EQUAL(std::string("42P01"), posted().finished.front().error->sqlState);
+    }
+
+    void retriesSoonAfterAnError()
+    {
+        database().execute("ALTER TABLE provisioner_jobs RENAME TO away");
+        const auto pause = detector().pauseAfter(tryRun());
+        CPPUNIT_ASSERT(pause);
+        CPPUNIT_ASSERT(*pause <= 1s);
+        database().execute("ALTER TABLE away RENAME TO provisioner_jobs");
+        CPPUNIT_ASSERT(!detector().pauseAfter(run()));
+    }
+
+    void survivesARestartBetweenTwoRuns()
+    {
+        connectDetector();
+        Outage(server(), "fast").end();
+        reconnect();
+        const std::string job = addHungJob();
+        CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
+    }
+
+    void tellsThatTheServerIsDownAndFindsItAgain()
+    {
+        connectDetector();
+        Outage outage(server(), "fast");
+        expectError("connection to server", "", "check Connection in hang_detector.conf");
+        outage.end();
+        reconnect();
+        const std::string job = addHungJob();
+        CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
+    }
+
+    void survivesACrashOfTheServer()
+    {
+        connectDetector();
+        // The throwaway server commits asynchronously; a crash would take the tables with it.
+        database().execute("CHECKPOINT");
+        Outage outage(server(), "immediate");
+        expectError("connection to server", "", "check Connection in hang_detector.conf");
+        expectError("connection to server", "", "check Connection in hang_detector.conf");
+        outage.end();
+        reconnect();
+        const std::string job = addHungJob();
+        CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
+    }
+
+    void survivesTheEndOfItsSessionBetweenTwoRuns()
+    {
+        connectDetector();
+        CPPUNIT_ASSERT_EQUAL(Text("1"), endSessionOfDetector());
+        const std::string job = addHungJob();
+        CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
+    }
+
+    void survivesTheEndOfItsSessionDuringARun()
+    {
+        // The trigger ends the very session that terminates the job.
+        const std::string job = addHungJob();
+        database().execute("CREATE FUNCTION end_session() RETURNS trigger LANGUAGE plpgsql AS"
+                           " 'BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN new; END'");
+        database().execute("CREATE TRIGGER end_session BEFORE UPDATE ON provisioner_jobs FOR EACH ROW"
+                           " EXECUTE FUNCTION end_session()");
+        expectError("the connection to the database was lost", "", "see the log of the database server");
+        CPPUNIT_ASSERT(!isCompleted(job));
+        CPPUNIT_ASSERT(database().logs(job).empty());
+        database().execute("DROP TRIGGER end_session ON provisioner_jobs");
+        CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
+    }
+
+    void tellsWhatWasTerminatedBeforeTheSessionEnded()
+    {
+        // The first statement is refused, so that the ten jobs are tried in two halves;
+        // the second statement succeeds, the third ends the session. A sequence counts
+        // them, as it counts on when a statement is undone.
+        addHungJobs(10);
+        database().execute("CREATE SEQUENCE statement_number");
+        database().execute(
+            "CREATE FUNCTION end_third() RETURNS trigger LANGUAGE plpgsql AS"
+            " 'BEGIN CASE nextval(''statement_number'') WHEN 1 THEN RAISE EXCEPTION ''refused'';"
+            " WHEN 3 THEN PERFORM pg_terminate_backend(pg_backend_pid()); ELSE END CASE;"
+            " RETURN NULL; END'");
+        database().execute("CREATE TRIGGER end_third BEFORE UPDATE ON provisioner_jobs FOR EACH STATEMENT"
+                           " EXECUTE FUNCTION end_third()");
+        const RunStatistics statistics = tryRun();
+        CPPUNIT_ASSERT(statistics.error);
+        CPPUNIT_ASSERT_EQUAL(std::string("the connection to the database was lost"), statistics.error->cause);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{5}, statistics.terminated.size());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{5}, posted().terminated.size());
+        for (const JobId& job : statistics.terminated)
+            CPPUNIT_ASSERT(isCompleted(job));
+        CPPUNIT_ASSERT_EQUAL(std::int64_t{5}, run().hung);
+    }
+
+    void worksAgainAfterTheTablesCame()
+    {
+        const std::string job = addHungJob();
+        database().execute("ALTER TABLE provisioner_jobs RENAME TO away");
+        tryRun();
+        database().execute("ALTER TABLE away RENAME TO provisioner_jobs");
+        CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
+    }
+
+    void keepsItsSessionFromRunToRun()
+    {
+        run();
+        const Text first = backendOfDetector();
+        run();
+        CPPUNIT_ASSERT(first);
+        CPPUNIT_ASSERT_EQUAL(first, backendOfDetector());
+    }
+
+    void expectError(const std::string& cause, const std::string& sqlState, const std::string& advice)
+    /// A run that ends with an error. Cause and advice are parts of the texts.
+    {
+        const RunStatistics statistics = tryRun();
+        CPPUNIT_ASSERT_MESSAGE("the run did not fail", statistics.error);
+        const RunError& error = *statistics.error;
+        CPPUNIT_ASSERT_MESSAGE(error.cause, error.cause.find(cause) != std::string::npos);
+        CPPUNIT_ASSERT_MESSAGE(error.advice, error.advice.find(advice) != std::string::npos);
+        CPPUNIT_ASSERT_EQUAL(sqlState, error.sqlState);
+        CPPUNIT_ASSERT(error.cause.find('\n') == std::string::npos);
+        CPPUNIT_ASSERT(!error.advice.empty());
+        CPPUNIT_ASSERT(!statistics.stopped);
+        CPPUNIT_ASSERT(statistics.terminated.empty());
+    }
+
+    void requirePasswordOf(const std::string& role)
+    /// Puts a line in front of the server's pg_hba.conf, where the first match counts.
+    {
+        const auto file = server().directory() / "data/pg_hba.conf";
+        std::ifstream reader(file);
+        const std::string lines{std::istreambuf_iterator<char>(reader), {}};
+        std::ofstream(file) << "local all " << role << " scram-sha-256\n" << lines;
+        Outage(server(), "fast").end();
+        reconnect();
+    }
+
+    Text endSessionOfDetector()
+    /// How many sessions were ended. Returns when they are gone.
+    {
+        return database().value("SELECT count(pg_terminate_backend(pid, 10000))::text FROM pg_stat_activity"
+                                " WHERE datname = $1 AND pid <> pg_backend_pid()",
+                                databaseName());
+    }
+
+    Text backendOfDetector()
+    {
+        return database().value("SELECT pid::text FROM pg_stat_activity"
+                                " WHERE datname = $1 AND pid <> pg_backend_pid()",
+                                databaseName());
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(DatabaseErrorTest);
+
+} // namespace HangDetection::Test

@@ -1,0 +1,144 @@
+#include "DatabaseFixture.h"
+
+namespace HangDetection::Test {
+
+class JobErrorTest : public DatabaseFixture
+/// Jobs that cannot be terminated because of an error of their own.
+{
+    CPPUNIT_TEST_SUITE(JobErrorTest);
+    CPPUNIT_TEST(reportsABuildJobWithoutItsBuild);
+    CPPUNIT_TEST(leavesABuildJobWithoutItsBuildUntouched);
+    CPPUNIT_TEST(goesOnBesideABuildJobWithoutItsBuild);
+    CPPUNIT_TEST(reportsAJobThatTheDatabaseRefuses);
+    CPPUNIT_TEST(leavesAJobThatTheDatabaseRefusesUntouched);
+    CPPUNIT_TEST(terminatesNineBesideOneThatTheDatabaseRefuses);
+    CPPUNIT_TEST(undoesEverythingWhenTheBuildCannotBeWritten);
+    CPPUNIT_TEST(undoesEverythingWhenTheLogCannotBeWritten);
+    CPPUNIT_TEST(triesAFailedJobAgainInTheNextRun);
+    CPPUNIT_TEST(runsInTimeAfterAFailedJob);
+    CPPUNIT_TEST_SUITE_END();
+
+    void reportsABuildJobWithoutItsBuild()
+    {
+        const std::string job = database().addJob({.type = "workspace_build"});
+        CPPUNIT_ASSERT_EQUAL(1, run().failed);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, posted().failed.size());
+        const Termination& answer = posted().failed.front();
+        CPPUNIT_ASSERT_EQUAL(job, answer.jobId);
+        CPPUNIT_ASSERT_EQUAL(
+            std::string("the job is a workspace build, but no row of workspace_builds belongs to it"),
+            answer.error);
+        CPPUNIT_ASSERT_EQUAL(std::string(), answer.sqlState);
+    }
+
+    void leavesABuildJobWithoutItsBuildUntouched()
+    {
+        const std::string job = database().addJob({.type = "workspace_build"});
+        const Text before = jobRow(job);
+        CPPUNIT_ASSERT(run().terminated.empty());
+        expectUntouched(job, before);
+    }
+
+    void goesOnBesideABuildJobWithoutItsBuild()
+    {
+        const std::string job = database().addJob({.type = "workspace_build"});
+        addHungJobs(4);
+        const RunStatistics statistics = run();
+        CPPUNIT_ASSERT_EQUAL(std::size_t{4}, statistics.terminated.size());
+        CPPUNIT_ASSERT_EQUAL(1, statistics.failed);
+        CPPUNIT_ASSERT(!isCompleted(job));
+    }
+
+    void reportsAJobThatTheDatabaseRefuses()
+    {
+        const std::string job = addHungJob();
+        refuse(job);
+        CPPUNIT_ASSERT_EQUAL(1, run().failed);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, posted().failed.size());
+        const Termination& answer = posted().failed.front();
+        CPPUNIT_ASSERT_EQUAL(job, answer.jobId);
+        CPPUNIT_ASSERT_EQUAL(std::string("this job is refused"), answer.error);
+        CPPUNIT_ASSERT_EQUAL(std::string("P0001"), answer.sqlState);
+    }
+
+    void leavesAJobThatTheDatabaseRefusesUntouched()
+    {
+        const std::string job = addHungJob();
+        refuse(job);
+        const Text before = jobRow(job);
+        CPPUNIT_ASSERT(run().terminated.empty());
+        expectUntouched(job, before);
+    }
+
+    void terminatesNineBesideOneThatTheDatabaseRefuses()
+    {
+        const std::vector<std::string> jobs = addHungJobs(10);
+        const std::string& refused = jobs.at(6);
+        refuse(refused);
+        const Text before = jobRow(refused);
+        const RunStatistics statistics = run();
+        CPPUNIT_ASSERT_EQUAL(std::size_t{9}, statistics.terminated.size());
+        CPPUNIT_ASSERT_EQUAL(1, statistics.failed);
+        CPPUNIT_ASSERT_EQUAL(refused, posted().failed.at(0).jobId);
+        CPPUNIT_ASSERT_EQUAL(std::string("P0001"), posted().failed.at(0).sqlState);
+        expectUntouched(refused, before);
+        for (const std::string& job : jobs) {
+            if (job != refused)
+                CPPUNIT_ASSERT_EQUAL(std::size_t{5}, database().logs(job).size());
+        }
+    }
+
+    void undoesEverythingWhenTheBuildCannotBeWritten()
+    {
+        const std::string workspace = Sim::JobDatabase::newId();
+        addFinishedBuild(workspace, 1, "a state");
+        const std::string job = addHungBuild(workspace, 2);
+        refuseWriting("workspace_builds");
+        const Text before = jobRow(job);
+        CPPUNIT_ASSERT_EQUAL(1, run().failed);
+        expectUntouched(job, before);
+    }
+
+    void undoesEverythingWhenTheLogCannotBeWritten()
+    {
+        const std::string job = addHungJob();
+        refuseWriting("provisioner_job_logs");
+        const Text before = jobRow(job);
+        CPPUNIT_ASSERT_EQUAL(1, run().failed);
+        expectUntouched(job, before);
+    }
+
+    void triesAFailedJobAgainInTheNextRun()
+    {
+        const std::string job = addHungJob();
+        refuse(job);
+        CPPUNIT_ASSERT_EQUAL(1, run().failed);
+        database().execute("DROP TRIGGER refuse ON provisioner_jobs");
+        CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
+    }
+
+    void runsInTimeAfterAFailedJob()
+    {
+        // One bad job must not make the detector run more often than everybody expects.
+        refuse(addHungJob());
+        CPPUNIT_ASSERT(!detector().pauseAfter(run()));
+    }
+
+    void refuseWriting(const std::string& table)
+    {
+        database().execute("CREATE FUNCTION refuse_writing() RETURNS trigger LANGUAGE plpgsql AS"
+                           " 'BEGIN RAISE EXCEPTION ''not this table''; END'");
+        database().execute("CREATE TRIGGER refuse_writing BEFORE INSERT OR UPDATE ON " + table +
+                           " FOR EACH ROW EXECUTE FUNCTION refuse_writing()");
+    }
+
+    void expectUntouched(const std::string& job, const Text& before)
+    {
+        CPPUNIT_ASSERT_EQUAL(before, jobRow(job));
+        CPPUNIT_ASSERT(database().logs(job).empty());
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(JobErrorTest);
+
+} // namespace HangDetection::Test

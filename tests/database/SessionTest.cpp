@@ -1,0 +1,126 @@
+#include "DatabaseFixture.h"
+
+namespace HangDetection::Test {
+
+using namespace std::chrono_literals;
+
+class SessionTest : public DatabaseFixture
+/// The detector's session, and the roles that it may log in with.
+{
+    CPPUNIT_TEST_SUITE(SessionTest);
+    CPPUNIT_TEST(boundsItsStatementsByTheRunTimeout);
+    CPPUNIT_TEST(boundsItsWaitsForLocks);
+    CPPUNIT_TEST(readsWhatIsCommittedWhateverTheRoleSays);
+    CPPUNIT_TEST(compilesNothing);
+    CPPUNIT_TEST(namesItself);
+    CPPUNIT_TEST(keepsTheNameThatTheOperatorGave);
+    CPPUNIT_TEST(terminatesUnderASerializableRole);
+    CPPUNIT_TEST(worksWithTheLeastPrivileges);
+    CPPUNIT_TEST(worksWithTablesInAnotherSchema);
+    CPPUNIT_TEST_SUITE_END();
+
+    void boundsItsStatementsByTheRunTimeout()
+    {
+        settings().runTimeout = 120s;
+        CPPUNIT_ASSERT_EQUAL(Text("2min"), settingInTheDetectorsSession("statement_timeout"));
+    }
+
+    void boundsItsWaitsForLocks()
+    {
+        CPPUNIT_ASSERT_EQUAL(Text("5s"), settingInTheDetectorsSession("lock_timeout"));
+    }
+
+    void readsWhatIsCommittedWhateverTheRoleSays()
+    {
+        useSerializableRole();
+        CPPUNIT_ASSERT_EQUAL(Text("read committed"), settingInTheDetectorsSession("transaction_isolation"));
+    }
+
+    void compilesNothing() { CPPUNIT_ASSERT_EQUAL(Text("off"), settingInTheDetectorsSession("jit")); }
+
+    void namesItself()
+    {
+        CPPUNIT_ASSERT_EQUAL(Text("hang_detector"), settingInTheDetectorsSession("application_name"));
+    }
+
+    void keepsTheNameThatTheOperatorGave()
+    {
+        settings().connection = ConnectionString::parse(connectionString() + " application_name=night_watch");
+        CPPUNIT_ASSERT_EQUAL(Text("night_watch"), settingInTheDetectorsSession("application_name"));
+    }
+
+    void terminatesUnderASerializableRole()
+    {
+        useSerializableRole();
+        const std::vector<std::string> jobs = addHungJobs(3);
+        CPPUNIT_ASSERT_EQUAL(jobs.size(), run().terminated.size());
+    }
+
+    void worksWithTheLeastPrivileges()
+    {
+        createRole("modest_role");
+        grantTheLeastTo("modest_role");
+        settings().connection = ConnectionString::parse(connectionString("modest_role"));
+        const std::string workspace = Sim::JobDatabase::newId();
+        addFinishedBuild(workspace, 1, "a state");
+        const std::string job = addHungBuild(workspace, 2);
+        CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
+        CPPUNIT_ASSERT_EQUAL(BuildState::copied, posted().terminated.front().state);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{5}, database().logs(job).size());
+    }
+
+    void worksWithTablesInAnotherSchema()
+    {
+        createRole("schema_role");
+        grantTheLeastTo("schema_role");
+        const std::string workspace = Sim::JobDatabase::newId();
+        addFinishedBuild(workspace, 1, "a state");
+        const std::string job = addHungBuild(workspace, 2);
+        database().execute("ALTER SCHEMA public RENAME TO coder");
+        database().execute("GRANT USAGE ON SCHEMA coder TO schema_role");
+        database().execute("ALTER ROLE schema_role SET search_path = coder");
+        database().execute("SET search_path = coder");
+        settings().connection = ConnectionString::parse(connectionString("schema_role"));
+        CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
+        CPPUNIT_ASSERT(isCompleted(job));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{5}, database().logs(job).size());
+    }
+
+    void useSerializableRole()
+    {
+        createRole("serializable_role");
+        grantTheLeastTo("serializable_role");
+        database().execute("ALTER ROLE serializable_role SET default_transaction_isolation = 'serializable'");
+        settings().connection = ConnectionString::parse(connectionString("serializable_role"));
+    }
+
+    void grantTheLeastTo(const std::string& role)
+    {
+        database().execute("GRANT SELECT, UPDATE (updated_at, completed_at, error, error_code)"
+                           " ON provisioner_jobs TO " +
+                           role);
+        database().execute("GRANT SELECT, UPDATE (updated_at, provisioner_state) ON workspace_builds TO " +
+                           role);
+        database().execute("GRANT SELECT, INSERT ON provisioner_job_logs TO " + role);
+        database().execute("GRANT USAGE ON SEQUENCE provisioner_job_logs_id_seq TO " + role);
+    }
+
+    Text settingInTheDetectorsSession(const std::string& setting)
+    /// A trigger runs in the session of who updates, so it sees what is in force there.
+    {
+        database().execute("CREATE TABLE in_force (value text)");
+        database().execute("CREATE FUNCTION note_setting() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN"
+                           " INSERT INTO in_force VALUES (current_setting(''" +
+                           setting + "'')); RETURN new; END'");
+        database().execute("CREATE TRIGGER note_setting BEFORE UPDATE ON provisioner_jobs FOR EACH ROW"
+                           " EXECUTE FUNCTION note_setting()");
+        database().execute("GRANT INSERT ON in_force TO public");
+        addHungJob();
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, run().terminated.size());
+        return database().value("SELECT max(value) FROM in_force WHERE $1 = ''", "");
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(SessionTest);
+
+} // namespace HangDetection::Test

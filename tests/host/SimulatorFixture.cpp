@@ -1,0 +1,75 @@
+#include "SimulatorFixture.h"
+
+#include <cppunit/TestAssert.h>
+
+#include <filesystem>
+
+namespace HangDetection::Test {
+
+namespace {
+
+Sim::ThrowawayPostgres& server()
+{
+    static Sim::ThrowawayPostgres postgres;
+    return postgres;
+}
+
+std::string nextDatabaseName()
+{
+    static int number = 0;
+    return "simulated_" + std::to_string(++number);
+}
+
+} // namespace
+
+void SimulatorFixture::setUp()
+{
+    _directory = std::make_unique<TemporaryDirectory>();
+    _databaseName = nextDatabaseName();
+    server().createDatabase(_databaseName);
+    _database = std::make_unique<Sim::JobDatabase>(connectionString());
+    usePlugin(std::filesystem::path(PLUGIN).parent_path().string());
+    useSettings("Interval=1\n");
+}
+
+void SimulatorFixture::tearDown()
+{
+    _database.reset();
+    _directory.reset();
+}
+
+Sim::CommandResult SimulatorFixture::simulate(const Sim::CommandLine& options) const
+{
+    Sim::CommandLine command{SIMULATOR, "--slurm-conf=" + (_directory->path() / "slurm.conf").string()};
+    command.insert(command.end(), options.begin(), options.end());
+    return Sim::runCommand(command);
+}
+
+void SimulatorFixture::useSettings(const std::string& settings) const
+{
+    _directory->write("hang_detector.conf", "Connection=" + connectionString() + "\n" + settings);
+}
+
+void SimulatorFixture::usePlugin(const std::string& directory) const
+{
+    _directory->write("slurm.conf",
+                      "ClusterName=test\nPluginDir=" + directory + "\nJobSubmitPlugins=hang_detector\n");
+}
+
+std::string SimulatorFixture::connectionString() const
+{
+    return server().connectionString(_databaseName);
+}
+
+void SimulatorFixture::assertContains(const std::string& expected, const Sim::CommandResult& result)
+{
+    CPPUNIT_ASSERT_MESSAGE("'" + expected + "' is not in:\n" + result.output,
+                           result.output.find(expected) != std::string::npos);
+}
+
+void SimulatorFixture::assertStatus(int expected, const Sim::CommandResult& result)
+{
+    CPPUNIT_ASSERT_EQUAL_MESSAGE(result.output, expected, result.exitStatus);
+}
+
+} // namespace HangDetection::Test

@@ -1,0 +1,49 @@
+#pragma once
+
+#include "Command.h"
+#include "JobDatabase.h"
+#include "TemporaryDirectory.h"
+#include "ThrowawayPostgres.h"
+
+#include <cppunit/TestFixture.h>
+
+#include <memory>
+#include <string>
+
+namespace HangDetection::Test {
+
+class SimulatorFixture : public CppUnit::TestFixture
+/// A slurm.conf and a hang_detector.conf of its own for each test, to run the simulator
+/// with, and a fresh database on a server that all tests of the program share.
+{
+public:
+    void setUp() override;
+    void tearDown() override;
+
+protected:
+    Sim::CommandResult simulate(const Sim::CommandLine& options) const;
+    /// Runs the simulator with the slurm.conf of this test.
+
+    void useSettings(const std::string& settings) const;
+    /// Writes hang_detector.conf: a Connection to the database of this test, then this.
+
+    void usePlugin(const std::string& directory) const;
+
+    /// Writes slurm.conf with this PluginDir.
+
+    Sim::JobDatabase& database() { return *_database; }
+
+    const TemporaryDirectory& directory() const { return *_directory; }
+
+    std::string connectionString() const;
+
+    static void assertContains(const std::string& expected, const Sim::CommandResult& result);
+    static void assertStatus(int expected, const Sim::CommandResult& result);
+
+private:
+    std::unique_ptr<TemporaryDirectory> _directory;
+    std::string _databaseName;
+    std::unique_ptr<Sim::JobDatabase> _database;
+};
+
+} // namespace HangDetection::Test

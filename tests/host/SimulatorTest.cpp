@@ -1,0 +1,182 @@
+#include "SimulatorFixture.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+namespace HangDetection::Test {
+
+class SimulatorTest : public SimulatorFixture
+{
+    CPPUNIT_TEST_SUITE(SimulatorTest);
+    CPPUNIT_TEST(showsATermination);
+    CPPUNIT_TEST(countsIdleRuns);
+    CPPUNIT_TEST(endsWithAnErrorWhenARunDid);
+    CPPUNIT_TEST(endsWithAnErrorWhenThereWereTooFewRuns);
+    CPPUNIT_TEST(endsAfterItsDuration);
+    CPPUNIT_TEST(printsDebugLinesWhenAskedTo);
+    CPPUNIT_TEST(exitsWithoutFiniWhileARunIsInProgress);
+    CPPUNIT_TEST(exitsWithoutFiniWhileTheDetectorIsBusy);
+    CPPUNIT_TEST(finisWhileARunIsInProgress);
+    CPPUNIT_TEST(exitsWithoutFiniWhileTheDatabaseIsDown);
+    CPPUNIT_TEST(explainsItself);
+    CPPUNIT_TEST(refusesOptionsThatItDoesNotKnow);
+    CPPUNIT_TEST_SUITE_END();
+
+    using Clock = std::chrono::steady_clock;
+
+    void showsATermination()
+    {
+        const std::string job = database().addJob();
+        const auto result = simulate({"--runs=1"});
+        assertStatus(0, result);
+        assertContains("job_submit/hang_detector: started", result);
+        assertContains(
+            "job_submit/hang_detector: job terminated job_id=" + job +
+                " type=template_version_import silent_s=301 threshold_s=300 stage=Unknown state=none",
+            result);
+        assertContains(
+            "job_submit/hang_detector: run finished terminated=1 hung=1 locked=0 ineligible=0 failed=0",
+            result);
+        CPPUNIT_ASSERT(
+            database().isTrue("SELECT error IS NOT NULL FROM provisioner_jobs WHERE id = $1::uuid", job));
+    }
+
+    void countsIdleRuns()
+    {
+        const auto result = simulate({"--runs=3"});
+        assertStatus(0, result);
+        CPPUNIT_ASSERT(result.output.find("run finished") == std::string::npos);
+    }
+
+    void endsWithAnErrorWhenARunDid()
+    {
+        database().execute("DROP TABLE workspace_builds");
+        database().addJob();
+        const auto result = simulate({"--runs=2"});
+        assertStatus(1, result);
+        assertContains(
+            "error: job_submit/hang_detector: run failed error=\"relation \\\"workspace_builds\\\" does not "
+            "exist\" sqlstate=42P01 advice=",
+            result);
+    }
+
+    void endsWithAnErrorWhenThereWereTooFewRuns()
+    {
+        useSettings("Interval=1h\n");
+        assertStatus(1, simulate({"--runs=2", "--duration=1"}));
+    }
+
+    void endsAfterItsDuration() { assertStatus(0, simulate({"--duration=1"})); }
+
+    void printsDebugLinesWhenAskedTo()
+    {
+        assertContains("debug:  job_submit/hang_detector: run finished terminated=0 hung=0",
+                       simulate({"--runs=1", "--verbose"}));
+    }
+
+    std::unique_ptr<Sim::JobDatabase> lockJobs() const
+    /// Keeps every run waiting, until the result is destroyed.
+    {
+        auto other = std::make_unique<Sim::JobDatabase>(connectionString());
+        other->execute("BEGIN");
+        other->execute("LOCK TABLE provisioner_jobs IN ACCESS EXCLUSIVE MODE");
+        return other;
+    }
+
+    static void assertShort(Clock::time_point start)
+    /// One second of --duration, two for the stop, and a slow machine.
+    {
+        CPPUNIT_ASSERT(Clock::now() - start < std::chrono::seconds(4));
+    }
+
+    void exitsWithoutFiniWhileARunIsInProgress()
+    {
+        const auto lock = lockJobs();
+        for (int i = 0; i < 5; ++i) {
+            const auto start = Clock::now();
+            assertStatus(0, simulate({"--duration=1", "--exit-without-fini"}));
+            assertShort(start);
+        }
+    }
+
+    void exitsWithoutFiniWhileTheDetectorIsBusy()
+    {
+        // The end comes about when the second run starts, and that takes a while.
+        useSettings("Interval=1\nMaxJobsPerRun=1000\n");
+        database().execute(
+            "INSERT INTO provisioner_jobs (id, created_at, updated_at, started_at, organization_id,"
+            " initiator_id, file_id, provisioner, storage_method, type)"
+            " SELECT gen_random_uuid(), now(), now() - interval '1 hour', now(), gen_random_uuid(),"
+            " gen_random_uuid(), gen_random_uuid(), 'echo', 'file', 'template_version_import'"
+            " FROM generate_series(1, 30000)");
+        for (int i = 0; i < 10; ++i)
+            assertStatus(0, simulate({"--duration=1", "--exit-without-fini"}));
+        // Whatever was cut off was terminated completely or not at all.
+        CPPUNIT_ASSERT_EQUAL(
+            std::string("0"),
+            database()
+                .value("SELECT count(*) FROM provisioner_jobs j WHERE $1 = '' AND (completed_at IS"
+                       " NULL) <> NOT EXISTS (SELECT FROM provisioner_job_logs l"
+                       " WHERE l.job_id = j.id)",
+                       "")
+                .value());
+    }
+
+    void finisWhileARunIsInProgress()
+    {
+        const auto lock = lockJobs();
+        const auto start = Clock::now();
+        assertStatus(0, simulate({"--duration=1"}));
+        assertShort(start);
+    }
+
+    void exitsWithoutFiniWhileTheDatabaseIsDown()
+    {
+        directory().write("hang_detector.conf", "Connection=host=/nowhere\nInterval=1\n");
+        const auto result = simulate({"--duration=1", "--exit-without-fini"});
+        assertStatus(0, result);
+        assertContains("job_submit/hang_detector: run failed error=\"connection to server on socket", result);
+    }
+
+    void explainsItself()
+    {
+        const auto help = Sim::runCommand({SIMULATOR, "--help"});
+        assertStatus(0, help);
+        for (const char* const option :
+             {"--slurm-conf", "--duration", "--runs", "--exit-without-fini", "--load-cycles", "--demo",
+              "--keep", "--verbose", "--help", "--version"})
+            assertContains(option, help);
+        const auto version = Sim::runCommand({SIMULATOR, "--version"});
+        assertStatus(0, version);
+        assertContains("hang-detector-sim " PROJECT_VERSION " (Slurm ", version);
+    }
+
+    void refusesOptionsThatItDoesNotKnow()
+    {
+        constexpr int usage = 64;
+        const auto refuses = [](const Sim::CommandLine& options, const std::string& expected) {
+            Sim::CommandLine command{SIMULATOR};
+            command.insert(command.end(), options.begin(), options.end());
+            const auto result = Sim::runCommand(command);
+            assertStatus(usage, result);
+            assertContains(expected, result);
+            assertContains("see hang-detector-sim --help", result);
+        };
+        refuses({}, "either --demo or --slurm-conf FILE is needed");
+        refuses({"--nonsense"}, "nonsense");
+        refuses({"--demo", "--slurm-conf=x"}, "either --demo or --slurm-conf FILE is needed");
+        refuses({"--demo", "--runs=1"}, "--runs goes with --slurm-conf");
+        refuses({"--slurm-conf=x", "--keep"}, "--keep goes with --demo");
+        refuses({"--slurm-conf=x", "--load-cycles=1", "--runs=1"}, "--runs does not go with --load-cycles");
+        refuses({"--slurm-conf=x", "--runs=0"}, "runs");
+        refuses({"--slurm-conf=x", "--duration=soon"}, "duration");
+        refuses({"--slurm-conf=x", "more"}, "unexpected argument more");
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(SimulatorTest);
+
+} // namespace HangDetection::Test

@@ -1,0 +1,79 @@
+#include "SlurmFixture.h"
+
+#include "Eventually.h"
+
+#include <chrono>
+#include <stdexcept>
+
+namespace HangDetection::Test {
+
+namespace {
+
+/// How long a termination may take on a machine that is very busy.
+constexpr std::chrono::seconds patience{20};
+
+std::string newDatabaseName()
+{
+    static int number = 0;
+    return "test_" + std::to_string(++number);
+}
+
+} // namespace
+
+void SlurmFixture::setUp()
+{
+    _cluster = std::make_unique<SlurmCluster>();
+    _databaseName = newDatabaseName();
+    server().createDatabase(_databaseName);
+    reconnect();
+    cluster().writeSettings(settings());
+}
+
+void SlurmFixture::tearDown()
+{
+    _cluster.reset();
+    _database.reset();
+}
+
+Sim::ThrowawayPostgres& SlurmFixture::server()
+{
+    static Sim::ThrowawayPostgres server;
+    return server;
+}
+
+void SlurmFixture::reconnect()
+{
+    _database = std::make_unique<Sim::JobDatabase>(connectionString());
+}
+
+std::string SlurmFixture::connectionString()
+{
+    return server().connectionString(_databaseName);
+}
+
+std::string SlurmFixture::settings()
+{
+    // The sessions of the test have the detector's own default for the name.
+    return "Connection=" + connectionString() + " application_name=detector_in_slurmctld\nInterval=1\n";
+}
+
+bool SlurmFixture::isTerminated(const std::string& jobId)
+{
+    return database().isTrue("SELECT completed_at IS NOT NULL FROM provisioner_jobs WHERE id = $1::uuid",
+                             jobId);
+}
+
+void SlurmFixture::waitUntilTerminated(const std::string& jobId)
+{
+    if (!eventually(patience, [&] { return isTerminated(jobId); }))
+        throw std::runtime_error("the job was not terminated:\n" + cluster().log());
+}
+
+bool SlurmFixture::isDetectorConnected()
+{
+    return database().isTrue("SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE datname = $1"
+                             " AND application_name = 'detector_in_slurmctld')",
+                             _databaseName);
+}
+
+} // namespace HangDetection::Test

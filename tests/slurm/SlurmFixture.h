@@ -1,0 +1,52 @@
+#pragma once
+
+#include "JobDatabase.h"
+#include "SlurmCluster.h"
+#include "ThrowawayPostgres.h"
+
+#include <cppunit/TestFixture.h>
+
+#include <memory>
+#include <string>
+
+namespace HangDetection::Test {
+
+class SlurmFixture : public CppUnit::TestFixture
+/// What the suites have in common: for each test a cluster of its own and, on a server
+/// of the suite, a job database of its own. hang_detector.conf names that database and
+/// has the detector run every second. Nothing of Slurm runs yet.
+{
+public:
+    void setUp() override;
+    void tearDown() override;
+
+protected:
+    SlurmCluster& cluster() { return *_cluster; }
+
+    static Sim::ThrowawayPostgres& server();
+
+    Sim::JobDatabase& database() { return *_database; }
+
+    void reconnect();
+    /// Connects database() anew, after the server was stopped.
+
+    std::string connectionString();
+    /// A libpq connection string for the database of the test.
+
+    std::string settings();
+    /// The text of hang_detector.conf that setUp wrote.
+
+    bool isTerminated(const std::string& jobId);
+    void waitUntilTerminated(const std::string& jobId);
+    /// Throws std::runtime_error with slurmctld's log when that takes too long.
+
+    bool isDetectorConnected();
+    /// Whether a session of the detector is at the database of the test.
+
+private:
+    std::unique_ptr<SlurmCluster> _cluster;
+    std::unique_ptr<Sim::JobDatabase> _database;
+    std::string _databaseName;
+};
+
+} // namespace HangDetection::Test

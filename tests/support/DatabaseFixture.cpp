@@ -1,0 +1,193 @@
+#include "DatabaseFixture.h"
+
+#include "CurrentTest.h"
+#include "Eventually.h"
+
+#include <Poco/Ascii.h>
+#include <Poco/Environment.h>
+
+#include <iostream>
+#include <memory>
+
+namespace HangDetection::Test {
+
+namespace {
+
+constexpr const char* secret = "geheim123";
+
+bool isKept()
+{
+    return Poco::Environment::get("HANG_DETECTOR_KEEP_DATABASE", "") == "1";
+}
+
+std::unique_ptr<Sim::ThrowawayPostgres> startServer()
+{
+    auto server = std::make_unique<Sim::ThrowawayPostgres>();
+    if (isKept()) {
+        server->keep();
+        std::cerr << "PostgreSQL is kept, each test has a database of its name: "
+                  << server->connectionString("postgres") << '\n';
+    }
+    return server;
+}
+
+std::string databaseNameFor(const std::string& test)
+/// "SearchTest::findsNothing" is search_test_finds_nothing, cut to what PostgreSQL takes.
+{
+    constexpr std::size_t longest = 63;
+    std::string name;
+    for (const char c : test) {
+        const bool isUpper = Poco::Ascii::isUpper(c);
+        if ((isUpper || c == ':') && !name.empty() && name.back() != '_')
+            name += '_';
+        if (c != ':')
+            name += static_cast<char>(Poco::Ascii::toLower(c));
+    }
+    return name.substr(0, longest);
+}
+
+} // namespace
+
+void DatabaseFixture::setUp()
+{
+    _databaseName = databaseNameFor(CurrentTest::name());
+    server().createDatabase(_databaseName);
+    reconnect();
+    _settings = Settings();
+    _settings.connection = ConnectionString::parse(connectionString());
+    _notifications.emplace();
+    _posted.emplace(*_notifications);
+}
+
+void DatabaseFixture::tearDown()
+{
+    _detector.reset();
+    _posted.reset();
+    _notifications.reset();
+    _database.reset();
+    if (!isKept()) {
+        Sim::JobDatabase(server().connectionString("postgres"))
+            .execute("DROP DATABASE " + _databaseName + " WITH (FORCE)");
+    }
+}
+
+Sim::ThrowawayPostgres& DatabaseFixture::server()
+{
+    static const std::unique_ptr<Sim::ThrowawayPostgres> server = startServer();
+    return *server;
+}
+
+std::string DatabaseFixture::connectionString(const std::string& role) const
+{
+    return "host=" + server().directory().string() + " user=" + role + " password=" + secret +
+           " dbname=" + _databaseName;
+}
+
+void DatabaseFixture::createRole(const std::string& role)
+{
+    // Roles belong to the server; an earlier run of the same test may have left it.
+    database().execute("DROP ROLE IF EXISTS " + role);
+    database().execute("CREATE ROLE " + role + " LOGIN");
+}
+
+void DatabaseFixture::reconnect()
+{
+    _database.reset();
+    _database.emplace(connectionString());
+    _database->execute("SET client_min_messages = warning");
+}
+
+std::vector<std::string> DatabaseFixture::addHungJobs(int count)
+{
+    std::vector<std::string> ids;
+    for (int i = 0; i < count; ++i)
+        ids.push_back(addHungJob());
+    return ids;
+}
+
+std::string DatabaseFixture::addFinishedBuild(const std::string& workspaceId, int buildNumber,
+                                              const Text& state)
+{
+    return database().addBuildJob(
+        {.completedAgo = "30 minutes"},
+        {.jobId = "", .workspaceId = workspaceId, .buildNumber = buildNumber, .state = state});
+}
+
+std::string DatabaseFixture::addHungBuild(const std::string& workspaceId, int buildNumber, const Text& state)
+{
+    return database().addBuildJob(
+        {}, {.jobId = "", .workspaceId = workspaceId, .buildNumber = buildNumber, .state = state});
+}
+
+void DatabaseFixture::refuse(const std::string& jobId)
+{
+    database().execute("CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
+                       " 'BEGIN RAISE EXCEPTION ''this job is refused''; END'");
+    database().execute(
+        "CREATE TRIGGER refuse BEFORE UPDATE ON provisioner_jobs FOR EACH ROW WHEN (old.id = '" + jobId +
+        "') EXECUTE FUNCTION refuse()");
+}
+
+Text DatabaseFixture::jobRow(const std::string& jobId)
+{
+    return database().value("SELECT to_jsonb(j)::text FROM provisioner_jobs j WHERE id = $1::uuid", jobId);
+}
+
+Text DatabaseFixture::buildRow(const std::string& jobId)
+{
+    return database().value("SELECT to_jsonb(b)::text FROM workspace_builds b WHERE job_id = $1::uuid",
+                            jobId);
+}
+
+Text DatabaseFixture::jobColumn(const std::string& jobId, const std::string& column)
+{
+    return database().value("SELECT " + column + "::text FROM provisioner_jobs WHERE id = $1::uuid", jobId);
+}
+
+Text DatabaseFixture::buildColumn(const std::string& jobId, const std::string& column)
+{
+    return database().value("SELECT " + column + "::text FROM workspace_builds WHERE job_id = $1::uuid",
+                            jobId);
+}
+
+void DatabaseFixture::awaitWaitingForLock()
+{
+    CPPUNIT_ASSERT(eventually(patience, [this] {
+        return database().isTrue("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = $1 AND"
+                                 " wait_event_type = 'Lock')",
+                                 _databaseName);
+    }));
+}
+
+HangDetector& DatabaseFixture::detector()
+{
+    if (!_detector)
+        _detector.emplace(_settings, *_notifications);
+    return *_detector;
+}
+
+RunStatistics DatabaseFixture::run()
+{
+    RunStatistics statistics = tryRun();
+    if (statistics.error)
+        CPPUNIT_FAIL("the run failed: " + statistics.error->cause + " " + statistics.error->sqlState);
+    CPPUNIT_ASSERT(!statistics.stopped);
+    return statistics;
+}
+
+RunStatistics DatabaseFixture::tryRun(const std::stop_token& stop)
+{
+    RunStatistics statistics = detector().run(stop);
+    const auto assertNoSecret = [](const std::string& text) {
+        CPPUNIT_ASSERT_MESSAGE("a password was told: " + text, text.find(secret) == std::string::npos);
+    };
+    if (statistics.error) {
+        assertNoSecret(statistics.error->cause);
+        assertNoSecret(statistics.error->advice);
+    }
+    for (const Termination& job : posted().failed)
+        assertNoSecret(job.error);
+    return statistics;
+}
+
+} // namespace HangDetection::Test

@@ -1,0 +1,113 @@
+#pragma once
+
+#include "JobDatabase.h"
+#include "PostedNotifications.h"
+#include "Printing.h"
+#include "Settings.h"
+#include "ThrowawayPostgres.h"
+#include "detection/HangDetector.h"
+
+#include <Poco/NotificationCenter.h>
+#include <cppunit/TestFixture.h>
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <chrono>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+namespace HangDetection::Test {
+
+using Text = std::optional<std::string>;
+/// A column as text; nothing when it is null.
+
+class DatabaseFixture : public CppUnit::TestFixture
+/// A fresh job database for each test, named after the test, and a detector on it. The
+/// server is started once for the test program. With HANG_DETECTOR_KEEP_DATABASE=1 in
+/// the environment it keeps running, with the databases of all tests in it.
+{
+public:
+    void setUp() override;
+    void tearDown() override;
+
+protected:
+    static Sim::ThrowawayPostgres& server();
+
+    const std::string& databaseName() const { return _databaseName; }
+
+    std::string connectionString(const std::string& role = "postgres") const;
+    /// Leads to the test's database. Holds a password, which nobody may see.
+
+    void createRole(const std::string& role);
+
+    /// A new role that may log in, and nothing else.
+
+    Sim::JobDatabase& database() { return *_database; }
+
+    /// The session of the test itself.
+
+    void reconnect();
+
+    /// A new session of the test itself, when the server was away.
+
+    std::string addHungJob() { return database().addJob(); }
+
+    std::vector<std::string> addHungJobs(int count);
+
+    std::string addFinishedBuild(const std::string& workspaceId, int buildNumber, const Text& state);
+    std::string addHungBuild(const std::string& workspaceId, int buildNumber,
+                             const Text& state = std::nullopt);
+    /// Return the id of the job.
+
+    void refuse(const std::string& jobId);
+    /// From now on the database raises an exception (P0001) when this job is updated.
+
+    Text jobRow(const std::string& jobId);
+    Text buildRow(const std::string& jobId);
+    /// Every column of the row.
+
+    Text jobColumn(const std::string& jobId, const std::string& column);
+    Text buildColumn(const std::string& jobId, const std::string& column);
+
+    bool isCompleted(const std::string& jobId) { return jobColumn(jobId, "completed_at").has_value(); }
+
+    void awaitWaitingForLock();
+
+    /// Returns when some session of the database waits for a lock.
+
+    Settings& settings() { return _settings; }
+
+    /// Of the detector; to be changed before its first run.
+
+    HangDetector& detector();
+
+    RunStatistics run();
+    /// One run that must end without an error.
+
+    RunStatistics tryRun(const std::stop_token& stop = {});
+
+    /// One run, however it ends.
+
+    const PostedNotifications& posted() const { return *_posted; }
+
+    /// What the detector posted.
+
+    void connectDetector() { run(); }
+
+    /// Makes the detector's connection before there is any job. What a test counts in
+    /// seconds is not blurred by connecting then, and the connection is an old one.
+
+    static constexpr std::chrono::seconds patience{20};
+    /// Long enough for a machine with much else to do; nothing waits for it in vain.
+
+private:
+    std::string _databaseName;
+    std::optional<Sim::JobDatabase> _database;
+    Settings _settings;
+    std::optional<Poco::NotificationCenter> _notifications;
+    std::optional<PostedNotifications> _posted;
+    std::optional<HangDetector> _detector;
+};
+
+} // namespace HangDetection::Test

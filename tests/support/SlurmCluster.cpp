@@ -1,0 +1,398 @@
+#include "SlurmCluster.h"
+
+#include "Eventually.h"
+
+#include <Poco/Environment.h>
+#include <Poco/String.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <netinet/in.h>
+#include <pwd.h>
+#include <random>
+#include <set>
+#include <sstream>
+#include <stdexcept>
+#include <sys/socket.h>
+#include <unistd.h>
+
+namespace HangDetection::Test {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr const char* slurmUser = "slurm";
+
+/// How long a daemon may take to start or to stop on a machine that is very busy.
+constexpr std::chrono::seconds patience{30};
+
+constexpr fs::perms everybodyMayEnter = fs::perms::owner_all | fs::perms::group_read | fs::perms::group_exec |
+                                        fs::perms::others_read | fs::perms::others_exec;
+
+void requireMachine()
+{
+    if (geteuid() != 0)
+        throw std::runtime_error(
+            "these tests start a munged, a slurmctld and a slurmd of their own, and slurmctld "
+            "has to become the user slurm: run them as root");
+    if (getpwnam(slurmUser) == nullptr) // NOLINT(concurrency-mt-unsafe)
+        throw std::runtime_error(
+            "no user slurm on this machine; apt-get install slurmctld slurmd slurm-client munge");
+}
+
+std::string shortHostName()
+/// As slurmctld and slurmd know it themselves.
+{
+    const std::string name = Poco::Environment::nodeName();
+    return name.substr(0, name.find('.'));
+}
+
+bool isFree(std::uint16_t port)
+{
+    const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(port);
+    const int refused = bind(listener, reinterpret_cast<const sockaddr*>(&address), sizeof address);
+    close(listener);
+    return refused == 0;
+}
+
+std::string freePort(std::uint16_t from, std::uint16_t to)
+/// From a range below those that the kernel gives to clients, so that none of them
+/// takes it before the daemon does.
+{
+    std::random_device random;
+    std::uniform_int_distribution<int> any(from, to);
+    for (int attempt = 0; attempt < 1000; ++attempt) {
+        const auto port = static_cast<std::uint16_t>(any(random));
+        if (isFree(port))
+            return std::to_string(port);
+    }
+    throw std::runtime_error("no free port between " + std::to_string(from) + " and " + std::to_string(to));
+}
+
+void writeFile(const fs::path& file, const std::string& text)
+{
+    std::ofstream stream(file, std::ios::binary | std::ios::trunc);
+    stream << text;
+    stream.close();
+    if (!stream)
+        throw std::runtime_error(file.string() + ": cannot be written");
+}
+
+std::string readFile(const fs::path& file)
+{
+    std::ifstream stream(file, std::ios::binary);
+    std::ostringstream text;
+    if (stream)
+        text << stream.rdbuf();
+    return text.str();
+}
+
+std::string randomKey()
+{
+    std::random_device random;
+    std::uniform_int_distribution<int> byte(0, 255);
+    std::string key;
+    for (int i = 0; i < 128; ++i)
+        key += static_cast<char>(byte(random));
+    return key;
+}
+
+bool liesIn(const fs::path& link, const std::string& directory)
+{
+    std::error_code error;
+    return fs::read_symlink(link, error).string().starts_with(directory);
+}
+
+bool uses(const fs::path& process, const std::string& directory)
+/// Whether the process works in the directory or has a file of it open.
+{
+    if (liesIn(process / "cwd", directory))
+        return true;
+    std::error_code error;
+    for (fs::directory_iterator file(process / "fd", error), end; !error && file != end;
+         file.increment(error)) {
+        if (liesIn(file->path(), directory))
+            return true;
+    }
+    return false;
+}
+
+std::set<pid_t> processesUsing(const fs::path& directory)
+{
+    std::set<pid_t> processes;
+    std::error_code error;
+    for (fs::directory_iterator entry("/proc", error), end; !error && entry != end; entry.increment(error)) {
+        const auto process = static_cast<pid_t>(std::strtol(entry->path().filename().c_str(), nullptr, 10));
+        if (process > 0 && process != getpid() && uses(entry->path(), directory.string() + '/'))
+            processes.insert(process);
+    }
+    return processes;
+}
+
+} // namespace
+
+SlurmCluster::SlurmCluster() : _host(shortHostName())
+{
+    requireMachine();
+    // SlurmUser has to come through to its own files.
+    fs::permissions(directory(), everybodyMayEnter);
+    for (const char* name : {"munge", "plugins", "spool", "state", "run"})
+        fs::create_directory(directory() / name);
+    Sim::mustRun({"chown", slurmUser, directory() / "state", directory() / "run"});
+
+    // The folder of the build may lie where slurm cannot go.
+    const fs::path plugin = HANG_DETECTOR_PLUGIN;
+    fs::copy_file(plugin, directory() / "plugins" / plugin.filename());
+    fs::permissions(directory() / "plugins" / plugin.filename(), everybodyMayEnter);
+
+    const auto file = [this](const char* name) { return (directory() / name).string(); };
+    _configuration = {
+        {"ClusterName", "test"},
+        {"SlurmctldHost", _host + "(127.0.0.1)"},
+        {"SlurmctldPort", freePort(20000, 25999)},
+        {"SlurmdPort", freePort(26000, 31999)},
+        {"SlurmUser", slurmUser},
+        {"AuthType", "auth/munge"},
+        {"CredType", "cred/munge"},
+        {"AuthInfo", "socket=" + file("munge/socket")},
+        {"StateSaveLocation", file("state")},
+        {"SlurmdSpoolDir", file("spool")},
+        {"SlurmctldPidFile", file("run/slurmctld.pid")},
+        {"SlurmdPidFile", file("run/slurmd.pid")},
+        {"SlurmctldLogFile", file("run/slurmctld.log")},
+        {"SlurmdLogFile", file("run/slurmd.log")},
+        {"SlurmctldDebug", "info"},
+        {"PluginDir", file("plugins") + ":" + SLURM_PLUGIN_DIR},
+        {"JobSubmitPlugins", "hang_detector"},
+        {"ProctrackType", "proctrack/linuxproc"},
+        {"TaskPlugin", "task/none"},
+        {"SelectType", "select/cons_tres"},
+        {"SwitchType", "switch/none"},
+        {"MpiDefault", "none"},
+        {"MailProg", "/bin/true"},
+        {"ReturnToService", "2"},
+    };
+    writeConfiguration();
+    startMunge();
+}
+
+SlurmCluster::~SlurmCluster()
+{
+    endAll();
+}
+
+void SlurmCluster::configure(const std::string& key, const std::string& value)
+{
+    _configuration[key] = value;
+    writeConfiguration();
+}
+
+void SlurmCluster::writeSettings(const std::string& text, fs::perms mode) const
+{
+    writeSettings(directory() / "hang_detector.conf", text, mode);
+}
+
+void SlurmCluster::writeSettings(const fs::path& file, const std::string& text, fs::perms mode)
+{
+    writeFile(file, text);
+    Sim::mustRun({"chown", slurmUser, file});
+    fs::permissions(file, mode);
+}
+
+void SlurmCluster::removeSettings() const
+{
+    fs::remove(directory() / "hang_detector.conf");
+}
+
+void SlurmCluster::startController()
+{
+    forgetLog();
+    _slurmctld.emplace(withEnvironment({"slurmctld", "-D"}), directory() / "run/slurmctld.out");
+    requireAnswer();
+}
+
+int SlurmCluster::runRefusedController()
+{
+    forgetLog();
+    ChildProcess slurmctld(withEnvironment({"slurmctld", "-D"}), directory() / "run/slurmctld.out");
+    // It takes a tenth of a second; a test that fails should not take a minute.
+    const auto status = slurmctld.waitUntilEnded(10s);
+    if (!status)
+        throw std::runtime_error("slurmctld did not end by itself:\n" + log());
+    return *status;
+}
+
+pid_t SlurmCluster::startDaemon()
+{
+    forgetLog();
+    ChildProcess starter(withEnvironment({"slurmctld"}), directory() / "run/slurmctld.out");
+    if (starter.waitUntilEnded(patience) != 0)
+        throw std::runtime_error("slurmctld did not go into the background:\n" + log());
+    requireAnswer();
+    _daemon = static_cast<pid_t>(std::stol(readFile(_configuration.at("SlurmctldPidFile"))));
+    return *_daemon;
+}
+
+bool SlurmCluster::isAlive(pid_t process)
+{
+    // The state follows the name, which is in parentheses and may hold any character.
+    const std::string stat = readFile("/proc/" + std::to_string(process) + "/stat");
+    const auto name = stat.rfind(") ");
+    return name != std::string::npos && stat.at(name + 2) != 'Z';
+}
+
+int SlurmCluster::stopController(std::chrono::milliseconds atMost)
+{
+    return _slurmctld.value().stop(atMost);
+}
+
+void SlurmCluster::startNode()
+{
+    _slurmd.emplace(withEnvironment({"slurmd", "-D", "-N", _host}), directory() / "run/slurmd.out");
+    if (!eventually(patience, [this] { return Poco::trim(run({"sinfo", "-h", "-o", "%T"})) == "idle"; }))
+        throw std::runtime_error("slurmd did not become idle:\n" + readFile(directory() / "run/slurmd.log") +
+                                 readFile(directory() / "run/slurmd.out"));
+}
+
+std::string SlurmCluster::run(const Sim::CommandLine& command) const
+{
+    return Sim::mustRun(withEnvironment(command));
+}
+
+bool SlurmCluster::controllerAnswers() const
+{
+    return Sim::runCommand(withEnvironment({"scontrol", "ping"})).output.find(" is UP") != std::string::npos;
+}
+
+void SlurmCluster::reconfigure() const
+{
+    run({"scontrol", "reconfigure"});
+}
+
+std::string SlurmCluster::submit(const std::string& script, const Sim::CommandLine& options) const
+{
+    const fs::path file = directory() / "script";
+    writeFile(file, "#!/bin/sh\n" + script + "\n");
+    Sim::CommandLine command{"sbatch", "--parsable", "--output=/dev/null", "--chdir=" + directory().string()};
+    command.insert(command.end(), options.begin(), options.end());
+    command.push_back(file);
+    return Poco::trim(run(command));
+}
+
+void SlurmCluster::waitForState(const std::string& job, const std::string& state) const
+{
+    std::string known;
+    if (!eventually(patience, [&] {
+            known = run({"scontrol", "show", "job", job});
+            return known.find("JobState=" + state + ' ') != std::string::npos;
+        }))
+        throw std::runtime_error("the job is not " + state + ":\n" + known + log());
+}
+
+std::string SlurmCluster::log() const
+{
+    return readFile(_configuration.at("SlurmctldLogFile")) + readFile(directory() / "run/slurmctld.out");
+}
+
+std::size_t SlurmCluster::countInLog(const std::string& text) const
+{
+    std::size_t count = 0;
+    std::istringstream lines(readFile(_configuration.at("SlurmctldLogFile")));
+    for (std::string line; std::getline(lines, line);) {
+        if (line.find(text) != std::string::npos)
+            ++count;
+    }
+    return count;
+}
+
+void SlurmCluster::waitForLog(const std::string& text, std::chrono::milliseconds atMost,
+                              std::size_t lines) const
+{
+    if (!eventually(atMost, [&] { return countInLog(text) >= lines; }))
+        throw std::runtime_error("not " + std::to_string(lines) + " times in the log of slurmctld after " +
+                                 std::to_string(atMost.count()) + " ms: " + text + "\n" + log());
+}
+
+void SlurmCluster::startMunge()
+{
+    const fs::path munge = directory() / "munge";
+    writeFile(munge / "key", randomKey());
+    fs::permissions(munge / "key", fs::perms::owner_read);
+    _munged.emplace(withEnvironment({"munged", "--foreground", "--force", "--key-file", munge / "key",
+                                     "--socket", munge / "socket", "--pid-file", munge / "pid", "--log-file",
+                                     munge / "log", "--seed-file", munge / "seed"}),
+                    munge / "out");
+    if (!eventually(patience, [&] {
+            return Sim::runCommand({"munge", "--no-input", "--socket", munge / "socket"}).exitStatus == 0;
+        }))
+        throw std::runtime_error("munged does not answer:\n" + readFile(munge / "out") +
+                                 readFile(munge / "log"));
+}
+
+void SlurmCluster::writeConfiguration() const
+{
+    std::string text;
+    for (const auto& [key, value] : _configuration) {
+        if (!value.empty())
+            text.append(key).append("=").append(value).append("\n");
+    }
+    text += "NodeName=" + _host + " NodeAddr=127.0.0.1 CPUs=1\n";
+    text += "PartitionName=test Nodes=ALL Default=YES\n";
+    writeFile(directory() / "slurm.conf", text);
+    // Nothing here uses control groups, but slurmd wants a plugin for them. This one starts
+    // without any being mounted and without systemd.
+    writeFile(directory() / "cgroup.conf", "CgroupPlugin=cgroup/v1\n");
+}
+
+void SlurmCluster::forgetLog() const
+{
+    fs::remove(_configuration.at("SlurmctldLogFile"));
+    fs::remove(directory() / "run/slurmctld.out");
+}
+
+Sim::CommandLine SlurmCluster::withEnvironment(const Sim::CommandLine& command) const
+{
+    // A test may run as a Slurm job itself, whose variables are not for this cluster.
+    Sim::CommandLine line{"env", "-i", "SLURM_CONF=" + (directory() / "slurm.conf").string(),
+                          "PATH=" + Poco::Environment::get("PATH", "/usr/bin:/bin") + ":/usr/sbin:/sbin"};
+    line.insert(line.end(), command.begin(), command.end());
+    return line;
+}
+
+void SlurmCluster::requireAnswer() const
+{
+    if (!eventually(patience, [this] { return controllerAnswers(); }))
+        throw std::runtime_error("slurmctld does not answer:\n" + log());
+}
+
+void SlurmCluster::endAll() noexcept
+{
+    try {
+        // slurmctld first, as it would report a slurmd that went away.
+        _slurmctld.reset();
+        if (_daemon && isAlive(*_daemon)) {
+            kill(*_daemon, SIGTERM);
+            eventually(5s, [this] { return !isAlive(*_daemon); });
+        }
+        _slurmd.reset();
+        _munged.reset();
+        // Steps of jobs outlive slurmd on purpose, and a daemon that hangs is still there.
+        eventually(patience, [this] {
+            const auto processes = processesUsing(directory());
+            for (const pid_t process : processes)
+                kill(process, SIGKILL);
+            return processes.empty();
+        });
+    } catch (...) { // NOLINT(bugprone-empty-catch): what cannot be ended stays; the test has its own verdict
+    }
+}
+
+} // namespace HangDetection::Test

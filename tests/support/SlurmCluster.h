@@ -1,0 +1,121 @@
+#pragma once
+
+#include "ChildProcess.h"
+#include "Command.h"
+#include "TemporaryDirectory.h"
+
+#include <chrono>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <sys/types.h>
+
+namespace HangDetection::Test {
+
+class SlurmCluster
+/// A Slurm of its own on this machine: munged, slurmctld and slurmd, with all their
+/// files in one temporary directory and on ports that were free. Its slurm.conf loads
+/// the plugin that was built with the tests. Needs root and Slurm's user `slurm`; it
+/// needs neither systemd nor control groups nor a host name that resolves.
+///
+/// What was started is stopped with the object, the directory removed. Used by one
+/// thread.
+{
+public:
+    SlurmCluster();
+    /// Starts munged; nothing of Slurm yet. Throws std::runtime_error with what is
+    /// missing on this machine.
+
+    ~SlurmCluster();
+
+    SlurmCluster(const SlurmCluster&) = delete;
+    SlurmCluster& operator=(const SlurmCluster&) = delete;
+
+    const std::filesystem::path& directory() const { return _directory.path(); }
+
+    /// Everybody may enter it; only root may write to it.
+
+    void configure(const std::string& key, const std::string& value);
+    /// Sets a line of slurm.conf; an empty value takes it out. Who runs already
+    /// knows after reconfigure().
+
+    void writeSettings(const std::string& text, std::filesystem::perms mode = groupMayRead) const;
+    /// Writes hang_detector.conf beside slurm.conf, for the user slurm.
+
+    static void writeSettings(const std::filesystem::path& file, const std::string& text,
+                              std::filesystem::perms mode = groupMayRead);
+    /// The same in another place.
+
+    void removeSettings() const;
+
+    void startController();
+    /// Starts slurmctld, with an empty log, and returns when it answers. Throws
+    /// std::runtime_error with the log when it does not.
+
+    int runRefusedController();
+    /// Starts a slurmctld that is expected to end by itself, waits for that, and
+    /// returns its exit status. Throws std::runtime_error when it goes on.
+
+    pid_t startDaemon();
+    /// As startController, but slurmctld puts itself into the background. Returns
+    /// its process id.
+
+    static bool isAlive(pid_t process);
+    /// False also for a process that has ended and that nobody has asked for.
+
+    int stopController(std::chrono::milliseconds atMost);
+    /// Stops slurmctld by SIGTERM and returns its exit status as ChildProcess does.
+
+    void startNode();
+    /// Starts slurmd and returns when a job can run.
+
+    std::string run(const Sim::CommandLine& command) const;
+    /// The output of one of Slurm's commands, which has to succeed; throws
+    /// std::runtime_error when it does not.
+
+    bool controllerAnswers() const;
+
+    void reconfigure() const;
+
+    std::string submit(const std::string& script, const Sim::CommandLine& options = {}) const;
+    /// Submits a batch script and returns the job's id.
+
+    void waitForState(const std::string& job, const std::string& state) const;
+    /// Until the job is in the state, such as COMPLETED. Throws std::runtime_error
+    /// with what is known of the job when it does not come to that.
+
+    std::string log() const;
+    /// All that the slurmctld started last wrote to its log, to stdout and to stderr.
+
+    std::size_t countInLog(const std::string& text) const;
+    /// The number of lines of slurmctld's log file that hold the text.
+
+    void waitForLog(const std::string& text, std::chrono::milliseconds atMost = std::chrono::seconds(15),
+                    std::size_t lines = 1) const;
+    /// Until that many lines of the log hold the text. Throws std::runtime_error with
+    /// the log when they do not in time.
+
+    static constexpr std::filesystem::perms groupMayRead = std::filesystem::perms::owner_read |
+                                                           std::filesystem::perms::owner_write |
+                                                           std::filesystem::perms::group_read;
+
+private:
+    void startMunge();
+    void writeConfiguration() const;
+    void forgetLog() const;
+    Sim::CommandLine withEnvironment(const Sim::CommandLine& command) const;
+    void requireAnswer() const;
+    void endAll() noexcept;
+
+    const TemporaryDirectory _directory;
+    const std::string _host;
+    std::map<std::string, std::string> _configuration;
+    // In the order in which they have to be started.
+    std::optional<ChildProcess> _munged;
+    std::optional<ChildProcess> _slurmd;
+    std::optional<ChildProcess> _slurmctld;
+    std::optional<pid_t> _daemon;
+};
+
+} // namespace HangDetection::Test

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+namespace HangDetection::Test {
+
+class TemporaryDirectory
+/// A new directory that is removed with the object.
+{
+public:
+    TemporaryDirectory();
+    ~TemporaryDirectory();
+
+    TemporaryDirectory(const TemporaryDirectory&) = delete;
+    TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
+
+    const std::filesystem::path& path() const { return _path; }
+
+    std::filesystem::path write(const std::string& name, const std::string& text) const;
+    /// Makes a file, readable by its owner and group only, and returns its path.
+
+private:
+    std::filesystem::path _path;
+};
+
+} // namespace HangDetection::Test

@@ -1,0 +1,71 @@
+#include "data/DatabaseError.h"
+
+#include <Poco/Data/PostgreSQL/PostgreSQLException.h>
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <string>
+
+namespace HangDetection::Test {
+
+using Scope = DatabaseError::Scope;
+
+class DatabaseErrorTest : public CppUnit::TestFixture
+{
+    CPPUNIT_TEST_SUITE(DatabaseErrorTest);
+    CPPUNIT_TEST(findsSqlStateAndTextInWhatPocoThrows);
+    CPPUNIT_TEST(sortsErrorsByWhatHappensNext);
+    CPPUNIT_TEST(belongsToTheConnectionOnceThatIsLost);
+    CPPUNIT_TEST(quotesNothingThatIsNotFromTheServer);
+    CPPUNIT_TEST_SUITE_END();
+
+    static DatabaseError error(const std::string& text, bool connectionLost = false)
+    {
+        return DatabaseError::fromStatement(Poco::Data::PostgreSQL::StatementException(text), connectionLost);
+    }
+
+    static Scope scopeOf(const std::string& sqlState)
+    {
+        return error("x ERROR:  " + sqlState + ": text").scope();
+    }
+
+    void findsSqlStateAndTextInWhatPocoThrows()
+    {
+        const DatabaseError found =
+            error("postgresql_stmt_prepare error: FEHLER:  42P01: relation \"a:  b\" fehlt\n"
+                  "LINE 1: SELECT\nLOCATION:  parserOpenTable, parse_relation.c:1392\n SELECT 1");
+        CPPUNIT_ASSERT_EQUAL(std::string("42P01"), found.sqlState());
+        CPPUNIT_ASSERT_EQUAL(std::string("relation \"a:  b\" fehlt"), std::string(found.what()));
+        CPPUNIT_ASSERT(!found.advice().empty());
+    }
+
+    void sortsErrorsByWhatHappensNext()
+    {
+        for (const char* const state : {"P0001", "23503", "22001", "40001", "40P01", "XX001"})
+            CPPUNIT_ASSERT_MESSAGE(state, scopeOf(state) == Scope::job);
+        for (const char* const state : {"42501", "42P01", "53100", "53200", "55P03", "57014", "58030"})
+            CPPUNIT_ASSERT_MESSAGE(state, scopeOf(state) == Scope::database);
+        for (const char* const state : {"08006", "57P01", "57P03", "25006"})
+            CPPUNIT_ASSERT_MESSAGE(state, scopeOf(state) == Scope::connection);
+    }
+
+    void belongsToTheConnectionOnceThatIsLost()
+    {
+        CPPUNIT_ASSERT(error("x ERROR:  P0001: text", true).scope() == Scope::connection);
+        CPPUNIT_ASSERT(error("x ERROR:  42501: text", true).scope() == Scope::connection);
+        CPPUNIT_ASSERT_EQUAL(std::string("the connection to the database was lost"),
+                             std::string(error("", true).what()));
+    }
+
+    void quotesNothingThatIsNotFromTheServer()
+    {
+        for (const bool connectionLost : {false, true}) {
+            const DatabaseError found = error("not connected: password='geheim'", connectionLost);
+            CPPUNIT_ASSERT(std::string(found.what()).find("geheim") == std::string::npos);
+            CPPUNIT_ASSERT(found.advice().find("geheim") == std::string::npos);
+        }
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(DatabaseErrorTest);
+
+} // namespace HangDetection::Test

@@ -1,0 +1,161 @@
+#include "notification/RunLog.h"
+
+#include "RecordingLogger.h"
+
+#include <Poco/NotificationCenter.h>
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <string>
+
+namespace HangDetection::Test {
+
+using namespace std::chrono_literals;
+
+class RunLogTest : public CppUnit::TestFixture
+{
+    CPPUNIT_TEST_SUITE(RunLogTest);
+    CPPUNIT_TEST(writesALineForEachJobTerminated);
+    CPPUNIT_TEST(leavesOutTheWorkspaceOfAJobWithoutOne);
+    CPPUNIT_TEST(notesSkippedJobsAtDebugLevel);
+    CPPUNIT_TEST(reportsAJobThatFailed);
+    CPPUNIT_TEST(writesALineForARunThatDidSomething);
+    CPPUNIT_TEST(writesIdleRunsAtDebugLevel);
+    CPPUNIT_TEST(warnsOnceOfAnOutageAndSaysWhenItIsOver);
+    CPPUNIT_TEST(warnsAgainWhenTheCauseChanges);
+    CPPUNIT_TEST(doesNotWarnOfAStop);
+    CPPUNIT_TEST_SUITE_END();
+
+    void assertLogged(const std::string& line) const
+    {
+        CPPUNIT_ASSERT(!_log.lines().empty());
+        CPPUNIT_ASSERT_EQUAL(line, _log.lines().back());
+    }
+
+    void finish(const RunStatistics& statistics) { _center.postNotification(new RunFinished(statistics)); }
+
+    static RunStatistics failed(const std::string& cause)
+    {
+        RunStatistics statistics;
+        statistics.error = RunError{cause, "57P01", "see the server's log"};
+        statistics.duration = 3ms;
+        return statistics;
+    }
+
+    void writesALineForEachJobTerminated()
+    {
+        Termination job;
+        job.jobId = "11111111-2222-4333-8444-555555555555";
+        job.outcome = Outcome::terminated;
+        job.type = "workspace_build";
+        job.silent = 301s;
+        job.stage = "Starting workspace";
+        job.workspaceId = "66666666-2222-4333-8444-555555555555";
+        job.buildNumber = 7;
+        job.state = BuildState::copied;
+        _center.postNotification(new JobTerminated(job, 300s));
+        assertLogged(
+            "information: job terminated job_id=11111111-2222-4333-8444-555555555555 type=workspace_build "
+            "silent_s=301 threshold_s=300 stage=\"Starting workspace\" "
+            "workspace_id=66666666-2222-4333-8444-555555555555 build_number=7 state=copied");
+    }
+
+    void leavesOutTheWorkspaceOfAJobWithoutOne()
+    {
+        Termination job;
+        job.jobId = "1";
+        job.type = "template_version_import";
+        job.stage = "Unknown";
+        _center.postNotification(new JobTerminated(job, 300s));
+        assertLogged(
+            "information: job terminated job_id=1 type=template_version_import silent_s=0 threshold_s=300 "
+            "stage=Unknown state=none");
+    }
+
+    void notesSkippedJobsAtDebugLevel()
+    {
+        Termination job;
+        job.jobId = "1";
+        for (const auto& [outcome, cause] : {std::pair(Outcome::locked, "locked"),
+                                             {Outcome::missing, "missing"},
+                                             {Outcome::notStarted, "not_started"},
+                                             {Outcome::completed, "completed"},
+                                             {Outcome::reported, "reported"}}) {
+            job.outcome = outcome;
+            _center.postNotification(new JobSkipped(job));
+            assertLogged(std::string("debug: job skipped job_id=1 cause=") + cause);
+        }
+    }
+
+    void reportsAJobThatFailed()
+    {
+        Termination job;
+        job.jobId = "1";
+        job.error = "no\nway";
+        job.sqlState = "P0001";
+        _center.postNotification(new JobFailed(job));
+        assertLogged(R"(error: job not terminated job_id=1 error="no\nway" sqlstate=P0001)");
+    }
+
+    void writesALineForARunThatDidSomething()
+    {
+        RunStatistics statistics;
+        statistics.terminated = {"1", "2"};
+        statistics.hung = 12;
+        statistics.locked = 3;
+        statistics.ineligible = 4;
+        statistics.failed = 5;
+        statistics.duration = 6ms;
+        finish(statistics);
+        assertLogged(
+            "information: run finished terminated=2 hung=12 locked=3 ineligible=4 failed=5 duration_ms=6");
+    }
+
+    void writesIdleRunsAtDebugLevel()
+    {
+        finish(RunStatistics{});
+        assertLogged("debug: run finished terminated=0 hung=0 locked=0 ineligible=0 failed=0 duration_ms=0");
+    }
+
+    void warnsOnceOfAnOutageAndSaysWhenItIsOver()
+    {
+        const std::string line =
+            "run failed error=\"server is down\" sqlstate=57P01 advice=\"see the server's log\" "
+            "duration_ms=3";
+        finish(failed("server is down"));
+        assertLogged("warning: " + line);
+        finish(failed("server is down"));
+        assertLogged("debug: " + line);
+        finish(RunStatistics{});
+        const auto lines = _log.lines();
+        CPPUNIT_ASSERT_EQUAL(std::size_t{4}, lines.size());
+        CPPUNIT_ASSERT_EQUAL(std::string("information: database answers again failed_runs=2 outage_s=0"),
+                             lines[2]);
+        finish(failed("server is down"));
+        assertLogged("warning: " + line);
+    }
+
+    void warnsAgainWhenTheCauseChanges()
+    {
+        finish(failed("server is down"));
+        finish(failed("no such table"));
+        assertLogged(
+            "warning: run failed error=\"no such table\" sqlstate=57P01 advice=\"see the server's log\" "
+            "duration_ms=3");
+    }
+
+    void doesNotWarnOfAStop()
+    {
+        RunStatistics statistics;
+        statistics.stopped = true;
+        finish(statistics);
+        assertLogged("debug: run stopped");
+    }
+
+    RecordingLogger _log;
+    Poco::NotificationCenter _center;
+    RunLog _runLog{_center, _log.logger()};
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(RunLogTest);
+
+} // namespace HangDetection::Test

@@ -1,0 +1,340 @@
+#include "Settings.h"
+
+#include "SettingsFile.h"
+#include "TemporaryDirectory.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <sys/stat.h>
+
+namespace HangDetection::Test {
+
+using std::chrono::seconds;
+
+class SettingsTest : public CppUnit::TestFixture
+{
+    CPPUNIT_TEST_SUITE(SettingsTest);
+    CPPUNIT_TEST(hasDefaultsForAllButTheConnection);
+    CPPUNIT_TEST(readsEveryKey);
+    CPPUNIT_TEST(takesKeysInAnyCaseAndBlanksAroundThem);
+    CPPUNIT_TEST(ignoresCommentsAndEmptyLines);
+    CPPUNIT_TEST(keepsAHashInsideAValue);
+    CPPUNIT_TEST(readsWindowsLineEnds);
+    CPPUNIT_TEST(takesTheLimitsOfEveryRange);
+    CPPUNIT_TEST(refusesAnUnknownKey);
+    CPPUNIT_TEST(refusesADoubledKey);
+    CPPUNIT_TEST(refusesAWrongDuration);
+    CPPUNIT_TEST(refusesADurationOutOfRange);
+    CPPUNIT_TEST(refusesAWrongNumber);
+    CPPUNIT_TEST(refusesAnExitTimeoutThatIsNotShorter);
+    CPPUNIT_TEST(refusesADurationShorterThanTheDefaultExitTimeout);
+    CPPUNIT_TEST(refusesKeysWhoseFeatureIsNotThereYet);
+    CPPUNIT_TEST(refusesAMissingConnection);
+    CPPUNIT_TEST(refusesAnEmptyConnection);
+    CPPUNIT_TEST(refusesAConnectionThatLibpqCannotRead);
+    CPPUNIT_TEST(neverQuotesTheConnection);
+    CPPUNIT_TEST(refusesAPasswordThatEverybodyCanRead);
+    CPPUNIT_TEST(takesAReadableFileWithoutAPassword);
+    CPPUNIT_TEST(refusesALineThatIsNoSetting);
+    CPPUNIT_TEST(refusesAControlCharacter);
+    CPPUNIT_TEST(refusesAMissingFile);
+    CPPUNIT_TEST(refusesADirectory);
+    CPPUNIT_TEST(refusesAPipe);
+    CPPUNIT_TEST(refusesADevice);
+    CPPUNIT_TEST(refusesAFileThatIsFarTooLarge);
+    CPPUNIT_TEST(theSampleFileShowsTheDefaults);
+    CPPUNIT_TEST_SUITE_END();
+
+    static constexpr const char* connection = "Connection=dbname=coder\n";
+
+    Settings read(const std::string& text)
+    {
+        return Settings::read(_directory.write("hang_detector.conf", text));
+    }
+
+    void assertRefused(const std::string& text, const std::string& expected)
+    /// Expected is what follows the path of the file.
+    {
+        const auto file = _directory.write("hang_detector.conf", text);
+        assertRefusedFile(file, expected);
+    }
+
+    static void assertRefusedFile(const std::filesystem::path& file, const std::string& expected)
+    {
+        try {
+            Settings::read(file);
+        } catch (const SettingsError& error) {
+            CPPUNIT_ASSERT_EQUAL(file.string() + expected, std::string(error.what()));
+            return;
+        }
+        CPPUNIT_FAIL("not refused: " + expected);
+    }
+
+    void hasDefaultsForAllButTheConnection()
+    {
+        const Settings settings = read(connection);
+        CPPUNIT_ASSERT(settings.interval == seconds(60));
+        CPPUNIT_ASSERT(settings.hungJobDuration == seconds(300));
+        CPPUNIT_ASSERT(settings.hungJobExitTimeout == seconds(180));
+        CPPUNIT_ASSERT_EQUAL(10, settings.maxJobsPerRun);
+        CPPUNIT_ASSERT(settings.runTimeout == seconds(300));
+        CPPUNIT_ASSERT(!settings.connection.hasPassword());
+    }
+
+    void readsEveryKey()
+    {
+        const Settings settings = read("Connection=host=db dbname=coder password=geheim\nInterval=30\n"
+                                       "HungJobDuration=10m\nHungJobExitTimeout=4m\nMaxJobsPerRun=500\n"
+                                       "RunTimeout=20s\n");
+        CPPUNIT_ASSERT(settings.connection.hasPassword());
+        CPPUNIT_ASSERT(settings.interval == seconds(30));
+        CPPUNIT_ASSERT(settings.hungJobDuration == seconds(600));
+        CPPUNIT_ASSERT(settings.hungJobExitTimeout == seconds(240));
+        CPPUNIT_ASSERT_EQUAL(500, settings.maxJobsPerRun);
+        CPPUNIT_ASSERT(settings.runTimeout == seconds(20));
+    }
+
+    void takesKeysInAnyCaseAndBlanksAroundThem()
+    {
+        const Settings settings =
+            read("  CONNECTION = dbname=coder  \n\tinterval\t=\t30s\nMAXJOBSPERRUN = \"7\"\n");
+        CPPUNIT_ASSERT(settings.interval == seconds(30));
+        CPPUNIT_ASSERT_EQUAL(7, settings.maxJobsPerRun);
+    }
+
+    void ignoresCommentsAndEmptyLines()
+    {
+        const Settings settings =
+            read("# Interval=1\n\n   \n   # Interval=2\nConnection=dbname=coder # the database\n"
+                 "Interval=30 # Interval=3");
+        CPPUNIT_ASSERT(settings.interval == seconds(30));
+    }
+
+    void keepsAHashInsideAValue()
+    {
+        const Settings settings = read("Connection=dbname=coder password=a#b\n");
+        CPPUNIT_ASSERT(settings.connection.secretText().find("password='a#b'") != std::string::npos);
+    }
+
+    void readsWindowsLineEnds()
+    {
+        CPPUNIT_ASSERT(read("Connection=dbname=coder\r\nInterval=30\r\n\r\n").interval == seconds(30));
+    }
+
+    void takesTheLimitsOfEveryRange()
+    {
+        const Settings least =
+            read(std::string(connection) + "Interval=1\nHungJobDuration=1m\nHungJobExitTimeout=1\n"
+                                           "MaxJobsPerRun=1\nRunTimeout=1\n");
+        CPPUNIT_ASSERT(least.hungJobDuration == seconds(60));
+        const Settings most = read(std::string(connection) + "Interval=1h\nHungJobDuration=168h\n"
+                                                             "HungJobExitTimeout=167h\nMaxJobsPerRun=10000\n"
+                                                             "RunTimeout=3600\n");
+        CPPUNIT_ASSERT_EQUAL(10000, most.maxJobsPerRun);
+    }
+
+    void refusesAnUnknownKey()
+    {
+        assertRefused(
+            "Connection=dbname=coder\n\nIntervall=5\n",
+            ":3: Intervall: is not a known key; allowed: Connection, Interval, HungJobDuration, "
+            "HungJobExitTimeout, PendingJobDuration, MaxJobsPerRun, RunTimeout, DryRun, MassHangRatio, "
+            "MassHangMinJobs, ReleaseAllocations, MetricsFile");
+    }
+
+    void refusesADoubledKey()
+    {
+        assertRefused("Connection=dbname=coder\nInterval=5\n# again\nINTERVAL=5\n",
+                      ":4: INTERVAL: is set twice, first in line 2; each key is allowed once");
+    }
+
+    void refusesAWrongDuration()
+    {
+        for (const std::string value : {"5x", "", "-5", "1.5m", "4,2", "5 m", "none"})
+            assertRefused(connection + ("Interval=" + value) + "\n",
+                          ":2: Interval: '" + value +
+                              "' is not a duration; allowed: 1s to 1h, in seconds or with s, m or h "
+                              "(90, 90s, 5m, 1h)");
+    }
+
+    void refusesADurationOutOfRange()
+    {
+        const auto refuses = [this](const std::string& key, const std::string& value,
+                                    const std::string& range) {
+            assertRefused(connection + key + "=" + value + "\n",
+                          ":2: " + key + ": '" + value + "' is out of range; allowed: " + range +
+                              ", in seconds or with s, m or h (90, 90s, 5m, 1h)");
+        };
+        refuses("Interval", "0", "1s to 1h");
+        refuses("Interval", "3601", "1s to 1h");
+        refuses("HungJobDuration", "59s", "1m to 168h");
+        refuses("HungJobDuration", "169h", "1m to 168h");
+        refuses("HungJobExitTimeout", "0", "1s to 168h");
+        refuses("RunTimeout", "0", "1s to 1h");
+        refuses("RunTimeout", "2h", "1s to 1h");
+    }
+
+    void refusesAWrongNumber()
+    {
+        for (const std::string value :
+             {"0", "-1", "10001", "ten", "", "1.5", "4,2", "1 0", "99999999999999999999", "+5"})
+            assertRefused(connection + ("MaxJobsPerRun=" + value) + "\n",
+                          ":2: MaxJobsPerRun: '" + value +
+                              "' is not allowed; allowed: a whole number from 1 to 10000");
+    }
+
+    void refusesAnExitTimeoutThatIsNotShorter()
+    {
+        assertRefused(
+            "HungJobExitTimeout=5m\nConnection=dbname=coder\n",
+            ":1: HungJobExitTimeout: HungJobExitTimeout (5m) must be shorter than HungJobDuration (5m)");
+    }
+
+    void refusesADurationShorterThanTheDefaultExitTimeout()
+    {
+        assertRefused(
+            "Connection=dbname=coder\nHungJobDuration=2m\n",
+            ":2: HungJobDuration: HungJobExitTimeout (3m) must be shorter than HungJobDuration (2m)");
+    }
+
+    void refusesKeysWhoseFeatureIsNotThereYet()
+    {
+        for (const std::string setting :
+             {"PendingJobDuration=0", "DryRun=no", "MassHangRatio=55", "MassHangMinJobs=20",
+              "ReleaseAllocations=no", "MetricsFile=/tmp/metrics"}) {
+            const std::string key = setting.substr(0, setting.find('='));
+            assertRefused(connection + setting + "\n",
+                          ":2: " + key + ": is not available in this release; remove the line");
+        }
+    }
+
+    void refusesAMissingConnection()
+    {
+        assertRefused(
+            "Interval=5\n",
+            ": Connection: is missing; add Connection= with a libpq connection string or URI, such as "
+            "Connection=postgresql://hang_detector@db.example.org/coder");
+    }
+
+    void refusesAnEmptyConnection()
+    {
+        assertRefused("Connection=\n", ":1: Connection: is empty; allowed: a libpq connection string or URI");
+    }
+
+    void refusesAConnectionThatLibpqCannotRead()
+    {
+        assertRefused(
+            "Connection=somewhere\n",
+            ":1: Connection: is not a libpq connection string; allowed: keyword=value pairs, such as "
+            "host=db.example.org dbname=coder user=hang_detector, or a URI, such as "
+            "postgresql://hang_detector@db.example.org/coder");
+    }
+
+    void neverQuotesTheConnection()
+    {
+        // Each of them is refused, and libpq's own message would quote the password of the first two.
+        for (const std::string text :
+             {"host=db password=my geheim", "password=x geheim=1", "password='geheim", "password='ge heim'",
+              "postgresql://user:geheim@[db/x"}) {
+            try {
+                read("Connection=" + text + "\n");
+                CPPUNIT_FAIL("not refused: " + text);
+            } catch (const SettingsError& error) {
+                CPPUNIT_ASSERT(std::string(error.what()).find("heim") == std::string::npos);
+            }
+        }
+    }
+
+    void refusesAPasswordThatEverybodyCanRead()
+    {
+        const auto file = _directory.write("hang_detector.conf", "Interval=5\nConnection=password=geheim\n");
+        std::filesystem::permissions(file, std::filesystem::perms::others_read,
+                                     std::filesystem::perm_options::add);
+        assertRefusedFile(file,
+                          ":2: Connection: holds a password, but everybody can read the file; run chown "
+                          "root:slurm and chmod 0640 on it, or move the password to a passfile");
+    }
+
+    void takesAReadableFileWithoutAPassword()
+    {
+        const auto file = _directory.write("hang_detector.conf", connection);
+        std::filesystem::permissions(file, std::filesystem::perms::others_read,
+                                     std::filesystem::perm_options::add);
+        Settings::read(file);
+    }
+
+    void refusesALineThatIsNoSetting()
+    {
+        for (const std::string line : {"Interval 5", "=5", "Inter val=5", "<Interval>=5",
+                                       "\xEF\xBB\xBF"
+                                       "Interval=5"})
+            assertRefused(connection + line + "\n",
+                          ":2: not a setting; a line is Key=Value, or a comment that starts with #");
+    }
+
+    void refusesAControlCharacter()
+    {
+        assertRefused(std::string(connection) + "Interval=5\x1b[0m\n",
+                      ":2: Interval: holds a control character; allowed are printable characters and blanks");
+        assertRefused(std::string(connection) + std::string("Interval=5\0", 11) + "\n",
+                      ":2: Interval: holds a control character; allowed are printable characters and blanks");
+    }
+
+    void refusesAMissingFile()
+    {
+        assertRefusedFile(_directory.path() / "none.conf",
+                          ": cannot be read: No such file or directory; it belongs beside slurm.conf, and "
+                          "slurmctld reads it as "
+                          "SlurmUser: chown root:slurm and chmod 0640");
+    }
+
+    void refusesADirectory() { assertRefusedFile(_directory.path(), ": is not a regular file"); }
+
+    void refusesAPipe()
+    {
+        const auto pipe = _directory.path() / "pipe.conf";
+        CPPUNIT_ASSERT_EQUAL(0, mkfifo(pipe.c_str(), 0600));
+        assertRefusedFile(pipe, ": is not a regular file");
+    }
+
+    void refusesADevice() { assertRefusedFile("/dev/zero", ": is not a regular file"); }
+
+    void refusesAFileThatIsFarTooLarge()
+    {
+        assertRefused(std::string(64 * 1024 + 1, '#'), ": is larger than 64 KiB, so it is no settings file");
+    }
+
+    void theSampleFileShowsTheDefaults()
+    {
+        std::ifstream sample(SAMPLE_SETTINGS);
+        std::string available;
+        int unavailable = 0;
+        bool isAvailable = true;
+        for (std::string line; std::getline(sample, line);) {
+            isAvailable = isAvailable && line.find("not available in this release") == std::string::npos;
+            if (line.size() < 2 || line[0] != '#' || line[1] == ' ')
+                continue;
+            if (isAvailable)
+                available += line.substr(1) + "\n";
+            else
+                ++unavailable;
+        }
+        const Settings settings = read(available);
+        const Settings defaults;
+        CPPUNIT_ASSERT(settings.interval == defaults.interval);
+        CPPUNIT_ASSERT(settings.hungJobDuration == defaults.hungJobDuration);
+        CPPUNIT_ASSERT(settings.hungJobExitTimeout == defaults.hungJobExitTimeout);
+        CPPUNIT_ASSERT_EQUAL(defaults.maxJobsPerRun, settings.maxJobsPerRun);
+        CPPUNIT_ASSERT(settings.runTimeout == defaults.runTimeout);
+        CPPUNIT_ASSERT_EQUAL(6, unavailable);
+    }
+
+    TemporaryDirectory _directory;
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(SettingsTest);
+
+} // namespace HangDetection::Test

@@ -1,0 +1,80 @@
+#include "notification/Subscription.h"
+
+#include "RecordingLogger.h"
+#include "notification/Notifications.h"
+
+#include <Poco/NotificationCenter.h>
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace HangDetection::Test {
+
+class SubscriptionTest : public CppUnit::TestFixture
+{
+    CPPUNIT_TEST_SUITE(SubscriptionTest);
+    CPPUNIT_TEST(hearsItsOwnKindOnly);
+    CPPUNIT_TEST(isIsolatedFromTheExceptionsOfOthers);
+    CPPUNIT_TEST(endsWithItsLife);
+    CPPUNIT_TEST_SUITE_END();
+
+    void hearsItsOwnKindOnly()
+    {
+        std::vector<std::string> heard;
+        const Subscription<JobFailed> failed(_center, "failed", _log.logger(),
+                                             [&](const JobFailed& n) { heard.push_back(n.job.jobId); });
+        Termination job;
+        job.jobId = "skipped";
+        _center.postNotification(new JobSkipped(job));
+        job.jobId = "failed";
+        _center.postNotification(new JobFailed(job));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, heard.size());
+        CPPUNIT_ASSERT_EQUAL(std::string("failed"), heard[0]);
+    }
+
+    void isIsolatedFromTheExceptionsOfOthers()
+    {
+        int heard = 0;
+        const auto count = [&](const RunFinished&) { ++heard; };
+        const Subscription<RunFinished> before(_center, "before", _log.logger(), count);
+        const Subscription<RunFinished> standard(_center, "standard", _log.logger(), [](const RunFinished&) {
+            throw std::runtime_error("broken");
+        });
+        const Subscription<RunFinished> poco(_center, "poco", _log.logger(),
+                                             [](const RunFinished&) { throw Poco::NotFoundException("it"); });
+        const Subscription<RunFinished> other(_center, "other", _log.logger(), [](const RunFinished&) {
+            throw 1; // NOLINT(hicpp-exception-baseclass): anything may be thrown
+        });
+        const Subscription<RunFinished> after(_center, "after", _log.logger(), count);
+
+        _center.postNotification(new RunFinished(RunStatistics{}));
+
+        CPPUNIT_ASSERT_EQUAL(2, heard);
+        const auto lines = _log.lines();
+        CPPUNIT_ASSERT_EQUAL(std::size_t{3}, lines.size());
+        CPPUNIT_ASSERT_EQUAL(std::string("error: observer standard failed: broken"), lines[0]);
+        CPPUNIT_ASSERT_EQUAL(std::string("error: observer poco failed: Not found: it"), lines[1]);
+        CPPUNIT_ASSERT_EQUAL(std::string("error: observer other failed: unknown exception"), lines[2]);
+    }
+
+    void endsWithItsLife()
+    {
+        int heard = 0;
+        {
+            const Subscription<RunFinished> shortLived(_center, "short", _log.logger(),
+                                                       [&](const RunFinished&) { ++heard; });
+        }
+        _center.postNotification(new RunFinished(RunStatistics{}));
+        CPPUNIT_ASSERT_EQUAL(0, heard);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{0}, _center.countObservers());
+    }
+
+    RecordingLogger _log;
+    Poco::NotificationCenter _center;
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(SubscriptionTest);
+
+} // namespace HangDetection::Test
