@@ -1,6 +1,7 @@
 #include "Connection.h"
 
 #include "DatabaseError.h"
+#include "DuplicateSocket.h"
 #include "Statements.h"
 
 #include <Poco/Data/PostgreSQL/Connector.h>
@@ -9,9 +10,12 @@
 #include <libpq-fe.h>
 #include <openssl/crypto.h>
 #include <poll.h>
+#include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <string>
+#include <utility>
 
 namespace HangDetection {
 
@@ -32,11 +36,43 @@ void ignoreNotice(void*, const char*)
     // A RAISE NOTICE of a trigger would end up on slurmctld's stderr otherwise.
 }
 
-bool isReadable(int socket)
+/// How long a server may take to end a connection that was closed.
+constexpr std::chrono::seconds farewellTimeout{1};
+
+bool isReadable(int socket, std::chrono::milliseconds wait)
 {
     pollfd request{socket, POLLIN, 0};
-    return poll(&request, 1, 0) > 0;
+    return poll(&request, 1, static_cast<int>(wait.count())) > 0;
 }
+
+void awaitFarewell(const DuplicateSocket& socket, const std::stop_token& stop, Clock::time_point deadline)
+/// Waits until the server has ended a connection that was finished. Its process keeps
+/// the socket open until it exits, so its place among the role's connections is
+/// free then, and not before.
+{
+    deadline = std::min(deadline, Clock::now() + farewellTimeout);
+    std::array<char, 256> rest{};
+    while (Clock::now() < deadline) {
+        if (stop.stop_requested())
+            throw RunStopped();
+        if (isReadable(socket.descriptor(), stopCheck) &&
+            recv(socket.descriptor(), rest.data(), rest.size(), MSG_DONTWAIT) <= 0)
+            return;
+    }
+}
+
+PGconn*& connectionOf(Poco::Data::PostgreSQL::SessionHandle& handle);
+
+template <auto Member>
+struct OpenedUp
+/// Poco's disconnect() finishes a connection only as long as it works, so each one that broke
+/// would leak its PGconn (pocoproject/poco#4231, mended in 1.13), and no public member
+/// gives it back. An explicit instantiation may name a private one.
+{
+    friend PGconn*& connectionOf(Poco::Data::PostgreSQL::SessionHandle& handle) { return handle.*Member; }
+};
+
+template struct OpenedUp<&Poco::Data::PostgreSQL::SessionHandle::_pConnection>;
 
 } // namespace
 
@@ -90,7 +126,12 @@ bool Connection::isLost()
 void Connection::drop() noexcept
 {
     _wasInterfered = false;
+    if (!_session)
+        return;
     try {
+        if (isLost())
+            PQfinish(
+                std::exchange(connectionOf(*Poco::Data::PostgreSQL::Utility::handle(*_session)), nullptr));
         _session.reset();
     } catch (...) { // NOLINT(bugprone-empty-catch): closing what is broken may fail; it is gone either way
     }
@@ -100,7 +141,7 @@ bool Connection::isUsable()
 {
     // A server that restarted since the last run has left a farewell, and then the end, in the socket.
     PGconn* const connection = handle();
-    while (!_wasInterfered && !isLost() && isReadable(PQsocket(connection))) {
+    while (!_wasInterfered && !isLost() && isReadable(PQsocket(connection), {})) {
         if (PQconsumeInput(connection) != 1)
             return false;
     }
@@ -109,7 +150,7 @@ bool Connection::isUsable()
 
 void Connection::probe(const std::stop_token& stop, Clock::time_point deadline) const
 {
-    const std::unique_ptr<PGconn, decltype(&PQfinish)> connection(
+    std::unique_ptr<PGconn, decltype(&PQfinish)> connection(
         PQconnectStart(_connectionString.secretText().c_str()), &PQfinish);
     if (!connection)
         throw DatabaseError(Scope::connection, "out of memory while connecting", "", "");
@@ -132,6 +173,10 @@ void Connection::probe(const std::stop_token& stop, Clock::time_point deadline) 
         }
         direction = PQconnectPoll(connection.get());
     }
+
+    const DuplicateSocket socket(PQsocket(connection.get()));
+    connection.reset();
+    awaitFarewell(socket, stop, deadline);
 }
 
 void Connection::connect()

@@ -33,13 +33,12 @@ public:
 
     DatabaseError(Scope scope, const std::string& cause, std::string sqlState, std::string advice);
 
-    Scope scope() const noexcept { return _scope; }
+    Scope scope() const noexcept;
 
-    const std::string& sqlState() const noexcept { return _sqlState; }
-
+    const std::string& sqlState() const noexcept;
     /// Five characters, or empty when no server answered.
-    const std::string& advice() const noexcept { return _advice; }
 
+    const std::string& advice() const noexcept;
     /// What the operator can do about it, or empty.
 
     static DatabaseError fromStatement(const Poco::Exception& exception, bool connectionLost);

@@ -2,13 +2,9 @@
 
 #include "SignalFreeThread.h"
 
-#include <fcntl.h>
 #include <libpq-fe.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <array>
-#include <cerrno>
 #include <system_error>
 
 namespace HangDetection {
@@ -20,22 +16,6 @@ namespace {
 constexpr std::chrono::seconds cancelGrace{1};
 
 } // namespace
-
-StatementWatch::Socket::Socket(int descriptor) : _descriptor(fcntl(descriptor, F_DUPFD_CLOEXEC, 0))
-{
-    if (_descriptor < 0)
-        throw std::system_error(errno, std::generic_category(), "socket of the database");
-}
-
-StatementWatch::Socket::~Socket()
-{
-    close(_descriptor);
-}
-
-void StatementWatch::Socket::shutDown() const
-{
-    shutdown(_descriptor, SHUT_RDWR);
-}
 
 StatementWatch::StatementWatch(pg_conn* connection, std::stop_token stop, Clock::time_point deadline,
                                bool& hasInterfered)

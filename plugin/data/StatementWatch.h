@@ -1,5 +1,7 @@
 #pragma once
 
+#include "DuplicateSocket.h"
+
 #include <chrono>
 #include <condition_variable>
 #include <memory>
@@ -43,23 +45,8 @@ public:
 private:
     void keepWatch(const std::stop_token& stop, Clock::time_point deadline);
 
-    class Socket
-    /// A descriptor of its own for the connection's socket: libpq closes its own when
-    /// the connection is lost, and the host may be given the same number again.
-    {
-    public:
-        explicit Socket(int descriptor);
-        ~Socket();
-        Socket(const Socket&) = delete;
-        Socket& operator=(const Socket&) = delete;
-        void shutDown() const;
-
-    private:
-        const int _descriptor;
-    };
-
     const std::shared_ptr<pg_cancel> _cancel;
-    const Socket _socket;
+    const DuplicateSocket _socket;
     bool& _hasInterfered;
     std::mutex _mutex;
     std::condition_variable_any _wakeUp;

@@ -44,6 +44,7 @@ private:
         try {
             _handler(*notification);
         } catch (const Poco::Exception& exception) {
+            // Poco's texts may quote what they were called with, a connection string for one.
             _logger.error("observer " + _name + " failed: " + exception.name());
         } catch (const std::exception& exception) {
             _logger.error("observer " + _name + " failed: " + exception.what());

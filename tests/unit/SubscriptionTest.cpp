@@ -55,7 +55,7 @@ class SubscriptionTest : public CppUnit::TestFixture
         const auto lines = _log.lines();
         CPPUNIT_ASSERT_EQUAL(std::size_t{3}, lines.size());
         CPPUNIT_ASSERT_EQUAL(std::string("error: observer standard failed: broken"), lines[0]);
-        CPPUNIT_ASSERT_EQUAL(std::string("error: observer poco failed: Not found: it"), lines[1]);
+        CPPUNIT_ASSERT_EQUAL(std::string("error: observer poco failed: Not found"), lines[1]);
         CPPUNIT_ASSERT_EQUAL(std::string("error: observer other failed: unknown exception"), lines[2]);
     }
 
