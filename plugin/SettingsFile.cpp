@@ -1,5 +1,6 @@
 #include "SettingsFile.h"
 
+#include <Poco/Ascii.h>
 #include <Poco/String.h>
 
 #include <algorithm>
@@ -15,32 +16,13 @@ namespace HangDetection {
 
 namespace {
 
+using Poco::Ascii;
+
 /// A settings file has some twenty short lines; anything larger is a wrong path.
 constexpr std::size_t largestFile = 65536;
 
 constexpr const char* readingAdvice =
     "; it belongs beside slurm.conf, and slurmctld reads it as SlurmUser: chown root:slurm and chmod 0640";
-
-bool isBlank(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r';
-}
-
-std::string withoutComment(const std::string& line)
-{
-    for (std::size_t i = 0; i < line.size(); ++i) {
-        if (line[i] == '#' && (i == 0 || isBlank(line[i - 1])))
-            return line.substr(0, i);
-    }
-    return line;
-}
-
-std::string withoutQuotes(const std::string& value)
-{
-    if (value.size() >= 2 && value.front() == '"' && value.back() == '"')
-        return value.substr(1, value.size() - 2);
-    return value;
-}
 
 bool isKey(const std::string& text)
 {
@@ -86,20 +68,41 @@ void SettingsFile::parse(const std::string& text)
     std::istringstream lines(text);
     std::string raw;
     for (int number = 1; std::getline(lines, raw); ++number) {
-        const std::string line = Poco::trim(withoutComment(raw));
-        if (line.empty())
+        const std::string line = Poco::trim(raw);
+        if (line.empty() || line.front() == '#')
             continue;
         const auto equals = line.find('=');
         SettingsEntry entry{Poco::trim(line.substr(0, equals)), "", number};
         if (equals == std::string::npos || !isKey(entry.key))
             throw SettingsError(_file.string() + ":" + std::to_string(number) +
                                 ": not a setting; a line is Key=Value, or a comment that starts with #");
-        entry.value = withoutQuotes(Poco::trim(line.substr(equals + 1)));
+        entry.value = valueIn(line, equals + 1, entry);
         if (std::any_of(entry.value.begin(), entry.value.end(),
                         [](unsigned char c) { return c < 0x20 || c == 0x7f; }))
             refuse(entry, "holds a control character; allowed are printable characters and blanks");
         _entries.push_back(std::move(entry));
     }
+}
+
+std::string SettingsFile::valueIn(const std::string& line, std::size_t begin,
+                                  const SettingsEntry& entry) const
+/// The value that begins somewhere behind the `=`, without its quotes and the comment.
+{
+    while (begin < line.size() && Ascii::isSpace(line[begin]))
+        ++begin;
+    if (begin < line.size() && line[begin] == '"') {
+        const auto end = line.find('"', begin + 1);
+        if (end == std::string::npos)
+            refuse(entry, "has no closing quote");
+        const std::string rest = Poco::trim(line.substr(end + 1));
+        if (!rest.empty() && (rest.front() != '#' || !Ascii::isSpace(line[end + 1])))
+            refuse(entry, "goes on after the closing quote; allowed there is a blank and a comment");
+        return line.substr(begin + 1, end - begin - 1);
+    }
+    auto end = begin;
+    while (end < line.size() && !(line[end] == '#' && Ascii::isSpace(line[end - 1])))
+        ++end;
+    return Poco::trim(line.substr(begin, end - begin));
 }
 
 void SettingsFile::refuse(const SettingsEntry& entry, const std::string& reason) const

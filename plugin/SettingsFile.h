@@ -29,20 +29,18 @@ class SettingsFile
 /// about the meaning of a key.
 ///
 /// The syntax is that of Slurm's own files: one `Key=Value` in a line, blanks
-/// around both ignored, a value with blanks at its ends in double quotes. `#`
-/// starts a comment at the start of a line or after a blank; elsewhere it
-/// belongs to the value.
+/// around both ignored. `#` starts a comment at the start of a line or after a
+/// blank; elsewhere it belongs to the value. A value in double quotes may hold anything
+/// but a double quote.
 {
 public:
     static SettingsFile read(const std::filesystem::path& file);
-
     /// Throws SettingsError when the file is not there, not readable, no regular
     /// file, larger than 64 KiB, or has a line that is not `Key=Value`.
 
     const std::vector<SettingsEntry>& entries() const { return _entries; }
 
     bool readableByOthers() const { return _readableByOthers; }
-
     /// True when the file's mode lets everybody read it.
 
     [[noreturn]] void refuse(const SettingsEntry& entry, const std::string& reason) const;
@@ -55,6 +53,7 @@ private:
     explicit SettingsFile(std::filesystem::path file) : _file(std::move(file)) {}
 
     void parse(const std::string& text);
+    std::string valueIn(const std::string& line, std::size_t begin, const SettingsEntry& entry) const;
 
     std::filesystem::path _file;
     std::vector<SettingsEntry> _entries;

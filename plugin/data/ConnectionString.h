@@ -40,7 +40,6 @@ public:
     bool hasPassword() const { return _hasPassword; }
 
     const std::string& secretText() const { return _text; }
-
     /// The form that both PQconnectStart and Poco::Data::Session understand. It
     /// may hold a password: it goes to these two and nowhere else.
 

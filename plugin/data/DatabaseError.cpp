@@ -90,21 +90,6 @@ DatabaseError::DatabaseError(Scope scope, const std::string& cause, std::string 
     : std::runtime_error(cause), _scope(scope), _sqlState(std::move(sqlState)), _advice(std::move(advice))
 {}
 
-DatabaseError::Scope DatabaseError::scope() const noexcept
-{
-    return _scope;
-}
-
-const std::string& DatabaseError::sqlState() const noexcept
-{
-    return _sqlState;
-}
-
-const std::string& DatabaseError::advice() const noexcept
-{
-    return _advice;
-}
-
 DatabaseError DatabaseError::fromStatement(const Poco::Exception& exception, bool connectionLost)
 {
     const ServerMessage message = parseVerboseMessage(exception.message());

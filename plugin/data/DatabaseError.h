@@ -33,12 +33,12 @@ public:
 
     DatabaseError(Scope scope, const std::string& cause, std::string sqlState, std::string advice);
 
-    Scope scope() const noexcept;
+    Scope scope() const noexcept { return _scope; }
 
-    const std::string& sqlState() const noexcept;
+    const std::string& sqlState() const noexcept { return _sqlState; }
     /// Five characters, or empty when no server answered.
 
-    const std::string& advice() const noexcept;
+    const std::string& advice() const noexcept { return _advice; }
     /// What the operator can do about it, or empty.
 
     static DatabaseError fromStatement(const Poco::Exception& exception, bool connectionLost);

@@ -25,7 +25,6 @@ public:
     /// Tells the detector to stop, and returns at once.
 
     bool waitUntilEnded(std::chrono::milliseconds atMost) { return _task.waitUntilEnded(atMost); }
-
     /// True when the detector's thread has ended.
 
 private:

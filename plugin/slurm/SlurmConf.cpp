@@ -2,6 +2,7 @@
 
 #include "SettingsFile.h"
 
+#include <Poco/Ascii.h>
 #include <Poco/String.h>
 #include <Poco/StringTokenizer.h>
 
@@ -26,11 +27,6 @@ std::string withoutComment(const std::string& line)
             return line.substr(0, i);
     }
     return line;
-}
-
-bool isBlank(char c)
-{
-    return c == ' ' || c == '\t';
 }
 
 } // namespace
@@ -105,7 +101,7 @@ void SlurmConf::readFile(const std::filesystem::path& file, int depth)
 void SlurmConf::readLine(const std::string& line, int depth)
 {
     const std::string text = Poco::trim(line);
-    if (text.size() > 8 && Poco::icompare(text, 0, 7, "include") == 0 && isBlank(text[7])) {
+    if (text.size() > 8 && Poco::icompare(text, 0, 7, "include") == 0 && Poco::Ascii::isSpace(text[7])) {
         const std::string name = Poco::trim(text.substr(8));
         // Slurm's only modifier: %c is the name of the cluster, which has to come first.
         const std::filesystem::path included =
@@ -126,7 +122,7 @@ void SlurmConf::readLine(const std::string& line, int depth)
             key.erase(0, lastBlank + 1);
 
         auto begin = equals + 1;
-        while (begin < text.size() && isBlank(text[begin]))
+        while (begin < text.size() && Poco::Ascii::isSpace(text[begin]))
             ++begin;
         const bool isQuoted = begin < text.size() && text[begin] == '"';
         if (isQuoted)

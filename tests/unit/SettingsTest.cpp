@@ -20,6 +20,8 @@ class SettingsTest : public CppUnit::TestFixture
     CPPUNIT_TEST(hasDefaultsForAllButTheConnection);
     CPPUNIT_TEST(readsEveryKey);
     CPPUNIT_TEST(takesKeysInAnyCaseAndBlanksAroundThem);
+    CPPUNIT_TEST(takesAQuotedValueAsItIs);
+    CPPUNIT_TEST(refusesQuotesThatDoNotEndTheValue);
     CPPUNIT_TEST(ignoresCommentsAndEmptyLines);
     CPPUNIT_TEST(keepsAHashInsideAValue);
     CPPUNIT_TEST(readsWindowsLineEnds);
@@ -103,6 +105,23 @@ class SettingsTest : public CppUnit::TestFixture
             read("  CONNECTION = dbname=coder  \n\tinterval\t=\t30s\nMAXJOBSPERRUN = \"7\"\n");
         CPPUNIT_ASSERT(settings.interval == seconds(30));
         CPPUNIT_ASSERT_EQUAL(7, settings.maxJobsPerRun);
+    }
+
+    void takesAQuotedValueAsItIs()
+    {
+        const Settings settings =
+            read("Connection=\"dbname=coder options='-c #1'\"\nInterval=\"30s\" # a comment\n");
+        CPPUNIT_ASSERT(settings.connection.secretText().find("#1") != std::string::npos);
+        CPPUNIT_ASSERT(settings.interval == seconds(30));
+    }
+
+    void refusesQuotesThatDoNotEndTheValue()
+    {
+        assertRefused(std::string(connection) + "Interval=\"30s\n", ":2: Interval: has no closing quote");
+        for (const std::string value : {"\"30s\"m", "\"30s\" m", "\"30s\"# no comment"})
+            assertRefused(
+                std::string(connection) + "Interval=" + value + "\n",
+                ":2: Interval: goes on after the closing quote; allowed there is a blank and a comment");
     }
 
     void ignoresCommentsAndEmptyLines()
