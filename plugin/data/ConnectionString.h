@@ -28,13 +28,11 @@ public:
     ConnectionString() = default;
 
     static ConnectionString parse(const std::string& text);
-
     /// Throws ConnectionStringError when libpq cannot read the text, when a value holds
     /// a blank, which Poco::Data cannot pass on, or when a part of a password seems
     /// to have become a host, port or database, whose names libpq's errors quote.
 
     static constexpr std::chrono::seconds connectTimeout{5};
-
     /// Bound on each connect to one host that cannot be interrupted.
 
     bool hasPassword() const { return _hasPassword; }

@@ -19,11 +19,9 @@ public:
     /// The time between two runs that do not fail.
 
     std::optional<Milliseconds> next();
-
     /// Nothing when the pause has grown to the interval.
 
     void reset() { _pause = first; }
-
     /// After a success: start with the shortest pause again.
 
     static constexpr Milliseconds first{1000};

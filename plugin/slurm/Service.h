@@ -16,12 +16,10 @@ class Service
 {
 public:
     Service(const Settings& settings, Poco::Logger& logger);
-
     /// Starts the first run at once, in the detector's own thread. Throws
     /// std::system_error when no thread can be had.
 
     void stop() noexcept { _task.stop(); }
-
     /// Tells the detector to stop, and returns at once.
 
     bool waitUntilEnded(std::chrono::milliseconds atMost) { return _task.waitUntilEnded(atMost); }
