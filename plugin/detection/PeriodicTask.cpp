@@ -116,7 +116,7 @@ void PeriodicTask::waitUntilDue(State& state, Clock::time_point due) noexcept
             const auto wait = std::max(std::chrono::ceil<Milliseconds>(due - Clock::now()), Milliseconds(0));
             const Poco::AutoPtr<Poco::Notification> notification(
                 state.queue.waitDequeueNotification(static_cast<long>(wait.count())));
-            if (notification)
+            if (!notification.isNull())
                 return;
         } catch (const std::exception&) {
             // Out of memory; a little later there may be some.
