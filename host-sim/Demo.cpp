@@ -24,6 +24,9 @@ constexpr const char* databaseName = "coder";
 /// Far more than the demo takes, even on a machine with much else to do.
 constexpr std::chrono::seconds patience{60};
 
+/// Runs come every second.
+constexpr std::chrono::seconds lastRun{5};
+
 ThrowawayPostgres& withDatabase(ThrowawayPostgres& postgres)
 {
     postgres.createDatabase(databaseName);
@@ -100,7 +103,10 @@ void Demo::watchUntilNothingIsHung()
         if (const auto notification = _listener.next(std::chrono::milliseconds(100)))
             showTermination(*notification);
     }
-    // A notification too many would be a defect, so there is time for one to come.
+    // The end of the run that terminated the last one is still to be told. A notification
+    // too many would be a defect, so there is time for one to come.
+    if (!isInterrupted())
+        _log.waitForRuns(_log.runs() + 1, lastRun);
     while (!isInterrupted()) {
         const auto notification = _listener.next(std::chrono::milliseconds(500));
         if (!notification)

@@ -29,7 +29,7 @@ std::vector<DemoJob> allJobs()
          .stages = {"Starting workspace"},
          .build = buildRow(3, "own state")},
         {.kind = Kind::healthy,
-         .description = "first start of a workspace",
+         .description = "start of a new workspace",
          .row = {.type = build, .updatedAgo = "1 second"},
          .build = buildRow(1)},
         {.kind = Kind::healthy,
