@@ -16,7 +16,6 @@ struct Effect
     int found = 0;
 
     bool isComplete() const { return expected > 0 && expected == found; }
-
     /// A check that looked at no job has found nothing out.
 };
 

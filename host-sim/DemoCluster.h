@@ -44,7 +44,6 @@ class DemoCluster
 {
 public:
     explicit DemoCluster(JobDatabase& database);
-
     /// Fills the database, and copies its tables as they are then into the schema
     /// "before", with the instant of the copy in before.instant.
 
