@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <sstream>
 #include <string>
 #include <utility>
 
@@ -22,6 +23,9 @@ constexpr const char* databaseName = "coder";
 
 /// Far more than the demo takes, even on a machine with much else to do.
 constexpr std::chrono::seconds patience{60};
+
+/// Runs come every second.
+constexpr std::chrono::seconds lastRun{5};
 
 ThrowawayPostgres& withDatabase(ThrowawayPostgres& postgres)
 {
@@ -43,20 +47,25 @@ Demo::Demo(Options options, Screen& screen)
         _listener.follow(job.row.id);
 }
 
-bool Demo::run()
+Demo::Outcome Demo::run()
 {
     introduce();
     {
         PluginHost plugin = loadPlugin();
         watchUntilNothingIsHung();
     }
+    if (isInterrupted()) {
+        _screen.line("interrupted; the database is removed");
+        return Outcome::interrupted;
+    }
     const bool isComplete = summarize();
     sayHowToLook();
-    return isComplete;
+    return isComplete ? Outcome::complete : Outcome::incomplete;
 }
 
 void Demo::introduce()
 {
+    _screen.endLive();
     _screen.line("PostgreSQL started in " + _postgres.directory().string());
     _screen.line(Poco::format("%d jobs: %d running with heartbeats, %d silent for less than 5 minutes, "
                               "%d not running, %d hung",
@@ -94,9 +103,16 @@ void Demo::watchUntilNothingIsHung()
         if (const auto notification = _listener.next(std::chrono::milliseconds(100)))
             showTermination(*notification);
     }
-    // A notification too many would be a defect, so there is time for one to come.
-    while (const auto notification = _listener.next(std::chrono::milliseconds(500)))
+    // The end of the run that terminated the last one is still to be told. A notification
+    // too many would be a defect, so there is time for one to come.
+    if (!isInterrupted())
+        _log.waitForRuns(_log.runs() + 1, lastRun);
+    while (!isInterrupted()) {
+        const auto notification = _listener.next(std::chrono::milliseconds(500));
+        if (!notification)
+            break;
         showTermination(*notification);
+    }
     showCounts();
     _screen.endLive();
 }
@@ -115,17 +131,32 @@ void Demo::showTermination(const BuildLogNotification& notification)
 
 void Demo::showCounts()
 {
-    const int running = count("started_at IS NOT NULL AND completed_at IS NULL");
-    const int hung = count(
-        "started_at IS NOT NULL AND completed_at IS NULL AND updated_at <= now() - interval '5 minutes'");
-    _screen.live(Poco::format("running %d  hung %d  terminated %d", running, hung,
-                              count("error LIKE '%terminated by hang detector.'")));
+    const Counts counts = countJobs();
+    // What is counted as terminated has been shown before: a notification comes a moment after its commit.
+    while (_notifications.size() < static_cast<std::size_t>(counts.terminated)) {
+        const auto notification = _listener.next(std::chrono::seconds(1));
+        if (!notification)
+            break;
+        showTermination(*notification);
+    }
+    _screen.live(
+        Poco::format("running %d  hung %d  terminated %d", counts.running, counts.hung, counts.terminated));
 }
 
-int Demo::count(const std::string& condition)
+Demo::Counts Demo::countJobs()
 {
-    return std::stoi(
-        _database.value("SELECT count(*) FROM provisioner_jobs WHERE $1 = '' AND " + condition, "").value());
+    std::istringstream answer(
+        _database
+            .value("SELECT concat_ws(' ', count(*) FILTER (WHERE is_running),"
+                   " count(*) FILTER (WHERE is_running AND updated_at <= now() - $1::interval),"
+                   " count(*) FILTER (WHERE error LIKE '%terminated by hang detector.'))"
+                   " FROM (SELECT *, started_at IS NOT NULL AND completed_at IS NULL AS is_running"
+                   " FROM provisioner_jobs) AS job",
+                   "5 minutes")
+            .value());
+    Counts counts;
+    answer >> counts.running >> counts.hung >> counts.terminated;
+    return counts;
 }
 
 bool Demo::summarize()
@@ -168,8 +199,10 @@ void Demo::sayHowToLook()
 
 void Demo::printLog(LogLevel level, const std::string& line)
 {
-    if (_options.isVerbose || level == LogLevel::error)
-        _screen.line(line, level == LogLevel::error ? Colour::bad : Colour::faint);
+    if (level == LogLevel::error)
+        _screen.line("error: " + line, Colour::bad);
+    else if (_options.isVerbose)
+        _screen.line(line, Colour::faint);
 }
 
 } // namespace HangDetection::Sim

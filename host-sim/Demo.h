@@ -27,21 +27,35 @@ public:
         /// Leave the database running for a look at it.
     };
 
+    enum class Outcome
+    {
+        complete,   /// every effect was found
+        incomplete, /// effects are missing
+        interrupted /// by the user; nothing was checked
+    };
+
     Demo(Options options, Screen& screen);
     /// Starts the server and fills its database. Throws std::runtime_error.
 
-    bool run();
-    /// True when every effect was found.
+    Outcome run();
 
 private:
     using Clock = std::chrono::steady_clock;
+
+    struct Counts
+    /// Of jobs, at one instant.
+    {
+        int running = 0;
+        int hung = 0;
+        int terminated = 0;
+    };
 
     void introduce();
     PluginHost loadPlugin();
     void watchUntilNothingIsHung();
     void showTermination(const BuildLogNotification& notification);
     void showCounts();
-    int count(const std::string& condition);
+    Counts countJobs();
     bool summarize();
     void sayHowToLook();
     void printLog(LogLevel level, const std::string& line);

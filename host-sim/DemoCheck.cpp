@@ -19,14 +19,66 @@ constexpr std::array<std::string_view, lineCount> expectedLines{
     "====================", "Coder: Build has been detected as hung for 5 minutes and will be terminated.",
     "====================", ""};
 
-bool isFailed(JobDatabase& database, const DemoJob& job)
+/// Columns that may differ from what they were, as an array of PostgreSQL.
+constexpr const char* none = "{}";
+constexpr const char* heartbeat = "{updated_at}";
+constexpr const char* termination = "{updated_at,completed_at,error,error_code}";
+constexpr const char* stateAndTime = "{updated_at,provisioner_state}";
+
+bool isJobUnchanged(JobDatabase& database, const DemoJob& job, const std::string& exceptColumns = none)
+{
+    const std::string except = " - '" + exceptColumns + "'::text[]";
+    return database.isTrue("SELECT to_jsonb(j)" + except + " = to_jsonb(b)" + except +
+                               " FROM provisioner_jobs j JOIN before.provisioner_jobs b USING (id)"
+                               " WHERE j.id = $1::uuid",
+                           job.row.id);
+}
+
+bool isBuildUnchanged(JobDatabase& database, const DemoJob& job, const std::string& exceptColumns = none)
+/// True as well for a job without a build.
+{
+    const std::string except = " - '" + exceptColumns + "'::text[]";
+    return !job.build ||
+           database.isTrue("SELECT to_jsonb(w)" + except + " = to_jsonb(b)" + except +
+                               " FROM workspace_builds w JOIN before.workspace_builds b USING (id)"
+                               " WHERE b.job_id = $1::uuid",
+                           job.row.id);
+}
+
+bool areEarlierLinesUnchanged(JobDatabase& database, const DemoJob& job)
+{
+    return database.isTrue("SELECT NOT EXISTS ("
+                           "SELECT * FROM before.provisioner_job_logs WHERE job_id = $1::uuid"
+                           " EXCEPT SELECT * FROM provisioner_job_logs)",
+                           job.row.id);
+}
+
+bool isLogUnchanged(JobDatabase& database, const DemoJob& job)
+{
+    return areEarlierLinesUnchanged(database, job) && database.logs(job.row.id).size() == job.stages.size();
+}
+
+bool arePreviousBuildsUnchanged(JobDatabase& database, const DemoJob& job)
+/// Those of the same workspace, and their jobs.
 {
     return database.isTrue(
-        "SELECT completed_at IS NOT NULL AND started_at IS NOT NULL AND error_code IS NULL"
-        " AND updated_at = completed_at AND error = 'Coder: Build has been detected as hung"
-        " for 5 minutes and has been terminated by hang detector.'"
-        " FROM provisioner_jobs WHERE id = $1::uuid",
+        "SELECT bool_and(coalesce(to_jsonb(w) = to_jsonb(b) AND to_jsonb(j) = to_jsonb(bj), false))"
+        " FROM before.workspace_builds this"
+        " JOIN before.workspace_builds b ON b.workspace_id = this.workspace_id AND b.id <> this.id"
+        " JOIN before.provisioner_jobs bj ON bj.id = b.job_id"
+        " LEFT JOIN workspace_builds w ON w.id = b.id"
+        " LEFT JOIN provisioner_jobs j ON j.id = b.job_id"
+        " WHERE this.job_id = $1::uuid",
         job.row.id);
+}
+
+bool isFailed(JobDatabase& database, const DemoJob& job)
+{
+    return database.isTrue("SELECT completed_at BETWEEN copied_at AND now() AND updated_at = completed_at"
+                           " AND error_code IS NULL AND error = 'Coder: Build has been detected as hung"
+                           " for 5 minutes and has been terminated by hang detector.'"
+                           " FROM provisioner_jobs, before.instant WHERE id = $1::uuid",
+                           job.row.id);
 }
 
 bool hasFiveLines(JobDatabase& database, const DemoJob& job)
@@ -57,40 +109,35 @@ bool wasNotified(JobDatabase& database, const DemoJob& job, const NotificationsB
            R"({"created_after":)" + std::to_string(createdAfter) + R"(,"end_of_logs":true})";
 }
 
-bool hasState(JobDatabase& database, const DemoJob& job)
+bool hasCopiedState(JobDatabase& database, const DemoJob& job)
 {
-    const auto state = database.value(
-        "SELECT convert_from(provisioner_state, 'UTF8') FROM workspace_builds WHERE job_id = $1::uuid",
+    return database.isTrue(
+        "SELECT w.provisioner_state = b.provisioner_state AND w.updated_at = j.completed_at"
+        " FROM provisioner_jobs j JOIN workspace_builds w ON w.job_id = j.id"
+        " JOIN before.workspace_builds b"
+        " ON b.workspace_id = w.workspace_id AND b.build_number = w.build_number - 1"
+        " WHERE j.id = $1::uuid",
         job.row.id);
-    switch (job.expectedState) {
-    case State::own:
-        return state == job.build->state;
-    case State::copied:
-        return state == job.previousState;
-    case State::none:
-        break;
-    }
-    return !state;
+}
+
+bool isNothingElseChanged(JobDatabase& database, const DemoJob& job)
+{
+    return isJobUnchanged(database, job, termination) && isBuildUnchanged(database, job, stateAndTime) &&
+           areEarlierLinesUnchanged(database, job);
 }
 
 bool keepsItsCancellation(JobDatabase& database, const DemoJob& job)
 {
-    return database.isTrue("SELECT canceled_at < completed_at FROM provisioner_jobs WHERE id = $1::uuid",
+    return database.isTrue("SELECT j.canceled_at = b.canceled_at"
+                           " FROM provisioner_jobs j JOIN before.provisioner_jobs b USING (id)"
+                           " WHERE j.id = $1::uuid",
                            job.row.id);
 }
 
-bool isRunning(JobDatabase& database, const DemoJob& job)
+bool isUntouched(JobDatabase& database, const DemoJob& job, const std::string& exceptColumns = none)
 {
-    return database.isTrue(
-               "SELECT completed_at IS NULL AND error IS NULL FROM provisioner_jobs WHERE id = $1::uuid",
-               job.row.id) &&
-           database.logs(job.row.id).size() == job.stages.size();
-}
-
-bool isUntouched(JobDatabase& database, const DemoJob& job)
-{
-    return jobRow(database, job.row.id) == job.before &&
-           database.logs(job.row.id).size() == job.stages.size();
+    return isJobUnchanged(database, job, exceptColumns) && isBuildUnchanged(database, job) &&
+           isLogUnchanged(database, job);
 }
 
 } // namespace
@@ -117,7 +164,7 @@ std::vector<Effect> checkEffects(const DemoCluster& cluster, JobDatabase& databa
             return job.kind == Kind::hung && job.build && job.expectedState == state;
         };
     };
-    const auto stateHolds = [&](const DemoJob& job) { return hasState(database, job); };
+    const auto isSameBuild = [&](const DemoJob& job) { return isBuildUnchanged(database, job); };
 
     check("hung job marked failed, with the reason", isHung,
           [&](const DemoJob& job) { return isFailed(database, job); });
@@ -125,16 +172,24 @@ std::vector<Effect> checkEffects(const DemoCluster& cluster, JobDatabase& databa
           [&](const DemoJob& job) { return hasFiveLines(database, job); });
     check("followers notified once, with the exact payload", isHung,
           [&](const DemoJob& job) { return wasNotified(database, job, notifications); });
-    check("state copied from the previous build", isHungBuild(State::copied), stateHolds);
-    check("own state of the build kept", isHungBuild(State::own), stateHolds);
-    check("first build left without a state", isHungBuild(State::none), stateHolds);
+    check("nothing else of the job changed", isHung,
+          [&](const DemoJob& job) { return isNothingElseChanged(database, job); });
+    check("state copied from the previous build", isHungBuild(State::copied),
+          [&](const DemoJob& job) { return hasCopiedState(database, job); });
+    check("build with a state of its own untouched", isHungBuild(State::own), isSameBuild);
+    check("first build, without a state, untouched", isHungBuild(State::none), isSameBuild);
+    check(
+        "previous builds of the workspace untouched",
+        [&](const DemoJob& job) { return isHung(job) && job.previousState.has_value(); },
+        [&](const DemoJob& job) { return arePreviousBuildsUnchanged(database, job); });
     check(
         "canceled job still marked as canceled",
         [&](const DemoJob& job) { return isHung(job) && job.row.canceledAgo.has_value(); },
         [&](const DemoJob& job) { return keepsItsCancellation(database, job); });
     check(
-        "healthy job still running", [](const DemoJob& job) { return job.kind == Kind::healthy; },
-        [&](const DemoJob& job) { return isRunning(database, job); });
+        "healthy job running, changed by its heartbeats only",
+        [](const DemoJob& job) { return job.kind == Kind::healthy; },
+        [&](const DemoJob& job) { return isUntouched(database, job, heartbeat); });
     check(
         "job silent for less than 5 minutes untouched",
         [](const DemoJob& job) { return job.kind == Kind::quiet; },

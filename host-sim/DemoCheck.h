@@ -15,7 +15,8 @@ struct Effect
     int expected = 0;
     int found = 0;
 
-    bool isComplete() const { return expected == found; }
+    bool isComplete() const { return expected > 0 && expected == found; }
+    /// A check that looked at no job has found nothing out.
 };
 
 using NotificationsByJob = std::map<std::string, std::vector<std::string>>;
@@ -23,7 +24,7 @@ using NotificationsByJob = std::map<std::string, std::vector<std::string>>;
 
 std::vector<Effect> checkEffects(const DemoCluster& cluster, JobDatabase& database,
                                  const NotificationsByJob& notifications);
-/// Looks at every job of the demo, and at the notifications that arrived for it, and
-/// compares with what the detector has to do according to its contract.
+/// Looks at every job of the demo, compares it with what it was before the plugin came,
+/// and both and the notifications that arrived with the detector's contract.
 
 } // namespace HangDetection::Sim

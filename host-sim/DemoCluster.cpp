@@ -29,7 +29,7 @@ std::vector<DemoJob> allJobs()
          .stages = {"Starting workspace"},
          .build = buildRow(3, "own state")},
         {.kind = Kind::healthy,
-         .description = "first start of a workspace",
+         .description = "start of a new workspace",
          .row = {.type = build, .updatedAgo = "1 second"},
          .build = buildRow(1)},
         {.kind = Kind::healthy,
@@ -48,13 +48,14 @@ std::vector<DemoJob> allJobs()
         {.kind = Kind::healthy,
          .description = "template dry run",
          .row = {.type = dryRun, .updatedAgo = "5 seconds"}},
+        // Far enough from five minutes to stay healthy when the demo takes long.
         {.kind = Kind::quiet,
-         .description = "start, silent for 3 minutes",
-         .row = {.type = build, .updatedAgo = "3 minutes"},
+         .description = "start, silent for 2 minutes",
+         .row = {.type = build, .updatedAgo = "2 minutes"},
          .build = buildRow(5)},
         {.kind = Kind::quiet,
-         .description = "import, silent for 4 minutes",
-         .row = {.type = import, .updatedAgo = "4 minutes"}},
+         .description = "import, silent for 3 minutes",
+         .row = {.type = import, .updatedAgo = "3 minutes"}},
         {.kind = Kind::inactive,
          .description = "waiting for a worker",
          .row = {.type = import, .startedAgo = std::nullopt, .updatedAgo = "20 minutes"}},
@@ -139,7 +140,15 @@ void add(JobDatabase& database, DemoJob& job)
     }
     for (const std::string& stage : job.stages)
         database.addLog(job.row.id, stage);
-    job.before = jobRow(database, job.row.id);
+}
+
+void copyTables(JobDatabase& database)
+{
+    database.execute("CREATE SCHEMA before");
+    database.execute("CREATE TABLE before.provisioner_jobs AS TABLE provisioner_jobs");
+    database.execute("CREATE TABLE before.provisioner_job_logs AS TABLE provisioner_job_logs");
+    database.execute("CREATE TABLE before.workspace_builds AS TABLE workspace_builds");
+    database.execute("CREATE TABLE before.instant AS SELECT now() AS copied_at");
 }
 
 } // namespace
@@ -148,6 +157,7 @@ DemoCluster::DemoCluster(JobDatabase& database) : _jobs(allJobs())
 {
     for (DemoJob& job : _jobs)
         add(database, job);
+    copyTables(database);
 }
 
 int DemoCluster::count(DemoJob::Kind kind) const
@@ -162,15 +172,6 @@ void DemoCluster::sendHeartbeats(JobDatabase& database) const
         if (job.kind == Kind::healthy)
             database.heartbeat(job.row.id);
     }
-}
-
-std::string jobRow(JobDatabase& database, const std::string& jobId)
-{
-    return database
-        .value("SELECT concat(to_jsonb(j), to_jsonb(b)) FROM provisioner_jobs j"
-               " LEFT JOIN workspace_builds b ON b.job_id = j.id WHERE j.id = $1::uuid",
-               jobId)
-        .value_or("");
 }
 
 } // namespace HangDetection::Sim

@@ -36,8 +36,6 @@ struct DemoJob
     /// Of the workspace's previous build; without it there is none.
     std::string expectedStage = {};
     State expectedState = State::none;
-    std::string before = {};
-    /// The whole row as it was put in.
 };
 
 class DemoCluster
@@ -46,8 +44,8 @@ class DemoCluster
 {
 public:
     explicit DemoCluster(JobDatabase& database);
-
-    /// Fills the database.
+    /// Fills the database, and copies its tables as they are then into the schema
+    /// "before", with the instant of the copy in before.instant.
 
     const std::vector<DemoJob>& jobs() const { return _jobs; }
 
@@ -59,8 +57,5 @@ public:
 private:
     std::vector<DemoJob> _jobs;
 };
-
-std::string jobRow(JobDatabase& database, const std::string& jobId);
-/// The whole row of a job and of its build, as one text.
 
 } // namespace HangDetection::Sim

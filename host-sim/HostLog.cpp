@@ -48,6 +48,12 @@ bool HostLog::waitForRuns(int runs, std::chrono::milliseconds atMost)
     return _runReported.wait_for(lock, atMost, [&] { return _runs >= runs; });
 }
 
+int HostLog::runs() const
+{
+    const std::lock_guard lock(_mutex);
+    return _runs;
+}
+
 int HostLog::failedRuns() const
 {
     const std::lock_guard lock(_mutex);

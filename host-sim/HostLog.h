@@ -40,6 +40,9 @@ public:
     /// True when the plugin has reported so many finished runs, failed ones included;
     /// waits for them at most so long.
 
+    int runs() const;
+    /// How many finished runs the plugin has reported, failed ones included.
+
     int failedRuns() const;
     /// How many of the runs reported ended with an error.
 

@@ -38,12 +38,10 @@ public:
     PluginHost& operator=(PluginHost&&) = delete;
 
     void submitJob();
-
     /// Calls job_submit and job_modify, as slurmctld does for every sbatch. Throws
     /// PluginError when the plugin refuses the job.
 
     void abandon() noexcept { _handle = nullptr; }
-
     /// Leaves the plugin loaded and running, as slurmctld does when it exits.
 
 private:

@@ -32,7 +32,6 @@ public:
     /// written when it differs from the last one.
 
     void endLive();
-
     /// Clears the live line.
 
     bool isTerminal() const { return _isTerminal; }

@@ -166,10 +166,15 @@ private:
                    .isVerbose = isGiven("verbose"),
                    .keepsServer = isGiven("keep")},
                   screen);
-        const bool isComplete = demo.run();
-        if (isInterrupted())
+        switch (demo.run()) {
+        case Demo::Outcome::complete:
+            return EXIT_OK;
+        case Demo::Outcome::interrupted:
             return exitInterrupted;
-        return isComplete ? EXIT_OK : 1;
+        case Demo::Outcome::incomplete:
+            break;
+        }
+        return 1;
     }
 
     int runWithSlurmConf()
@@ -182,6 +187,9 @@ private:
         PluginHost plugin = PluginHost::fromSlurmConf(slurmConf);
         const int runs = isGiven("runs") ? config().getInt("runs") : std::numeric_limits<int>::max();
         const bool isComplete = serve(plugin, log, runs) || !isGiven("runs");
+        if (!isComplete)
+            std::cerr << "hang-detector-sim: the plugin has reported " << log.runs() << " of " << runs
+                      << " runs\n";
         const int status = isComplete && (!isGiven("runs") || log.failedRuns() == 0) ? int(EXIT_OK) : 1;
         if (isGiven("exit-without-fini")) {
             plugin.abandon();
@@ -208,8 +216,13 @@ private:
     int runLoadCycles(const fs::path& slurmConf)
     {
         const int cycles = config().getInt("load-cycles");
-        for (int cycle = 0; cycle < cycles && !isInterrupted(); ++cycle)
+        for (int done = 0; done < cycles; ++done) {
+            if (isInterrupted()) {
+                std::cout << "interrupted after " << done << " of " << cycles << " load cycles\n";
+                return exitInterrupted;
+            }
             PluginHost::fromSlurmConf(slurmConf).submitJob();
+        }
         std::cout << cycles << " load cycles\n";
         return EXIT_OK;
     }

@@ -52,6 +52,15 @@ fs::path makeDirectory()
     return path;
 }
 
+void runUndisturbed(const CommandLine& command)
+/// In a session of its own: Ctrl-C on the terminal is for the program that needs the
+/// server, and it must not cut off the start or the stop of one.
+{
+    CommandLine line{"setsid", "--wait"};
+    line.insert(line.end(), command.begin(), command.end());
+    mustRun(line);
+}
+
 void execute(const std::string& connectionString, const std::string& sql)
 {
     const std::unique_ptr<PGconn, decltype(&PQfinish)> connection(PQconnectdb(connectionString.c_str()),
@@ -69,10 +78,11 @@ ThrowawayPostgres::ThrowawayPostgres() : _binaries(findBinaries()), _directory(m
 {
     try {
         if (geteuid() == 0)
-            mustRun({"chown", serverUser, _directory.string()});
+            runUndisturbed({"chown", serverUser, _directory.string()});
         const fs::path data = _directory / "data";
-        mustRun(asUser(serverUser, {_binaries / "initdb", "--pgdata", data, "--username", "postgres",
-                                    "--auth", "trust", "--encoding", "UTF8", "--no-locale", "--no-sync"}));
+        runUndisturbed(
+            asUser(serverUser, {_binaries / "initdb", "--pgdata", data, "--username", "postgres", "--auth",
+                                "trust", "--encoding", "UTF8", "--no-locale", "--no-sync"}));
         std::ofstream settings(data / "postgresql.conf", std::ios::app);
         settings << "listen_addresses = ''\n"
                  << "unix_socket_directories = '" << _directory.string() << "'\n"
@@ -94,15 +104,15 @@ ThrowawayPostgres::~ThrowawayPostgres()
 
 void ThrowawayPostgres::start()
 {
-    mustRun(asUser(serverUser, {_binaries / "pg_ctl", "start", "--wait", "--silent", "--pgdata",
-                                _directory / "data", "--log", _directory / "postgres.log"}));
+    runUndisturbed(asUser(serverUser, {_binaries / "pg_ctl", "start", "--wait", "--silent", "--pgdata",
+                                       _directory / "data", "--log", _directory / "postgres.log"}));
     _isRunning = true;
 }
 
 void ThrowawayPostgres::stop(const std::string& mode)
 {
-    mustRun(asUser(serverUser, {_binaries / "pg_ctl", "stop", "--wait", "--silent", "--mode", mode,
-                                "--pgdata", _directory / "data"}));
+    runUndisturbed(asUser(serverUser, {_binaries / "pg_ctl", "stop", "--wait", "--silent", "--mode", mode,
+                                       "--pgdata", _directory / "data"}));
     _isRunning = false;
 }
 

@@ -29,19 +29,15 @@ public:
     /// A new database with the schema of schema.sql.
 
     std::string connectionString(const std::string& database) const;
-
     /// A libpq connection string for the server's superuser.
 
     const std::filesystem::path& directory() const { return _directory; }
-
     /// The temporary directory: the socket, the data and the server's log.
 
     const std::filesystem::path& binaries() const { return _binaries; }
-
     /// Where initdb, pg_ctl and psql are.
 
     void keep() { _isKept = true; }
-
     /// Leaves the server running and its directory in place.
 
 private:

@@ -1,9 +1,12 @@
+#include "ChildProcess.h"
 #include "Command.h"
+#include "Eventually.h"
 #include "TemporaryDirectory.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 
-#include <algorithm>
+#include <chrono>
+#include <csignal>
 #include <filesystem>
 #include <string>
 
@@ -16,13 +19,30 @@ class DemoTest : public CppUnit::TestFixture
     CPPUNIT_TEST_SUITE(DemoTest);
     CPPUNIT_TEST(showsEveryEffectAndRemovesEverything);
     CPPUNIT_TEST(keepsTheDatabaseOnRequest);
+    CPPUNIT_TEST(showsColoursAndALiveLineOnATerminal);
+    CPPUNIT_TEST(saysThatItWasInterruptedAndRemovesEverything);
+    CPPUNIT_TEST(removesEverythingWhenItIsInterruptedAtTheStart);
+    CPPUNIT_TEST(removesEverythingWhenNobodyReads);
     CPPUNIT_TEST_SUITE_END();
 
-    Sim::CommandResult runDemo(const std::string& option)
+public:
+    void setUp() override
     {
         // Root's temporary directory has to be open for the server's own user.
         fs::permissions(_directory.path(), fs::perms::all);
-        return Sim::runCommand({"env", "TMPDIR=" + _directory.path().string(), SIMULATOR, "--demo", option});
+    }
+
+private:
+    Sim::CommandLine inDirectory(const Sim::CommandLine& command) const
+    {
+        Sim::CommandLine line{"env", "TMPDIR=" + _directory.path().string()};
+        line.insert(line.end(), command.begin(), command.end());
+        return line;
+    }
+
+    Sim::CommandResult runDemo(const std::string& option) const
+    {
+        return Sim::runCommand(inDirectory({SIMULATOR, "--demo", option}));
     }
 
     static int count(const std::string& text, const std::string& part)
@@ -63,6 +83,47 @@ class DemoTest : public CppUnit::TestFixture
         CPPUNIT_ASSERT(fs::is_empty(_directory.path()));
     }
 
+    void showsColoursAndALiveLineOnATerminal()
+    {
+        const auto result = Sim::runCommand(
+            inDirectory({"script", "--quiet", "--return", "--command", SIMULATOR " --demo", "/dev/null"}));
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(result.output, 0, result.exitStatus);
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(result.output, 1,
+                                     count(result.output, "\033[32mevery effect is there\033[0m"));
+        // The counts are written over, and come back below each line that is printed.
+        CPPUNIT_ASSERT(result.output.find("hung 11  terminated 0\r\033[K") != std::string::npos);
+        CPPUNIT_ASSERT(result.output.find("hung 0  terminated 11\r\033[K") != std::string::npos);
+        CPPUNIT_ASSERT(result.output.find("hung 0  terminated 11\r\n") == std::string::npos);
+    }
+
+    void assertInterruptedAfter(const std::string& text)
+    {
+        const auto hasPrinted = [&] { return _output.read("output").find(text) != std::string::npos; };
+        ChildProcess demo(inDirectory({SIMULATOR, "--demo", "--keep"}), _output.path() / "output");
+        CPPUNIT_ASSERT_MESSAGE(_output.read("output"), eventually(patience, hasPrinted));
+        // As Ctrl-C does: the signal goes to everything that the demo has started, too.
+        kill(-demo.id(), SIGINT);
+        const auto status = demo.waitUntilEnded(patience);
+        const std::string output = _output.read("output");
+        CPPUNIT_ASSERT_MESSAGE(output, status.has_value());
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(output, 130, *status);
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(output, 1, count(output, "\ninterrupted; the database is removed\n"));
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(output, 0, count(output, "effect"));
+        CPPUNIT_ASSERT(fs::is_empty(_directory.path()));
+    }
+
+    void saysThatItWasInterruptedAndRemovesEverything() { assertInterruptedAfter("\nrunning 19  hung 11 "); }
+
+    void removesEverythingWhenItIsInterruptedAtTheStart() { assertInterruptedAfter("starting PostgreSQL"); }
+
+    void removesEverythingWhenNobodyReads()
+    {
+        const auto result =
+            Sim::runCommand(inDirectory({"sh", "-c", SIMULATOR " --demo 2>&1 | head --lines=2"}));
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(result.output, 1, count(result.output, "PostgreSQL started in "));
+        CPPUNIT_ASSERT(fs::is_empty(_directory.path()));
+    }
+
     static std::string lineAfter(const std::string& text, const std::string& before)
     {
         const auto at = text.find(before);
@@ -71,7 +132,11 @@ class DemoTest : public CppUnit::TestFixture
         return text.substr(begin, text.find('\n', begin) - begin);
     }
 
+    /// Far more than a demo takes, even on a machine with much else to do.
+    static constexpr std::chrono::seconds patience{60};
+
     TemporaryDirectory _directory;
+    TemporaryDirectory _output;
 };
 
 CPPUNIT_TEST_SUITE_REGISTRATION(DemoTest);

@@ -1,7 +1,12 @@
 #include "SimulatorFixture.h"
 
+#include "ChildProcess.h"
+#include "Eventually.h"
+
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <chrono>
+#include <csignal>
 #include <string>
 
 namespace HangDetection::Test {
@@ -22,6 +27,7 @@ class PluginLoadingTest : public SimulatorFixture
     CPPUNIT_TEST(refusesWrongSettings);
     CPPUNIT_TEST(takesSettingsFromAnotherPlace);
     CPPUNIT_TEST(loadsAndUnloadsFiftyTimes);
+    CPPUNIT_TEST(saysHowOftenItHasLoadedWhenItIsInterrupted);
     CPPUNIT_TEST_SUITE_END();
 
     static std::string badPlugin(const std::string& name) { return std::string(BAD_PLUGINS) + "/" + name; }
@@ -153,17 +159,37 @@ class PluginLoadingTest : public SimulatorFixture
         assertContains(other.string() + ":2: Nonsense: is not a known key", result);
     }
 
+    static int starts(const std::string& output)
+    {
+        int found = 0;
+        for (auto at = output.find("hang_detector: started"); at != std::string::npos;
+             at = output.find("hang_detector: started", at + 1))
+            ++found;
+        return found;
+    }
+
     void loadsAndUnloadsFiftyTimes()
     {
         const auto result = simulate({"--load-cycles=50"});
         assertStatus(0, result);
         assertContains("50 load cycles", result);
-        int starts = 0;
-        for (auto at = result.output.find("hang_detector: started"); at != std::string::npos;
-             at = result.output.find("hang_detector: started", at + 1))
-            ++starts;
-        CPPUNIT_ASSERT_EQUAL(50, starts);
+        CPPUNIT_ASSERT_EQUAL(50, starts(result.output));
         CPPUNIT_ASSERT(result.output.find("error") == std::string::npos);
+    }
+
+    void saysHowOftenItHasLoadedWhenItIsInterrupted()
+    {
+        constexpr std::chrono::seconds patience{60};
+        ChildProcess process(simulator({"--load-cycles=1000000"}), directory().path() / "output");
+        CPPUNIT_ASSERT(eventually(patience, [&] { return starts(directory().read("output")) >= 3; }));
+        kill(process.id(), SIGINT);
+        const auto status = process.waitUntilEnded(patience);
+        const std::string output = directory().read("output");
+        CPPUNIT_ASSERT_MESSAGE(output, status.has_value());
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(output, 130, *status);
+        const std::string expected =
+            "interrupted after " + std::to_string(starts(output)) + " of 1000000 load cycles\n";
+        CPPUNIT_ASSERT_MESSAGE(expected + "is not the end of\n" + output, output.ends_with(expected));
     }
 };
 

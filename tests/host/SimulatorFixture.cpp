@@ -38,11 +38,16 @@ void SimulatorFixture::tearDown()
     _directory.reset();
 }
 
-Sim::CommandResult SimulatorFixture::simulate(const Sim::CommandLine& options) const
+Sim::CommandLine SimulatorFixture::simulator(const Sim::CommandLine& options) const
 {
     Sim::CommandLine command{SIMULATOR, "--slurm-conf=" + (_directory->path() / "slurm.conf").string()};
     command.insert(command.end(), options.begin(), options.end());
-    return Sim::runCommand(command);
+    return command;
+}
+
+Sim::CommandResult SimulatorFixture::simulate(const Sim::CommandLine& options) const
+{
+    return Sim::runCommand(simulator(options));
 }
 
 void SimulatorFixture::useSettings(const std::string& settings) const

@@ -21,14 +21,16 @@ public:
     void tearDown() override;
 
 protected:
+    Sim::CommandLine simulator(const Sim::CommandLine& options) const;
+    /// The simulator with the slurm.conf of this test, as a command.
+
     Sim::CommandResult simulate(const Sim::CommandLine& options) const;
-    /// Runs the simulator with the slurm.conf of this test.
+    /// Runs it.
 
     void useSettings(const std::string& settings) const;
     /// Writes hang_detector.conf: a Connection to the database of this test, then this.
 
     void usePlugin(const std::string& directory) const;
-
     /// Writes slurm.conf with this PluginDir.
 
     Sim::JobDatabase& database() { return *_database; }

@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <fstream>
+#include <iterator>
 #include <stdexcept>
 
 namespace HangDetection::Test {
@@ -28,6 +29,12 @@ fs::path TemporaryDirectory::write(const std::string& name, const std::string& t
     std::ofstream(file, std::ios::binary) << text;
     fs::permissions(file, fs::perms::owner_read | fs::perms::owner_write | fs::perms::group_read);
     return file;
+}
+
+std::string TemporaryDirectory::read(const std::string& name) const
+{
+    std::ifstream file(_path / name, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
 }
 
 } // namespace HangDetection::Test

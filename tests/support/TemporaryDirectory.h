@@ -20,6 +20,9 @@ public:
     std::filesystem::path write(const std::string& name, const std::string& text) const;
     /// Makes a file, readable by its owner and group only, and returns its path.
 
+    std::string read(const std::string& name) const;
+    /// The text of a file; none when it is not there.
+
 private:
     std::filesystem::path _path;
 };
