@@ -1,48 +1,12 @@
 #include "DatabaseFixture.h"
+#include "Outage.h"
 
-#include <exception>
 #include <fstream>
-#include <iostream>
 #include <iterator>
 
 namespace HangDetection::Test {
 
 using namespace std::chrono_literals;
-
-namespace {
-
-class Outage
-/// A server that is stopped, until it is started again.
-{
-public:
-    Outage(Sim::ThrowawayPostgres& server, const std::string& mode) : _server(server) { _server.stop(mode); }
-
-    ~Outage()
-    {
-        try {
-            end();
-        } catch (const std::exception& exception) {
-            std::cerr << "the server of the tests did not start again: " << exception.what() << '\n';
-        }
-    }
-
-    Outage(const Outage&) = delete;
-    Outage& operator=(const Outage&) = delete;
-
-    void end()
-    {
-        if (_isOver)
-            return;
-        _isOver = true;
-        _server.start();
-    }
-
-private:
-    Sim::ThrowawayPostgres& _server;
-    bool _isOver = false;
-};
-
-} // namespace
 
 class DatabaseErrorTest : public DatabaseFixture
 /// Databases that a run cannot work with, and what the operator is told. That no text
@@ -161,7 +125,7 @@ class DatabaseErrorTest : public DatabaseFixture
     void survivesARestartBetweenTwoRuns()
     {
         connectDetector();
-        Outage(server(), "fast").end();
+        Outage(server()).end();
         reconnect();
         const std::string job = addHungJob();
         CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
@@ -170,7 +134,7 @@ class DatabaseErrorTest : public DatabaseFixture
     void tellsThatTheServerIsDownAndFindsItAgain()
     {
         connectDetector();
-        Outage outage(server(), "fast");
+        Outage outage(server());
         expectError("connection to server", "", "check Connection in hang_detector.conf");
         outage.end();
         reconnect();
@@ -279,7 +243,7 @@ class DatabaseErrorTest : public DatabaseFixture
         std::ifstream reader(file);
         const std::string lines{std::istreambuf_iterator<char>(reader), {}};
         std::ofstream(file) << "local all " << role << " scram-sha-256\n" << lines;
-        Outage(server(), "fast").end();
+        Outage(server()).end();
         reconnect();
     }
 

@@ -1,4 +1,5 @@
 #include "Command.h"
+#include "Count.h"
 #include "TemporaryDirectory.h"
 
 #include <cppunit/extensions/HelperMacros.h>
@@ -25,25 +26,18 @@ class DemoTest : public CppUnit::TestFixture
         return Sim::runCommand({"env", "TMPDIR=" + _directory.path().string(), SIMULATOR, "--demo", option});
     }
 
-    static int count(const std::string& text, const std::string& part)
-    {
-        int found = 0;
-        for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + 1))
-            ++found;
-        return found;
-    }
-
     void showsEveryEffectAndRemovesEverything()
     {
         const auto result = runDemo("--verbose");
         CPPUNIT_ASSERT_EQUAL_MESSAGE(result.output, 0, result.exitStatus);
-        CPPUNIT_ASSERT_EQUAL_MESSAGE(result.output, 11, count(result.output, "\nterminated "));
-        CPPUNIT_ASSERT_EQUAL_MESSAGE(result.output, 11,
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(result.output, std::size_t{11}, count(result.output, "\nterminated "));
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(result.output, std::size_t{11},
                                      count(result.output, "  notified {\"created_after\":"));
-        CPPUNIT_ASSERT_EQUAL_MESSAGE(result.output, 11,
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(result.output, std::size_t{11},
                                      count(result.output, "hang_detector: job terminated job_id="));
-        CPPUNIT_ASSERT_EQUAL_MESSAGE(result.output, 1, count(result.output, "every effect is there"));
-        CPPUNIT_ASSERT_EQUAL_MESSAGE(result.output, 0, count(result.output, "missing"));
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(result.output, std::size_t{1},
+                                     count(result.output, "every effect is there"));
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(result.output, std::size_t{0}, count(result.output, "missing"));
         // No terminal: no escape sequences.
         CPPUNIT_ASSERT(result.output.find('\033') == std::string::npos);
         CPPUNIT_ASSERT(fs::is_empty(_directory.path()));

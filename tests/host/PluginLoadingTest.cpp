@@ -1,3 +1,4 @@
+#include "Count.h"
 #include "SimulatorFixture.h"
 
 #include <cppunit/extensions/HelperMacros.h>
@@ -158,11 +159,7 @@ class PluginLoadingTest : public SimulatorFixture
         const auto result = simulate({"--load-cycles=50"});
         assertStatus(0, result);
         assertContains("50 load cycles", result);
-        int starts = 0;
-        for (auto at = result.output.find("hang_detector: started"); at != std::string::npos;
-             at = result.output.find("hang_detector: started", at + 1))
-            ++starts;
-        CPPUNIT_ASSERT_EQUAL(50, starts);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{50}, count(result.output, "hang_detector: started"));
         CPPUNIT_ASSERT(result.output.find("error") == std::string::npos);
     }
 };

@@ -1,13 +1,6 @@
 #include "DatabaseFixture.h"
 
-#include "CurrentTest.h"
 #include "Eventually.h"
-
-#include <Poco/Ascii.h>
-#include <Poco/Environment.h>
-
-#include <iostream>
-#include <memory>
 
 namespace HangDetection::Test {
 
@@ -15,44 +8,11 @@ namespace {
 
 constexpr const char* secret = "geheim123";
 
-bool isKept()
-{
-    return Poco::Environment::get("HANG_DETECTOR_KEEP_DATABASE", "") == "1";
-}
-
-std::unique_ptr<Sim::ThrowawayPostgres> startServer()
-{
-    auto server = std::make_unique<Sim::ThrowawayPostgres>();
-    if (isKept()) {
-        server->keep();
-        std::cerr << "PostgreSQL is kept, each test has a database of its name: "
-                  << server->connectionString("postgres") << '\n';
-    }
-    return server;
-}
-
-std::string databaseNameFor(const std::string& test)
-/// "SearchTest::findsNothing" is search_test_finds_nothing, cut to what PostgreSQL takes.
-{
-    constexpr std::size_t longest = 63;
-    std::string name;
-    for (const char c : test) {
-        const bool isUpper = Poco::Ascii::isUpper(c);
-        if ((isUpper || c == ':') && !name.empty() && name.back() != '_')
-            name += '_';
-        if (c != ':')
-            name += static_cast<char>(Poco::Ascii::toLower(c));
-    }
-    return name.substr(0, longest);
-}
-
 } // namespace
 
 void DatabaseFixture::setUp()
 {
-    _databaseName = databaseNameFor(CurrentTest::name());
-    server().createDatabase(_databaseName);
-    reconnect();
+    _testDatabase.emplace();
     _settings = Settings();
     _settings.connection = ConnectionString::parse(connectionString());
     _notifications.emplace();
@@ -64,23 +24,13 @@ void DatabaseFixture::tearDown()
     _detector.reset();
     _posted.reset();
     _notifications.reset();
-    _database.reset();
-    if (!isKept()) {
-        Sim::JobDatabase(server().connectionString("postgres"))
-            .execute("DROP DATABASE " + _databaseName + " WITH (FORCE)");
-    }
-}
-
-Sim::ThrowawayPostgres& DatabaseFixture::server()
-{
-    static const std::unique_ptr<Sim::ThrowawayPostgres> server = startServer();
-    return *server;
+    _testDatabase.reset();
 }
 
 std::string DatabaseFixture::connectionString(const std::string& role) const
 {
     return "host=" + server().directory().string() + " user=" + role + " password=" + secret +
-           " dbname=" + _databaseName;
+           " dbname=" + databaseName();
 }
 
 void DatabaseFixture::createRole(const std::string& role)
@@ -88,13 +38,6 @@ void DatabaseFixture::createRole(const std::string& role)
     // Roles belong to the server; an earlier run of the same test may have left it.
     database().execute("DROP ROLE IF EXISTS " + role);
     database().execute("CREATE ROLE " + role + " LOGIN");
-}
-
-void DatabaseFixture::reconnect()
-{
-    _database.reset();
-    _database.emplace(connectionString());
-    _database->execute("SET client_min_messages = warning");
 }
 
 std::vector<std::string> DatabaseFixture::addHungJobs(int count)
@@ -155,7 +98,7 @@ void DatabaseFixture::awaitWaitingForLock()
     CPPUNIT_ASSERT(eventually(patience, [this] {
         return database().isTrue("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = $1 AND"
                                  " wait_event_type = 'Lock')",
-                                 _databaseName);
+                                 databaseName());
     }));
 }
 

@@ -1,10 +1,9 @@
 #pragma once
 
-#include "JobDatabase.h"
 #include "PostedNotifications.h"
 #include "Printing.h"
 #include "Settings.h"
-#include "ThrowawayPostgres.h"
+#include "TestDatabase.h"
 #include "detection/HangDetector.h"
 
 #include <Poco/NotificationCenter.h>
@@ -23,18 +22,16 @@ using Text = std::optional<std::string>;
 /// A column as text; nothing when it is null.
 
 class DatabaseFixture : public CppUnit::TestFixture
-/// A fresh job database for each test, named after the test, and a detector on it. The
-/// server is started once for the test program. With HANG_DETECTOR_KEEP_DATABASE=1 in
-/// the environment it keeps running, with the databases of all tests in it.
+/// A fresh job database for each test, and a detector on it.
 {
 public:
     void setUp() override;
     void tearDown() override;
 
 protected:
-    static Sim::ThrowawayPostgres& server();
+    static Sim::ThrowawayPostgres& server() { return TestDatabase::server(); }
 
-    const std::string& databaseName() const { return _databaseName; }
+    const std::string& databaseName() const { return _testDatabase->name(); }
 
     std::string connectionString(const std::string& role = "postgres") const;
     /// Leads to the test's database. Holds a password, which nobody may see.
@@ -43,11 +40,11 @@ protected:
 
     /// A new role that may log in, and nothing else.
 
-    Sim::JobDatabase& database() { return *_database; }
+    Sim::JobDatabase& database() { return _testDatabase->session(); }
 
     /// The session of the test itself.
 
-    void reconnect();
+    void reconnect() { _testDatabase->reconnect(); }
 
     /// A new session of the test itself, when the server was away.
 
@@ -102,8 +99,7 @@ protected:
     /// Long enough for a machine with much else to do; nothing waits for it in vain.
 
 private:
-    std::string _databaseName;
-    std::optional<Sim::JobDatabase> _database;
+    std::optional<TestDatabase> _testDatabase;
     Settings _settings;
     std::optional<Poco::NotificationCenter> _notifications;
     std::optional<PostedNotifications> _posted;
