@@ -40,6 +40,16 @@ void DatabaseFixture::createRole(const std::string& role)
     database().execute("CREATE ROLE " + role + " LOGIN");
 }
 
+void DatabaseFixture::grantTheLeastTo(const std::string& role)
+{
+    database().execute("GRANT SELECT, UPDATE (updated_at, completed_at, error, error_code)"
+                       " ON provisioner_jobs TO " +
+                       role);
+    database().execute("GRANT SELECT, UPDATE (updated_at, provisioner_state) ON workspace_builds TO " + role);
+    database().execute("GRANT SELECT, INSERT ON provisioner_job_logs TO " + role);
+    database().execute("GRANT USAGE ON SEQUENCE provisioner_job_logs_id_seq TO " + role);
+}
+
 std::vector<std::string> DatabaseFixture::addHungJobs(int count)
 {
     std::vector<std::string> ids;
@@ -93,6 +103,19 @@ Text DatabaseFixture::buildColumn(const std::string& jobId, const std::string& c
                             jobId);
 }
 
+Text DatabaseFixture::buildState(const std::string& jobId)
+{
+    return buildColumn(jobId, "convert_from(provisioner_state, 'UTF8')");
+}
+
+void DatabaseFixture::expectNothingReceived(Sim::NotificationListener& listener, const std::string& jobId)
+{
+    database().execute("NOTIFY \"provisioner-log-logs:" + jobId + "\", 'the next one'");
+    const auto notification = listener.next(patience);
+    CPPUNIT_ASSERT_MESSAGE("nothing was received", notification);
+    CPPUNIT_ASSERT_EQUAL(std::string("the next one"), notification->payload);
+}
+
 void DatabaseFixture::awaitWaitingForLock()
 {
     CPPUNIT_ASSERT(eventually(patience, [this] {
@@ -131,6 +154,28 @@ RunStatistics DatabaseFixture::tryRun(const std::stop_token& stop)
     for (const Termination& job : posted().failed)
         assertNoSecret(job.error);
     return statistics;
+}
+
+void DatabaseFixture::expectError(const std::string& cause, const std::string& sqlState,
+                                  const std::string& advice)
+{
+    const RunStatistics statistics = tryRun();
+    CPPUNIT_ASSERT_MESSAGE("the run did not fail", statistics.error);
+    const RunError& error = *statistics.error;
+    CPPUNIT_ASSERT_MESSAGE(error.cause, error.cause.find(cause) != std::string::npos);
+    CPPUNIT_ASSERT_MESSAGE(error.advice, error.advice.find(advice) != std::string::npos);
+    CPPUNIT_ASSERT_EQUAL(sqlState, error.sqlState);
+    CPPUNIT_ASSERT(error.cause.find('\n') == std::string::npos);
+    CPPUNIT_ASSERT(!error.advice.empty());
+    CPPUNIT_ASSERT(!statistics.stopped);
+    CPPUNIT_ASSERT(statistics.terminated.empty());
+}
+
+Text DatabaseFixture::backendOfDetector()
+{
+    return database().value("SELECT pid::text FROM pg_stat_activity"
+                            " WHERE datname = $1 AND pid <> pg_backend_pid()",
+                            databaseName());
 }
 
 } // namespace HangDetection::Test

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "NotificationListener.h"
 #include "PostedNotifications.h"
 #include "Printing.h"
 #include "Settings.h"
@@ -40,6 +41,10 @@ protected:
 
     /// A new role that may log in, and nothing else.
 
+    void grantTheLeastTo(const std::string& role);
+
+    /// What README.md tells to grant to the detector's role.
+
     Sim::JobDatabase& database() { return _testDatabase->session(); }
 
     /// The session of the test itself.
@@ -67,7 +72,16 @@ protected:
     Text jobColumn(const std::string& jobId, const std::string& column);
     Text buildColumn(const std::string& jobId, const std::string& column);
 
+    Text buildState(const std::string& jobId);
+
+    /// The provisioner state as text.
+
     bool isCompleted(const std::string& jobId) { return jobColumn(jobId, "completed_at").has_value(); }
+
+    void expectNothingReceived(Sim::NotificationListener& listener, const std::string& jobId);
+
+    /// Nothing more has come about the job, which the listener follows, than what was read.
+    /// Notifications arrive in the order of the commits, so a last one tells.
 
     void awaitWaitingForLock();
 
@@ -85,6 +99,18 @@ protected:
     RunStatistics tryRun(const std::stop_token& stop = {});
 
     /// One run, however it ends.
+
+    void expectError(const std::string& cause, const std::string& sqlState, const std::string& advice);
+
+    /// One run that must end with an error. Cause and advice are parts of the texts.
+
+    Text backendOfDetector();
+
+    /// The id of the process that serves the detector's session; nothing without one.
+
+    void forgetDetector() { _detector.reset(); }
+
+    /// The next run is that of a new detector, which connects anew.
 
     const PostedNotifications& posted() const { return *_posted; }
 
