@@ -27,7 +27,6 @@ protected:
     /// Writes hang_detector.conf: a Connection to the database of this test, then this.
 
     void usePlugin(const std::string& directory) const;
-
     /// Writes slurm.conf with this PluginDir.
 
     Sim::JobDatabase& database() { return _testDatabase->session(); }

@@ -27,11 +27,9 @@ protected:
     Sim::JobDatabase& database() { return _testDatabase->session(); }
 
     void reconnect() { _testDatabase->reconnect(); }
-
     /// Connects database() anew, after the server was stopped.
 
     std::string connectionString() const { return _testDatabase->connectionString(); }
-
     /// A libpq connection string for the database of the test.
 
     std::string settings();

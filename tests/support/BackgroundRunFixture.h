@@ -21,11 +21,9 @@ protected:
     void requestStop() { _stop.request_stop(); }
 
     RunStatistics endOfRun();
-
     /// Does not wait for ever, so that a run that nothing ends fails its test.
 
     void useShortRunTimeout() { settings().runTimeout = shortRunTimeout; }
-
     /// Before the first run.
 
     void expectTimeout(std::chrono::milliseconds atMost);

@@ -38,19 +38,15 @@ protected:
     /// Leads to the test's database. Holds a password, which nobody may see.
 
     void createRole(const std::string& role);
-
     /// A new role that may log in, and nothing else.
 
     void grantTheLeastTo(const std::string& role);
-
     /// What README.md tells to grant to the detector's role.
 
     Sim::JobDatabase& database() { return _testDatabase->session(); }
-
     /// The session of the test itself.
 
     void reconnect() { _testDatabase->reconnect(); }
-
     /// A new session of the test itself, when the server was away.
 
     std::string addHungJob() { return database().addJob(); }
@@ -73,22 +69,18 @@ protected:
     Text buildColumn(const std::string& jobId, const std::string& column);
 
     Text buildState(const std::string& jobId);
-
     /// The provisioner state as text.
 
     bool isCompleted(const std::string& jobId) { return jobColumn(jobId, "completed_at").has_value(); }
 
     void expectNothingReceived(Sim::NotificationListener& listener, const std::string& jobId);
-
     /// Nothing more has come about the job, which the listener follows, than what was read.
     /// Notifications arrive in the order of the commits, so a last one tells.
 
     void awaitWaitingForLock();
-
     /// Returns when some session of the database waits for a lock.
 
     Settings& settings() { return _settings; }
-
     /// Of the detector; to be changed before its first run.
 
     HangDetector& detector();
@@ -97,27 +89,21 @@ protected:
     /// One run that must end without an error.
 
     RunStatistics tryRun(const std::stop_token& stop = {});
-
     /// One run, however it ends.
 
     void expectError(const std::string& cause, const std::string& sqlState, const std::string& advice);
-
     /// One run that must end with an error. Cause and advice are parts of the texts.
 
     Text backendOfDetector();
-
     /// The id of the process that serves the detector's session; nothing without one.
 
     void forgetDetector() { _detector.reset(); }
-
     /// The next run is that of a new detector, which connects anew.
 
     const PostedNotifications& posted() const { return *_posted; }
-
     /// What the detector posted.
 
     void connectDetector() { run(); }
-
     /// Makes the detector's connection before there is any job. What a test counts in
     /// seconds is not blurred by connecting then, and the connection is an old one.
 

@@ -22,7 +22,6 @@ public:
     Standby& operator=(const Standby&) = delete;
 
     const std::filesystem::path& directory() const { return _directory.path(); }
-
     /// The host of a connection string that leads to it.
 
 private:

@@ -26,11 +26,9 @@ public:
     const std::string& name() const { return _name; }
 
     std::string connectionString() const;
-
     /// Leads to the database, for the server's superuser.
 
     Sim::JobDatabase& session() { return *_session; }
-
     /// The session of the test itself.
 
     void reconnect();
