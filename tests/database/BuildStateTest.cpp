@@ -30,7 +30,7 @@ class BuildStateTest : public DatabaseFixture
         addFinishedBuild(_workspace, 1, "the state of the first build");
         const std::string job = addHungBuild(_workspace, 2);
         expectTerminated(job, BuildState::copied);
-        CPPUNIT_ASSERT_EQUAL(Text("the state of the first build"), state(job));
+        CPPUNIT_ASSERT_EQUAL(Text("the state of the first build"), buildState(job));
     }
 
     void copiesOverAnEmptyState()
@@ -38,7 +38,7 @@ class BuildStateTest : public DatabaseFixture
         addFinishedBuild(_workspace, 1, "a state");
         const std::string job = addHungBuild(_workspace, 2, "");
         expectTerminated(job, BuildState::copied);
-        CPPUNIT_ASSERT_EQUAL(Text("a state"), state(job));
+        CPPUNIT_ASSERT_EQUAL(Text("a state"), buildState(job));
     }
 
     void keepsOwnStateOfABuild()
@@ -47,7 +47,7 @@ class BuildStateTest : public DatabaseFixture
         const std::string job = addHungBuild(_workspace, 2, "its own");
         const Text before = buildRow(job);
         expectTerminated(job, BuildState::kept);
-        CPPUNIT_ASSERT_EQUAL(Text("its own"), state(job));
+        CPPUNIT_ASSERT_EQUAL(Text("its own"), buildState(job));
         CPPUNIT_ASSERT_EQUAL(before, buildRow(job));
     }
 
@@ -64,7 +64,7 @@ class BuildStateTest : public DatabaseFixture
         addFinishedBuild(_workspace, 1, std::nullopt);
         const std::string job = addHungBuild(_workspace, 2);
         expectTerminated(job, BuildState::none);
-        CPPUNIT_ASSERT_EQUAL(Text(), state(job));
+        CPPUNIT_ASSERT_EQUAL(Text(), buildState(job));
     }
 
     void copiesNothingFromAnotherWorkspace()
@@ -90,7 +90,7 @@ class BuildStateTest : public DatabaseFixture
         addFinishedBuild(_workspace, 3, "later");
         const std::string job = addHungBuild(_workspace, 2);
         expectTerminated(job, BuildState::none);
-        CPPUNIT_ASSERT_EQUAL(Text(), state(job));
+        CPPUNIT_ASSERT_EQUAL(Text(), buildState(job));
     }
 
     void copiesEveryByte()
@@ -127,7 +127,7 @@ class BuildStateTest : public DatabaseFixture
                                     "UPDATE workspace_builds SET daily_cost = 1 WHERE job_id = '" + previous +
                                         "'");
         expectTerminated(job, BuildState::copied);
-        CPPUNIT_ASSERT_EQUAL(Text("a state"), state(job));
+        CPPUNIT_ASSERT_EQUAL(Text("a state"), buildState(job));
     }
 
     void updatesTheBuildAtTheInstantOfTheFailure()
@@ -184,8 +184,6 @@ class BuildStateTest : public DatabaseFixture
         CPPUNIT_ASSERT(isCompleted(job));
         CPPUNIT_ASSERT_EQUAL(expected, posted().terminated.back().state);
     }
-
-    Text state(const std::string& job) { return buildColumn(job, "convert_from(provisioner_state, 'UTF8')"); }
 
     void setState(const std::string& job, const std::string& bytes)
     {

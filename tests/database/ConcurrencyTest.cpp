@@ -1,5 +1,4 @@
 #include "DatabaseFixture.h"
-#include "NotificationListener.h"
 #include "OpenTransaction.h"
 
 #include <algorithm>
@@ -9,6 +8,8 @@
 #include <set>
 
 namespace HangDetection::Test {
+
+using namespace std::chrono_literals;
 
 class ConcurrencyTest : public DatabaseFixture
 /// Workers, servers and other detectors that are at work on the same jobs.
@@ -31,6 +32,9 @@ class ConcurrencyTest : public DatabaseFixture
     CPPUNIT_TEST(leavesAJobAloneThatReportsDuringTheTermination);
     CPPUNIT_TEST(leavesAJobAloneThatCompletesDuringTheTermination);
     CPPUNIT_TEST(doesWithoutAJobThatIsDeletedDuringTheTermination);
+    CPPUNIT_TEST(terminatesAJobThatChangesDuringTheTerminationAndIsStillHung);
+    CPPUNIT_TEST(keepsAStateThatIsWrittenDuringTheTermination);
+    CPPUNIT_TEST(copiesTheStateOfABuildThatChangesDuringTheTermination);
     CPPUNIT_TEST(sharesTheJobsWithAnotherDetector);
     CPPUNIT_TEST_SUITE_END();
 
@@ -196,6 +200,51 @@ class ConcurrencyTest : public DatabaseFixture
         CPPUNIT_ASSERT_EQUAL(Text(), jobRow(job));
     }
 
+    void terminatesAJobThatChangesDuringTheTerminationAndIsStillHung()
+    {
+        // The statement meets a row that is newer than its snapshot, and has to go by the newer one.
+        const std::string job = database().addJob({.updatedAgo = "1 hour"});
+        Sim::NotificationListener listener(connectionString());
+        listener.follow(job);
+        const RunStatistics statistics = runAndDuringTheTermination(
+            "UPDATE provisioner_jobs SET updated_at = now() - interval '10 minutes', canceled_at = now(),"
+            " worker_id = NULL WHERE id = '" +
+            job + "'");
+        CPPUNIT_ASSERT_EQUAL(std::vector{job}, statistics.terminated);
+        CPPUNIT_ASSERT_EQUAL(0, statistics.locked + statistics.ineligible + statistics.failed);
+        CPPUNIT_ASSERT(isCompleted(job));
+        CPPUNIT_ASSERT(jobColumn(job, "canceled_at"));
+        CPPUNIT_ASSERT_EQUAL(Text(), jobColumn(job, "worker_id"));
+        CPPUNIT_ASSERT_EQUAL(jobColumn(job, "completed_at"), jobColumn(job, "updated_at"));
+        const auto silent = posted().terminated.at(0).silent;
+        CPPUNIT_ASSERT(silent >= 10min && silent < 10min + patience);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{5}, database().logs(job).size());
+        CPPUNIT_ASSERT_EQUAL(job, listener.next(patience).value().jobId);
+        expectNotFoundAgain(job);
+        expectNothingReceived(listener, job);
+    }
+
+    void keepsAStateThatIsWrittenDuringTheTermination()
+    {
+        const std::string workspace = Sim::JobDatabase::newId();
+        addFinishedBuild(workspace, 1, "a state");
+        const std::string job = addHungBuild(workspace, 2);
+        runAndDuringTheTermination("UPDATE workspace_builds SET provisioner_state = 'its own' WHERE job_id ="
+                                   " '" +
+                                   job + "'");
+        expectTerminatedBuild(job, BuildState::kept, "its own");
+    }
+
+    void copiesTheStateOfABuildThatChangesDuringTheTermination()
+    {
+        const std::string workspace = Sim::JobDatabase::newId();
+        addFinishedBuild(workspace, 1, "a state");
+        const std::string job = addHungBuild(workspace, 2);
+        runAndDuringTheTermination("UPDATE workspace_builds SET daily_cost = 7 WHERE job_id = '" + job + "'");
+        expectTerminatedBuild(job, BuildState::copied, "a state");
+        CPPUNIT_ASSERT_EQUAL(Text("7"), buildColumn(job, "daily_cost"));
+    }
+
     void sharesTheJobsWithAnotherDetector()
     {
         constexpr int jobCount = 200;
@@ -228,8 +277,7 @@ class ConcurrencyTest : public DatabaseFixture
             notified.insert(notification->jobId);
         }
         CPPUNIT_ASSERT(std::multiset<std::string>(jobs.begin(), jobs.end()) == notified);
-        database().execute("NOTIFY \"provisioner-log-logs:" + jobs.front() + "\", 'the next one'");
-        CPPUNIT_ASSERT_EQUAL(std::string("the next one"), listener.next(patience).value().payload);
+        expectNothingReceived(listener, jobs.front());
     }
 
     static std::vector<JobId> terminateAll(HangDetector& detector, std::latch& start)
@@ -313,6 +361,22 @@ class ConcurrencyTest : public DatabaseFixture
         gate.execute(sql);
         gate.commit();
         return running.get();
+    }
+
+    void expectNotFoundAgain(const std::string& job)
+    {
+        const Text before = jobRow(job);
+        CPPUNIT_ASSERT_EQUAL(std::int64_t{0}, run().hung);
+        CPPUNIT_ASSERT_EQUAL(before, jobRow(job));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, posted().terminated.size());
+    }
+
+    void expectTerminatedBuild(const std::string& job, BuildState state, const std::string& text)
+    {
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, posted().terminated.size());
+        CPPUNIT_ASSERT_EQUAL(state, posted().terminated.front().state);
+        CPPUNIT_ASSERT(isCompleted(job));
+        CPPUNIT_ASSERT_EQUAL(Text(text), buildState(job));
     }
 
     void expectIneligible(const std::string& job, Outcome outcome)

@@ -1,15 +1,12 @@
+#include "BackgroundRunFixture.h"
 #include "Command.h"
-#include "DatabaseFixture.h"
 #include "OpenTransaction.h"
 
 #include <fstream>
-#include <future>
-#include <stop_token>
 
 namespace HangDetection::Test {
 
 using namespace std::chrono_literals;
-using Clock = std::chrono::steady_clock;
 
 namespace {
 
@@ -62,17 +59,9 @@ private:
 
 } // namespace
 
-class RunTimeoutAndStopTest : public DatabaseFixture
+class RunTimeoutAndStopTest : public BackgroundRunFixture
 /// Runs that are cut short, whatever the server is doing.
 {
-public:
-    void tearDown() override
-    {
-        // By now whatever held the run has been released.
-        _running = {};
-        DatabaseFixture::tearDown();
-    }
-
     CPPUNIT_TEST_SUITE(RunTimeoutAndStopTest);
     CPPUNIT_TEST(endsARunAtItsTimeout);
     CPPUNIT_TEST(endsATerminationAtItsTimeout);
@@ -90,20 +79,20 @@ public:
 
     void endsARunAtItsTimeout()
     {
-        settings().runTimeout = 1s;
+        useShortRunTimeout();
         const std::string job = addHungJob();
         OpenTransaction migration(connectionString(), lockOn("provisioner_jobs"));
-        expectTimeout(3500ms);
+        expectTimeout(promptly);
         migration.rollBack();
         CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
     }
 
     void endsATerminationAtItsTimeout()
     {
-        settings().runTimeout = 1s;
+        useShortRunTimeout();
         const std::string job = addHungJob();
         OpenTransaction migration(connectionString(), lockOn("provisioner_job_logs"));
-        expectTimeout(3500ms);
+        expectTimeout(promptly);
         CPPUNIT_ASSERT(!isCompleted(job));
         migration.rollBack();
         CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
@@ -111,19 +100,19 @@ public:
 
     void endsAConnectAtItsTimeout()
     {
-        settings().runTimeout = 1s;
+        useShortRunTimeout();
         FrozenServer frozen(server());
-        expectTimeout(3500ms);
+        expectTimeout(patience);
         frozen.thaw();
         run();
     }
 
     void endsARunOnAFrozenServerAtItsTimeout()
     {
-        settings().runTimeout = 1s;
+        useShortRunTimeout();
         connectDetector();
         FrozenServer frozen(server());
-        expectTimeout(3500ms);
+        expectTimeout(patience);
         frozen.thaw();
         run();
     }
@@ -146,7 +135,7 @@ public:
         OpenTransaction migration(connectionString(), lockOn("provisioner_jobs"));
         startRun();
         awaitWaitingForLock();
-        expectStopped(2s);
+        expectStopped();
         migration.rollBack();
         CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
     }
@@ -157,7 +146,7 @@ public:
         OpenTransaction migration(connectionString(), lockOn("provisioner_job_logs"));
         startRun();
         awaitWaitingForLock();
-        expectStopped(2s);
+        expectStopped();
         CPPUNIT_ASSERT(!isCompleted(job));
         migration.rollBack();
         CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
@@ -168,9 +157,9 @@ public:
         // The cancel may come before there is a statement, and is then without effect.
         connectDetector();
         OpenTransaction migration(connectionString(), lockOn("provisioner_jobs"));
-        _stop.request_stop();
+        requestStop();
         startRun();
-        expectStopped(2s);
+        expectStopped();
         migration.rollBack();
         run();
     }
@@ -179,7 +168,7 @@ public:
     {
         FrozenServer frozen(server());
         startRun();
-        expectStopped(2500ms);
+        expectStopped();
         frozen.thaw();
         run();
     }
@@ -189,7 +178,7 @@ public:
         connectDetector();
         FrozenServer frozen(server());
         startRun();
-        expectStopped(2500ms);
+        expectStopped();
         frozen.thaw();
         run();
     }
@@ -200,7 +189,7 @@ public:
         startRun();
         awaitWaitingForLock();
         FrozenServer frozen(server());
-        expectStopped(2500ms);
+        expectStopped();
         frozen.thaw();
         migration.rollBack();
         run();
@@ -211,7 +200,7 @@ public:
         const OpenTransaction migration(connectionString(), lockOn("provisioner_jobs"));
         startRun();
         awaitWaitingForLock();
-        _stop.request_stop();
+        requestStop();
         CPPUNIT_ASSERT(!detector().pauseAfter(endOfRun()));
         CPPUNIT_ASSERT(posted().finished.back().stopped);
     }
@@ -220,48 +209,6 @@ public:
     {
         return "LOCK TABLE " + table + " IN ACCESS EXCLUSIVE MODE";
     }
-
-    void startRun()
-    {
-        _running = std::async(std::launch::async, [this] { return tryRun(_stop.get_token()); });
-    }
-
-    RunStatistics endOfRun()
-    /// Does not wait for ever, so that a run that nothing ends fails its test.
-    {
-        CPPUNIT_ASSERT_MESSAGE("the run did not end",
-                               _running.wait_for(patience) == std::future_status::ready);
-        return _running.get();
-    }
-
-    void expectTimeout(std::chrono::milliseconds atMost)
-    {
-        const auto start = Clock::now();
-        startRun();
-        const RunStatistics statistics = endOfRun();
-        const auto took = Clock::now() - start;
-        CPPUNIT_ASSERT(statistics.error);
-        CPPUNIT_ASSERT_EQUAL(std::string("RunTimeout of 1s has passed"), statistics.error->cause);
-        CPPUNIT_ASSERT(statistics.error->advice.find("raise RunTimeout") != std::string::npos);
-        CPPUNIT_ASSERT(!statistics.stopped);
-        CPPUNIT_ASSERT(took >= 1s);
-        CPPUNIT_ASSERT(took < atMost);
-    }
-
-    void expectStopped(std::chrono::milliseconds atMost)
-    {
-        const auto start = Clock::now();
-        _stop.request_stop();
-        const RunStatistics statistics = endOfRun();
-        const auto took = Clock::now() - start;
-        CPPUNIT_ASSERT(statistics.stopped);
-        CPPUNIT_ASSERT(!statistics.error);
-        CPPUNIT_ASSERT(statistics.terminated.empty());
-        CPPUNIT_ASSERT(took < atMost);
-    }
-
-    std::future<RunStatistics> _running;
-    std::stop_source _stop;
 };
 
 CPPUNIT_TEST_SUITE_REGISTRATION(RunTimeoutAndStopTest);

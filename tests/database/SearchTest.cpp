@@ -44,7 +44,7 @@ class SearchTest : public DatabaseFixture
     void leavesAJobSilentForLessThanTheThreshold()
     {
         connectDetector();
-        expectLeftAlone({.updatedAgo = "299 seconds"});
+        expectLeftAlone({.updatedAgo = "290 seconds"});
     }
 
     void takesAJobSilentForLongerThanTheThreshold()

@@ -1,4 +1,9 @@
 #include "DatabaseFixture.h"
+#include "Eventually.h"
+
+#include <cerrno>
+#include <csignal>
+#include <sys/types.h>
 
 namespace HangDetection::Test {
 
@@ -17,6 +22,7 @@ class SessionTest : public DatabaseFixture
     CPPUNIT_TEST(terminatesUnderASerializableRole);
     CPPUNIT_TEST(worksWithTheLeastPrivileges);
     CPPUNIT_TEST(worksWithTablesInAnotherSchema);
+    CPPUNIT_TEST(connectsAsARoleThatMayConnectOnce);
     CPPUNIT_TEST_SUITE_END();
 
     void boundsItsStatementsByTheRunTimeout()
@@ -86,23 +92,35 @@ class SessionTest : public DatabaseFixture
         CPPUNIT_ASSERT_EQUAL(std::size_t{5}, database().logs(job).size());
     }
 
+    void connectsAsARoleThatMayConnectOnce()
+    {
+        constexpr int detectors = 30;
+        createRole("single_role");
+        grantTheLeastTo("single_role");
+        database().execute("ALTER ROLE single_role CONNECTION LIMIT 1");
+        settings().connection = ConnectionString::parse(connectionString("single_role"));
+        for (int i = 0; i < detectors; ++i) {
+            run();
+            const Text backend = backendOfDetector();
+            forgetDetector();
+            awaitEndOf(backend.value());
+        }
+    }
+
+    static void awaitEndOf(const std::string& backend)
+    /// The connection of a role counts until the process is gone, which is later than
+    /// it is out of pg_stat_activity.
+    {
+        const pid_t process = std::stoi(backend);
+        CPPUNIT_ASSERT(eventually(patience, [&] { return kill(process, 0) != 0 && errno == ESRCH; }));
+    }
+
     void useSerializableRole()
     {
         createRole("serializable_role");
         grantTheLeastTo("serializable_role");
         database().execute("ALTER ROLE serializable_role SET default_transaction_isolation = 'serializable'");
         settings().connection = ConnectionString::parse(connectionString("serializable_role"));
-    }
-
-    void grantTheLeastTo(const std::string& role)
-    {
-        database().execute("GRANT SELECT, UPDATE (updated_at, completed_at, error, error_code)"
-                           " ON provisioner_jobs TO " +
-                           role);
-        database().execute("GRANT SELECT, UPDATE (updated_at, provisioner_state) ON workspace_builds TO " +
-                           role);
-        database().execute("GRANT SELECT, INSERT ON provisioner_job_logs TO " + role);
-        database().execute("GRANT USAGE ON SEQUENCE provisioner_job_logs_id_seq TO " + role);
     }
 
     Text settingInTheDetectorsSession(const std::string& setting)

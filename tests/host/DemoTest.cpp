@@ -1,5 +1,6 @@
 #include "ChildProcess.h"
 #include "Command.h"
+#include "Count.h"
 #include "Eventually.h"
 #include "TemporaryDirectory.h"
 
@@ -45,25 +46,18 @@ private:
         return Sim::runCommand(inDirectory({SIMULATOR, "--demo", option}));
     }
 
-    static int count(const std::string& text, const std::string& part)
-    {
-        int found = 0;
-        for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + 1))
-            ++found;
-        return found;
-    }
-
     void showsEveryEffectAndRemovesEverything()
     {
         const auto result = runDemo("--verbose");
         CPPUNIT_ASSERT_EQUAL_MESSAGE(result.output, 0, result.exitStatus);
-        CPPUNIT_ASSERT_EQUAL_MESSAGE(result.output, 11, count(result.output, "\nterminated "));
-        CPPUNIT_ASSERT_EQUAL_MESSAGE(result.output, 11,
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(result.output, std::size_t{11}, count(result.output, "\nterminated "));
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(result.output, std::size_t{11},
                                      count(result.output, "  notified {\"created_after\":"));
-        CPPUNIT_ASSERT_EQUAL_MESSAGE(result.output, 11,
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(result.output, std::size_t{11},
                                      count(result.output, "hang_detector: job terminated job_id="));
-        CPPUNIT_ASSERT_EQUAL_MESSAGE(result.output, 1, count(result.output, "every effect is there"));
-        CPPUNIT_ASSERT_EQUAL_MESSAGE(result.output, 0, count(result.output, "missing"));
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(result.output, std::size_t{1},
+                                     count(result.output, "every effect is there"));
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(result.output, std::size_t{0}, count(result.output, "missing"));
         // No terminal: no escape sequences.
         CPPUNIT_ASSERT(result.output.find('\033') == std::string::npos);
         CPPUNIT_ASSERT(fs::is_empty(_directory.path()));
@@ -107,8 +101,9 @@ private:
         const std::string output = _output.read("output");
         CPPUNIT_ASSERT_MESSAGE(output, status.has_value());
         CPPUNIT_ASSERT_EQUAL_MESSAGE(output, 130, *status);
-        CPPUNIT_ASSERT_EQUAL_MESSAGE(output, 1, count(output, "\ninterrupted; the database is removed\n"));
-        CPPUNIT_ASSERT_EQUAL_MESSAGE(output, 0, count(output, "effect"));
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(output, std::size_t{1},
+                                     count(output, "\ninterrupted; the database is removed\n"));
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(output, std::size_t{0}, count(output, "effect"));
         CPPUNIT_ASSERT(fs::is_empty(_directory.path()));
     }
 
@@ -120,7 +115,8 @@ private:
     {
         const auto result =
             Sim::runCommand(inDirectory({"sh", "-c", SIMULATOR " --demo 2>&1 | head --lines=2"}));
-        CPPUNIT_ASSERT_EQUAL_MESSAGE(result.output, 1, count(result.output, "PostgreSQL started in "));
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(result.output, std::size_t{1},
+                                     count(result.output, "PostgreSQL started in "));
         CPPUNIT_ASSERT(fs::is_empty(_directory.path()));
     }
 

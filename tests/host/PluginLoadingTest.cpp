@@ -1,7 +1,7 @@
-#include "SimulatorFixture.h"
-
 #include "ChildProcess.h"
+#include "Count.h"
 #include "Eventually.h"
+#include "SimulatorFixture.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 
@@ -159,21 +159,14 @@ class PluginLoadingTest : public SimulatorFixture
         assertContains(other.string() + ":2: Nonsense: is not a known key", result);
     }
 
-    static int starts(const std::string& output)
-    {
-        int found = 0;
-        for (auto at = output.find("hang_detector: started"); at != std::string::npos;
-             at = output.find("hang_detector: started", at + 1))
-            ++found;
-        return found;
-    }
+    static std::size_t starts(const std::string& output) { return count(output, "hang_detector: started"); }
 
     void loadsAndUnloadsFiftyTimes()
     {
         const auto result = simulate({"--load-cycles=50"});
         assertStatus(0, result);
         assertContains("50 load cycles", result);
-        CPPUNIT_ASSERT_EQUAL(50, starts(result.output));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{50}, starts(result.output));
         CPPUNIT_ASSERT(result.output.find("error") == std::string::npos);
     }
 

@@ -6,35 +6,17 @@
 
 namespace HangDetection::Test {
 
-namespace {
-
-Sim::ThrowawayPostgres& server()
-{
-    static Sim::ThrowawayPostgres postgres;
-    return postgres;
-}
-
-std::string nextDatabaseName()
-{
-    static int number = 0;
-    return "simulated_" + std::to_string(++number);
-}
-
-} // namespace
-
 void SimulatorFixture::setUp()
 {
     _directory = std::make_unique<TemporaryDirectory>();
-    _databaseName = nextDatabaseName();
-    server().createDatabase(_databaseName);
-    _database = std::make_unique<Sim::JobDatabase>(connectionString());
+    _testDatabase = std::make_unique<TestDatabase>();
     usePlugin(std::filesystem::path(PLUGIN).parent_path().string());
     useSettings("Interval=1\n");
 }
 
 void SimulatorFixture::tearDown()
 {
-    _database.reset();
+    _testDatabase.reset();
     _directory.reset();
 }
 
@@ -59,11 +41,6 @@ void SimulatorFixture::usePlugin(const std::string& directory) const
 {
     _directory->write("slurm.conf",
                       "ClusterName=test\nPluginDir=" + directory + "\nJobSubmitPlugins=hang_detector\n");
-}
-
-std::string SimulatorFixture::connectionString() const
-{
-    return server().connectionString(_databaseName);
 }
 
 void SimulatorFixture::assertContains(const std::string& expected, const Sim::CommandResult& result)

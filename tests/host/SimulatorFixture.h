@@ -1,9 +1,8 @@
 #pragma once
 
 #include "Command.h"
-#include "JobDatabase.h"
 #include "TemporaryDirectory.h"
-#include "ThrowawayPostgres.h"
+#include "TestDatabase.h"
 
 #include <cppunit/TestFixture.h>
 
@@ -14,7 +13,7 @@ namespace HangDetection::Test {
 
 class SimulatorFixture : public CppUnit::TestFixture
 /// A slurm.conf and a hang_detector.conf of its own for each test, to run the simulator
-/// with, and a fresh database on a server that all tests of the program share.
+/// with, and a fresh job database.
 {
 public:
     void setUp() override;
@@ -33,19 +32,18 @@ protected:
     void usePlugin(const std::string& directory) const;
     /// Writes slurm.conf with this PluginDir.
 
-    Sim::JobDatabase& database() { return *_database; }
+    Sim::JobDatabase& database() { return _testDatabase->session(); }
 
     const TemporaryDirectory& directory() const { return *_directory; }
 
-    std::string connectionString() const;
+    std::string connectionString() const { return _testDatabase->connectionString(); }
 
     static void assertContains(const std::string& expected, const Sim::CommandResult& result);
     static void assertStatus(int expected, const Sim::CommandResult& result);
 
 private:
     std::unique_ptr<TemporaryDirectory> _directory;
-    std::string _databaseName;
-    std::unique_ptr<Sim::JobDatabase> _database;
+    std::unique_ptr<TestDatabase> _testDatabase;
 };
 
 } // namespace HangDetection::Test

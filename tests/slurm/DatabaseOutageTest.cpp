@@ -2,6 +2,7 @@
 
 #include "Eventually.h"
 #include "NotificationListener.h"
+#include "Outage.h"
 #include "SlurmFixture.h"
 
 #include <cppunit/extensions/HelperMacros.h>
@@ -98,27 +99,6 @@ class DatabaseOutageTest : public SlurmFixture
             return false;
         }
     }
-
-    class Outage
-    /// The server is stopped as long as the object lives.
-    {
-    public:
-        explicit Outage(Sim::ThrowawayPostgres& server) : _server(server) { _server.stop(); }
-
-        ~Outage()
-        {
-            try {
-                _server.start();
-            } catch (...) { // NOLINT(bugprone-empty-catch): the next use of the server tells
-            }
-        }
-
-        Outage(const Outage&) = delete;
-        Outage& operator=(const Outage&) = delete;
-
-    private:
-        Sim::ThrowawayPostgres& _server;
-    };
 
     class RealPasswords
     /// The server asks for a password, which no user has, as long as the object lives.

@@ -12,43 +12,19 @@ namespace {
 /// How long a termination may take on a machine that is very busy.
 constexpr std::chrono::seconds patience{20};
 
-std::string newDatabaseName()
-{
-    static int number = 0;
-    return "test_" + std::to_string(++number);
-}
-
 } // namespace
 
 void SlurmFixture::setUp()
 {
     _cluster = std::make_unique<SlurmCluster>();
-    _databaseName = newDatabaseName();
-    server().createDatabase(_databaseName);
-    reconnect();
+    _testDatabase = std::make_unique<TestDatabase>();
     cluster().writeSettings(settings());
 }
 
 void SlurmFixture::tearDown()
 {
     _cluster.reset();
-    _database.reset();
-}
-
-Sim::ThrowawayPostgres& SlurmFixture::server()
-{
-    static Sim::ThrowawayPostgres server;
-    return server;
-}
-
-void SlurmFixture::reconnect()
-{
-    _database = std::make_unique<Sim::JobDatabase>(connectionString());
-}
-
-std::string SlurmFixture::connectionString()
-{
-    return server().connectionString(_databaseName);
+    _testDatabase.reset();
 }
 
 std::string SlurmFixture::settings()
@@ -73,7 +49,7 @@ bool SlurmFixture::isDetectorConnected()
 {
     return database().isTrue("SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE datname = $1"
                              " AND application_name = 'detector_in_slurmctld')",
-                             _databaseName);
+                             _testDatabase->name());
 }
 
 } // namespace HangDetection::Test

@@ -1,8 +1,7 @@
 #pragma once
 
-#include "JobDatabase.h"
 #include "SlurmCluster.h"
-#include "ThrowawayPostgres.h"
+#include "TestDatabase.h"
 
 #include <cppunit/TestFixture.h>
 
@@ -12,8 +11,8 @@
 namespace HangDetection::Test {
 
 class SlurmFixture : public CppUnit::TestFixture
-/// What the suites have in common: for each test a cluster of its own and, on a server
-/// of the suite, a job database of its own. hang_detector.conf names that database and
+/// What the suites have in common: for each test a cluster and a job database of its
+/// own. hang_detector.conf names that database and
 /// has the detector run every second. Nothing of Slurm runs yet.
 {
 public:
@@ -23,14 +22,14 @@ public:
 protected:
     SlurmCluster& cluster() { return *_cluster; }
 
-    static Sim::ThrowawayPostgres& server();
+    static Sim::ThrowawayPostgres& server() { return TestDatabase::server(); }
 
-    Sim::JobDatabase& database() { return *_database; }
+    Sim::JobDatabase& database() { return _testDatabase->session(); }
 
-    void reconnect();
+    void reconnect() { _testDatabase->reconnect(); }
     /// Connects database() anew, after the server was stopped.
 
-    std::string connectionString();
+    std::string connectionString() const { return _testDatabase->connectionString(); }
     /// A libpq connection string for the database of the test.
 
     std::string settings();
@@ -45,8 +44,7 @@ protected:
 
 private:
     std::unique_ptr<SlurmCluster> _cluster;
-    std::unique_ptr<Sim::JobDatabase> _database;
-    std::string _databaseName;
+    std::unique_ptr<TestDatabase> _testDatabase;
 };
 
 } // namespace HangDetection::Test

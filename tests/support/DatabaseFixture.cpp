@@ -1,13 +1,6 @@
 #include "DatabaseFixture.h"
 
-#include "CurrentTest.h"
 #include "Eventually.h"
-
-#include <Poco/Ascii.h>
-#include <Poco/Environment.h>
-
-#include <iostream>
-#include <memory>
 
 namespace HangDetection::Test {
 
@@ -15,44 +8,11 @@ namespace {
 
 constexpr const char* secret = "geheim123";
 
-bool isKept()
-{
-    return Poco::Environment::get("HANG_DETECTOR_KEEP_DATABASE", "") == "1";
-}
-
-std::unique_ptr<Sim::ThrowawayPostgres> startServer()
-{
-    auto server = std::make_unique<Sim::ThrowawayPostgres>();
-    if (isKept()) {
-        server->keep();
-        std::cerr << "PostgreSQL is kept, each test has a database of its name: "
-                  << server->connectionString("postgres") << '\n';
-    }
-    return server;
-}
-
-std::string databaseNameFor(const std::string& test)
-/// "SearchTest::findsNothing" is search_test_finds_nothing, cut to what PostgreSQL takes.
-{
-    constexpr std::size_t longest = 63;
-    std::string name;
-    for (const char c : test) {
-        const bool isUpper = Poco::Ascii::isUpper(c);
-        if ((isUpper || c == ':') && !name.empty() && name.back() != '_')
-            name += '_';
-        if (c != ':')
-            name += static_cast<char>(Poco::Ascii::toLower(c));
-    }
-    return name.substr(0, longest);
-}
-
 } // namespace
 
 void DatabaseFixture::setUp()
 {
-    _databaseName = databaseNameFor(CurrentTest::name());
-    server().createDatabase(_databaseName);
-    reconnect();
+    _testDatabase.emplace();
     _settings = Settings();
     _settings.connection = ConnectionString::parse(connectionString());
     _notifications.emplace();
@@ -64,23 +24,13 @@ void DatabaseFixture::tearDown()
     _detector.reset();
     _posted.reset();
     _notifications.reset();
-    _database.reset();
-    if (!isKept()) {
-        Sim::JobDatabase(server().connectionString("postgres"))
-            .execute("DROP DATABASE " + _databaseName + " WITH (FORCE)");
-    }
-}
-
-Sim::ThrowawayPostgres& DatabaseFixture::server()
-{
-    static const std::unique_ptr<Sim::ThrowawayPostgres> server = startServer();
-    return *server;
+    _testDatabase.reset();
 }
 
 std::string DatabaseFixture::connectionString(const std::string& role) const
 {
     return "host=" + server().directory().string() + " user=" + role + " password=" + secret +
-           " dbname=" + _databaseName;
+           " dbname=" + databaseName();
 }
 
 void DatabaseFixture::createRole(const std::string& role)
@@ -90,11 +40,14 @@ void DatabaseFixture::createRole(const std::string& role)
     database().execute("CREATE ROLE " + role + " LOGIN");
 }
 
-void DatabaseFixture::reconnect()
+void DatabaseFixture::grantTheLeastTo(const std::string& role)
 {
-    _database.reset();
-    _database.emplace(connectionString());
-    _database->execute("SET client_min_messages = warning");
+    database().execute("GRANT SELECT, UPDATE (updated_at, completed_at, error, error_code)"
+                       " ON provisioner_jobs TO " +
+                       role);
+    database().execute("GRANT SELECT, UPDATE (updated_at, provisioner_state) ON workspace_builds TO " + role);
+    database().execute("GRANT SELECT, INSERT ON provisioner_job_logs TO " + role);
+    database().execute("GRANT USAGE ON SEQUENCE provisioner_job_logs_id_seq TO " + role);
 }
 
 std::vector<std::string> DatabaseFixture::addHungJobs(int count)
@@ -150,12 +103,25 @@ Text DatabaseFixture::buildColumn(const std::string& jobId, const std::string& c
                             jobId);
 }
 
+Text DatabaseFixture::buildState(const std::string& jobId)
+{
+    return buildColumn(jobId, "convert_from(provisioner_state, 'UTF8')");
+}
+
+void DatabaseFixture::expectNothingReceived(Sim::NotificationListener& listener, const std::string& jobId)
+{
+    database().execute("NOTIFY \"provisioner-log-logs:" + jobId + "\", 'the next one'");
+    const auto notification = listener.next(patience);
+    CPPUNIT_ASSERT_MESSAGE("nothing was received", notification);
+    CPPUNIT_ASSERT_EQUAL(std::string("the next one"), notification->payload);
+}
+
 void DatabaseFixture::awaitWaitingForLock()
 {
     CPPUNIT_ASSERT(eventually(patience, [this] {
         return database().isTrue("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = $1 AND"
                                  " wait_event_type = 'Lock')",
-                                 _databaseName);
+                                 databaseName());
     }));
 }
 
@@ -188,6 +154,28 @@ RunStatistics DatabaseFixture::tryRun(const std::stop_token& stop)
     for (const Termination& job : posted().failed)
         assertNoSecret(job.error);
     return statistics;
+}
+
+void DatabaseFixture::expectError(const std::string& cause, const std::string& sqlState,
+                                  const std::string& advice)
+{
+    const RunStatistics statistics = tryRun();
+    CPPUNIT_ASSERT_MESSAGE("the run did not fail", statistics.error);
+    const RunError& error = *statistics.error;
+    CPPUNIT_ASSERT_MESSAGE(error.cause, error.cause.find(cause) != std::string::npos);
+    CPPUNIT_ASSERT_MESSAGE(error.advice, error.advice.find(advice) != std::string::npos);
+    CPPUNIT_ASSERT_EQUAL(sqlState, error.sqlState);
+    CPPUNIT_ASSERT(error.cause.find('\n') == std::string::npos);
+    CPPUNIT_ASSERT(!error.advice.empty());
+    CPPUNIT_ASSERT(!statistics.stopped);
+    CPPUNIT_ASSERT(statistics.terminated.empty());
+}
+
+Text DatabaseFixture::backendOfDetector()
+{
+    return database().value("SELECT pid::text FROM pg_stat_activity"
+                            " WHERE datname = $1 AND pid <> pg_backend_pid()",
+                            databaseName());
 }
 
 } // namespace HangDetection::Test

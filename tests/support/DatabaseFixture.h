@@ -1,10 +1,10 @@
 #pragma once
 
-#include "JobDatabase.h"
+#include "NotificationListener.h"
 #include "PostedNotifications.h"
 #include "Printing.h"
 #include "Settings.h"
-#include "ThrowawayPostgres.h"
+#include "TestDatabase.h"
 #include "detection/HangDetector.h"
 
 #include <Poco/NotificationCenter.h>
@@ -23,32 +23,30 @@ using Text = std::optional<std::string>;
 /// A column as text; nothing when it is null.
 
 class DatabaseFixture : public CppUnit::TestFixture
-/// A fresh job database for each test, named after the test, and a detector on it. The
-/// server is started once for the test program. With HANG_DETECTOR_KEEP_DATABASE=1 in
-/// the environment it keeps running, with the databases of all tests in it.
+/// A fresh job database for each test, and a detector on it.
 {
 public:
     void setUp() override;
     void tearDown() override;
 
 protected:
-    static Sim::ThrowawayPostgres& server();
+    static Sim::ThrowawayPostgres& server() { return TestDatabase::server(); }
 
-    const std::string& databaseName() const { return _databaseName; }
+    const std::string& databaseName() const { return _testDatabase->name(); }
 
     std::string connectionString(const std::string& role = "postgres") const;
     /// Leads to the test's database. Holds a password, which nobody may see.
 
     void createRole(const std::string& role);
-
     /// A new role that may log in, and nothing else.
 
-    Sim::JobDatabase& database() { return *_database; }
+    void grantTheLeastTo(const std::string& role);
+    /// What README.md tells to grant to the detector's role.
 
+    Sim::JobDatabase& database() { return _testDatabase->session(); }
     /// The session of the test itself.
 
-    void reconnect();
-
+    void reconnect() { _testDatabase->reconnect(); }
     /// A new session of the test itself, when the server was away.
 
     std::string addHungJob() { return database().addJob(); }
@@ -70,14 +68,19 @@ protected:
     Text jobColumn(const std::string& jobId, const std::string& column);
     Text buildColumn(const std::string& jobId, const std::string& column);
 
+    Text buildState(const std::string& jobId);
+    /// The provisioner state as text.
+
     bool isCompleted(const std::string& jobId) { return jobColumn(jobId, "completed_at").has_value(); }
 
-    void awaitWaitingForLock();
+    void expectNothingReceived(Sim::NotificationListener& listener, const std::string& jobId);
+    /// Nothing more has come about the job, which the listener follows, than what was read.
+    /// Notifications arrive in the order of the commits, so a last one tells.
 
+    void awaitWaitingForLock();
     /// Returns when some session of the database waits for a lock.
 
     Settings& settings() { return _settings; }
-
     /// Of the detector; to be changed before its first run.
 
     HangDetector& detector();
@@ -86,15 +89,21 @@ protected:
     /// One run that must end without an error.
 
     RunStatistics tryRun(const std::stop_token& stop = {});
-
     /// One run, however it ends.
 
-    const PostedNotifications& posted() const { return *_posted; }
+    void expectError(const std::string& cause, const std::string& sqlState, const std::string& advice);
+    /// One run that must end with an error. Cause and advice are parts of the texts.
 
+    Text backendOfDetector();
+    /// The id of the process that serves the detector's session; nothing without one.
+
+    void forgetDetector() { _detector.reset(); }
+    /// The next run is that of a new detector, which connects anew.
+
+    const PostedNotifications& posted() const { return *_posted; }
     /// What the detector posted.
 
     void connectDetector() { run(); }
-
     /// Makes the detector's connection before there is any job. What a test counts in
     /// seconds is not blurred by connecting then, and the connection is an old one.
 
@@ -102,8 +111,7 @@ protected:
     /// Long enough for a machine with much else to do; nothing waits for it in vain.
 
 private:
-    std::string _databaseName;
-    std::optional<Sim::JobDatabase> _database;
+    std::optional<TestDatabase> _testDatabase;
     Settings _settings;
     std::optional<Poco::NotificationCenter> _notifications;
     std::optional<PostedNotifications> _posted;

@@ -33,7 +33,6 @@ public:
     SlurmCluster& operator=(const SlurmCluster&) = delete;
 
     const std::filesystem::path& directory() const { return _directory.path(); }
-
     /// Everybody may enter it; only root may write to it.
 
     void configure(const std::string& key, const std::string& value);

@@ -1,0 +1,53 @@
+#include "BackgroundRunFixture.h"
+
+#include <string>
+
+namespace HangDetection::Test {
+
+using Clock = std::chrono::steady_clock;
+
+void BackgroundRunFixture::tearDown()
+{
+    _running = {};
+    DatabaseFixture::tearDown();
+}
+
+void BackgroundRunFixture::startRun()
+{
+    _running = std::async(std::launch::async, [this] { return tryRun(_stop.get_token()); });
+}
+
+RunStatistics BackgroundRunFixture::endOfRun()
+{
+    CPPUNIT_ASSERT_MESSAGE("the run did not end", _running.wait_for(patience) == std::future_status::ready);
+    return _running.get();
+}
+
+void BackgroundRunFixture::expectTimeout(std::chrono::milliseconds atMost)
+{
+    const auto start = Clock::now();
+    startRun();
+    const RunStatistics statistics = endOfRun();
+    const auto took = Clock::now() - start;
+    CPPUNIT_ASSERT(statistics.error);
+    CPPUNIT_ASSERT_EQUAL(std::string("RunTimeout of 2s has passed"), statistics.error->cause);
+    CPPUNIT_ASSERT(statistics.error->advice.find("raise RunTimeout") != std::string::npos);
+    CPPUNIT_ASSERT(!statistics.stopped);
+    CPPUNIT_ASSERT(statistics.terminated.empty());
+    CPPUNIT_ASSERT(took >= shortRunTimeout);
+    CPPUNIT_ASSERT(took < atMost);
+}
+
+void BackgroundRunFixture::expectStopped(std::chrono::milliseconds atMost)
+{
+    const auto start = Clock::now();
+    requestStop();
+    const RunStatistics statistics = endOfRun();
+    const auto took = Clock::now() - start;
+    CPPUNIT_ASSERT(statistics.stopped);
+    CPPUNIT_ASSERT(!statistics.error);
+    CPPUNIT_ASSERT(statistics.terminated.empty());
+    CPPUNIT_ASSERT(took < atMost);
+}
+
+} // namespace HangDetection::Test
