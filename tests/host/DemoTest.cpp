@@ -82,7 +82,7 @@ private:
         const auto result = Sim::runCommand(
             inDirectory({"script", "--quiet", "--return", "--command", SIMULATOR " --demo", "/dev/null"}));
         CPPUNIT_ASSERT_EQUAL_MESSAGE(result.output, 0, result.exitStatus);
-        CPPUNIT_ASSERT_EQUAL_MESSAGE(result.output, 1,
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(result.output, std::size_t{1},
                                      count(result.output, "\033[32mevery effect is there\033[0m"));
         // The counts are written over, and come back below each line that is printed.
         CPPUNIT_ASSERT(result.output.find("hung 11  terminated 0\r\033[K") != std::string::npos);
