@@ -31,7 +31,7 @@ std::optional<std::chrono::seconds> parseDuration(std::string_view text)
     }
     std::int64_t count = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
-    if (error != std::errc{} || end != text.data() + text.size() || count < 0 || text.front() == '-' ||
+    if (error != std::errc{} || end != text.data() + text.size() || text.front() == '-' ||
         count > std::numeric_limits<std::int64_t>::max() / unit)
         return std::nullopt;
     return std::chrono::seconds(count * unit);

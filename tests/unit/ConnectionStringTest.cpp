@@ -88,7 +88,7 @@ class ConnectionStringTest : public CppUnit::TestFixture
         for (const std::string text :
              {"postgresql://u:sec/ret@db/coder", "postgresql://u:S3cr#et/q@db/coder",
               "postgresql://u:S3cr@et@db/coder", "postgresql://u:12/secret@db/coder", "host=db port=secret",
-              "port=0", "port=65536", "port=1,x", "host=a@b"}) {
+              "port=0", "port=65536", "port=5432x", "port=1,x", "host=a@b"}) {
             try {
                 ConnectionString::parse(text);
                 CPPUNIT_FAIL("not refused: " + text);

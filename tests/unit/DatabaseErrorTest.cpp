@@ -36,13 +36,15 @@ class DatabaseErrorTest : public CppUnit::TestFixture
         CPPUNIT_ASSERT_EQUAL(std::string("42P01"), found.sqlState());
         CPPUNIT_ASSERT_EQUAL(std::string("relation \"a:  b\" fehlt"), std::string(found.what()));
         CPPUNIT_ASSERT(!found.advice().empty());
+        CPPUNIT_ASSERT_EQUAL(std::string("42501"), error("no:  state: ERROR:  42501: text").sqlState());
     }
 
     void sortsErrorsByWhatHappensNext()
     {
         for (const char* const state : {"P0001", "23503", "22001", "40001", "40P01", "XX001"})
             CPPUNIT_ASSERT_MESSAGE(state, scopeOf(state) == Scope::job);
-        for (const char* const state : {"42501", "42P01", "53100", "53200", "55P03", "57014", "58030"})
+        for (const char* const state :
+             {"3F000", "42501", "42703", "42P01", "53100", "53200", "54000", "55P03", "57014", "58030"})
             CPPUNIT_ASSERT_MESSAGE(state, scopeOf(state) == Scope::database);
         for (const char* const state : {"08006", "57P01", "57P03", "25006"})
             CPPUNIT_ASSERT_MESSAGE(state, scopeOf(state) == Scope::connection);

@@ -53,13 +53,14 @@ class DurationTest : public CppUnit::TestFixture
         CPPUNIT_ASSERT_EQUAL(std::string("0s"), formatDuration(seconds(0)));
         CPPUNIT_ASSERT_EQUAL(std::string("90s"), formatDuration(seconds(90)));
         CPPUNIT_ASSERT_EQUAL(std::string("5m"), formatDuration(seconds(300)));
+        CPPUNIT_ASSERT_EQUAL(std::string("30m"), formatDuration(seconds(1800)));
         CPPUNIT_ASSERT_EQUAL(std::string("2h"), formatDuration(seconds(7200)));
         CPPUNIT_ASSERT_EQUAL(std::string("121m"), formatDuration(seconds(7260)));
     }
 
     void readsBackWhatItWrites()
     {
-        for (const int count : {1, 59, 60, 61, 3599, 3600, 3660, 604800})
+        for (const int count : {1, 59, 60, 61, 1800, 3599, 3600, 3660, 604800})
             CPPUNIT_ASSERT(parseDuration(formatDuration(seconds(count))) == seconds(count));
     }
 };

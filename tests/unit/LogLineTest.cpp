@@ -36,6 +36,8 @@ class LogLineTest : public CppUnit::TestFixture
 
     void escapesQuotesAndBackslashes()
     {
+        CPPUNIT_ASSERT_EQUAL(std::string(R"(event key="a\"b")"), valueOf(R"(a"b)"));
+        CPPUNIT_ASSERT_EQUAL(std::string(R"(event key="b\\c")"), valueOf(R"(b\c)"));
         CPPUNIT_ASSERT_EQUAL(std::string(R"(event key="a\"b\\c")"), valueOf(R"(a"b\c)"));
     }
 
@@ -58,6 +60,9 @@ class LogLineTest : public CppUnit::TestFixture
         CPPUNIT_ASSERT_EQUAL(std::string(R"(event key="a\xffb")"), valueOf("a\xff"
                                                                            "b"));
         CPPUNIT_ASSERT_EQUAL(std::string(R"(event key="\xe5\xa4")"), valueOf("\xe5\xa4"));
+        // A character that goes on behind the end of the text.
+        CPPUNIT_ASSERT_EQUAL(std::string(R"(event key="\xe5\xa4")"),
+                             valueOf(std::string_view("\xe5\xa4\xa7", 2)));
         CPPUNIT_ASSERT_EQUAL(std::string(R"(event key="\xc0\xaf")"), valueOf("\xc0\xaf"));
     }
 
