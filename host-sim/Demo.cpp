@@ -72,6 +72,8 @@ void Demo::introduce()
                               static_cast<int>(_cluster.jobs().size()), _cluster.count(Kind::healthy),
                               _cluster.count(Kind::quiet), _cluster.count(Kind::inactive),
                               _cluster.count(Kind::hung)));
+    // Before the plugin comes, or its first run might be faster.
+    showCounts();
 }
 
 PluginHost Demo::loadPlugin()
