@@ -234,6 +234,9 @@ private:
         assertMissingAfterUpdate("waiting for a worker", "updated_at = now()", {inactive});
         assertMissingAfter("DELETE FROM provisioner_jobs WHERE id = '" + idOf("waiting for a worker") + "'",
                            {inactive});
+        assertMissingAfter("UPDATE provisioner_job_logs SET output = 'another text' WHERE job_id = '" +
+                               idOf("start of a workspace") + "'",
+                           {healthy});
         assertMissingAfter("DELETE FROM provisioner_job_logs WHERE job_id = '" +
                                idOf("start of a workspace") + "'",
                            {healthy});
