@@ -58,16 +58,16 @@ bool isLogUnchanged(JobDatabase& database, const DemoJob& job)
     return areEarlierLinesUnchanged(database, job) && database.logs(job.row.id).size() == job.stages.size();
 }
 
-bool arePreviousBuildsUnchanged(JobDatabase& database, const DemoJob& job)
-/// Those of the same workspace, and their jobs.
+bool isPreviousBuildUnchanged(JobDatabase& database, const DemoJob& job)
+/// The other build of the same workspace, and its job.
 {
     return database.isTrue(
-        "SELECT bool_and(coalesce(to_jsonb(w) = to_jsonb(b) AND to_jsonb(j) = to_jsonb(bj), false))"
+        "SELECT to_jsonb(w) = to_jsonb(b) AND to_jsonb(j) = to_jsonb(bj)"
         " FROM before.workspace_builds this"
         " JOIN before.workspace_builds b ON b.workspace_id = this.workspace_id AND b.id <> this.id"
         " JOIN before.provisioner_jobs bj ON bj.id = b.job_id"
-        " LEFT JOIN workspace_builds w ON w.id = b.id"
-        " LEFT JOIN provisioner_jobs j ON j.id = b.job_id"
+        " JOIN workspace_builds w ON w.id = b.id"
+        " JOIN provisioner_jobs j ON j.id = b.job_id"
         " WHERE this.job_id = $1::uuid",
         job.row.id);
 }
@@ -179,9 +179,9 @@ std::vector<Effect> checkEffects(const DemoCluster& cluster, JobDatabase& databa
     check("build with a state of its own untouched", isHungBuild(State::own), isSameBuild);
     check("first build, without a state, untouched", isHungBuild(State::none), isSameBuild);
     check(
-        "previous builds of the workspace untouched",
+        "previous build of the workspace untouched",
         [&](const DemoJob& job) { return isHung(job) && job.previousState.has_value(); },
-        [&](const DemoJob& job) { return arePreviousBuildsUnchanged(database, job); });
+        [&](const DemoJob& job) { return isPreviousBuildUnchanged(database, job); });
     check(
         "canceled job still marked as canceled",
         [&](const DemoJob& job) { return isHung(job) && job.row.canceledAgo.has_value(); },

@@ -18,7 +18,7 @@ extern "C" void rememberInterruption(int)
 
 void catchInterruption()
 {
-    for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGPIPE}) {
+    for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
         struct sigaction action = {};
         action.sa_handler = rememberInterruption;
         sigaction(number, &action, nullptr);

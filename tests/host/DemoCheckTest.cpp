@@ -38,7 +38,7 @@ class DemoCheckTest : public DatabaseFixture
     static constexpr const char* copied = "state copied from the previous build";
     static constexpr const char* own = "build with a state of its own untouched";
     static constexpr const char* firstBuild = "first build, without a state, untouched";
-    static constexpr const char* previousBuilds = "previous builds of the workspace untouched";
+    static constexpr const char* previousBuild = "previous build of the workspace untouched";
     static constexpr const char* canceled = "canceled job still marked as canceled";
     static constexpr const char* healthy = "healthy job running, changed by its heartbeats only";
     static constexpr const char* quiet = "job silent for less than 5 minutes untouched";
@@ -209,14 +209,14 @@ private:
                                      " WHERE b.job_id = '" +
                                      idOf("start without own state") + "')";
         assertMissingAfter("UPDATE workspace_builds SET provisioner_state = NULL WHERE id = " + previous,
-                           {previousBuilds});
+                           {previousBuild});
         assertMissingAfter("UPDATE workspace_builds SET updated_at = now() WHERE id = " + previous,
-                           {previousBuilds});
-        assertMissingAfter("DELETE FROM workspace_builds WHERE id = " + previous, {previousBuilds});
+                           {previousBuild});
+        assertMissingAfter("DELETE FROM workspace_builds WHERE id = " + previous, {previousBuild});
         assertMissingAfter("UPDATE provisioner_jobs SET updated_at = now() WHERE id ="
                            " (SELECT job_id FROM workspace_builds WHERE id = " +
                                previous + ")",
-                           {previousBuilds});
+                           {previousBuild});
     }
 
     void seesAChangedJobThatWasNotHung()
@@ -234,6 +234,9 @@ private:
         assertMissingAfterUpdate("waiting for a worker", "updated_at = now()", {inactive});
         assertMissingAfter("DELETE FROM provisioner_jobs WHERE id = '" + idOf("waiting for a worker") + "'",
                            {inactive});
+        assertMissingAfter("UPDATE provisioner_job_logs SET output = 'another text' WHERE job_id = '" +
+                               idOf("start of a workspace") + "'",
+                           {healthy});
         assertMissingAfter("DELETE FROM provisioner_job_logs WHERE job_id = '" +
                                idOf("start of a workspace") + "'",
                            {healthy});

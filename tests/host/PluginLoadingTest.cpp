@@ -46,7 +46,7 @@ class PluginLoadingTest : public SimulatorFixture
     Sim::CommandResult loadFrom(const std::string& pluginDirectory) const
     {
         usePlugin(pluginDirectory);
-        return simulate({"--runs=1"});
+        return simulate({"--duration=1"});
     }
 
     void refusesAMissingFile()

@@ -1,5 +1,6 @@
 #include "SimulatorFixture.h"
 
+#include <Poco/Format.h>
 #include <cppunit/extensions/HelperMacros.h>
 
 #include <chrono>
@@ -181,13 +182,15 @@ class SimulatorTest : public SimulatorFixture
         refuses({"--demo", "--runs=1"}, "--runs goes with --slurm-conf");
         refuses({"--slurm-conf=x", "--keep"}, "--keep goes with --demo");
         refuses({"--slurm-conf=x", "--load-cycles=1", "--runs=1"}, "--runs does not go with --load-cycles");
-        for (const std::string option : {"runs", "duration", "load-cycles"}) {
-            for (const std::string number : {"0", "-1"})
-                refuses({"--slurm-conf=x", "--" + option + "=" + number},
-                        "argument for " + option + " must be in range 1 to 2147483647");
-            for (const std::string number : {"soon", "1x", "1.5", "0x10", "2147483648"})
-                refuses({"--slurm-conf=x", "--" + option + "=" + number},
-                        "argument for " + option + " must be an integer");
+        for (const std::string number : {"0", "-1"}) {
+            for (const std::string option : {"runs", "duration", "load-cycles"})
+                refuses({"--slurm-conf=x", Poco::format("--%s=%s", option, number)},
+                        Poco::format("argument for %s must be in range 1 to 2147483647", option));
+        }
+        for (const std::string number : {"soon", "1x", "1.5", "0x10", "2147483648"}) {
+            for (const std::string option : {"runs", "duration", "load-cycles"})
+                refuses({"--slurm-conf=x", Poco::format("--%s=%s", option, number)},
+                        Poco::format("argument for %s must be an integer", option));
         }
         refuses({"--slurm-conf=x", "--runs"}, "runs requires N");
         refuses({"--demo=x"}, "Unexpected option argument: demo");

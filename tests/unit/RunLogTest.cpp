@@ -57,6 +57,9 @@ class RunLogTest : public CppUnit::TestFixture
             "information: job terminated job_id=11111111-2222-4333-8444-555555555555 type=workspace_build "
             "silent_s=301 threshold_s=300 stage=\"Starting workspace\" "
             "workspace_id=66666666-2222-4333-8444-555555555555 build_number=7 state=copied");
+        job.state = BuildState::kept;
+        _center.postNotification(new JobTerminated(job, 300s));
+        CPPUNIT_ASSERT(_log.lines().back().ends_with(" state=kept"));
     }
 
     void leavesOutTheWorkspaceOfAJobWithoutOne()
@@ -94,6 +97,9 @@ class RunLogTest : public CppUnit::TestFixture
         job.sqlState = "P0001";
         _center.postNotification(new JobFailed(job));
         assertLogged(R"(error: job not terminated job_id=1 error="no\nway" sqlstate=P0001)");
+        job.sqlState.clear();
+        _center.postNotification(new JobFailed(job));
+        assertLogged(R"(error: job not terminated job_id=1 error="no\nway")");
     }
 
     void writesALineForARunThatDidSomething()
@@ -136,10 +142,12 @@ class RunLogTest : public CppUnit::TestFixture
     void warnsAgainWhenTheCauseChanges()
     {
         finish(failed("server is down"));
+        const std::string line =
+            "run failed error=\"no such table\" sqlstate=57P01 advice=\"see the server's log\" duration_ms=3";
         finish(failed("no such table"));
-        assertLogged(
-            "warning: run failed error=\"no such table\" sqlstate=57P01 advice=\"see the server's log\" "
-            "duration_ms=3");
+        assertLogged("warning: " + line);
+        finish(failed("no such table"));
+        assertLogged("debug: " + line);
     }
 
     void doesNotWarnOfAStop()

@@ -287,7 +287,7 @@ class SettingsTest : public CppUnit::TestFixture
 
     void refusesALineThatIsNoSetting()
     {
-        for (const std::string line : {"Interval 5", "=5", "Inter val=5", "<Interval>=5",
+        for (const std::string line : {"Interval", "Interval 5", "=5", "Inter val=5", "<Interval>=5",
                                        "\xEF\xBB\xBF"
                                        "Interval=5"})
             assertRefused(connection + line + "\n",
