@@ -39,8 +39,8 @@ public:
     /// DatabaseError; RunStopped when it is stopped meanwhile.
     ///
     /// Two waits end neither with stop nor with the deadline: the resolver's for a host
-    /// name (libpq has no other way), and the second of two connects, for at
-    /// most ConnectionString::connectTimeout a host.
+    /// name (libpq has no other way), and once, until it succeeds, that of Poco's own
+    /// connect, for at most ConnectionString::connectTimeout a host.
 
     Poco::Data::Session& session();
     /// The session of the open connection, in autocommit mode.
@@ -56,13 +56,14 @@ public:
 
 private:
     bool isUsable();
-    void probe(const std::stop_token& stop, StatementWatch::Clock::time_point deadline) const;
-    void connect();
+    void makeSession();
     void prepareSession();
 
     const ConnectionString _connectionString;
     const std::chrono::milliseconds _statementTimeout;
     std::optional<Poco::Data::Session> _session;
+    pg_conn** _handle = nullptr;
+    /// Where the session, once there is one, keeps its connection, or null.
     bool _wasInterfered = false;
     /// A cancel was sent on the connection; it may still be on its way.
 };

@@ -177,16 +177,12 @@ class DatabaseErrorTest : public DatabaseFixture
 
     void survivesTheEndOfItsSessionDuringARun()
     {
-        // The trigger ends the very session that terminates the job.
         const std::string job = addHungJob();
-        database().execute("CREATE FUNCTION end_session() RETURNS trigger LANGUAGE plpgsql AS"
-                           " 'BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN new; END'");
-        database().execute("CREATE TRIGGER end_session BEFORE UPDATE ON provisioner_jobs FOR EACH ROW"
-                           " EXECUTE FUNCTION end_session()");
+        endSessionsThatTerminate();
         expectError("the connection to the database was lost", "", "see the log of the database server");
         CPPUNIT_ASSERT(!isCompleted(job));
         CPPUNIT_ASSERT(database().logs(job).empty());
-        database().execute("DROP TRIGGER end_session ON provisioner_jobs");
+        endSessionsNoMore();
         CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
     }
 

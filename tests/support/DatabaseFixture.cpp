@@ -171,6 +171,19 @@ void DatabaseFixture::expectError(const std::string& cause, const std::string& s
     CPPUNIT_ASSERT(statistics.terminated.empty());
 }
 
+void DatabaseFixture::endSessionsThatTerminate()
+{
+    database().execute("CREATE FUNCTION end_session() RETURNS trigger LANGUAGE plpgsql AS"
+                       " 'BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN new; END'");
+    database().execute("CREATE TRIGGER end_session BEFORE UPDATE ON provisioner_jobs FOR EACH ROW"
+                       " EXECUTE FUNCTION end_session()");
+}
+
+void DatabaseFixture::endSessionsNoMore()
+{
+    database().execute("DROP TRIGGER end_session ON provisioner_jobs");
+}
+
 Text DatabaseFixture::backendOfDetector()
 {
     return database().value("SELECT pid::text FROM pg_stat_activity"

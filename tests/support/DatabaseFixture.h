@@ -97,6 +97,11 @@ protected:
     Text backendOfDetector();
     /// The id of the process that serves the detector's session; nothing without one.
 
+    void endSessionsThatTerminate();
+    /// From now on the server ends each session in the middle of a termination.
+
+    void endSessionsNoMore();
+
     void forgetDetector() { _detector.reset(); }
     /// The next run is that of a new detector, which connects anew.
 
