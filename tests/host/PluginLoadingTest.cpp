@@ -113,7 +113,7 @@ class PluginLoadingTest : public SimulatorFixture
     void refusesAPluginThatSlurmConfDoesNotName()
     {
         directory().write("slurm.conf", "PluginDir=/\nJobSubmitPlugins=lua,other_hang_detector\n");
-        const auto result = simulate({"--runs=1"});
+        const auto result = simulate({"--duration=1"});
         assertStatus(1, result);
         assertContains(
             "slurm.conf: JobSubmitPlugins does not name hang_detector; add JobSubmitPlugins=hang_detector",
@@ -137,7 +137,7 @@ class PluginLoadingTest : public SimulatorFixture
     void refusesWrongSettings()
     {
         useSettings("Interval=5x\n");
-        const auto result = simulate({"--runs=1"});
+        const auto result = simulate({"--duration=1"});
         assertStatus(1, result);
         assertContains(
             "error: job_submit/hang_detector: " + (directory().path() / "hang_detector.conf").string() +
@@ -154,7 +154,7 @@ class PluginLoadingTest : public SimulatorFixture
                                             "\nJobSubmitPlugins=lua,job_submit/hang_detector\n"
                                             "SlurmctldParameters=x=y,hang_detector_conf=" +
                                             other.string() + "\n");
-        const auto result = simulate({"--runs=1"});
+        const auto result = simulate({"--duration=1"});
         assertStatus(1, result);
         assertContains(other.string() + ":2: Nonsense: is not a known key", result);
     }

@@ -21,6 +21,7 @@ class SlurmConfTest : public CppUnit::TestFixture
     CPPUNIT_TEST(joinsContinuedLines);
     CPPUNIT_TEST(followsInclude);
     CPPUNIT_TEST(putsTheClusterIntoTheNameOfAnInclude);
+    CPPUNIT_TEST(nestsIncludesTenTimes);
     CPPUNIT_TEST(endsAnIncludeOfItself);
     CPPUNIT_TEST(takesTheLastOfTwoValues);
     CPPUNIT_TEST(survivesJunk);
@@ -79,6 +80,7 @@ class SlurmConfTest : public CppUnit::TestFixture
     {
         const SlurmConf conf = read("#PluginDir=/a\nPluginDir=/b#c\n  # PluginDir=/d\n");
         assertValue("/b", conf, "PluginDir");
+        assertValue("/c", read("MailProg=/a\\#b PluginDir=/c#d\n"), "PluginDir");
     }
 
     void joinsContinuedLines()
@@ -91,7 +93,7 @@ class SlurmConfTest : public CppUnit::TestFixture
     {
         _directory.write("more.conf", "PluginDir=/a\n");
         const auto absolute = _directory.write("other.conf", "JobSubmitPlugins=hang_detector\n");
-        const SlurmConf conf = read("Include more.conf\nINCLUDE   " + absolute.string() + "\n");
+        const SlurmConf conf = read("Include more.conf  and no other\nINCLUDE   " + absolute.string() + "\n");
         assertValue("/a", conf, "PluginDir");
         assertValue("hang_detector", conf, "JobSubmitPlugins");
     }
@@ -100,6 +102,16 @@ class SlurmConfTest : public CppUnit::TestFixture
     {
         _directory.write("alpha_more.conf", "PluginDir=/a\n");
         assertValue("/a", read("ClusterName=alpha\nInclude %c_more.conf  # of this cluster\n"), "PluginDir");
+    }
+
+    void nestsIncludesTenTimes()
+    {
+        for (int depth = 1; depth < 11; ++depth)
+            _directory.write(std::to_string(depth) + ".conf",
+                             "include " + std::to_string(depth + 1) + ".conf\n");
+        _directory.write("11.conf", "PluginDir=/a\n");
+        assertValue("/a", read("include 2.conf\n"), "PluginDir");
+        assertRefused([this] { read("include 1.conf\n"); }, "/11.conf: Include is nested more than 10 times");
     }
 
     void endsAnIncludeOfItself()
@@ -116,6 +128,7 @@ class SlurmConfTest : public CppUnit::TestFixture
              {"=", "==", "a=", "=b", "\"=\"", "a=\"", "include", "include ", "\\", "a=b=c", "\xff\xfe=\x80"})
             read(text);
         assertValue("", read("PluginDir="), "PluginDir");
+        assertValue("/a", read("a word PluginDir=/a"), "PluginDir");
     }
 
     void expectsTheSettingsBesideSlurmConf()
