@@ -36,6 +36,8 @@ protected:
 
     const TemporaryDirectory& directory() const { return *_directory; }
 
+    const std::string& databaseName() const { return _testDatabase->name(); }
+
     std::string connectionString() const { return _testDatabase->connectionString(); }
 
     static void assertContains(const std::string& expected, const Sim::CommandResult& result);

@@ -1,5 +1,7 @@
 #include "SimulatorFixture.h"
 
+#include "Eventually.h"
+
 #include <Poco/Format.h>
 #include <cppunit/extensions/HelperMacros.h>
 
@@ -103,6 +105,17 @@ class SimulatorTest : public SimulatorFixture
         CPPUNIT_ASSERT(Clock::now() - start < std::chrono::seconds(10));
     }
 
+    void assertNothingGoesOn()
+    /// The statement was canceled: a server does not see that its client has gone, and
+    /// would go on with it for a minute.
+    {
+        CPPUNIT_ASSERT(eventually(std::chrono::seconds(10), [this] {
+            return database().isTrue("SELECT NOT EXISTS (SELECT FROM pg_stat_activity"
+                                     " WHERE datname = $1 AND pid <> pg_backend_pid())",
+                                     databaseName());
+        }));
+    }
+
     void exitsWithoutFiniWhileARunIsInProgress()
     {
         slowDown();
@@ -110,6 +123,7 @@ class SimulatorTest : public SimulatorFixture
             const auto start = Clock::now();
             assertStatus(0, simulate({"--duration=1", "--exit-without-fini"}));
             assertShort(start);
+            assertNothingGoesOn();
         }
     }
 
@@ -142,6 +156,7 @@ class SimulatorTest : public SimulatorFixture
         const auto start = Clock::now();
         assertStatus(0, simulate({"--duration=1"}));
         assertShort(start);
+        assertNothingGoesOn();
     }
 
     void exitsWithoutFiniWhileTheDatabaseIsDown()
