@@ -4,7 +4,6 @@
 
 #include <Poco/AutoPtr.h>
 #include <Poco/Event.h>
-#include <Poco/Exception.h>
 #include <Poco/Notification.h>
 #include <Poco/NotificationQueue.h>
 
@@ -130,8 +129,6 @@ std::optional<PeriodicTask::Milliseconds> PeriodicTask::runOnce(State& state) no
     try {
         try {
             return state.handler(state.stop.get_token());
-        } catch (const Poco::Exception& exception) {
-            state.logger.error(std::string("run ended by an unexpected error: ") + exception.name());
         } catch (const std::exception& exception) {
             state.logger.error(std::string("run ended by an unexpected error: ") + exception.what());
         } catch (...) {

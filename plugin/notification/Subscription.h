@@ -1,7 +1,6 @@
 #pragma once
 
 #include <Poco/AutoPtr.h>
-#include <Poco/Exception.h>
 #include <Poco/Logger.h>
 #include <Poco/NObserver.h>
 #include <Poco/NotificationCenter.h>
@@ -43,10 +42,8 @@ private:
     {
         try {
             _handler(*notification);
-        } catch (const Poco::Exception& exception) {
-            // Poco's texts may quote what they were called with, a connection string for one.
-            _logger.error("observer " + _name + " failed: " + exception.name());
         } catch (const std::exception& exception) {
+            // Of Poco's exceptions this is the name only; their texts may quote a connection string.
             _logger.error("observer " + _name + " failed: " + exception.what());
         } catch (...) {
             _logger.error("observer " + _name + " failed: unknown exception");

@@ -11,8 +11,6 @@
 #include "SlurmConf.h"
 #include "SlurmLogChannel.h"
 
-#include <Poco/Exception.h>
-
 #include <slurm/slurm.h>
 #include <slurm/slurm_errno.h>
 
@@ -34,8 +32,6 @@ int guarded(Action action) noexcept
             return SLURM_SUCCESS;
         } catch (const SettingsError& error) {
             slurmLogger().error(error.what());
-        } catch (const Poco::Exception& exception) {
-            slurmLogger().error(std::string("unexpected error: ") + exception.name());
         } catch (const std::exception& exception) {
             slurmLogger().error(std::string("unexpected error: ") + exception.what());
         } catch (...) {
