@@ -38,6 +38,7 @@ public:
     /// Starts the server and fills its database. Throws std::runtime_error.
 
     Outcome run();
+    /// Loads the plugin, shows what it does until no job is hung, and checks the effects.
 
 private:
     using Clock = std::chrono::steady_clock;

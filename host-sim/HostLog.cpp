@@ -11,7 +11,7 @@ namespace {
 std::mutex currentMutex;
 HostLog* current = nullptr;
 
-/// The events with which the plugin reports a run (README, "The log").
+/// The events with which the plugin reports a run (README, "What the log says").
 constexpr std::string_view runFinished = "job_submit/hang_detector: run finished ";
 constexpr std::string_view runFailed = "job_submit/hang_detector: run failed ";
 

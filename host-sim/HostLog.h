@@ -35,6 +35,7 @@ public:
     HostLog& operator=(const HostLog&) = delete;
 
     void write(LogLevel level, const std::string& line);
+    /// One line of the plugin, without its newline.
 
     bool waitForRuns(int runs, std::chrono::milliseconds atMost);
     /// True when the plugin has reported so many finished runs, failed ones included;

@@ -1,7 +1,6 @@
 #include "JobDatabase.h"
 
 #include "data/Connection.h"
-#include "data/ConnectionString.h"
 
 #include <Poco/Data/PostgreSQL/Connector.h>
 #include <Poco/Nullable.h>
@@ -29,7 +28,7 @@ std::string idOrNew(const std::string& id)
 Poco::Data::Session connect(const std::string& connectionString)
 {
     prepareDatabaseLibraries();
-    return {Poco::Data::PostgreSQL::Connector::KEY, ConnectionString::parse(connectionString).secretText()};
+    return {Poco::Data::PostgreSQL::Connector::KEY, connectionString};
 }
 
 } // namespace

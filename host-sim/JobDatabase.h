@@ -62,6 +62,7 @@ public:
     /// Adds a job of type workspace_build with its build, and returns the id of the job.
 
     void addLog(const std::string& jobId, const std::string& stage, const std::string& output = "a line");
+    /// A line of the job's worker in its log, six minutes old.
 
     void heartbeat(const std::string& jobId);
     /// What a worker does every few seconds.
@@ -77,6 +78,7 @@ public:
     /// Whether a query with one parameter answers true.
 
     void execute(const std::string& sql);
+    /// A statement without parameters and results.
 
     static std::string newId();
     /// A random uuid.

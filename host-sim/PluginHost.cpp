@@ -2,6 +2,7 @@
 
 #include "slurm/SlurmConf.h"
 
+#include <Poco/Environment.h>
 #include <Poco/String.h>
 #include <Poco/StringTokenizer.h>
 
@@ -68,7 +69,9 @@ PluginHost PluginHost::fromSlurmConf(const fs::path& slurmConf)
                           "; add JobSubmitPlugins=" + pluginName);
 
     const std::string location = fs::absolute(slurmConf).string();
-    setenv("SLURM_CONF", location.c_str(), 1); // NOLINT(concurrency-mt-unsafe): no other thread yet
+    // Once only: the thread of a plugin that was unloaded may still be reading the environment.
+    if (Poco::Environment::get("SLURM_CONF", "") != location)
+        Poco::Environment::set("SLURM_CONF", location);
     return PluginHost(findPlugin(conf.find("PluginDir").value_or(SLURM_PLUGIN_DIR)));
 }
 

@@ -26,6 +26,7 @@ public:
     Screen& operator=(const Screen&) = delete;
 
     void line(const std::string& text, Colour colour = Colour::plain);
+    /// A line that stays, above the live line.
 
     void live(const std::string& text);
     /// Shows the text in the live line. Where there is no terminal it is a plain line,
@@ -34,9 +35,8 @@ public:
     void endLive();
     /// Clears the live line.
 
-    bool isTerminal() const { return _isTerminal; }
-
     std::string coloured(const std::string& text, Colour colour) const;
+    /// The text in a colour, or as it is where there is no terminal.
 
 private:
     void clearLive();

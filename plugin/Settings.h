@@ -13,7 +13,7 @@ struct Settings
 {
     ConnectionString connection;
     std::chrono::seconds interval{60};
-    /// Longest time between the starts of two runs.
+    /// Time between the starts of two runs. Ticks that come during a run are left out.
     std::chrono::seconds hungJobDuration{300};
     /// A running job that has been silent for this long is hung.
     std::chrono::seconds hungJobExitTimeout{180};
@@ -21,6 +21,7 @@ struct Settings
     /// shorter than hungJobDuration, it makes sure that no worker still acts for
     /// a job that is declared dead.
     int maxJobsPerRun = 10;
+    /// Most jobs that one run tries to terminate, a random choice when more are hung.
     std::chrono::seconds runTimeout{300};
     /// Bound on one run, from its start to its last answer.
 

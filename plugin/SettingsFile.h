@@ -30,8 +30,8 @@ class SettingsFile
 ///
 /// The syntax is that of Slurm's own files: one `Key=Value` in a line, blanks
 /// around both ignored. `#` starts a comment at the start of a line or after a
-/// blank; elsewhere it belongs to the value. A value in double quotes may hold anything
-/// but a double quote.
+/// blank; elsewhere it belongs to the value. A value in double quotes may hold any
+/// printable character but a double quote.
 {
 public:
     static SettingsFile read(const std::filesystem::path& file);

@@ -1,19 +1,15 @@
 #include "Connection.h"
 
 #include "DatabaseError.h"
-#include "DuplicateSocket.h"
+#include "Duration.h"
 #include "Statements.h"
 
 #include <Poco/Data/PostgreSQL/Connector.h>
-#include <Poco/Data/PostgreSQL/SessionHandle.h>
-#include <Poco/Data/PostgreSQL/Utility.h>
 #include <libpq-fe.h>
 #include <openssl/crypto.h>
 #include <poll.h>
-#include <sys/socket.h>
 
 #include <algorithm>
-#include <array>
 #include <string>
 #include <utility>
 
@@ -26,13 +22,6 @@ using Scope = DatabaseError::Scope;
 
 /// How soon a wait for the network sees that it is to stop.
 constexpr std::chrono::milliseconds stopCheck{50};
-
-/// Bound on finding a server that accepts a connection, over all hosts of the
-/// connection string. libpq applies its connect_timeout only when it may block.
-constexpr std::chrono::seconds connectTimeout{30};
-
-/// How long a server may take to end a connection that was closed.
-constexpr std::chrono::seconds farewellTimeout{1};
 
 using Handle = std::unique_ptr<PGconn, decltype(&PQfinish)>;
 
@@ -47,14 +36,22 @@ bool isReadable(int socket, std::chrono::milliseconds wait)
     return poll(&request, 1, static_cast<int>(wait.count())) > 0;
 }
 
-Handle connect(const ConnectionString& connectionString, const std::stop_token& stop,
+DatabaseError noAnswer(PGconn* connection, std::chrono::seconds waited)
+{
+    return {Scope::connection,
+            "connection to server at \"" + std::string(PQhost(connection)) + "\", port " +
+                PQport(connection) + " failed: no answer within " + formatDuration(waited),
+            "", "check the network to the database, and that the server is alive"};
+}
+
+Handle connect(const std::string& host, std::chrono::seconds atMost, const std::stop_token& stop,
                Clock::time_point deadline)
 {
-    Handle connection(PQconnectStart(connectionString.secretText().c_str()), &PQfinish);
+    Handle connection(PQconnectStart(host.c_str()), &PQfinish);
     if (!connection)
         throw DatabaseError(Scope::connection, "out of memory while connecting", "", "");
 
-    deadline = std::min(deadline, Clock::now() + connectTimeout);
+    deadline = std::min(deadline, Clock::now() + atMost);
     auto direction = PGRES_POLLING_WRITING;
     if (PQstatus(connection.get()) == CONNECTION_BAD)
         direction = PGRES_POLLING_FAILED;
@@ -67,44 +64,30 @@ Handle connect(const ConnectionString& connectionString, const std::stop_token& 
             if (stop.stop_requested())
                 throw RunStopped();
             if (Clock::now() >= deadline)
-                throw DatabaseError(Scope::connection, "the server did not answer in time", "",
-                                    "check the network to the database, and that the server is alive");
+                throw noAnswer(connection.get(), atMost);
         }
         direction = PQconnectPoll(connection.get());
     }
     return connection;
 }
 
-void end(Handle connection, const std::stop_token& stop, Clock::time_point deadline)
-/// Closes the connection, and waits until the server has done so, too. Its process keeps
-/// the socket open until it exits, so its place among the role's connections is free
-/// then, and not before.
+Handle connectToFirst(const ConnectionString& connectionString, const std::stop_token& stop,
+                      Clock::time_point deadline)
+/// To the first host that will do. libpq would stay with one that does not answer, as its own
+/// connect_timeout counts only when it may block.
 {
-    const DuplicateSocket socket(PQsocket(connection.get()));
-    connection.reset();
-    deadline = std::min(deadline, Clock::now() + farewellTimeout);
-    std::array<char, 256> rest{};
-    while (Clock::now() < deadline) {
-        if (stop.stop_requested())
-            throw RunStopped();
-        if (isReadable(socket.descriptor(), stopCheck) &&
-            recv(socket.descriptor(), rest.data(), rest.size(), MSG_DONTWAIT) <= 0)
-            return;
+    std::string causes;
+    std::string advice;
+    for (const std::string& host : connectionString.secretHosts()) {
+        try {
+            return connect(host, connectionString.connectTimeout(), stop, deadline);
+        } catch (const DatabaseError& error) {
+            causes += (causes.empty() ? "" : "; ") + std::string(error.what());
+            advice = error.advice();
+        }
     }
+    throw DatabaseError(Scope::connection, causes, "", advice);
 }
-
-PGconn*& connectionOf(Poco::Data::PostgreSQL::SessionHandle& handle);
-
-template <auto Member>
-struct OpenedUp
-/// Poco's disconnect() finishes a connection only as long as it works, so each one that
-/// broke would leak its PGconn (pocoproject/poco#4231, mended in 1.13), and no public member
-/// gives it back or takes another one. An explicit instantiation may name a private member.
-{
-    friend PGconn*& connectionOf(Poco::Data::PostgreSQL::SessionHandle& handle) { return handle.*Member; }
-};
-
-template struct OpenedUp<&Poco::Data::PostgreSQL::SessionHandle::_pConnection>;
 
 } // namespace
 
@@ -118,11 +101,6 @@ Connection::Connection(ConnectionString connectionString, std::chrono::milliseco
     : _connectionString(std::move(connectionString)), _statementTimeout(statementTimeout)
 {}
 
-Connection::~Connection()
-{
-    drop();
-}
-
 std::unique_ptr<StatementWatch> Connection::open(const std::stop_token& stop, Clock::time_point deadline)
 {
     const auto watch = [&] {
@@ -131,15 +109,10 @@ std::unique_ptr<StatementWatch> Connection::open(const std::stop_token& stop, Cl
     if (isUsable())
         return watch();
     drop();
-    Handle connection = connect(_connectionString, stop, deadline);
-    if (_handle != nullptr) {
-        *_handle = connection.release();
-    } else {
-        // Poco's own connect can be neither stopped nor trusted to fail without a leak, so it
-        // is used once, as a session has to begin with it, on a server that just accepted one.
-        end(std::move(connection), stop, deadline);
-        makeSession();
-    }
+    Handle connection = connectToFirst(_connectionString, stop, deadline);
+    if (!_shell)
+        _shell.emplace();
+    _shell->hold(connection.release());
     try {
         auto watching = watch();
         prepareSession();
@@ -152,12 +125,12 @@ std::unique_ptr<StatementWatch> Connection::open(const std::stop_token& stop, Cl
 
 Poco::Data::Session& Connection::session()
 {
-    return _session.value();
+    return _shell.value().session();
 }
 
 PGconn* Connection::handle()
 {
-    return *_handle;
+    return _shell ? _shell->connection() : nullptr;
 }
 
 bool Connection::isLost()
@@ -168,34 +141,19 @@ bool Connection::isLost()
 void Connection::drop() noexcept
 {
     _wasInterfered = false;
-    if (_handle != nullptr)
-        PQfinish(std::exchange(*_handle, nullptr));
+    if (_shell)
+        _shell->hold(nullptr);
 }
 
 bool Connection::isUsable()
 {
-    if (_handle == nullptr || _wasInterfered)
-        return false;
     // A server that restarted since the last run has left a farewell, and then the end, in the socket.
     PGconn* const connection = handle();
-    while (!isLost() && isReadable(PQsocket(connection), {})) {
+    while (!_wasInterfered && !isLost() && isReadable(PQsocket(connection), {})) {
         if (PQconsumeInput(connection) != 1)
             return false;
     }
-    return !isLost();
-}
-
-void Connection::makeSession()
-{
-    try {
-        _session.emplace(Poco::Data::PostgreSQL::Connector::KEY, _connectionString.secretText());
-        _handle = &connectionOf(*Poco::Data::PostgreSQL::Utility::handle(*_session));
-    } catch (const Poco::Exception&) {
-        // Its text quotes the connection string.
-        throw DatabaseError(Scope::connection, "the server accepted one connection, but not the next", "",
-                            "check that the server is alive, max_connections, and the connection limits of "
-                            "the role and the database");
-    }
+    return !_wasInterfered && !isLost();
 }
 
 void Connection::prepareSession()
@@ -204,7 +162,7 @@ void Connection::prepareSession()
     PQsetErrorVerbosity(handle(), PQERRORS_VERBOSE); // the SQLSTATE, which Poco 1.11 does not tell
     try {
         std::string statementTimeout = std::to_string(_statementTimeout.count());
-        *_session << Statements::prepare_session, Poco::Data::Keywords::use(statementTimeout),
+        session() << Statements::prepare_session, Poco::Data::Keywords::use(statementTimeout),
             Poco::Data::Keywords::now;
     } catch (const Poco::Exception& exception) {
         throw DatabaseError::fromStatement(exception, isLost());

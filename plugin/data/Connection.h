@@ -1,10 +1,12 @@
 #pragma once
 
 #include "ConnectionString.h"
+#include "SessionShell.h"
 #include "StatementWatch.h"
 
 #include <Poco/Data/Session.h>
 
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -27,7 +29,6 @@ class Connection
 {
 public:
     Connection(ConnectionString connectionString, std::chrono::milliseconds statementTimeout);
-    ~Connection();
 
     Connection(const Connection&) = delete;
     Connection& operator=(const Connection&) = delete;
@@ -38,15 +39,14 @@ public:
     /// until the result is destroyed, which has to be before the next open(). Throws
     /// DatabaseError; RunStopped when it is stopped meanwhile.
     ///
-    /// Two waits end neither with stop nor with the deadline: the resolver's for a host
-    /// name (libpq has no other way), and once, until it succeeds, that of Poco's own
-    /// connect, for at most ConnectionString::connectTimeout a host.
+    /// One wait ends neither with stop nor with the deadline: the resolver's for a host
+    /// name, as libpq has no other way.
 
     Poco::Data::Session& session();
     /// The session of the open connection, in autocommit mode.
 
     pg_conn* handle();
-    /// libpq's handle of the open connection.
+    /// libpq's handle of the open connection; null when there is none.
 
     bool isLost();
     /// True when the open connection is known to be broken.
@@ -56,15 +56,12 @@ public:
 
 private:
     bool isUsable();
-    void makeSession();
     void prepareSession();
 
     const ConnectionString _connectionString;
     const std::chrono::milliseconds _statementTimeout;
-    std::optional<Poco::Data::Session> _session;
-    pg_conn** _handle = nullptr;
-    /// Where the session, once there is one, keeps its connection, or null.
-    bool _wasInterfered = false;
+    std::optional<SessionShell> _shell;
+    std::atomic<bool> _wasInterfered = false;
     /// A cancel was sent on the connection; it may still be on its way.
 };
 

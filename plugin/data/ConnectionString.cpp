@@ -1,12 +1,12 @@
 #include "ConnectionString.h"
 
-#include <Poco/StringTokenizer.h>
 #include <libpq-fe.h>
 
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <memory>
+#include <sstream>
 #include <string_view>
 #include <system_error>
 #include <utility>
@@ -14,10 +14,6 @@
 namespace HangDetection {
 
 namespace {
-
-/// Not first in the alphabet on purpose: Poco puts its own connect_timeout before
-/// a string whose first key sorts after it, and libpq takes the last one.
-constexpr std::pair<const char*, const char*> firstDefault{"fallback_application_name", "hang_detector"};
 
 constexpr std::array<std::pair<const char*, const char*>, 6> defaults{{
     {"client_encoding", "UTF8"},
@@ -28,10 +24,13 @@ constexpr std::array<std::pair<const char*, const char*>, 6> defaults{{
     {"tcp_user_timeout", "30000"},
 }};
 
+/// The values of host, hostaddr and port, of those that are there.
+using HostLists = std::vector<std::pair<std::string_view, std::vector<std::string>>>;
+
 void append(std::string& text, std::string_view keyword, std::string_view value)
 {
     if (!text.empty())
-        text += '\t';
+        text += ' ';
     text += keyword;
     text += "='";
     for (const char c : value) {
@@ -51,16 +50,57 @@ bool hasValue(const PQconninfoOption* options, std::string_view keyword)
     return false;
 }
 
+std::vector<std::string> elementsOf(const std::string& list)
+/// Of a list with commas, as libpq cuts it: empty ones, too.
+{
+    std::vector<std::string> elements;
+    std::istringstream stream(list + ',');
+    for (std::string element; std::getline(stream, element, ',');)
+        elements.push_back(element);
+    return elements;
+}
+
 bool arePorts(const std::string& list)
 /// Whether every element of a list with commas is a port, or empty for the default one.
 {
-    const Poco::StringTokenizer ports(list, ",");
+    const std::vector<std::string> ports = elementsOf(list);
     return std::all_of(ports.begin(), ports.end(), [](const std::string& port) {
         int number = 1;
         const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), number);
         return port.empty() ||
                (error == std::errc{} && end == port.data() + port.size() && number >= 1 && number <= 65535);
     });
+}
+
+std::chrono::seconds timeoutFrom(const std::string& value)
+{
+    int seconds = 0;
+    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), seconds);
+    if (error != std::errc{} || end != value.data() + value.size())
+        throw ConnectionStringError("has a connect_timeout that is no whole number of seconds");
+    // libpq waits for ever then; here, RunTimeout is the bound in any case.
+    return seconds > 0 ? std::chrono::seconds(seconds) : std::chrono::hours(1);
+}
+
+std::vector<std::string> combine(const std::string& common, const HostLists& lists)
+/// A connection string for each element of the lists; one when there is no list.
+{
+    std::size_t count = 1;
+    for (const auto& [keyword, elements] : lists)
+        count = std::max(count, elements.size());
+    for (const auto& [keyword, elements] : lists) {
+        if (elements.size() != count && !(keyword == "port" && elements.size() == 1))
+            throw ConnectionStringError(
+                "has lists of different lengths; allowed are as many elements in host "
+                "as in hostaddr and port, or a single port for all");
+    }
+
+    std::vector<std::string> hosts(count, common);
+    for (const auto& [keyword, elements] : lists) {
+        for (std::size_t i = 0; i < count; ++i)
+            append(hosts[i], keyword, elements[elements.size() == 1 ? 0 : i]);
+    }
+    return hosts;
 }
 
 bool isPartOfAPassword(std::string_view keyword, const std::string& value, bool isUri)
@@ -94,36 +134,35 @@ ConnectionString ConnectionString::parse(const std::string& text)
 
     const bool isUri = text.starts_with("postgres://") || text.starts_with("postgresql://");
     ConnectionString result;
-    append(result._text, firstDefault.first, firstDefault.second);
+    HostLists lists;
+    std::string common;
+    append(common, "fallback_application_name", "hang_detector");
     if (!hasValue(options.get(), "service")) {
         for (const auto& [keyword, value] : defaults)
-            append(result._text, keyword, value);
+            append(common, keyword, value);
     }
 
     for (const PQconninfoOption* option = options.get(); option->keyword != nullptr; ++option) {
         if (option->val == nullptr)
             continue;
         const std::string_view keyword = option->keyword;
-        std::string value = option->val;
+        const std::string value = option->val;
         if (isPartOfAPassword(keyword, value, isUri))
             throw ConnectionStringError(
                 "has a " + std::string(keyword) +
                 " that cannot be one; allowed are names without @ and ports from 1 to 65535. "
                 "In a URI, write : / @ # ? and % of a password as %3A %2F %40 %23 %3F and %25, "
                 "or put the password into a passfile");
-        // The server takes any white space between its options, so nothing is lost here.
-        if (keyword == "options")
-            std::replace(value.begin(), value.end(), ' ', '\t');
-        // Poco::Data cuts the string at each blank, and libpq has no other way to write one.
-        if (value.find(' ') != std::string::npos)
-            throw ConnectionStringError(
-                "has a blank in the value of " + std::string(keyword) +
-                ", which is not supported; put a password with blanks into a passfile");
         if ((keyword == "password" || keyword == "sslpassword") && !value.empty())
             result._hasPassword = true;
-        append(result._text, keyword, value);
+        if (keyword == "connect_timeout")
+            result._connectTimeout = timeoutFrom(value);
+        if (keyword == "host" || keyword == "hostaddr" || keyword == "port")
+            lists.emplace_back(keyword, elementsOf(value));
+        else
+            append(common, keyword, value);
     }
-    append(result._text, "connect_timeout", std::to_string(connectTimeout.count()));
+    result._hosts = combine(common, lists);
     return result;
 }
 

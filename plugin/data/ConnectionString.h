@@ -3,6 +3,7 @@
 #include <chrono>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 namespace HangDetection {
 
@@ -21,28 +22,29 @@ class ConnectionString
 /// Where the operator did not say otherwise, and does not name a service, whose file
 /// may: target_session_attrs=read-write (a standby cannot record a failure, and in a
 /// list of hosts this finds the primary), keepalives and tcp_user_timeout that
-/// notice a dead network within a minute, and fallback_application_name, so that
-/// pg_stat_activity names the detector. connect_timeout is always connectTimeout.
+/// notice a dead network within a minute. In any case fallback_application_name, so that
+/// pg_stat_activity names the detector.
 {
 public:
     ConnectionString() = default;
 
     static ConnectionString parse(const std::string& text);
-    /// Throws ConnectionStringError when libpq cannot read the text, when a value holds
-    /// a blank, which Poco::Data cannot pass on, or when a part of a password seems
-    /// to have become a host, port or database, whose names libpq's errors quote.
-
-    static constexpr std::chrono::seconds connectTimeout{5};
-    /// Bound on each connect to one host that cannot be interrupted.
+    /// Throws ConnectionStringError when libpq cannot read the text or the numbers in it, or
+    /// when a part of a password seems to have become a host, port or database, whose
+    /// names libpq's errors quote.
 
     bool hasPassword() const { return _hasPassword; }
 
-    const std::string& secretText() const { return _text; }
-    /// The form that both PQconnectStart and Poco::Data::Session understand. It
-    /// may hold a password: it goes to these two and nowhere else.
+    const std::vector<std::string>& secretHosts() const { return _hosts; }
+    /// A connection string for each host, in the order in which they are to be tried; at least one.
+    /// They may hold a password: they go to libpq and nowhere else.
+
+    std::chrono::seconds connectTimeout() const { return _connectTimeout; }
+    /// Bound on the connect to one host: connect_timeout where the text has it.
 
 private:
-    std::string _text;
+    std::vector<std::string> _hosts{std::string()};
+    std::chrono::seconds _connectTimeout{10};
     bool _hasPassword = false;
 };
 

@@ -25,9 +25,13 @@ struct KnownState
 constexpr const char* standbyAdvice =
     "the server is a standby or the session is read-only; let Connection name the primary, or all hosts";
 
+constexpr const char* schemaAdvice =
+    "the database is not one of a Coder deployment that this release knows, or older than PostgreSQL 13";
+
 /// The first match counts. From the PostgreSQL manual, appendix "Error Codes".
-constexpr std::array<KnownState, 12> knownStates{{
+constexpr std::array<KnownState, 14> knownStates{{
     {"08", Scope::connection, "check the network to the database"},
+    {"0A", Scope::database, schemaAdvice},
     {"25006", Scope::connection, standbyAdvice},
     {"3F000", Scope::database, "check the search_path of the detector's role"},
     {"42501", Scope::database, "grant the detector's role the privilege that is missing"},
@@ -35,6 +39,7 @@ constexpr std::array<KnownState, 12> knownStates{{
      "Connection must lead to the database of a Coder deployment; check dbname, and the search_path of the "
      "role"},
     {"42703", Scope::database, "this database has not the columns of a Coder deployment; check dbname"},
+    {"42", Scope::database, schemaAdvice},
     {"53", Scope::database, "the server is short of memory, disk or connections"},
     {"54", Scope::database, "the server has reached a limit of its own; see its log"},
     {"55P03", Scope::database, "a table was locked for over five seconds, as by a migration; nothing to do"},

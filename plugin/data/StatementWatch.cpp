@@ -5,7 +5,7 @@
 #include <libpq-fe.h>
 
 #include <array>
-#include <system_error>
+#include <exception>
 
 namespace HangDetection {
 
@@ -18,7 +18,7 @@ constexpr std::chrono::seconds cancelGrace{1};
 } // namespace
 
 StatementWatch::StatementWatch(pg_conn* connection, std::stop_token stop, Clock::time_point deadline,
-                               bool& hasInterfered)
+                               std::atomic<bool>& hasInterfered)
     : _cancel(PQgetCancel(connection), &PQfreeCancel),
       _socket(PQsocket(connection)),
       _hasInterfered(hasInterfered),
@@ -49,8 +49,7 @@ void StatementWatch::keepWatch(const std::stop_token& stop, Clock::time_point de
             std::array<char, 256> error{};
             PQcancel(cancel.get(), error.data(), error.size());
         }).detach();
-    } catch (
-        const std::system_error&) { // NOLINT(bugprone-empty-catch): without a thread, the socket has to do
+    } catch (const std::exception&) { // NOLINT(bugprone-empty-catch): without a thread, the socket has to do
     }
 
     if (!_wakeUp.wait_for(lock, cancelGrace, [this] { return _runEnded; }))

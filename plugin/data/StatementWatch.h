@@ -2,6 +2,7 @@
 
 #include "DuplicateSocket.h"
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <memory>
@@ -31,11 +32,10 @@ public:
     using Clock = std::chrono::steady_clock;
 
     StatementWatch(pg_conn* connection, std::stop_token stop, Clock::time_point deadline,
-                   bool& hasInterfered);
+                   std::atomic<bool>& hasInterfered);
     /// Sets hasInterfered when it asks for a cancel. Such a request may arrive late, so
-    /// the connection must not be used for another run. Read it only after the
-    /// watch is destroyed. Throws std::system_error when no thread or descriptor can
-    /// be had.
+    /// the connection must not be used for another run. Throws std::system_error when no thread or descriptor
+    /// can be had.
 
     ~StatementWatch();
 
@@ -47,7 +47,7 @@ private:
 
     const std::shared_ptr<pg_cancel> _cancel;
     const DuplicateSocket _socket;
-    bool& _hasInterfered;
+    std::atomic<bool>& _hasInterfered;
     std::mutex _mutex;
     std::condition_variable_any _wakeUp;
     bool _runEnded = false;

@@ -18,6 +18,7 @@ public:
     explicit LogLine(std::string_view event) : _text(event) {}
 
     LogLine& add(std::string_view key, std::string_view value);
+    /// Appends ` key=value`, the value quoted and escaped where it has to be.
 
     template <std::integral Number>
     LogLine& add(std::string_view key, Number value)

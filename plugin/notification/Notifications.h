@@ -25,12 +25,17 @@ struct RunStatistics
 /// What one run did.
 {
     std::vector<JobId> terminated;
+    /// In the order of the answers.
     std::int64_t hung = 0;
     /// The backlog that the run found; it may be larger than what one run terminates.
     int locked = 0;
+    /// Jobs that somebody else is at work on.
     int ineligible = 0;
+    /// Jobs that were not hung any more when they were locked.
     int failed = 0;
+    /// Jobs with an error of their own.
     std::chrono::milliseconds duration{0};
+    /// From the start of the run to its end.
     bool stopped = false;
     /// The run was asked to stop before it was through.
     std::optional<RunError> error;

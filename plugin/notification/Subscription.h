@@ -24,6 +24,7 @@ class Subscription
 public:
     using Handler = std::function<void(const N&)>;
 
+    /// The name is what a failure of the handler is logged under.
     Subscription(Poco::NotificationCenter& center, std::string name, Poco::Logger& logger, Handler handler)
         : _center(center), _name(std::move(name)), _logger(logger), _handler(std::move(handler))
     {

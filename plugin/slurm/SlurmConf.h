@@ -24,6 +24,7 @@ public:
     /// without it.
 
     std::optional<std::string> find(const std::string& key) const;
+    /// The last value of a key, written in any case; nothing when there is none.
 
     std::filesystem::path settingsFile() const;
     /// Where hang_detector.conf is: `hang_detector_conf=/path` among

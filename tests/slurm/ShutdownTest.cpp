@@ -22,8 +22,8 @@ using Clock = std::chrono::steady_clock;
 
 namespace {
 
-/// Two seconds for the detector; the rest is for slurmctld itself, and a slow machine.
-constexpr auto longestShutdown = 4500ms;
+/// Two seconds for the detector; the rest is for slurmctld itself.
+constexpr auto longestShutdown = 3s;
 
 } // namespace
 

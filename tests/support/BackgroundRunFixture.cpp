@@ -1,8 +1,5 @@
 #include "BackgroundRunFixture.h"
 
-#include "LeakAllowance.h"
-
-#include <memory>
 #include <string>
 
 namespace HangDetection::Test {
@@ -17,10 +14,7 @@ void BackgroundRunFixture::tearDown()
 
 void BackgroundRunFixture::startRun()
 {
-    _running = std::async(std::launch::async, [this] {
-        const auto allowance = _mayLeak ? std::make_unique<LeakAllowance>() : nullptr;
-        return tryRun(_stop.get_token());
-    });
+    _running = std::async(std::launch::async, [this] { return tryRun(_stop.get_token()); });
 }
 
 RunStatistics BackgroundRunFixture::endOfRun()

@@ -18,9 +18,6 @@ public:
 protected:
     void startRun();
 
-    void allowLeaks() { _mayLeak = true; }
-    /// See LeakAllowance; for the runs that start from now on.
-
     void requestStop() { _stop.request_stop(); }
 
     RunStatistics endOfRun();
@@ -45,7 +42,6 @@ protected:
 private:
     std::future<RunStatistics> _running;
     std::stop_source _stop;
-    bool _mayLeak = false;
 };
 
 } // namespace HangDetection::Test

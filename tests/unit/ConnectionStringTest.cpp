@@ -3,6 +3,7 @@
 #include <cppunit/extensions/HelperMacros.h>
 #include <libpq-fe.h>
 
+#include <chrono>
 #include <memory>
 #include <string>
 
@@ -16,19 +17,19 @@ class ConnectionStringTest : public CppUnit::TestFixture
     CPPUNIT_TEST(addsTheDefaultsOfADaemon);
     CPPUNIT_TEST(letsTheOperatorOverrideADefault);
     CPPUNIT_TEST(leavesItToAService);
-    CPPUNIT_TEST(boundsEachConnect);
+    CPPUNIT_TEST(knowsTheBoundOnAConnect);
+    CPPUNIT_TEST(refusesABoundThatIsNoNumber);
+    CPPUNIT_TEST(takesEachHostByItself);
+    CPPUNIT_TEST(refusesListsOfDifferentLengths);
     CPPUNIT_TEST(refusesPartsOfAPasswordInOtherPlaces);
     CPPUNIT_TEST(passesQuotesAndBackslashesThrough);
-    CPPUNIT_TEST(holdsNoBlankForPocoToCutAt);
-    CPPUNIT_TEST(keepsServerOptionsApart);
-    CPPUNIT_TEST(refusesABlankElsewhere);
     CPPUNIT_TEST(knowsAPassword);
     CPPUNIT_TEST_SUITE_END();
 
-    static std::string understood(const std::string& text, const std::string& keyword)
+    static std::string understood(const std::string& text, const std::string& keyword, std::size_t host = 0)
     /// What libpq understands of the text that goes to it.
     {
-        const std::string connection = ConnectionString::parse(text).secretText();
+        const std::string connection = ConnectionString::parse(text).secretHosts().at(host);
         const std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> options(
             PQconninfoParse(connection.c_str(), nullptr), &PQconninfoFree);
         CPPUNIT_ASSERT(options != nullptr);
@@ -49,11 +50,12 @@ class ConnectionStringTest : public CppUnit::TestFixture
     void readsAUri()
     {
         const std::string uri = "postgresql://de%20tector@a,b:5433/coder?sslmode=require";
-        CPPUNIT_ASSERT_THROW(ConnectionString::parse(uri), ConnectionStringError);
-        const std::string good = "postgresql://detector@a,b:5433/coder?sslmode=require";
-        CPPUNIT_ASSERT_EQUAL(std::string("a,b"), understood(good, "host"));
-        CPPUNIT_ASSERT_EQUAL(std::string(",5433"), understood(good, "port"));
-        CPPUNIT_ASSERT_EQUAL(std::string("require"), understood(good, "sslmode"));
+        CPPUNIT_ASSERT_EQUAL(std::string("de tector"), understood(uri, "user"));
+        CPPUNIT_ASSERT_EQUAL(std::string("a"), understood(uri, "host", 0));
+        CPPUNIT_ASSERT_EQUAL(std::string(), understood(uri, "port", 0));
+        CPPUNIT_ASSERT_EQUAL(std::string("b"), understood(uri, "host", 1));
+        CPPUNIT_ASSERT_EQUAL(std::string("5433"), understood(uri, "port", 1));
+        CPPUNIT_ASSERT_EQUAL(std::string("require"), understood(uri, "sslmode", 1));
     }
 
     void addsTheDefaultsOfADaemon()
@@ -75,11 +77,51 @@ class ConnectionStringTest : public CppUnit::TestFixture
         CPPUNIT_ASSERT_EQUAL(std::string("coder"), understood("service=coder", "service"));
     }
 
-    void boundsEachConnect()
+    void knowsTheBoundOnAConnect()
     {
-        for (const char* const text :
-             {"dbname=coder", "connect_timeout=3600", "connect_timeout=0", "service=coder"})
-            CPPUNIT_ASSERT_EQUAL(std::string("5"), understood(text, "connect_timeout"));
+        using namespace std::chrono_literals;
+        CPPUNIT_ASSERT(ConnectionString::parse("dbname=coder").connectTimeout() == 10s);
+        CPPUNIT_ASSERT(ConnectionString::parse("connect_timeout=25").connectTimeout() == 25s);
+        CPPUNIT_ASSERT(ConnectionString::parse("connect_timeout=0").connectTimeout() == 1h);
+    }
+
+    static void assertRefused(const std::string& text, const std::string& expected)
+    {
+        try {
+            ConnectionString::parse(text);
+            CPPUNIT_FAIL("not refused: " + text);
+        } catch (const ConnectionStringError& error) {
+            CPPUNIT_ASSERT_EQUAL(expected, std::string(error.what()));
+        }
+    }
+
+    void refusesABoundThatIsNoNumber()
+    {
+        for (const std::string value : {"soon", "10s", "''", "99999999999"})
+            assertRefused("connect_timeout=" + value,
+                          "has a connect_timeout that is no whole number of seconds");
+    }
+
+    void takesEachHostByItself()
+    {
+        const std::string one = "host=a,b,c port=5433 dbname=coder";
+        CPPUNIT_ASSERT_EQUAL(std::size_t{3}, ConnectionString::parse(one).secretHosts().size());
+        CPPUNIT_ASSERT_EQUAL(std::string("c"), understood(one, "host", 2));
+        CPPUNIT_ASSERT_EQUAL(std::string("5433"), understood(one, "port", 2));
+        CPPUNIT_ASSERT_EQUAL(std::string("coder"), understood(one, "dbname", 2));
+        const std::string addresses = "hostaddr=10.0.0.1, host=a,b port=1,";
+        CPPUNIT_ASSERT_EQUAL(std::string("10.0.0.1"), understood(addresses, "hostaddr", 0));
+        CPPUNIT_ASSERT_EQUAL(std::string("b"), understood(addresses, "host", 1));
+        CPPUNIT_ASSERT_EQUAL(std::string(), understood(addresses, "port", 1));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, ConnectionString::parse("dbname=coder").secretHosts().size());
+    }
+
+    void refusesListsOfDifferentLengths()
+    {
+        for (const std::string text :
+             {"host=a,b,c port=1,2", "host=a hostaddr=10.0.0.1,10.0.0.2", "port=1,2 host=a"})
+            assertRefused(text, "has lists of different lengths; allowed are as many elements in host as in "
+                                "hostaddr and port, or a single port for all");
     }
 
     void refusesPartsOfAPasswordInOtherPlaces()
@@ -88,7 +130,7 @@ class ConnectionStringTest : public CppUnit::TestFixture
         for (const std::string text :
              {"postgresql://u:sec/ret@db/coder", "postgresql://u:S3cr#et/q@db/coder",
               "postgresql://u:S3cr@et@db/coder", "postgresql://u:12/secret@db/coder", "host=db port=secret",
-              "port=0", "port=65536", "port=5432x", "port=1,x", "host=a@b"}) {
+              "port=0", "port=65536", "port=5432x", "host=a,b port=1,x", "host=a@b"}) {
             try {
                 ConnectionString::parse(text);
                 CPPUNIT_FAIL("not refused: " + text);
@@ -99,40 +141,15 @@ class ConnectionStringTest : public CppUnit::TestFixture
                                reason.find("S3cr") == std::string::npos);
             }
         }
-        for (const std::string text : {"port=1", "port=65535,,5432", "host=@abstract", "host=/tmp/a@b",
-                                       "dbname=a@b", "postgresql://u:sec%2Fret%40@db/coder"})
+        for (const std::string text : {"port=1", "host=a,b,c port=65535,,5432", "host=@abstract",
+                                       "host=/tmp/a@b", "dbname=a@b", "postgresql://u:sec%2Fret%40@db/coder"})
             ConnectionString::parse(text);
     }
 
     void passesQuotesAndBackslashesThrough()
     {
-        CPPUNIT_ASSERT_EQUAL(std::string("a'b\\c=d\"#"), understood(R"(password='a\'b\\c=d"#')", "password"));
-    }
-
-    void holdsNoBlankForPocoToCutAt()
-    {
-        const auto text =
-            ConnectionString::parse("host=db options='-c search_path=coder -c geqo=off'").secretText();
-        CPPUNIT_ASSERT(text.find(' ') == std::string::npos);
-    }
-
-    void keepsServerOptionsApart()
-    {
-        CPPUNIT_ASSERT_EQUAL(std::string("-c\tsearch_path=coder\t-c\tgeqo=off"),
-                             understood("options='-c search_path=coder -c geqo=off'", "options"));
-    }
-
-    void refusesABlankElsewhere()
-    {
-        try {
-            ConnectionString::parse("password='ge heim'");
-            CPPUNIT_FAIL("not refused");
-        } catch (const ConnectionStringError& error) {
-            CPPUNIT_ASSERT_EQUAL(
-                std::string("has a blank in the value of password, which is not supported; put a "
-                            "password with blanks into a passfile"),
-                std::string(error.what()));
-        }
+        CPPUNIT_ASSERT_EQUAL(std::string("a'b\\c=d\"# e"),
+                             understood(R"(password='a\'b\\c=d"# e')", "password"));
     }
 
     void knowsAPassword()

@@ -111,7 +111,7 @@ class SettingsTest : public CppUnit::TestFixture
     {
         const Settings settings =
             read("Connection=\"dbname=coder options='-c #1'\"\nInterval=\"30s\" # a comment\n");
-        CPPUNIT_ASSERT(settings.connection.secretText().find("#1") != std::string::npos);
+        CPPUNIT_ASSERT(settings.connection.secretHosts().front().find("#1") != std::string::npos);
         CPPUNIT_ASSERT(settings.interval == seconds(30));
     }
 
@@ -135,7 +135,7 @@ class SettingsTest : public CppUnit::TestFixture
     void keepsAHashInsideAValue()
     {
         const Settings settings = read("Connection=dbname=coder password=a#b\n");
-        CPPUNIT_ASSERT(settings.connection.secretText().find("password='a#b'") != std::string::npos);
+        CPPUNIT_ASSERT(settings.connection.secretHosts().front().find("password='a#b'") != std::string::npos);
     }
 
     void readsWindowsLineEnds()
@@ -256,8 +256,8 @@ class SettingsTest : public CppUnit::TestFixture
     {
         // Each of them is refused, and libpq's own message would quote the password of the first two.
         for (const std::string text :
-             {"host=db password=my geheim", "password=x geheim=1", "password='geheim", "password='ge heim'",
-              "postgresql://user:geheim@[db/x"}) {
+             {"host=db password=my geheim", "password=x geheim=1", "password='geheim",
+              "connect_timeout=geheim", "postgresql://user:geheim@[db/x"}) {
             try {
                 read("Connection=" + text + "\n");
                 CPPUNIT_FAIL("not refused: " + text);
