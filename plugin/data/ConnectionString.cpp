@@ -6,6 +6,7 @@
 #include <array>
 #include <charconv>
 #include <memory>
+#include <optional>
 #include <sstream>
 #include <string_view>
 #include <system_error>
@@ -60,26 +61,31 @@ std::vector<std::string> elementsOf(const std::string& list)
     return elements;
 }
 
+std::optional<int> numberIn(const std::string& text)
+/// The whole text as a number; nothing when it is none.
+{
+    int number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    return error == std::errc{} && end == text.data() + text.size() ? std::optional(number) : std::nullopt;
+}
+
 bool arePorts(const std::string& list)
 /// Whether every element of a list with commas is a port, or empty for the default one.
 {
     const std::vector<std::string> ports = elementsOf(list);
     return std::all_of(ports.begin(), ports.end(), [](const std::string& port) {
-        int number = 1;
-        const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), number);
-        return port.empty() ||
-               (error == std::errc{} && end == port.data() + port.size() && number >= 1 && number <= 65535);
+        const auto number = numberIn(port);
+        return port.empty() || (number && *number >= 1 && *number <= 65535);
     });
 }
 
 std::chrono::seconds timeoutFrom(const std::string& value)
 {
-    int seconds = 0;
-    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), seconds);
-    if (error != std::errc{} || end != value.data() + value.size())
+    const auto seconds = numberIn(value);
+    if (!seconds)
         throw ConnectionStringError("has a connect_timeout that is no whole number of seconds");
-    // libpq waits for ever then; here, RunTimeout is the bound in any case.
-    return seconds > 0 ? std::chrono::seconds(seconds) : std::chrono::hours(1);
+    // Without one libpq waits for ever; here, RunTimeout is the bound in any case.
+    return *seconds > 0 ? std::chrono::seconds(*seconds) : std::chrono::hours(1);
 }
 
 std::vector<std::string> combine(const std::string& common, const HostLists& lists)

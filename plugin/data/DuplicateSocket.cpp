@@ -20,11 +20,6 @@ DuplicateSocket::~DuplicateSocket()
     close(_descriptor);
 }
 
-int DuplicateSocket::descriptor() const noexcept
-{
-    return _descriptor;
-}
-
 void DuplicateSocket::shutDown() const noexcept
 {
     shutdown(_descriptor, SHUT_RDWR);

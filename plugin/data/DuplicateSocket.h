@@ -15,8 +15,6 @@ public:
     DuplicateSocket(const DuplicateSocket&) = delete;
     DuplicateSocket& operator=(const DuplicateSocket&) = delete;
 
-    int descriptor() const noexcept;
-
     void shutDown() const noexcept;
     /// Ends the connection for all descriptors, and every wait for it.
 
