@@ -92,8 +92,15 @@ constexpr std::array<Key, 12> keys{{
          settings.runTimeout = durationWithin(file, entry, seconds(1), seconds(3600));
      }},
     {"DryRun", refuseUnavailable},
-    {"MassHangRatio", refuseUnavailable},
-    {"MassHangMinJobs", refuseUnavailable},
+    {"MassHangRatio",
+     // Never more than all jobs are silent, so 100 would be a second way to write 0.
+     [](Settings& settings, const SettingsFile& file, const SettingsEntry& entry) {
+         settings.massHangRatio = numberWithin(file, entry, 0, 99);
+     }},
+    {"MassHangMinJobs",
+     [](Settings& settings, const SettingsFile& file, const SettingsEntry& entry) {
+         settings.massHangMinJobs = numberWithin(file, entry, 0, 1000000);
+     }},
     {"ReleaseAllocations", refuseUnavailable},
     {"MetricsFile", refuseUnavailable},
 }};

@@ -24,6 +24,11 @@ struct Settings
     /// Most jobs that one run tries to terminate, a random choice when more are hung.
     std::chrono::seconds runTimeout{300};
     /// Bound on one run, from its start to its last answer.
+    int massHangRatio = 55;
+    /// In percent. When more than this share of the running jobs, and more than
+    /// massHangMinJobs of them, are silent at once, nothing is terminated for up to one
+    /// hungJobDuration. 0: never.
+    int massHangMinJobs = 20;
 
     static Settings read(const std::filesystem::path& path);
     /// Reads and checks the file. Throws SettingsError with file, line, key,

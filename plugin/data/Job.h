@@ -17,6 +17,8 @@ struct HungJobs
     /// The jobs that this run is to terminate.
     std::int64_t total = 0;
     /// All hung jobs, chosen or not.
+    std::int64_t running = 0;
+    /// All running jobs, hung or not.
 };
 
 enum class Outcome

@@ -88,20 +88,24 @@ std::unique_ptr<StatementWatch> JobStore::open(const std::stop_token& stop, Cloc
     return _connection.open(stop, deadline);
 }
 
-HungJobs JobStore::findHungJobs(std::chrono::seconds threshold, int most)
+HungJobs JobStore::findHungJobs(std::chrono::seconds threshold, int most, std::span<const JobId> last)
 {
     Poco::Int64 seconds = threshold.count();
-    std::vector<Poco::Tuple<std::string, Poco::Int64>> rows;
+    std::string lastIds = arrayLiteral(last, [](const JobId& id) { return id; });
+    std::vector<Poco::Tuple<std::string, Poco::Int64, Poco::Int64>> rows;
     try {
-        _connection.session() << Statements::find_hung_jobs, into(rows), use(seconds), use(most), now;
+        _connection.session() << Statements::find_hung_jobs, into(rows), use(seconds), use(most),
+            use(lastIds), now;
     } catch (const Poco::Exception& exception) {
         throw failure(exception);
     }
 
     HungJobs jobs;
     for (const auto& row : rows) {
-        jobs.chosen.push_back(row.get<0>());
+        if (!row.get<0>().empty())
+            jobs.chosen.push_back(row.get<0>());
         jobs.total = row.get<1>();
+        jobs.running = row.get<2>();
     }
     return jobs;
 }

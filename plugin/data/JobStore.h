@@ -31,9 +31,10 @@ public:
     /// result is destroyed, which has to be before the next open(). Throws
     /// DatabaseError, or RunStopped.
 
-    HungJobs findHungJobs(std::chrono::seconds threshold, int most);
+    HungJobs findHungJobs(std::chrono::seconds threshold, int most, std::span<const JobId> last);
     /// The jobs that have been silent for at least the threshold: how many there
-    /// are, and at most `most` of them, chosen at random. Throws DatabaseError.
+    /// are, and at most `most` of them, chosen at random, those in `last` only when
+    /// places are left. Throws DatabaseError.
 
     using Answer = std::function<void(const Termination&)>;
 

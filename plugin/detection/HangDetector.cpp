@@ -26,7 +26,8 @@ HangDetector::HangDetector(const Settings& settings, Poco::NotificationCenter& n
       _runTimeout(settings.runTimeout),
       _store(settings.connection, settings.runTimeout),
       _notifications(notifications),
-      _retryPause(settings.interval)
+      _retryPause(settings.interval),
+      _massHang(settings.massHangRatio, settings.massHangMinJobs, settings.hungJobDuration)
 {}
 
 RunStatistics HangDetector::run(const std::stop_token& stop)
@@ -37,9 +38,13 @@ RunStatistics HangDetector::run(const std::stop_token& stop)
 
     try {
         const auto watch = _store.open(stop, deadline);
-        const HungJobs hung = _store.findHungJobs(_threshold, _maxJobsPerRun);
+        const HungJobs hung =
+            _store.findHungJobs(_threshold, _maxJobsPerRun, _failedJobs.known(Clock::now()));
         statistics.hung = hung.total;
-        std::span<const JobId> rest = hung.chosen;
+        statistics.held = isHeld(hung);
+        std::span<const JobId> rest;
+        if (!statistics.held)
+            rest = hung.chosen;
         while (!rest.empty()) {
             if (stop.stop_requested())
                 throw RunStopped();
@@ -70,10 +75,32 @@ RunStatistics HangDetector::run(const std::stop_token& stop)
 
 std::optional<std::chrono::milliseconds> HangDetector::pauseAfter(const RunStatistics& statistics)
 {
-    if (statistics.error)
+    if (statistics.error) {
+        _massHang.missedSearch();
         return _retryPause.next();
+    }
     _retryPause.reset();
-    return std::nullopt;
+    const auto holdLeft = _massHang.holdLeft(Clock::now());
+    if (!holdLeft)
+        return std::nullopt;
+    return std::max(std::chrono::ceil<std::chrono::milliseconds>(*holdLeft), std::chrono::milliseconds(0));
+}
+
+bool HangDetector::isHeld(const HungJobs& hung)
+{
+    switch (_massHang.judge(hung.total, hung.running, Clock::now())) {
+    case MassHang::Verdict::began:
+        _notifications.postNotification(new MassHangBegan(hung.total, hung.running, _threshold));
+        return true;
+    case MassHang::Verdict::held:
+        return true;
+    case MassHang::Verdict::ended:
+        _notifications.postNotification(new MassHangEnded(hung.total, hung.running));
+        return false;
+    case MassHang::Verdict::none:
+        break;
+    }
+    return false;
 }
 
 void HangDetector::report(const Termination& job, RunStatistics& statistics)
@@ -81,11 +108,12 @@ void HangDetector::report(const Termination& job, RunStatistics& statistics)
     switch (job.outcome) {
     case Outcome::terminated:
         statistics.terminated.push_back(job.jobId);
+        _failedJobs.remove(job.jobId);
         _notifications.postNotification(new JobTerminated(job, _threshold));
         return;
     case Outcome::failed:
         ++statistics.failed;
-        _notifications.postNotification(new JobFailed(job));
+        _notifications.postNotification(new JobFailed(job, !_failedJobs.add(job, Clock::now())));
         return;
     case Outcome::locked:
         ++statistics.locked;
@@ -95,6 +123,7 @@ void HangDetector::report(const Termination& job, RunStatistics& statistics)
     case Outcome::completed:
     case Outcome::reported:
         ++statistics.ineligible;
+        _failedJobs.remove(job.jobId);
         break;
     }
     _notifications.postNotification(new JobSkipped(job));

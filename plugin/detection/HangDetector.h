@@ -1,5 +1,7 @@
 #pragma once
 
+#include "FailedJobs.h"
+#include "MassHang.h"
 #include "RetryPause.h"
 #include "Settings.h"
 #include "data/JobStore.h"
@@ -15,9 +17,9 @@ namespace HangDetection {
 
 class HangDetector
 /// Finds hung jobs and terminates them, one run at a time. Whoever wants to know
-/// subscribes to the notifications that it posts: JobTerminated, JobSkipped and
-/// JobFailed for each job of a run, then RunFinished, always. Used by one thread,
-/// which also calls the subscribers.
+/// subscribes to the notifications that it posts: MassHangBegan and MassHangEnded,
+/// JobTerminated, JobSkipped and JobFailed for each job of a run, then RunFinished, always. Used by one
+/// thread, which also calls the subscribers.
 {
 public:
     HangDetector(const Settings& settings, Poco::NotificationCenter& notifications);
@@ -32,6 +34,7 @@ public:
     /// nothing when the next tick is soon enough.
 
 private:
+    bool isHeld(const HungJobs& hung);
     void report(const Termination& job, RunStatistics& statistics);
 
     const std::chrono::seconds _threshold;
@@ -40,6 +43,8 @@ private:
     JobStore _store;
     Poco::NotificationCenter& _notifications;
     RetryPause _retryPause;
+    MassHang _massHang;
+    FailedJobs _failedJobs;
 };
 
 } // namespace HangDetection

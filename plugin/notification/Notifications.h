@@ -28,6 +28,8 @@ struct RunStatistics
     /// In the order of the answers.
     std::int64_t hung = 0;
     /// The backlog that the run found; it may be larger than what one run terminates.
+    bool held = false;
+    /// Nothing was terminated, because too many jobs fell silent at once.
     int locked = 0;
     /// Jobs that somebody else is at work on.
     int ineligible = 0;
@@ -68,9 +70,37 @@ class JobFailed : public Poco::Notification
 /// A job could not be terminated because of an error of its own. It is untouched.
 {
 public:
-    explicit JobFailed(Termination answer) : job(std::move(answer)) {}
+    JobFailed(Termination answer, bool wasReported) : job(std::move(answer)), isKnown(wasReported) {}
 
     const Termination job;
+    const bool isKnown;
+    /// The same was reported of this job within the last hour.
+};
+
+class MassHangBegan : public Poco::Notification
+/// So many jobs fell silent at once that nothing is terminated for a while. Posted once
+/// for each mass hang.
+{
+public:
+    MassHangBegan(std::int64_t hungJobs, std::int64_t runningJobs, std::chrono::seconds atMost)
+        : hung(hungJobs), running(runningJobs), hold(atMost)
+    {}
+
+    const std::int64_t hung;
+    const std::int64_t running;
+    /// Including the hung ones.
+    const std::chrono::seconds hold;
+    /// When the mass hang goes on for so long, its jobs are terminated.
+};
+
+class MassHangEnded : public Poco::Notification
+/// Hung jobs are terminated again: those that were silent reported, or the hold is over.
+{
+public:
+    MassHangEnded(std::int64_t hungJobs, std::int64_t runningJobs) : hung(hungJobs), running(runningJobs) {}
+
+    const std::int64_t hung;
+    const std::int64_t running;
 };
 
 class RunFinished : public Poco::Notification

@@ -6,6 +6,9 @@ namespace HangDetection {
 
 namespace {
 
+/// Most causes that are told of one outage, should their texts differ each time.
+constexpr std::size_t mostCauses = 5;
+
 const char* causeOf(Outcome outcome)
 {
     switch (outcome) {
@@ -46,6 +49,8 @@ RunLog::RunLog(Poco::NotificationCenter& center, Poco::Logger& logger)
       _terminated(center, "RunLog", logger, [this](const JobTerminated& n) { onJobTerminated(n); }),
       _skipped(center, "RunLog", logger, [this](const JobSkipped& n) { onJobSkipped(n); }),
       _failed(center, "RunLog", logger, [this](const JobFailed& n) { onJobFailed(n); }),
+      _massHangBegan(center, "RunLog", logger, [this](const MassHangBegan& n) { onMassHangBegan(n); }),
+      _massHangEnded(center, "RunLog", logger, [this](const MassHangEnded& n) { onMassHangEnded(n); }),
       _finished(center, "RunLog", logger, [this](const RunFinished& n) { onRunFinished(n); })
 {}
 
@@ -76,7 +81,30 @@ void RunLog::onJobFailed(const JobFailed& notification)
     line.add("job_id", job.jobId).add("error", job.error);
     if (!job.sqlState.empty())
         line.add("sqlstate", job.sqlState);
-    _logger.error(line.text());
+    if (notification.isKnown)
+        _logger.debug(line.text());
+    else
+        _logger.error(line.text());
+}
+
+void RunLog::onMassHangBegan(const MassHangBegan& notification)
+{
+    _logger.warning(LogLine("mass hang, no job is terminated for now")
+                        .add("hung", notification.hung)
+                        .add("running", notification.running)
+                        .add("hold_s", notification.hold.count())
+                        .add("advice", "something upstream of the jobs is probably down, such as the Coder "
+                                       "server or its way to the database; jobs that do not report within "
+                                       "the hold are terminated")
+                        .text());
+}
+
+void RunLog::onMassHangEnded(const MassHangEnded& notification)
+{
+    _logger.information(LogLine("mass hang over, hung jobs are terminated again")
+                            .add("hung", notification.hung)
+                            .add("running", notification.running)
+                            .text());
 }
 
 void RunLog::onRunFinished(const RunFinished& notification)
@@ -92,13 +120,10 @@ void RunLog::onRunFinished(const RunFinished& notification)
 
 void RunLog::onRunFailed(const RunError& error, std::chrono::milliseconds duration)
 {
-    const bool isKnown = _outage && _outage->error.cause == error.cause;
-    if (_outage) {
-        _outage->error = error;
-        ++_outage->runs;
-    } else {
-        _outage = Outage{error, std::chrono::steady_clock::now()};
-    }
+    if (!_outage)
+        _outage.emplace();
+    ++_outage->runs;
+    const bool isNew = _outage->causes.size() < mostCauses && _outage->causes.insert(error.cause).second;
 
     LogLine line("run failed");
     line.add("error", error.cause);
@@ -107,10 +132,10 @@ void RunLog::onRunFailed(const RunError& error, std::chrono::milliseconds durati
     if (!error.advice.empty())
         line.add("advice", error.advice);
     line.add("duration_ms", duration.count());
-    if (isKnown)
-        _logger.debug(line.text());
-    else
+    if (isNew)
         _logger.warning(line.text());
+    else
+        _logger.debug(line.text());
 }
 
 void RunLog::onRunSucceeded(const RunStatistics& statistics)
@@ -132,7 +157,7 @@ void RunLog::onRunSucceeded(const RunStatistics& statistics)
                              .add("ineligible", statistics.ineligible)
                              .add("failed", statistics.failed)
                              .add("duration_ms", statistics.duration.count());
-    if (statistics.hung == 0)
+    if (statistics.hung == 0 || statistics.held)
         _logger.debug(line.text());
     else
         _logger.information(line.text());

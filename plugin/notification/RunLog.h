@@ -8,13 +8,16 @@
 
 #include <chrono>
 #include <optional>
+#include <set>
+#include <string>
 
 namespace HangDetection {
 
 class RunLog
 /// The observer that writes the log: one line for each job that was terminated or
 /// failed, one for each run. A run that did nothing is told at debug level only, and
-/// so is a run that fails for the same reason as the one before.
+/// so is what was told before: a run that fails for a reason that was given since the
+/// last good run, a job that fails as it did within the last hour.
 ///
 /// Lives and is notified in the thread that runs the detector.
 {
@@ -25,14 +28,17 @@ private:
     struct Outage
     /// A sequence of runs that failed.
     {
-        RunError error;
-        std::chrono::steady_clock::time_point since;
-        int runs = 1;
+        std::chrono::steady_clock::time_point since = std::chrono::steady_clock::now();
+        int runs = 0;
+        std::set<std::string> causes;
+        /// Those that were warned of.
     };
 
     void onJobTerminated(const JobTerminated& notification);
     void onJobSkipped(const JobSkipped& notification);
     void onJobFailed(const JobFailed& notification);
+    void onMassHangBegan(const MassHangBegan& notification);
+    void onMassHangEnded(const MassHangEnded& notification);
     void onRunFinished(const RunFinished& notification);
     void onRunFailed(const RunError& error, std::chrono::milliseconds duration);
     void onRunSucceeded(const RunStatistics& statistics);
@@ -42,6 +48,8 @@ private:
     Subscription<JobTerminated> _terminated;
     Subscription<JobSkipped> _skipped;
     Subscription<JobFailed> _failed;
+    Subscription<MassHangBegan> _massHangBegan;
+    Subscription<MassHangEnded> _massHangEnded;
     Subscription<RunFinished> _finished;
 };
 

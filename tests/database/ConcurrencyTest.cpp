@@ -249,6 +249,7 @@ class ConcurrencyTest : public DatabaseFixture
     {
         constexpr int jobCount = 200;
         settings().maxJobsPerRun = jobCount;
+        settings().massHangRatio = 0;
         const std::vector<std::string> jobs = addHungJobs(jobCount);
         Sim::NotificationListener listener(connectionString());
         for (const std::string& job : jobs)

@@ -15,6 +15,8 @@ class JobErrorTest : public DatabaseFixture
     CPPUNIT_TEST(undoesEverythingWhenTheBuildCannotBeWritten);
     CPPUNIT_TEST(undoesEverythingWhenTheLogCannotBeWritten);
     CPPUNIT_TEST(triesAFailedJobAgainInTheNextRun);
+    CPPUNIT_TEST(givesThePlacesOfARunToTheOthersFirst);
+    CPPUNIT_TEST(givesAFailedJobThePlacesThatAreLeft);
     CPPUNIT_TEST(runsInTimeAfterAFailedJob);
     CPPUNIT_TEST_SUITE_END();
 
@@ -122,6 +124,34 @@ class JobErrorTest : public DatabaseFixture
         // One bad job must not make the detector run more often than everybody expects.
         refuse(addHungJob());
         CPPUNIT_ASSERT(!detector().pauseAfter(run()));
+    }
+
+    void givesThePlacesOfARunToTheOthersFirst()
+    {
+        settings().maxJobsPerRun = 2;
+        const std::string bad = database().addJob({.type = "workspace_build"});
+        const std::string worse = addHungJob();
+        refuse(worse);
+        run();
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, posted().failed.size());
+        addHungJobs(14);
+        for (int i = 0; i < 7; ++i)
+            CPPUNIT_ASSERT_EQUAL(std::size_t{2}, run().terminated.size());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, posted().failed.size());
+        CPPUNIT_ASSERT(!isCompleted(bad));
+        CPPUNIT_ASSERT(!isCompleted(worse));
+    }
+
+    void givesAFailedJobThePlacesThatAreLeft()
+    {
+        settings().maxJobsPerRun = 2;
+        const std::string job = database().addJob({.type = "workspace_build"});
+        run();
+        database().addBuild({.jobId = job});
+        const std::string other = addHungJob();
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, run().terminated.size());
+        CPPUNIT_ASSERT(isCompleted(job));
+        CPPUNIT_ASSERT(isCompleted(other));
     }
 
     void refuseWriting(const std::string& table)

@@ -48,7 +48,7 @@ class ShutdownTest : public SlurmFixture
     {
         addManyHungJobs();
         makeTerminationsSlow();
-        cluster().writeSettings(settings() + "MaxJobsPerRun=2\n");
+        cluster().writeSettings(settings() + "MaxJobsPerRun=2\nMassHangRatio=0\n");
         for (int round = 0; round < 5; ++round) {
             cluster().startController();
             cluster().waitForLog("run finished terminated=2");

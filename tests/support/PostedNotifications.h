@@ -6,6 +6,7 @@
 #include <Poco/Logger.h>
 #include <Poco/NotificationCenter.h>
 
+#include <string>
 #include <vector>
 
 namespace HangDetection::Test {
@@ -22,6 +23,13 @@ public:
                    [this](const JobSkipped& n) { skipped.push_back(n.job); }),
           _failed(center, "PostedNotifications", Poco::Logger::root(),
                   [this](const JobFailed& n) { failed.push_back(n.job); }),
+          _massHangBegan(center, "PostedNotifications", Poco::Logger::root(),
+                         [this](const MassHangBegan& n) {
+                             massHangBegan.push_back(countsOf(n) + " for " + std::to_string(n.hold.count()) +
+                                                     " s");
+                         }),
+          _massHangEnded(center, "PostedNotifications", Poco::Logger::root(),
+                         [this](const MassHangEnded& n) { massHangEnded.push_back(countsOf(n)); }),
           _finished(center, "PostedNotifications", Poco::Logger::root(),
                     [this](const RunFinished& n) { finished.push_back(n.statistics); })
     {}
@@ -29,12 +37,24 @@ public:
     std::vector<Termination> terminated;
     std::vector<Termination> skipped;
     std::vector<Termination> failed;
+    std::vector<std::string> massHangBegan;
+    /// As "hung of running for seconds s".
+    std::vector<std::string> massHangEnded;
+    /// As "hung of running".
     std::vector<RunStatistics> finished;
 
 private:
+    template <typename N>
+    static std::string countsOf(const N& notification)
+    {
+        return std::to_string(notification.hung) + " of " + std::to_string(notification.running);
+    }
+
     Subscription<JobTerminated> _terminated;
     Subscription<JobSkipped> _skipped;
     Subscription<JobFailed> _failed;
+    Subscription<MassHangBegan> _massHangBegan;
+    Subscription<MassHangEnded> _massHangEnded;
     Subscription<RunFinished> _finished;
 };
 

@@ -5,6 +5,7 @@
 #include <Poco/NotificationCenter.h>
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <algorithm>
 #include <string>
 
 namespace HangDetection::Test {
@@ -18,10 +19,15 @@ class RunLogTest : public CppUnit::TestFixture
     CPPUNIT_TEST(leavesOutTheWorkspaceOfAJobWithoutOne);
     CPPUNIT_TEST(notesSkippedJobsAtDebugLevel);
     CPPUNIT_TEST(reportsAJobThatFailed);
+    CPPUNIT_TEST(reportsAKnownErrorOfAJobAtDebugLevel);
+    CPPUNIT_TEST(warnsOfAMassHangAndSaysWhenItIsOver);
+    CPPUNIT_TEST(writesHeldRunsAtDebugLevel);
     CPPUNIT_TEST(writesALineForARunThatDidSomething);
     CPPUNIT_TEST(writesIdleRunsAtDebugLevel);
     CPPUNIT_TEST(warnsOnceOfAnOutageAndSaysWhenItIsOver);
     CPPUNIT_TEST(warnsAgainWhenTheCauseChanges);
+    CPPUNIT_TEST(warnsOnceOfEachCauseOfAnOutage);
+    CPPUNIT_TEST(warnsOfFiveCausesOfAnOutageAtMost);
     CPPUNIT_TEST(doesNotWarnOfAStop);
     CPPUNIT_TEST_SUITE_END();
 
@@ -95,11 +101,39 @@ class RunLogTest : public CppUnit::TestFixture
         job.jobId = "1";
         job.error = "no\nway";
         job.sqlState = "P0001";
-        _center.postNotification(new JobFailed(job));
+        _center.postNotification(new JobFailed(job, false));
         assertLogged(R"(error: job not terminated job_id=1 error="no\nway" sqlstate=P0001)");
         job.sqlState.clear();
-        _center.postNotification(new JobFailed(job));
+        _center.postNotification(new JobFailed(job, false));
         assertLogged(R"(error: job not terminated job_id=1 error="no\nway")");
+    }
+
+    void reportsAKnownErrorOfAJobAtDebugLevel()
+    {
+        Termination job;
+        job.jobId = "1";
+        job.error = "no way";
+        _center.postNotification(new JobFailed(job, true));
+        assertLogged(R"(debug: job not terminated job_id=1 error="no way")");
+    }
+
+    void warnsOfAMassHangAndSaysWhenItIsOver()
+    {
+        _center.postNotification(new MassHangBegan(30, 40, 300s));
+        CPPUNIT_ASSERT(_log.lines().back().starts_with(
+            "warning: mass hang, no job is terminated for now hung=30 running=40 hold_s=300 "
+            "advice=\"something upstream"));
+        _center.postNotification(new MassHangEnded(3, 40));
+        assertLogged("information: mass hang over, hung jobs are terminated again hung=3 running=40");
+    }
+
+    void writesHeldRunsAtDebugLevel()
+    {
+        RunStatistics statistics;
+        statistics.hung = 30;
+        statistics.held = true;
+        finish(statistics);
+        assertLogged("debug: run finished terminated=0 hung=30 locked=0 ineligible=0 failed=0 duration_ms=0");
     }
 
     void writesALineForARunThatDidSomething()
@@ -148,6 +182,33 @@ class RunLogTest : public CppUnit::TestFixture
         assertLogged("warning: " + line);
         finish(failed("no such table"));
         assertLogged("debug: " + line);
+    }
+
+    void warnsOnceOfEachCauseOfAnOutage()
+    {
+        for (int i = 0; i < 3; ++i) {
+            finish(failed("server is down"));
+            finish(failed("no such table"));
+        }
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, warnings());
+        finish(RunStatistics{});
+        finish(failed("no such table"));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{3}, warnings());
+    }
+
+    void warnsOfFiveCausesOfAnOutageAtMost()
+    {
+        for (int i = 0; i < 20; ++i)
+            finish(failed("no answer from port " + std::to_string(i)));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{5}, warnings());
+    }
+
+    std::size_t warnings() const
+    {
+        const auto lines = _log.lines();
+        return static_cast<std::size_t>(
+            std::count_if(lines.begin(), lines.end(),
+                          [](const std::string& line) { return line.starts_with("warning: "); }));
     }
 
     void doesNotWarnOfAStop()

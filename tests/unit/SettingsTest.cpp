@@ -203,6 +203,13 @@ class SettingsTest : public CppUnit::TestFixture
             assertRefused(connection + ("MaxJobsPerRun=" + value) + "\n",
                           ":2: MaxJobsPerRun: '" + value +
                               "' is not allowed; allowed: a whole number from 1 to 10000");
+        for (const std::string value : {"-1", "100", "55%"})
+            assertRefused(connection + ("MassHangRatio=" + value) + "\n",
+                          ":2: MassHangRatio: '" + value +
+                              "' is not allowed; allowed: a whole number from 0 to 99");
+        assertRefused(connection + std::string("MassHangMinJobs=1000001\n"),
+                      ":2: MassHangMinJobs: '1000001' is not allowed; allowed: a whole number from 0 to "
+                      "1000000");
     }
 
     void refusesAnExitTimeoutThatIsNotShorter()
@@ -222,8 +229,7 @@ class SettingsTest : public CppUnit::TestFixture
     void refusesKeysWhoseFeatureIsNotThereYet()
     {
         for (const std::string setting :
-             {"PendingJobDuration=0", "DryRun=no", "MassHangRatio=55", "MassHangMinJobs=20",
-              "ReleaseAllocations=no", "MetricsFile=/tmp/metrics"}) {
+             {"PendingJobDuration=0", "DryRun=no", "ReleaseAllocations=no", "MetricsFile=/tmp/metrics"}) {
             const std::string key = setting.substr(0, setting.find('='));
             assertRefused(connection + setting + "\n",
                           ":2: " + key + ": is not available in this release; remove the line");
@@ -348,7 +354,9 @@ class SettingsTest : public CppUnit::TestFixture
         CPPUNIT_ASSERT(settings.hungJobExitTimeout == defaults.hungJobExitTimeout);
         CPPUNIT_ASSERT_EQUAL(defaults.maxJobsPerRun, settings.maxJobsPerRun);
         CPPUNIT_ASSERT(settings.runTimeout == defaults.runTimeout);
-        CPPUNIT_ASSERT_EQUAL(6, unavailable);
+        CPPUNIT_ASSERT_EQUAL(defaults.massHangRatio, settings.massHangRatio);
+        CPPUNIT_ASSERT_EQUAL(defaults.massHangMinJobs, settings.massHangMinJobs);
+        CPPUNIT_ASSERT_EQUAL(4, unavailable);
     }
 
     TemporaryDirectory _directory;

@@ -29,7 +29,7 @@ class SubscriptionTest : public CppUnit::TestFixture
         job.jobId = "skipped";
         _center.postNotification(new JobSkipped(job));
         job.jobId = "failed";
-        _center.postNotification(new JobFailed(job));
+        _center.postNotification(new JobFailed(job, false));
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, heard.size());
         CPPUNIT_ASSERT_EQUAL(std::string("failed"), heard[0]);
     }

@@ -1,0 +1,103 @@
+#include "detection/FailedJobs.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <string>
+#include <vector>
+
+namespace HangDetection::Test {
+
+using namespace std::chrono_literals;
+
+class FailedJobsTest : public CppUnit::TestFixture
+{
+    CPPUNIT_TEST_SUITE(FailedJobsTest);
+    CPPUNIT_TEST(reportsTheSameErrorOnceAnHour);
+    CPPUNIT_TEST(reportsAnotherJob);
+    CPPUNIT_TEST(reportsAnotherCause);
+    CPPUNIT_TEST(goesByTheTextWithoutSqlState);
+    CPPUNIT_TEST(knowsEachJobOnceForAnHour);
+    CPPUNIT_TEST(forgetsAJobThatIsWell);
+    CPPUNIT_TEST(remembersTheLastThousandErrors);
+    CPPUNIT_TEST_SUITE_END();
+
+    bool add(const JobId& job, const std::string& sqlState, const std::string& error,
+             std::chrono::milliseconds after)
+    {
+        Termination failed;
+        failed.jobId = job;
+        failed.sqlState = sqlState;
+        failed.error = error;
+        return _failedJobs.add(failed, _start + after);
+    }
+
+    void expectKnown(const std::vector<JobId>& jobs, std::chrono::milliseconds after)
+    {
+        CPPUNIT_ASSERT(jobs == _failedJobs.known(_start + after));
+    }
+
+    void reportsTheSameErrorOnceAnHour()
+    {
+        CPPUNIT_ASSERT(add("1", "P0001", "refused at 10:00", 0s));
+        CPPUNIT_ASSERT(!add("1", "P0001", "refused at 10:01", 1min));
+        CPPUNIT_ASSERT(!add("1", "P0001", "refused at 10:59", 1h - 1ms));
+        CPPUNIT_ASSERT(add("1", "P0001", "refused at 11:00", 1h));
+        CPPUNIT_ASSERT(!add("1", "P0001", "refused at 11:59", 2h - 1ms));
+    }
+
+    void reportsAnotherJob()
+    {
+        CPPUNIT_ASSERT(add("1", "P0001", "refused", 0s));
+        CPPUNIT_ASSERT(add("2", "P0001", "refused", 0s));
+    }
+
+    void reportsAnotherCause()
+    {
+        CPPUNIT_ASSERT(add("1", "P0001", "refused", 0s));
+        CPPUNIT_ASSERT(add("1", "23505", "duplicate", 1min));
+        CPPUNIT_ASSERT(!add("1", "P0001", "refused", 2min));
+    }
+
+    void goesByTheTextWithoutSqlState()
+    {
+        CPPUNIT_ASSERT(add("1", "", "no build", 0s));
+        CPPUNIT_ASSERT(!add("1", "", "no build", 1min));
+        CPPUNIT_ASSERT(add("1", "", "something else", 1min));
+    }
+
+    void knowsEachJobOnceForAnHour()
+    {
+        add("1", "P0001", "refused", 0s);
+        add("1", "23505", "duplicate", 1min);
+        add("2", "P0001", "refused", 1min);
+        expectKnown({"1", "2"}, 2min);
+        expectKnown({"1", "2"}, 61min - 1ms);
+        expectKnown({}, 61min);
+    }
+
+    void forgetsAJobThatIsWell()
+    {
+        add("1", "P0001", "refused", 0s);
+        add("1", "23505", "duplicate", 0s);
+        add("2", "P0001", "refused", 0s);
+        _failedJobs.remove("1");
+        expectKnown({"2"}, 1s);
+        CPPUNIT_ASSERT(add("1", "P0001", "refused", 1s));
+    }
+
+    void remembersTheLastThousandErrors()
+    {
+        for (int i = 0; i <= 1000; ++i)
+            add(std::to_string(i), "P0001", "refused", std::chrono::milliseconds(i));
+        CPPUNIT_ASSERT_EQUAL(FailedJobs::most, _failedJobs.known(_start + 2s).size());
+        CPPUNIT_ASSERT(!add("1", "P0001", "refused", 2s));
+        CPPUNIT_ASSERT(add("0", "P0001", "refused", 2s));
+    }
+
+    const FailedJobs::Clock::time_point _start = FailedJobs::Clock::now();
+    FailedJobs _failedJobs;
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(FailedJobsTest);
+
+} // namespace HangDetection::Test
