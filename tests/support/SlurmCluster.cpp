@@ -1,6 +1,7 @@
 #include "SlurmCluster.h"
 
 #include "Eventually.h"
+#include "FreePort.h"
 
 #include <Poco/Environment.h>
 #include <Poco/String.h>
@@ -10,13 +11,11 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
-#include <netinet/in.h>
 #include <pwd.h>
 #include <random>
 #include <set>
 #include <sstream>
 #include <stdexcept>
-#include <sys/socket.h>
 #include <unistd.h>
 
 namespace HangDetection::Test {
@@ -50,31 +49,6 @@ std::string shortHostName()
 {
     const std::string name = Poco::Environment::nodeName();
     return name.substr(0, name.find('.'));
-}
-
-bool isFree(std::uint16_t port)
-{
-    const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(port);
-    const int refused = bind(listener, reinterpret_cast<const sockaddr*>(&address), sizeof address);
-    close(listener);
-    return refused == 0;
-}
-
-std::string freePort(std::uint16_t from, std::uint16_t to)
-/// From a range below those that the kernel gives to clients, so that none of them
-/// takes it before the daemon does.
-{
-    std::random_device random;
-    std::uniform_int_distribution<int> any(from, to);
-    for (int attempt = 0; attempt < 1000; ++attempt) {
-        const auto port = static_cast<std::uint16_t>(any(random));
-        if (isFree(port))
-            return std::to_string(port);
-    }
-    throw std::runtime_error("no free port between " + std::to_string(from) + " and " + std::to_string(to));
 }
 
 void writeFile(const fs::path& file, const std::string& text)

@@ -1,0 +1,116 @@
+#include "Command.h"
+#include "DatabaseFixture.h"
+#include "FreePort.h"
+#include "TemporaryDirectory.h"
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <unistd.h>
+
+namespace HangDetection::Test {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+class CertificateAuthority
+/// Signs certificates, in a directory of its own.
+{
+public:
+    CertificateAuthority()
+    {
+        Sim::mustRun({"openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj",
+                      "/CN=authority", "-keyout", path("ca.key"), "-out", certificate()});
+    }
+
+    std::string certificate() const { return path("ca.crt"); }
+
+    void signServer(const std::string& hostName, const fs::path& key, const fs::path& serverCertificate) const
+    /// Writes a new key and the certificate that belongs to it.
+    {
+        const std::string request = path("server.csr");
+        Sim::mustRun({"openssl", "req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=" + hostName,
+                      "-keyout", key, "-out", request});
+        Sim::mustRun({"openssl", "x509", "-req", "-in", request, "-CA", certificate(), "-CAkey",
+                      path("ca.key"), "-CAcreateserial", "-days", "2", "-out", serverCertificate});
+    }
+
+private:
+    std::string path(const char* name) const { return _directory.path() / name; }
+
+    const TemporaryDirectory _directory;
+};
+
+} // namespace
+
+class TlsTest : public DatabaseFixture
+/// A server in the network, whose certificate an authority of the site has signed.
+{
+    CPPUNIT_TEST_SUITE(TlsTest);
+    CPPUNIT_TEST(terminatesOverAVerifiedConnection);
+    CPPUNIT_TEST(refusesAServerThatAnotherAuthorityHasSigned);
+    CPPUNIT_TEST(refusesACertificateForAnotherHost);
+    CPPUNIT_TEST_SUITE_END();
+
+    void terminatesOverAVerifiedConnection()
+    {
+        serve("localhost");
+        connectTo("localhost", _authority);
+        const std::string job = _tlsDatabase->addJob();
+        CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
+        CPPUNIT_ASSERT_EQUAL(Text("true"),
+                             _tlsDatabase->value("SELECT ssl::text FROM pg_stat_ssl JOIN pg_stat_activity"
+                                                 " USING (pid) WHERE application_name = $1",
+                                                 "hang_detector"));
+    }
+
+    void refusesAServerThatAnotherAuthorityHasSigned()
+    {
+        serve("localhost");
+        const CertificateAuthority other;
+        connectTo("localhost", other);
+        expectError("certificate verify failed", "", "check Connection in hang_detector.conf");
+    }
+
+    void refusesACertificateForAnotherHost()
+    {
+        serve("db.example.org");
+        connectTo("localhost", _authority);
+        expectError("\"db.example.org\"", "", "check Connection in hang_detector.conf");
+    }
+
+    void serve(const std::string& hostName)
+    /// Starts a server with a certificate for that name, and a job database in it.
+    {
+        _server.createDatabase("coder");
+        const fs::path data = _server.directory() / "data";
+        _authority.signServer(hostName, data / "server.key", data / "server.crt");
+        fs::permissions(data / "server.key", fs::perms::owner_read | fs::perms::owner_write);
+        if (geteuid() == 0)
+            Sim::mustRun({"chown", "postgres", data / "server.key", data / "server.crt"});
+        std::ofstream(data / "postgresql.conf", std::ios::app)
+            << "listen_addresses = '127.0.0.1'\nport = " << _port << "\nssl = on\n";
+        std::ofstream(data / "pg_hba.conf") << "local all all trust\nhostssl all all 127.0.0.1/32 trust\n";
+        _server.stop();
+        _server.start();
+        _tlsDatabase.emplace(_server.connectionString("coder") + " port=" + _port);
+    }
+
+    void connectTo(const std::string& host, const CertificateAuthority& authority)
+    {
+        settings().connection = ConnectionString::parse(
+            "host=" + host + " hostaddr=127.0.0.1 port=" + _port +
+            " user=postgres password=geheim123 dbname=coder sslmode=verify-full sslrootcert=" +
+            authority.certificate());
+    }
+
+    const std::string _port = freePort(15000, 19999);
+    const CertificateAuthority _authority;
+    Sim::ThrowawayPostgres _server;
+    std::optional<Sim::JobDatabase> _tlsDatabase;
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(TlsTest);
+
+} // namespace HangDetection::Test
