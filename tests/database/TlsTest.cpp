@@ -18,10 +18,10 @@ class CertificateAuthority
 /// Signs certificates, in a directory of its own.
 {
 public:
-    CertificateAuthority()
+    explicit CertificateAuthority(const std::string& name)
     {
         Sim::mustRun({"openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj",
-                      "/CN=authority", "-keyout", path("ca.key"), "-out", certificate()});
+                      "/CN=" + name, "-keyout", path("ca.key"), "-out", certificate()});
     }
 
     std::string certificate() const { return path("ca.crt"); }
@@ -68,7 +68,7 @@ class TlsTest : public DatabaseFixture
     void refusesAServerThatAnotherAuthorityHasSigned()
     {
         serve("localhost");
-        const CertificateAuthority other;
+        const CertificateAuthority other("another authority");
         connectTo("localhost", other);
         expectError("certificate verify failed", "", "check Connection in hang_detector.conf");
     }
@@ -106,7 +106,7 @@ class TlsTest : public DatabaseFixture
     }
 
     const std::string _port = freePort(15000, 19999);
-    const CertificateAuthority _authority;
+    const CertificateAuthority _authority{"authority"};
     Sim::ThrowawayPostgres _server;
     std::optional<Sim::JobDatabase> _tlsDatabase;
 };
