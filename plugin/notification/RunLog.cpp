@@ -121,7 +121,7 @@ void RunLog::onRunFinished(const RunFinished& notification)
 void RunLog::onRunFailed(const RunError& error, std::chrono::milliseconds duration)
 {
     if (!_outage)
-        _outage.emplace();
+        _outage = Outage{std::chrono::steady_clock::now()};
     ++_outage->runs;
     const bool isNew = _outage->causes.size() < mostCauses && _outage->causes.insert(error.cause).second;
 

@@ -28,9 +28,9 @@ private:
     struct Outage
     /// A sequence of runs that failed.
     {
-        std::chrono::steady_clock::time_point since = std::chrono::steady_clock::now();
+        std::chrono::steady_clock::time_point since;
         int runs = 0;
-        std::set<std::string> causes;
+        std::set<std::string> causes = {};
         /// Those that were warned of.
     };
 
