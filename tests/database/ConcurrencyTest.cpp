@@ -351,11 +351,12 @@ class ConcurrencyTest : public DatabaseFixture
     /// For this, the function that takes the advisory lock is replaced by a slow one.
     {
         database().execute("CREATE SCHEMA slow");
+        database().execute("GRANT USAGE ON SCHEMA slow TO public");
         database().execute("CREATE FUNCTION slow.pg_try_advisory_xact_lock(lock_key bigint) RETURNS boolean"
                            " LANGUAGE plpgsql AS 'BEGIN PERFORM pg_advisory_xact_lock_shared(1);"
                            " RETURN pg_catalog.pg_try_advisory_xact_lock(lock_key); END'");
-        settings().connection =
-            ConnectionString::parse(connectionString() + " options='-c search_path=slow,pg_catalog,public'");
+        settings().connection = ConnectionString::parse(connectionString(detectorRole) +
+                                                        " options='-c search_path=slow,pg_catalog,public'");
         OpenTransaction gate(connectionString(), "SELECT pg_advisory_xact_lock(1)");
         auto running = std::async(std::launch::async, [this] { return run(); });
         awaitWaitingForLock();

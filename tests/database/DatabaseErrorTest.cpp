@@ -38,7 +38,8 @@ class DatabaseErrorTest : public DatabaseFixture
     void tellsThatThereIsNoSuchDatabase()
     {
         // The last dbname of a connection string counts.
-        settings().connection = ConnectionString::parse(connectionString() + " dbname=somebody_elses");
+        settings().connection =
+            ConnectionString::parse(connectionString(detectorRole) + " dbname=somebody_elses");
         expectError("database \"somebody_elses\" does not exist", "",
                     "check Connection in hang_detector.conf");
     }
@@ -193,6 +194,7 @@ class DatabaseErrorTest : public DatabaseFixture
         // them, as it counts on when a statement is undone.
         addHungJobs(10);
         database().execute("CREATE SEQUENCE statement_number");
+        database().execute("GRANT USAGE ON SEQUENCE statement_number TO public");
         database().execute(
             "CREATE FUNCTION end_third() RETURNS trigger LANGUAGE plpgsql AS"
             " 'BEGIN CASE nextval(''statement_number'') WHEN 1 THEN RAISE EXCEPTION ''refused'';"
@@ -232,7 +234,8 @@ class DatabaseErrorTest : public DatabaseFixture
     /// The detector takes them all the same.
     {
         database().execute("ALTER DATABASE " + databaseName() + " SET default_transaction_read_only = on");
-        settings().connection = ConnectionString::parse(connectionString() + " target_session_attrs=any");
+        settings().connection =
+            ConnectionString::parse(connectionString(detectorRole) + " target_session_attrs=any");
     }
 
     void requirePasswordOf(const std::string& role)

@@ -12,9 +12,6 @@ public:
     {
         DatabaseFixture::setUp();
         alterTables();
-        createRole("later_role");
-        grantTheLeastTo("later_role");
-        settings().connection = ConnectionString::parse(connectionString("later_role"));
     }
 
     CPPUNIT_TEST_SUITE(LaterSchemaTest);

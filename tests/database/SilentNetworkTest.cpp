@@ -138,7 +138,7 @@ public:
     void connectThroughProxy(const std::string& host)
     /// The last host of a connection string counts.
     {
-        settings().connection = ConnectionString::parse(connectionString() + host);
+        settings().connection = ConnectionString::parse(connectionString(detectorRole) + host);
     }
 
     void expectNoAnswer()

@@ -57,7 +57,8 @@ public:
     void connectTo(const std::string& hosts, const std::string& options = "")
     {
         // The last host of a connection string counts.
-        settings().connection = ConnectionString::parse(connectionString() + " host=" + hosts + options);
+        settings().connection =
+            ConnectionString::parse(connectionString(detectorRole) + " host=" + hosts + options);
     }
 
     void expectStandbyError(const std::string& cause, const std::string& sqlState)

@@ -1,5 +1,6 @@
 #include "DatabaseFixture.h"
 
+#include "Command.h"
 #include "Eventually.h"
 
 namespace HangDetection::Test {
@@ -14,7 +15,8 @@ void DatabaseFixture::setUp()
 {
     _testDatabase.emplace();
     _settings = Settings();
-    _settings.connection = ConnectionString::parse(connectionString());
+    applyRoleScript();
+    _settings.connection = ConnectionString::parse(connectionString(detectorRole));
     _notifications.emplace();
     _posted.emplace(*_notifications);
 }
@@ -40,14 +42,10 @@ void DatabaseFixture::createRole(const std::string& role)
     database().execute("CREATE ROLE " + role + " LOGIN");
 }
 
-void DatabaseFixture::grantTheLeastTo(const std::string& role)
+void DatabaseFixture::applyRoleScript(const std::string& role)
 {
-    database().execute("GRANT SELECT, UPDATE (updated_at, completed_at, error, error_code)"
-                       " ON provisioner_jobs TO " +
-                       role);
-    database().execute("GRANT SELECT, UPDATE (updated_at, provisioner_state) ON workspace_builds TO " + role);
-    database().execute("GRANT SELECT, INSERT ON provisioner_job_logs TO " + role);
-    database().execute("GRANT USAGE ON SEQUENCE provisioner_job_logs_id_seq TO " + role);
+    Sim::mustRun({server().binaries() / "psql", "--no-psqlrc", "--quiet", "--dbname", connectionString(),
+                  "--set=role=" + role, "--file", ROLE_SCRIPT});
 }
 
 std::vector<std::string> DatabaseFixture::addHungJobs(int count)

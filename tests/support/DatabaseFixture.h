@@ -23,7 +23,8 @@ using Text = std::optional<std::string>;
 /// A column as text; nothing when it is null.
 
 class DatabaseFixture : public CppUnit::TestFixture
-/// A fresh job database for each test, and a detector on it.
+/// A fresh job database for each test, and a detector on it, whose role may do no more
+/// than packaging/sql/role.sql allows.
 {
 public:
     void setUp() override;
@@ -40,8 +41,10 @@ protected:
     void createRole(const std::string& role);
     /// A new role that may log in, and nothing else.
 
-    void grantTheLeastTo(const std::string& role);
-    /// What README.md tells to grant to the detector's role.
+    void applyRoleScript(const std::string& role = detectorRole);
+    /// packaging/sql/role.sql, as an operator does who wants this role for the detector.
+
+    static constexpr const char* detectorRole = "hang_detector";
 
     Sim::JobDatabase& database() { return _testDatabase->session(); }
     /// The session of the test itself.

@@ -1,0 +1,53 @@
+-- Makes the role that the detector connects as, which may do what the detector does and
+-- nothing else. To be run with psql by the owner of Coder's tables or a superuser, as often
+-- as one likes: each time the role's privileges on these tables become exactly those below.
+--
+--     psql --dbname=coder --file=role.sql
+--     psql --dbname=coder --file=role.sql --set=role=another_name
+--
+-- The role has no password; \password hang_detector in psql gives it one.
+\set ON_ERROR_STOP on
+\if :{?role}
+\else
+    \set role hang_detector
+\endif
+
+BEGIN;
+
+SELECT NOT EXISTS (SELECT FROM pg_roles WHERE rolname = :'role') AS role_is_missing \gset
+\if :role_is_missing
+    CREATE ROLE :"role" LOGIN;
+\endif
+
+-- What an earlier version, or a hurried operator, may have granted.
+REVOKE ALL ON provisioner_jobs, provisioner_job_logs, workspace_builds FROM :"role";
+
+SELECT
+    relnamespace::regnamespace AS schema,
+    pg_get_serial_sequence('provisioner_job_logs', 'id') AS log_sequence
+FROM pg_class
+WHERE oid = 'provisioner_jobs'::regclass \gset
+
+GRANT CONNECT ON DATABASE :"DBNAME" TO :"role";
+GRANT USAGE ON SCHEMA :schema TO :"role";
+
+-- To find hung jobs, and to lock and fail them. A row lock takes the right to update.
+GRANT
+    SELECT (id, type, started_at, completed_at, updated_at),
+    UPDATE (completed_at, updated_at, error, error_code)
+    ON provisioner_jobs TO :"role";
+
+-- To read the stage and to append lines. The text of a log cannot be read.
+GRANT
+    SELECT (id, job_id, stage),
+    INSERT (job_id, created_at, source, level, stage, output)
+    ON provisioner_job_logs TO :"role";
+GRANT USAGE ON SEQUENCE :log_sequence TO :"role";
+
+-- To copy the state of the previous build.
+GRANT
+    SELECT (id, job_id, workspace_id, build_number, provisioner_state),
+    UPDATE (provisioner_state, updated_at)
+    ON workspace_builds TO :"role";
+
+COMMIT;

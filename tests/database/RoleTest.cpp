@@ -1,0 +1,115 @@
+#include "DatabaseFixture.h"
+
+#include <Poco/Exception.h>
+
+#include <sstream>
+#include <string>
+#include <vector>
+
+namespace HangDetection::Test {
+
+class RoleTest : public DatabaseFixture
+/// What the detector's role may do: what the detector does, and nothing else.
+{
+    CPPUNIT_TEST_SUITE(RoleTest);
+    CPPUNIT_TEST(needsEachOfItsPrivileges);
+    CPPUNIT_TEST(isDeniedAnythingElse);
+    CPPUNIT_TEST(losesWhatWasGrantedBeyondTheScript);
+    CPPUNIT_TEST_SUITE_END();
+
+    void needsEachOfItsPrivileges()
+    {
+        const std::string workspace = Sim::JobDatabase::newId();
+        addFinishedBuild(workspace, 1, "a state");
+        const std::string job = addHungBuild(workspace, 2);
+        const std::vector<std::string> privileges = privilegesOfTheRole();
+        CPPUNIT_ASSERT_EQUAL(std::size_t{26}, privileges.size());
+        for (const std::string& privilege : privileges) {
+            database().execute("REVOKE " + privilege + " FROM hang_detector");
+            const RunStatistics statistics = tryRun();
+            CPPUNIT_ASSERT_MESSAGE("not needed: " + privilege, statistics.error);
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(privilege, std::string("42501"), statistics.error->sqlState);
+            CPPUNIT_ASSERT_MESSAGE(privilege, !isCompleted(job));
+            database().execute("GRANT " + privilege + " TO hang_detector");
+        }
+        CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
+        CPPUNIT_ASSERT_EQUAL(BuildState::copied, posted().terminated.front().state);
+    }
+
+    void isDeniedAnythingElse()
+    {
+        const std::string job = addHungBuild(Sim::JobDatabase::newId(), 1, "a state");
+        database().addLog(job, "Planning");
+        Sim::JobDatabase detector(connectionString(detectorRole));
+        for (const char* const sql : {"DELETE FROM provisioner_jobs",
+                                      "DELETE FROM provisioner_job_logs",
+                                      "DELETE FROM workspace_builds",
+                                      "TRUNCATE provisioner_job_logs",
+                                      "SELECT input FROM provisioner_jobs",
+                                      "SELECT tags FROM provisioner_jobs",
+                                      "SELECT * FROM provisioner_jobs",
+                                      "SELECT output FROM provisioner_job_logs",
+                                      "UPDATE provisioner_jobs SET started_at = NULL",
+                                      "UPDATE provisioner_jobs SET input = '{}'",
+                                      "UPDATE provisioner_jobs SET worker_id = NULL",
+                                      "UPDATE provisioner_job_logs SET output = ''",
+                                      "UPDATE workspace_builds SET transition = 'delete'",
+                                      "INSERT INTO provisioner_job_logs (id) VALUES (1)",
+                                      "INSERT INTO provisioner_jobs (id) VALUES (gen_random_uuid())",
+                                      "INSERT INTO workspace_builds (id) VALUES (gen_random_uuid())",
+                                      "SELECT setval('provisioner_job_logs_id_seq', 1)",
+                                      "CREATE TABLE of_its_own (id int)",
+                                      "CREATE INDEX ON provisioner_jobs (id)",
+                                      "ALTER TABLE provisioner_jobs DISABLE TRIGGER ALL",
+                                      "CREATE ROLE another_one"})
+            expectDenied(detector, sql);
+    }
+
+    void losesWhatWasGrantedBeyondTheScript()
+    {
+        const std::vector<std::string> before = privilegesOfTheRole();
+        database().execute("GRANT ALL ON provisioner_jobs, workspace_builds TO hang_detector");
+        database().execute("GRANT SELECT (output) ON provisioner_job_logs TO hang_detector");
+        CPPUNIT_ASSERT(before != privilegesOfTheRole());
+        applyRoleScript();
+        CPPUNIT_ASSERT_EQUAL(before, privilegesOfTheRole());
+        Sim::JobDatabase detector(connectionString(detectorRole));
+        expectDenied(detector, "DELETE FROM provisioner_jobs");
+    }
+
+    std::vector<std::string> privilegesOfTheRole()
+    /// On tables, columns and sequences, each as it stands in GRANT and REVOKE up to the role.
+    {
+        const Text all = database().value(
+            "SELECT string_agg(privilege, ';' ORDER BY privilege) FROM ("
+            "SELECT a.privilege_type || ' (' || c.attname || ') ON ' || c.attrelid::regclass AS privilege"
+            " FROM pg_attribute c, aclexplode(c.attacl) a WHERE a.grantee = $1::regrole"
+            " UNION ALL "
+            "SELECT a.privilege_type || ' ON ' || CASE r.relkind WHEN 'S' THEN 'SEQUENCE ' ELSE '' END"
+            " || r.oid::regclass FROM pg_class r, aclexplode(r.relacl) a WHERE a.grantee = $1::regrole)"
+            " AS privileges",
+            detectorRole);
+        std::vector<std::string> privileges;
+        std::istringstream list(all.value());
+        for (std::string privilege; std::getline(list, privilege, ';');)
+            privileges.push_back(privilege);
+        return privileges;
+    }
+
+    static void expectDenied(Sim::JobDatabase& session, const std::string& sql)
+    {
+        try {
+            session.execute(sql);
+        } catch (const Poco::Exception& exception) {
+            const std::string text = exception.displayText();
+            CPPUNIT_ASSERT_MESSAGE(text, text.find("permission denied") != std::string::npos ||
+                                             text.find("must be owner") != std::string::npos);
+            return;
+        }
+        CPPUNIT_FAIL("not denied: " + sql);
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(RoleTest);
+
+} // namespace HangDetection::Test
