@@ -197,7 +197,7 @@ public:
     }
 
     /// A part of the statement that finds hung jobs.
-    static constexpr const char* search = "ORDER BY random()";
+    static constexpr const char* search = "AS is_hung";
 
     std::optional<StallingProxy> _proxy;
 };
