@@ -1,18 +1,20 @@
 #include "Lifecycle.h"
 
-#include "Service.h"
 #include "SlurmLogChannel.h"
 #include "data/Connection.h"
+#include "detection/Service.h"
 
 #include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
+#include <filesystem>
 #include <memory>
 #include <mutex>
 #include <new>
 #include <sys/types.h>
 #include <unistd.h>
+#include <utility>
 #include <vector>
 
 namespace HangDetection {
@@ -60,8 +62,9 @@ void stopAtExit() noexcept
 
 } // namespace
 
-void startDetector(const Settings& settings)
+void startDetector(const std::filesystem::path& settingsFile)
 {
+    auto started = std::make_unique<Service>(settingsFile, slurmLogger());
     prepareDatabaseLibraries();
     if (services == nullptr)
         services = std::make_unique<Services>().release();
@@ -73,9 +76,9 @@ void startDetector(const Settings& settings)
     const std::lock_guard lock(known.mutex);
     std::erase_if(known.all,
                   [](const auto& service) { return service->waitUntilEnded(std::chrono::milliseconds(0)); });
-    // Before the first line of the thread that starts now.
     slurmLogger().information("started");
-    known.all.push_back(std::make_unique<Service>(settings, slurmLogger()));
+    started->start();
+    known.all.push_back(std::move(started));
 }
 
 void stopDetector()

@@ -1,13 +1,13 @@
 #pragma once
 
+#include <filesystem>
+
 namespace HangDetection {
 
-struct Settings;
-
-void startDetector(const Settings& settings);
+void startDetector(const std::filesystem::path& settingsFile);
 /// Starts the detector of this process, and makes sure that exit() stops it before
-/// the libraries that its thread uses are taken down. Throws std::system_error when
-/// no thread can be had.
+/// the libraries that its thread uses are taken down. Throws SettingsError, and
+/// std::system_error when no thread can be had.
 
 void stopDetector();
 /// Tells the detector to stop, if there is one, and returns at once: slurmctld calls

@@ -6,7 +6,6 @@
 // list changes; an ordinary shutdown is an exit() while the detector's thread runs.
 
 #include "Lifecycle.h"
-#include "Settings.h"
 #include "SettingsFile.h"
 #include "SlurmConf.h"
 #include "SlurmLogChannel.h"
@@ -46,7 +45,7 @@ void start()
 {
     // init may come again without fini when an earlier load failed.
     stopDetector();
-    startDetector(Settings::read(SlurmConf::read(SlurmConf::location()).settingsFile()));
+    startDetector(SlurmConf::read(SlurmConf::location()).settingsFile());
 }
 
 } // namespace

@@ -1,11 +1,11 @@
 #pragma once
 
-#include "Settings.h"
-#include "detection/PeriodicTask.h"
+#include "PeriodicTask.h"
 
 #include <Poco/Logger.h>
 
 #include <chrono>
+#include <filesystem>
 
 namespace HangDetection {
 
@@ -15,8 +15,11 @@ class Service
 /// while a run is still busy, and nothing waits for it.
 {
 public:
-    Service(const Settings& settings, Poco::Logger& logger);
-    /// Starts the first run at once, in the detector's own thread. Throws
+    Service(const std::filesystem::path& settingsFile, Poco::Logger& logger);
+    /// Reads hang_detector.conf, and starts nothing yet. Throws SettingsError.
+
+    void start() { _task.start(); }
+    /// Starts the first run at once, in the detector's own thread. Call it once. Throws
     /// std::system_error when no thread can be had.
 
     void stop() noexcept { _task.stop(); }
