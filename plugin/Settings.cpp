@@ -50,6 +50,8 @@ struct Key
 {
     const char* name;
     void (*apply)(Settings&, const SettingsFile&, const SettingsEntry&);
+    std::string (*text)(const Settings&);
+    /// Null for a key whose value is not told, or not available.
 };
 
 void refuseUnavailable(Settings&, const SettingsFile& file, const SettingsEntry& entry)
@@ -68,41 +70,49 @@ constexpr std::array<Key, 12> keys{{
          if (settings.connection.hasPassword() && file.readableByOthers())
              file.refuse(entry, "holds a password, but everybody can read the file; run chown root:slurm and "
                                 "chmod 0640 on it, or move the password to a passfile");
-     }},
+     },
+     nullptr},
     {"Interval",
      [](Settings& settings, const SettingsFile& file, const SettingsEntry& entry) {
          settings.interval = durationWithin(file, entry, seconds(1), seconds(3600));
-     }},
+     },
+     [](const Settings& settings) { return formatDuration(settings.interval); }},
     {"HungJobDuration",
      // Workers report every few seconds; below a minute an ordinary pause would pass for a hang.
      [](Settings& settings, const SettingsFile& file, const SettingsEntry& entry) {
          settings.hungJobDuration = durationWithin(file, entry, seconds(60), seconds(7 * 24 * 3600));
-     }},
+     },
+     [](const Settings& settings) { return formatDuration(settings.hungJobDuration); }},
     {"HungJobExitTimeout",
      [](Settings& settings, const SettingsFile& file, const SettingsEntry& entry) {
          settings.hungJobExitTimeout = durationWithin(file, entry, seconds(1), seconds(7 * 24 * 3600));
-     }},
-    {"PendingJobDuration", refuseUnavailable},
+     },
+     [](const Settings& settings) { return formatDuration(settings.hungJobExitTimeout); }},
+    {"PendingJobDuration", refuseUnavailable, nullptr},
     {"MaxJobsPerRun",
      [](Settings& settings, const SettingsFile& file, const SettingsEntry& entry) {
          settings.maxJobsPerRun = numberWithin(file, entry, 1, 10000);
-     }},
+     },
+     [](const Settings& settings) { return std::to_string(settings.maxJobsPerRun); }},
     {"RunTimeout",
      [](Settings& settings, const SettingsFile& file, const SettingsEntry& entry) {
          settings.runTimeout = durationWithin(file, entry, seconds(1), seconds(3600));
-     }},
-    {"DryRun", refuseUnavailable},
+     },
+     [](const Settings& settings) { return formatDuration(settings.runTimeout); }},
+    {"DryRun", refuseUnavailable, nullptr},
     {"MassHangRatio",
      // Never more than all jobs are silent, so 100 would be a second way to write 0.
      [](Settings& settings, const SettingsFile& file, const SettingsEntry& entry) {
          settings.massHangRatio = numberWithin(file, entry, 0, 99);
-     }},
+     },
+     [](const Settings& settings) { return std::to_string(settings.massHangRatio); }},
     {"MassHangMinJobs",
      [](Settings& settings, const SettingsFile& file, const SettingsEntry& entry) {
          settings.massHangMinJobs = numberWithin(file, entry, 0, 1000000);
-     }},
-    {"ReleaseAllocations", refuseUnavailable},
-    {"MetricsFile", refuseUnavailable},
+     },
+     [](const Settings& settings) { return std::to_string(settings.massHangMinJobs); }},
+    {"ReleaseAllocations", refuseUnavailable, nullptr},
+    {"MetricsFile", refuseUnavailable, nullptr},
 }};
 
 const Key* findKey(const std::string& name)
@@ -162,6 +172,18 @@ Settings Settings::read(const std::filesystem::path& path)
         }
     }
     return settings;
+}
+
+std::vector<SettingChange> Settings::changesTo(const Settings& next) const
+{
+    std::vector<SettingChange> changes;
+    if (connection != next.connection)
+        changes.push_back({"Connection", "", ""});
+    for (const Key& key : keys) {
+        if (key.text != nullptr && key.text(*this) != key.text(next))
+            changes.push_back({key.name, key.text(*this), key.text(next)});
+    }
+    return changes;
 }
 
 } // namespace HangDetection

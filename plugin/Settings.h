@@ -4,8 +4,18 @@
 
 #include <chrono>
 #include <filesystem>
+#include <string>
+#include <vector>
 
 namespace HangDetection {
+
+struct SettingChange
+/// One setting of two versions of the file, as text.
+{
+    std::string key;
+    std::string before; /// empty for Connection, which is not told
+    std::string after;
+};
 
 struct Settings
 /// What hang_detector.conf says, complete and checked. The defaults are those of
@@ -35,6 +45,9 @@ struct Settings
     /// what is wrong and what is allowed: an unknown or doubled key, a value that
     /// is malformed or out of range, a key whose feature this release does not
     /// have, a missing Connection, a password in a file that everybody can read.
+
+    std::vector<SettingChange> changesTo(const Settings& next) const;
+    /// In the order of the README's table.
 };
 
 } // namespace HangDetection

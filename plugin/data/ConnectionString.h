@@ -28,6 +28,8 @@ class ConnectionString
 public:
     ConnectionString() = default;
 
+    bool operator==(const ConnectionString&) const = default;
+
     static ConnectionString parse(const std::string& text);
     /// Throws ConnectionStringError when libpq cannot read the text or the numbers in it, or
     /// when a part of a password seems to have become a host, port or database, whose

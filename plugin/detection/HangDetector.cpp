@@ -7,6 +7,7 @@
 #include <exception>
 #include <span>
 #include <string>
+#include <utility>
 
 namespace HangDetection {
 
@@ -18,28 +19,38 @@ using Clock = JobStore::Clock;
 /// and a server with default settings has room for some 6,000 locks in all.
 constexpr std::size_t batchSize = 500;
 
+MassHang::Limits limitsIn(const Settings& settings)
+{
+    return {settings.massHangRatio, settings.massHangMinJobs, settings.hungJobDuration};
+}
+
 } // namespace
 
 HangDetector::HangDetector(const Settings& settings, Poco::NotificationCenter& notifications)
-    : _threshold(settings.hungJobDuration),
-      _maxJobsPerRun(settings.maxJobsPerRun),
-      _runTimeout(settings.runTimeout),
-      _store(settings.connection, settings.runTimeout),
+    : _settings(settings),
+      _store(std::in_place, settings.connection, settings.runTimeout),
       _notifications(notifications),
-      _retryPause(settings.interval),
-      _massHang(settings.massHangRatio, settings.massHangMinJobs, settings.hungJobDuration)
+      _massHang(limitsIn(settings))
 {}
+
+void HangDetector::use(const Settings& settings)
+{
+    if (settings.connection != _settings.connection || settings.runTimeout != _settings.runTimeout)
+        _store.emplace(settings.connection, settings.runTimeout);
+    _massHang.setLimits(limitsIn(settings));
+    _settings = settings;
+}
 
 RunStatistics HangDetector::run(const std::stop_token& stop)
 {
     RunStatistics statistics;
     const auto start = Clock::now();
-    const auto deadline = start + _runTimeout;
+    const auto deadline = start + _settings.runTimeout;
 
     try {
-        const auto watch = _store.open(stop, deadline);
-        const HungJobs hung =
-            _store.findHungJobs(_threshold, _maxJobsPerRun, _failedJobs.known(Clock::now()));
+        const auto watch = _store->open(stop, deadline);
+        const HungJobs hung = _store->findHungJobs(_settings.hungJobDuration, _settings.maxJobsPerRun,
+                                                   _failedJobs.known(Clock::now()));
         statistics.hung = hung.total;
         statistics.held = isHeld(hung);
         std::span<const JobId> rest;
@@ -49,7 +60,8 @@ RunStatistics HangDetector::run(const std::stop_token& stop)
             if (stop.stop_requested())
                 throw RunStopped();
             const auto batch = rest.first(std::min(rest.size(), batchSize));
-            _store.terminate(batch, _threshold, [&](const Termination& job) { report(job, statistics); });
+            _store->terminate(batch, _settings.hungJobDuration,
+                              [&](const Termination& job) { report(job, statistics); });
             rest = rest.subspan(batch.size());
         }
     } catch (const RunStopped&) {
@@ -59,8 +71,8 @@ RunStatistics HangDetector::run(const std::stop_token& stop)
             statistics.stopped = true;
         else if (Clock::now() >= deadline)
             statistics.error =
-                RunError{"RunTimeout of " + formatDuration(_runTimeout) + " has passed", error.sqlState(),
-                         "raise RunTimeout, or find out what slows the database down"};
+                RunError{"RunTimeout of " + formatDuration(_settings.runTimeout) + " has passed",
+                         error.sqlState(), "raise RunTimeout, or find out what slows the database down"};
         else
             statistics.error = RunError{error.what(), error.sqlState(), error.advice()};
     } catch (const std::exception& exception) {
@@ -77,7 +89,7 @@ std::optional<std::chrono::milliseconds> HangDetector::pauseAfter(const RunStati
 {
     if (statistics.error) {
         _massHang.missedSearch();
-        return _retryPause.next();
+        return _retryPause.next(_settings.interval);
     }
     _retryPause.reset();
     const auto holdLeft = _massHang.holdLeft(Clock::now());
@@ -90,7 +102,8 @@ bool HangDetector::isHeld(const HungJobs& hung)
 {
     switch (_massHang.judge(hung.total, hung.running, Clock::now())) {
     case MassHang::Verdict::began:
-        _notifications.postNotification(new MassHangBegan(hung.total, hung.running, _threshold));
+        _notifications.postNotification(
+            new MassHangBegan(hung.total, hung.running, _settings.hungJobDuration));
         return true;
     case MassHang::Verdict::held:
         return true;
@@ -109,7 +122,7 @@ void HangDetector::report(const Termination& job, RunStatistics& statistics)
     case Outcome::terminated:
         statistics.terminated.push_back(job.jobId);
         _failedJobs.remove(job.jobId);
-        _notifications.postNotification(new JobTerminated(job, _threshold));
+        _notifications.postNotification(new JobTerminated(job, _settings.hungJobDuration));
         return;
     case Outcome::failed:
         ++statistics.failed;

@@ -29,6 +29,10 @@ public:
     /// One run. Ends early, with the cause in the statistics, when it is asked to
     /// stop, when RunTimeout has passed, or on an error that no job would escape.
 
+    void use(const Settings& settings);
+    /// From the next run on. What is known of a mass hang and of jobs that failed stays known,
+    /// and so does the connection, unless its settings are new.
+
     std::optional<std::chrono::milliseconds> pauseAfter(const RunStatistics& statistics);
     /// How soon a run has to be tried again because of how the last one ended;
     /// nothing when the next tick is soon enough.
@@ -37,10 +41,9 @@ private:
     bool isHeld(const HungJobs& hung);
     void report(const Termination& job, RunStatistics& statistics);
 
-    const std::chrono::seconds _threshold;
-    const int _maxJobsPerRun;
-    const std::chrono::seconds _runTimeout;
-    JobStore _store;
+    Settings _settings;
+    std::optional<JobStore> _store;
+    /// Made anew when its settings change; there always is one.
     Poco::NotificationCenter& _notifications;
     RetryPause _retryPause;
     MassHang _massHang;

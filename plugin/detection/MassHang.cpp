@@ -4,10 +4,6 @@
 
 namespace HangDetection {
 
-MassHang::MassHang(int ratio, int minJobs, Clock::duration hold)
-    : _ratio(ratio), _minJobs(minJobs), _hold(hold)
-{}
-
 MassHang::Verdict MassHang::judge(std::int64_t hung, std::int64_t running, Clock::time_point now)
 {
     if (_sighting && isNew(now))
@@ -15,13 +11,13 @@ MassHang::Verdict MassHang::judge(std::int64_t hung, std::int64_t running, Clock
     _lastSearch = now;
     _missedSearch = false;
 
-    if (_ratio > 0 && hung > _minJobs && hung * 100 > running * _ratio) {
+    if (_limits.ratio > 0 && hung > _limits.minJobs && hung * 100 > running * _limits.ratio) {
         if (!_sighting) {
             _sighting = Sighting{now};
             return Verdict::began;
         }
         _sighting->goneSince.reset();
-        _sighting->isHeld = now - _sighting->first < _hold;
+        _sighting->isHeld = now - _sighting->first < _limits.hold;
         if (_sighting->isHeld)
             return Verdict::held;
     } else if (_sighting) {
@@ -34,14 +30,15 @@ MassHang::Verdict MassHang::judge(std::int64_t hung, std::int64_t running, Clock
 
 std::optional<MassHang::Clock::duration> MassHang::holdLeft(Clock::time_point now) const
 {
-    return _sighting && _sighting->isHeld ? std::optional(_sighting->first + _hold - now) : std::nullopt;
+    return _sighting && _sighting->isHeld ? std::optional(_sighting->first + _limits.hold - now)
+                                          : std::nullopt;
 }
 
 bool MassHang::isNew(Clock::time_point now) const
 /// Whether a mass hang that is seen now is another one than the one that is known.
 {
-    return (_sighting->goneSince && now - *_sighting->goneSince >= _hold) ||
-           (_missedSearch && now - *_lastSearch >= _hold);
+    return (_sighting->goneSince && now - *_sighting->goneSince >= _limits.hold) ||
+           (_missedSearch && now - *_lastSearch >= _limits.hold);
 }
 
 } // namespace HangDetection

@@ -29,9 +29,19 @@ public:
         ended  /// the first time after a hold that there is none
     };
 
-    MassHang(int ratio, int minJobs, Clock::duration hold);
+    struct Limits
     /// There is a mass hang when more than `ratio` percent of the running jobs and more than
     /// `minJobs` jobs are silent; never when the ratio is 0.
+    {
+        int ratio;
+        int minJobs;
+        Clock::duration hold;
+    };
+
+    explicit MassHang(const Limits& limits) : _limits(limits) {}
+
+    void setLimits(const Limits& limits) { _limits = limits; }
+    /// A mass hang that is known stays so, with the time when it was seen first.
 
     Verdict judge(std::int64_t hung, std::int64_t running, Clock::time_point now);
     /// To be called once for each search, with what it found.
@@ -53,9 +63,7 @@ private:
 
     bool isNew(Clock::time_point now) const;
 
-    const int _ratio;
-    const int _minJobs;
-    const Clock::duration _hold;
+    Limits _limits;
     std::optional<Sighting> _sighting;
     std::optional<Clock::time_point> _lastSearch;
     bool _missedSearch = false;

@@ -34,7 +34,8 @@ struct PeriodicTask::State
         : interval(gridInterval), handler(std::move(runHandler)), logger(runLogger)
     {}
 
-    const Milliseconds interval;
+    Milliseconds interval;
+    /// Changed by the thread of the task only.
     Handler handler;
     Poco::Logger& logger;
     std::stop_source stop;
@@ -99,11 +100,12 @@ void PeriodicTask::loop(State& state)
         if (state.stop.stop_requested())
             return;
 
-        const auto soon = runOnce(state);
+        const Next next = runOnce(state);
+        state.interval = next.interval;
         const auto now = Clock::now();
         due = nextTick(start, state.interval, now);
-        if (soon)
-            due = std::min(due, now + *soon);
+        if (next.sooner)
+            due = std::min(due, now + *next.sooner);
     }
 }
 
@@ -124,7 +126,7 @@ void PeriodicTask::waitUntilDue(State& state, Clock::time_point due) noexcept
     } while (Clock::now() < due && !state.stop.stop_requested());
 }
 
-std::optional<PeriodicTask::Milliseconds> PeriodicTask::runOnce(State& state) noexcept
+PeriodicTask::Next PeriodicTask::runOnce(State& state) noexcept
 {
     try {
         try {
@@ -136,7 +138,7 @@ std::optional<PeriodicTask::Milliseconds> PeriodicTask::runOnce(State& state) no
         }
     } catch (...) { // NOLINT(bugprone-empty-catch): not even logging works; the next tick may do better
     }
-    return std::nullopt;
+    return {state.interval};
 }
 
 } // namespace HangDetection

@@ -24,12 +24,23 @@ public:
     using Clock = std::chrono::steady_clock;
     using Milliseconds = std::chrono::milliseconds;
 
-    using Handler = std::function<std::optional<Milliseconds>(std::stop_token)>;
-    /// One run. It is to return soon after stop is requested. What it returns asks
-    /// for a run earlier than the next tick, after that time; such a run does not
-    /// move the grid. An exception ends the run, is logged, and ends nothing else.
+    struct Next
+    /// When the run after this one is to come.
+    {
+        Milliseconds interval;
+        /// Of the grid from now on.
+        std::optional<Milliseconds> sooner = std::nullopt;
+        /// After this time, if that is earlier than the next tick. Such a run does not
+        /// move the grid.
+    };
+
+    using Handler = std::function<Next(std::stop_token)>;
+    /// One run. It is to return soon after stop is requested. An exception ends the
+    /// run, is logged, and ends nothing else: the grid stays as it was.
 
     PeriodicTask(Milliseconds interval, Handler handler, Poco::Logger& logger);
+    /// The interval is that of the grid until the first run has returned.
+
     ~PeriodicTask();
     /// Stops, without waiting for the thread.
 
@@ -53,7 +64,7 @@ private:
 
     static void loop(State& state);
     static void waitUntilDue(State& state, Clock::time_point due) noexcept;
-    static std::optional<Milliseconds> runOnce(State& state) noexcept;
+    static Next runOnce(State& state) noexcept;
 
     const std::shared_ptr<State> _state;
 };

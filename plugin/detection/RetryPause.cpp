@@ -2,11 +2,11 @@
 
 namespace HangDetection {
 
-RetryPause::RetryPause(Milliseconds interval) : _interval(interval), _random(std::random_device{}()) {}
+RetryPause::RetryPause() : _random(std::random_device{}()) {}
 
-std::optional<RetryPause::Milliseconds> RetryPause::next()
+std::optional<RetryPause::Milliseconds> RetryPause::next(Milliseconds interval)
 {
-    if (_pause >= _interval)
+    if (_pause >= interval)
         return std::nullopt;
     std::uniform_int_distribution<Milliseconds::rep> shortening(0, _pause.count() / 4);
     const Milliseconds pause = _pause - Milliseconds(shortening(_random));

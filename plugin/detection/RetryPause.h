@@ -15,11 +15,11 @@ class RetryPause
 public:
     using Milliseconds = std::chrono::milliseconds;
 
-    explicit RetryPause(Milliseconds interval);
-    /// The time between two runs that do not fail.
+    RetryPause();
 
-    std::optional<Milliseconds> next();
-    /// Nothing when the pause has grown to the interval.
+    std::optional<Milliseconds> next(Milliseconds interval);
+    /// Nothing when the pause has grown to the interval, the time between two runs that
+    /// do not fail.
 
     void reset() { _pause = first; }
     /// After a success: start with the shortest pause again.
@@ -27,7 +27,6 @@ public:
     static constexpr Milliseconds first{1000};
 
 private:
-    const Milliseconds _interval;
     Milliseconds _pause = first;
     std::minstd_rand _random;
 };

@@ -2,6 +2,9 @@
 
 #include "HangDetector.h"
 #include "Settings.h"
+#include "SettingsFile.h"
+#include "SettingsWatch.h"
+#include "notification/LogLine.h"
 #include "notification/RunLog.h"
 
 #include <Poco/NotificationCenter.h>
@@ -12,33 +15,67 @@ namespace HangDetection {
 
 namespace {
 
-struct Detection
-/// What the detector's thread owns: the detector, and who hears of its results.
+class Detection
+/// What the detector's thread owns: the settings, the detector, and who hears of its
+/// results.
 {
-    Detection(const Settings& settings, Poco::Logger& logger)
-        : log(notifications, logger), detector(settings, notifications)
+public:
+    Detection(const std::filesystem::path& settingsFile, Poco::Logger& logger)
+        : _logger(logger),
+          _watch(settingsFile),
+          _settings(_watch.read()),
+          _log(_notifications, logger),
+          _detector(_settings, _notifications)
     {}
 
-    Poco::NotificationCenter notifications;
-    RunLog log;
-    HangDetector detector;
+    const Settings& settings() const { return _settings; }
+
+    PeriodicTask::Next tick(const std::stop_token& stop)
+    {
+        followSettings();
+        const RunStatistics statistics = _detector.run(stop);
+        return {.interval = _settings.interval, .sooner = _detector.pauseAfter(statistics)};
+    }
+
+private:
+    void followSettings()
+    {
+        try {
+            const auto changed = _watch.readIfChanged();
+            if (!changed)
+                return;
+            LogLine line("settings read again");
+            for (const SettingChange& change : _settings.changesTo(*changed)) {
+                const bool isSecret = change.after.empty();
+                line.add(change.key, isSecret ? "changed" : change.before + " -> " + change.after);
+            }
+            _detector.use(*changed);
+            _settings = *changed;
+            _logger.information(line.text());
+        } catch (const SettingsError& error) {
+            _logger.error(std::string(error.what()) + "; the settings stay as they were");
+        }
+    }
+
+    Poco::Logger& _logger;
+    SettingsWatch _watch;
+    Settings _settings;
+    Poco::NotificationCenter _notifications;
+    RunLog _log;
+    HangDetector _detector;
 };
 
-PeriodicTask taskFor(const Settings& settings, Poco::Logger& logger)
+PeriodicTask taskFor(const std::filesystem::path& settingsFile, Poco::Logger& logger)
 {
-    const auto detection = std::make_shared<Detection>(settings, logger);
-    return {settings.interval,
-            [detection](const std::stop_token& stop) {
-                const RunStatistics statistics = detection->detector.run(stop);
-                return detection->detector.pauseAfter(statistics);
-            },
-            logger};
+    const auto detection = std::make_shared<Detection>(settingsFile, logger);
+    return {detection->settings().interval,
+            [detection](const std::stop_token& stop) { return detection->tick(stop); }, logger};
 }
 
 } // namespace
 
 Service::Service(const std::filesystem::path& settingsFile, Poco::Logger& logger)
-    : _task(taskFor(Settings::read(settingsFile), logger))
+    : _task(taskFor(settingsFile, logger))
 {}
 
 } // namespace HangDetection

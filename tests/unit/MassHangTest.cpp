@@ -27,6 +27,8 @@ class MassHangTest : public CppUnit::TestFixture
     CPPUNIT_TEST(isNewAfterTheDatabaseWasAwayForAWholeHold);
     CPPUNIT_TEST(isNotNewAfterTheDatabaseWasAwayForAMoment);
     CPPUNIT_TEST(tellsHowMuchOfTheHoldIsLeft);
+    CPPUNIT_TEST(isNotNewWithOtherLimits);
+    CPPUNIT_TEST(endsWhenItIsSwitchedOff);
     CPPUNIT_TEST_SUITE_END();
 
     static constexpr auto hold = 300s;
@@ -47,7 +49,7 @@ class MassHangTest : public CppUnit::TestFixture
     void holdsAboveBothLimits()
     {
         expect(Verdict::began, 21, 38, 0s); // 55.3 percent
-        MassHang other(55, 20, hold);
+        MassHang other({55, 20, hold});
         CPPUNIT_ASSERT(Verdict::began == other.judge(56, 100, _start));
     }
 
@@ -68,7 +70,7 @@ class MassHangTest : public CppUnit::TestFixture
 
     void neverHoldsWithRatioZero()
     {
-        MassHang off(0, 0, hold);
+        MassHang off({0, 0, hold});
         CPPUNIT_ASSERT(Verdict::none == off.judge(1000, 1000, _start));
         CPPUNIT_ASSERT(!off.holdLeft(_start));
     }
@@ -155,8 +157,29 @@ class MassHangTest : public CppUnit::TestFixture
         CPPUNIT_ASSERT(!_massHang.holdLeft(_start + hold));
     }
 
+    void isNotNewWithOtherLimits()
+    {
+        expectMassHang(Verdict::began, 0s);
+        _massHang.setLimits({50, 10, hold});
+        expectMassHang(Verdict::held, hold - 1ms);
+        _massHang.setLimits({50, 10, 2 * hold});
+        CPPUNIT_ASSERT(_massHang.holdLeft(_start + hold) == hold);
+        expectMassHang(Verdict::held, 2 * hold - 1ms);
+        expectMassHang(Verdict::ended, 2 * hold);
+        _massHang.setLimits({55, 20, hold});
+        expectMassHang(Verdict::none, 2 * hold);
+    }
+
+    void endsWhenItIsSwitchedOff()
+    {
+        expectMassHang(Verdict::began, 0s);
+        _massHang.setLimits({0, 20, hold});
+        expectMassHang(Verdict::ended, 1s);
+        expectMassHang(Verdict::none, 2s);
+    }
+
     const MassHang::Clock::time_point _start = MassHang::Clock::now();
-    MassHang _massHang{55, 20, hold};
+    MassHang _massHang{{55, 20, hold}};
 };
 
 CPPUNIT_TEST_SUITE_REGISTRATION(MassHangTest);

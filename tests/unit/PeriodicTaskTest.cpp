@@ -70,6 +70,7 @@ class PeriodicTaskTest : public CppUnit::TestFixture
     CPPUNIT_TEST(doesNotDriftByTheLengthOfItsRuns);
     CPPUNIT_TEST(runsEarlierWhenARunAsksForIt);
     CPPUNIT_TEST(doesNotRunLaterWhenARunAsksForIt);
+    CPPUNIT_TEST(takesTheIntervalThatARunAsksFor);
     CPPUNIT_TEST(stopsAtOnceWhileItWaits);
     CPPUNIT_TEST(tellsABusyRunToStop);
     CPPUNIT_TEST(mayBeStoppedTwiceAndBeforeItsStart);
@@ -84,11 +85,11 @@ class PeriodicTaskTest : public CppUnit::TestFixture
         return {interval, std::move(handler), _log.logger()};
     }
 
-    PeriodicTask::Handler counting()
+    PeriodicTask::Handler counting(Milliseconds interval)
     {
-        return [this](const std::stop_token&) -> std::optional<Milliseconds> {
+        return [this, interval](const std::stop_token&) -> PeriodicTask::Next {
             _runs.record();
-            return std::nullopt;
+            return {interval};
         };
     }
 
@@ -96,7 +97,7 @@ class PeriodicTaskTest : public CppUnit::TestFixture
 
     void runsRightAfterItsStart()
     {
-        PeriodicTask periodic = task(1h, counting());
+        PeriodicTask periodic = task(1h, counting(1h));
         periodic.start();
         _runs.waitFor(1);
         periodic.stop();
@@ -106,7 +107,7 @@ class PeriodicTaskTest : public CppUnit::TestFixture
 
     void runsAgainAfterEachInterval()
     {
-        PeriodicTask periodic = task(20ms, counting());
+        PeriodicTask periodic = task(20ms, counting(20ms));
         const auto start = Clock::now();
         periodic.start();
         const auto starts = _runs.waitFor(6);
@@ -121,14 +122,14 @@ class PeriodicTaskTest : public CppUnit::TestFixture
     {
         std::atomic<int> busy = 0;
         std::atomic<bool> hasOverlapped = false;
-        PeriodicTask periodic = task(100ms, [&](const std::stop_token&) -> std::optional<Milliseconds> {
+        PeriodicTask periodic = task(100ms, [&](const std::stop_token&) -> PeriodicTask::Next {
             if (++busy > 1)
                 hasOverlapped = true;
             _runs.record();
             if (_runs.count() == 1)
                 std::this_thread::sleep_for(350ms);
             --busy;
-            return std::nullopt;
+            return {100ms};
         });
         const auto start = Clock::now();
         periodic.start();
@@ -158,10 +159,10 @@ class PeriodicTaskTest : public CppUnit::TestFixture
 
     void doesNotDriftByTheLengthOfItsRuns()
     {
-        PeriodicTask periodic = task(100ms, [this](const std::stop_token&) -> std::optional<Milliseconds> {
+        PeriodicTask periodic = task(100ms, [this](const std::stop_token&) -> PeriodicTask::Next {
             _runs.record();
             std::this_thread::sleep_for(5ms);
-            return std::nullopt;
+            return {100ms};
         });
         periodic.start();
         const auto starts = _runs.waitFor(16);
@@ -177,9 +178,9 @@ class PeriodicTaskTest : public CppUnit::TestFixture
 
     void runsEarlierWhenARunAsksForIt()
     {
-        PeriodicTask periodic = task(1h, [this](const std::stop_token&) -> std::optional<Milliseconds> {
+        PeriodicTask periodic = task(1h, [this](const std::stop_token&) -> PeriodicTask::Next {
             _runs.record();
-            return 10ms;
+            return {.interval = 1h, .sooner = 10ms};
         });
         periodic.start();
         const auto starts = _runs.waitFor(3);
@@ -190,9 +191,9 @@ class PeriodicTaskTest : public CppUnit::TestFixture
 
     void doesNotRunLaterWhenARunAsksForIt()
     {
-        PeriodicTask periodic = task(10ms, [this](const std::stop_token&) -> std::optional<Milliseconds> {
+        PeriodicTask periodic = task(10ms, [this](const std::stop_token&) -> PeriodicTask::Next {
             _runs.record();
-            return 1h;
+            return {.interval = 10ms, .sooner = 1h};
         });
         periodic.start();
         _runs.waitFor(3);
@@ -200,11 +201,29 @@ class PeriodicTaskTest : public CppUnit::TestFixture
         assertEnds(periodic);
     }
 
+    void takesTheIntervalThatARunAsksFor()
+    {
+        PeriodicTask shorter = task(10ms, counting(1h));
+        shorter.start();
+        _runs.waitFor(1);
+        // Nothing tells that nothing happens; some of the old intervals have to do.
+        std::this_thread::sleep_for(200ms);
+        shorter.stop();
+        assertEnds(shorter);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, _runs.count());
+
+        PeriodicTask longer = task(1h, counting(10ms));
+        longer.start();
+        _runs.waitFor(4);
+        longer.stop();
+        assertEnds(longer);
+    }
+
     void stopsAtOnceWhileItWaits()
     {
         Clock::duration fastest = 1h;
         for (std::size_t i = 1; i <= 5; ++i) {
-            PeriodicTask periodic = task(1h, counting());
+            PeriodicTask periodic = task(1h, counting(1h));
             periodic.start();
             _runs.waitFor(i);
             const auto asked = Clock::now();
@@ -217,12 +236,12 @@ class PeriodicTaskTest : public CppUnit::TestFixture
 
     void tellsABusyRunToStop()
     {
-        PeriodicTask periodic = task(1h, [this](const std::stop_token& stop) -> std::optional<Milliseconds> {
+        PeriodicTask periodic = task(1h, [this](const std::stop_token& stop) -> PeriodicTask::Next {
             _runs.record();
             std::mutex mutex;
             std::unique_lock lock(mutex);
             std::condition_variable_any().wait(lock, stop, [] { return false; });
-            return std::nullopt;
+            return {1h};
         });
         periodic.start();
         _runs.waitFor(1);
@@ -233,7 +252,7 @@ class PeriodicTaskTest : public CppUnit::TestFixture
 
     void mayBeStoppedTwiceAndBeforeItsStart()
     {
-        PeriodicTask periodic = task(1ms, counting());
+        PeriodicTask periodic = task(1ms, counting(1ms));
         periodic.stop();
         periodic.stop();
         CPPUNIT_ASSERT(periodic.waitUntilEnded(0ms));
@@ -256,15 +275,14 @@ class PeriodicTaskTest : public CppUnit::TestFixture
 
         const auto shared = std::make_shared<Shared>();
         {
-            PeriodicTask periodic =
-                task(1h, [this, shared](const std::stop_token&) -> std::optional<Milliseconds> {
-                    _runs.record();
-                    std::unique_lock lock(shared->mutex);
-                    shared->changed.wait_for(lock, patience, [&] { return shared->isReleased; });
-                    shared->hasEnded = true;
-                    shared->changed.notify_all();
-                    return std::nullopt;
-                });
+            PeriodicTask periodic = task(1h, [this, shared](const std::stop_token&) -> PeriodicTask::Next {
+                _runs.record();
+                std::unique_lock lock(shared->mutex);
+                shared->changed.wait_for(lock, patience, [&] { return shared->isReleased; });
+                shared->hasEnded = true;
+                shared->changed.notify_all();
+                return {1h};
+            });
             periodic.start();
             _runs.waitFor(1);
         }
@@ -279,11 +297,10 @@ class PeriodicTaskTest : public CppUnit::TestFixture
     {
         const auto owned = std::make_shared<int>(0);
         const std::weak_ptr<int> observed = owned;
-        PeriodicTask periodic =
-            task(1h, [this, owned = owned](const std::stop_token&) -> std::optional<Milliseconds> {
-                _runs.record();
-                return std::nullopt;
-            });
+        PeriodicTask periodic = task(1h, [this, owned = owned](const std::stop_token&) -> PeriodicTask::Next {
+            _runs.record();
+            return {1h};
+        });
         periodic.start();
         _runs.waitFor(1);
         periodic.stop();
@@ -294,7 +311,7 @@ class PeriodicTaskTest : public CppUnit::TestFixture
     void goesOnAfterAnException()
     {
         std::atomic<int> number = 0;
-        PeriodicTask periodic = task(5ms, [&](const std::stop_token&) -> std::optional<Milliseconds> {
+        PeriodicTask periodic = task(5ms, [&](const std::stop_token&) -> PeriodicTask::Next {
             _runs.record();
             switch (number++) {
             case 0:
@@ -304,7 +321,7 @@ class PeriodicTaskTest : public CppUnit::TestFixture
             case 2:
                 throw 3; // NOLINT(hicpp-exception-baseclass): anything may be thrown
             default:
-                return std::nullopt;
+                return {5ms};
             }
         });
         periodic.start();
@@ -321,7 +338,7 @@ class PeriodicTaskTest : public CppUnit::TestFixture
     void blocksAllSignals()
     {
         std::atomic<int> unblocked = -1;
-        PeriodicTask periodic = task(1h, [&](const std::stop_token&) -> std::optional<Milliseconds> {
+        PeriodicTask periodic = task(1h, [&](const std::stop_token&) -> PeriodicTask::Next {
             sigset_t blocked;
             pthread_sigmask(SIG_SETMASK, nullptr, &blocked);
             unblocked = 0;
@@ -329,7 +346,7 @@ class PeriodicTaskTest : public CppUnit::TestFixture
                  {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGPIPE, SIGCHLD, SIGALRM})
                 unblocked += sigismember(&blocked, number) == 1 ? 0 : 1;
             _runs.record();
-            return std::nullopt;
+            return {1h};
         });
         periodic.start();
         _runs.waitFor(1);

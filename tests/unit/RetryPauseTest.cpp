@@ -12,6 +12,7 @@ class RetryPauseTest : public CppUnit::TestFixture
     CPPUNIT_TEST(doublesUntilTheNextRunComesAnyway);
     CPPUNIT_TEST(startsOverAfterASuccess);
     CPPUNIT_TEST(doesNotAddToShortIntervals);
+    CPPUNIT_TEST(endsAtAnIntervalThatHasBecomeShorter);
     CPPUNIT_TEST(isNotTheSameForAllDetectors);
     CPPUNIT_TEST_SUITE_END();
 
@@ -24,31 +25,40 @@ class RetryPauseTest : public CppUnit::TestFixture
 
     void doublesUntilTheNextRunComesAnyway()
     {
-        RetryPause pause(60s);
+        RetryPause pause;
         for (const auto expected : {1s, 2s, 4s, 8s, 16s, 32s})
-            assertAbout(expected, pause.next());
-        CPPUNIT_ASSERT(!pause.next());
-        CPPUNIT_ASSERT(!pause.next());
+            assertAbout(expected, pause.next(60s));
+        CPPUNIT_ASSERT(!pause.next(60s));
+        CPPUNIT_ASSERT(!pause.next(60s));
     }
 
     void startsOverAfterASuccess()
     {
-        RetryPause pause(60s);
-        pause.next();
-        pause.next();
+        RetryPause pause;
+        pause.next(60s);
+        pause.next(60s);
         pause.reset();
-        assertAbout(1s, pause.next());
+        assertAbout(1s, pause.next(60s));
     }
 
-    void doesNotAddToShortIntervals() { CPPUNIT_ASSERT(!RetryPause(1s).next()); }
+    void doesNotAddToShortIntervals() { CPPUNIT_ASSERT(!RetryPause().next(1s)); }
+
+    void endsAtAnIntervalThatHasBecomeShorter()
+    {
+        RetryPause pause;
+        assertAbout(1s, pause.next(60s));
+        assertAbout(2s, pause.next(3s));
+        CPPUNIT_ASSERT(!pause.next(3s));
+        assertAbout(4s, pause.next(60s));
+    }
 
     void isNotTheSameForAllDetectors()
     {
         // Twenty equal pauses of 250 possible lengths come about once in 10^45 times.
-        const auto first = RetryPause(60s).next();
+        const auto first = RetryPause().next(60s);
         bool isDifferent = false;
         for (int i = 0; i < 20; ++i)
-            isDifferent = isDifferent || RetryPause(60s).next() != first;
+            isDifferent = isDifferent || RetryPause().next(60s) != first;
         CPPUNIT_ASSERT(isDifferent);
     }
 };

@@ -9,6 +9,7 @@
 #include <sstream>
 #include <string>
 #include <sys/stat.h>
+#include <vector>
 
 namespace HangDetection::Test {
 
@@ -48,6 +49,8 @@ class SettingsTest : public CppUnit::TestFixture
     CPPUNIT_TEST(refusesADevice);
     CPPUNIT_TEST(refusesAFileThatIsFarTooLarge);
     CPPUNIT_TEST(theSampleFileShowsTheDefaults);
+    CPPUNIT_TEST(tellsWhatChangedButNotTheConnection);
+    CPPUNIT_TEST(tellsNothingOfAnotherSpelling);
     CPPUNIT_TEST_SUITE_END();
 
     static constexpr const char* connection = "Connection=dbname=coder\n";
@@ -357,6 +360,33 @@ class SettingsTest : public CppUnit::TestFixture
         CPPUNIT_ASSERT_EQUAL(defaults.massHangRatio, settings.massHangRatio);
         CPPUNIT_ASSERT_EQUAL(defaults.massHangMinJobs, settings.massHangMinJobs);
         CPPUNIT_ASSERT_EQUAL(4, unavailable);
+    }
+
+    static std::string textOf(const std::vector<SettingChange>& changes)
+    {
+        std::string text;
+        for (const SettingChange& change : changes)
+            text += change.key + '=' + change.before + "->" + change.after + ' ';
+        return text;
+    }
+
+    void tellsWhatChangedButNotTheConnection()
+    {
+        const Settings before = read("Connection=dbname=coder password=a\n");
+        const Settings after = read("Connection=dbname=coder password=b\nInterval=45\nHungJobDuration=2h\n"
+                                    "HungJobExitTimeout=90m\nMaxJobsPerRun=11\nRunTimeout=61\n"
+                                    "MassHangRatio=50\nMassHangMinJobs=21\n");
+        CPPUNIT_ASSERT_EQUAL(std::string("Connection=-> Interval=1m->45s HungJobDuration=5m->2h "
+                                         "HungJobExitTimeout=3m->90m MaxJobsPerRun=10->11 "
+                                         "RunTimeout=5m->61s MassHangRatio=55->50 MassHangMinJobs=20->21 "),
+                             textOf(before.changesTo(after)));
+    }
+
+    void tellsNothingOfAnotherSpelling()
+    {
+        const Settings before = read(connection);
+        const Settings after = read("# the same\nconnection = \"dbname='coder'\"\ninterval=60s\n");
+        CPPUNIT_ASSERT_EQUAL(std::string(), textOf(before.changesTo(after)));
     }
 
     TemporaryDirectory _directory;

@@ -1,0 +1,45 @@
+#include "SettingsWatch.h"
+
+#include <sys/stat.h>
+
+namespace HangDetection {
+
+namespace {
+
+using std::chrono::nanoseconds;
+using std::chrono::seconds;
+
+bool hasJustBeen(nanoseconds moment)
+/// A moment that is yet to come, by the clock of a file server, has not.
+{
+    const auto age = std::chrono::system_clock::now().time_since_epoch() - moment;
+    return age >= seconds(0) && age < seconds(1);
+}
+
+} // namespace
+
+Settings SettingsWatch::read()
+{
+    // Taken before, so that a change during the reading is one of the next call.
+    _lastRead = currentState();
+    return Settings::read(_file);
+}
+
+std::optional<Settings> SettingsWatch::readIfChanged()
+{
+    const State current = currentState();
+    if (current == _lastRead || hasJustBeen(current.changed))
+        return std::nullopt;
+    return read();
+}
+
+SettingsWatch::State SettingsWatch::currentState() const
+{
+    struct stat status = {};
+    if (stat(_file.c_str(), &status) != 0)
+        return {};
+    return {status.st_dev, status.st_ino, status.st_size,
+            seconds(status.st_ctim.tv_sec) + nanoseconds(status.st_ctim.tv_nsec)};
+}
+
+} // namespace HangDetection

@@ -1,0 +1,168 @@
+#include "Count.h"
+#include "DatabaseFixture.h"
+#include "Eventually.h"
+#include "RecordingLogger.h"
+#include "TemporaryDirectory.h"
+#include "detection/Service.h"
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+namespace HangDetection::Test {
+
+using namespace std::chrono_literals;
+
+class SettingsChangeTest : public DatabaseFixture
+/// hang_detector.conf is changed while the detector is at work.
+{
+public:
+    void tearDown() override
+    {
+        if (_service) {
+            _service->stop();
+            CPPUNIT_ASSERT(_service->waitUntilEnded(patience));
+        }
+        _service.reset();
+        DatabaseFixture::tearDown();
+    }
+
+    CPPUNIT_TEST_SUITE(SettingsChangeTest);
+    CPPUNIT_TEST(takesEffectAndSaysWhatChanged);
+    CPPUNIT_TEST(goesToAnotherDatabase);
+    CPPUNIT_TEST(refusesAWrongFileAndKeepsTheSettings);
+    CPPUNIT_TEST(goesOnWithoutTheFile);
+    CPPUNIT_TEST(saysThatAFileIsGoodAgain);
+    CPPUNIT_TEST(doesNotForgetAMassHang);
+    CPPUNIT_TEST_SUITE_END();
+
+    void takesEffectAndSaysWhatChanged()
+    {
+        start("HungJobDuration=1h\nMaxJobsPerRun=5\n");
+        const std::string job = database().addJob({.updatedAgo = "10 minutes"});
+        awaitRuns();
+        CPPUNIT_ASSERT(!isCompleted(job));
+
+        write("HungJobDuration=5m\nRunTimeout=7\nMaxJobsPerRun=5\n");
+        awaitLine("information: settings read again HungJobDuration=\"1h -> 5m\" RunTimeout=\"5m -> 7s\"");
+        awaitTerminated(job);
+        CPPUNIT_ASSERT(contains("threshold_s=300"));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, count(log(), "settings read again"));
+    }
+
+    void goesToAnotherDatabase()
+    {
+        const std::string other = databaseName() + "_2";
+        start("");
+        server().createDatabase(other);
+        Sim::JobDatabase otherDatabase(server().connectionString(other));
+        const std::string job = otherDatabase.addJob();
+        writeWithConnection(server().connectionString(other) + " password=geheim123", "");
+        awaitLine("information: settings read again Connection=changed");
+        CPPUNIT_ASSERT(eventually(patience, [&] {
+            return otherDatabase.isTrue(
+                "SELECT completed_at IS NOT NULL FROM provisioner_jobs WHERE id = $1::uuid", job);
+        }));
+        CPPUNIT_ASSERT_MESSAGE(log(), !contains("geheim123"));
+        // Its session at the first one is gone.
+        CPPUNIT_ASSERT(eventually(patience, [this] { return !backendOfDetector(); }));
+    }
+
+    void refusesAWrongFileAndKeepsTheSettings()
+    {
+        start("");
+        write("HungJobDuration=1h\nIntervall=5\n");
+        awaitLine("error: " + _file.string() + ":4: Intervall: is not a known key; allowed: Connection");
+        CPPUNIT_ASSERT(contains("; the settings stay as they were"));
+        awaitTerminated(addHungJob());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, count(log(), "Intervall"));
+    }
+
+    void goesOnWithoutTheFile()
+    {
+        start("");
+        std::filesystem::remove(_file);
+        awaitLine("error: " + _file.string() + ": cannot be read: No such file");
+        awaitTerminated(addHungJob());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, count(log(), "error: "));
+    }
+
+    void saysThatAFileIsGoodAgain()
+    {
+        start("");
+        write("Interval=soon\n");
+        awaitLine("error: " + _file.string() + ":3: Interval: is set twice, first in line 2");
+        write("");
+        awaitLine("information: settings read again");
+        CPPUNIT_ASSERT(!contains("->"));
+    }
+
+    void doesNotForgetAMassHang()
+    {
+        addHungJobs(30);
+        start("");
+        awaitLine("warning: mass hang, no job is terminated for now hung=30 running=30");
+        write("MassHangMinJobs=25\n");
+        awaitLine("information: settings read again MassHangMinJobs=\"20 -> 25\"");
+        awaitRuns();
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, count(log(), "mass hang, no job"));
+        CPPUNIT_ASSERT(!contains("job terminated"));
+
+        write("MassHangMinJobs=30\n");
+        awaitLine("information: mass hang over");
+        awaitLine("information: run finished terminated=10 hung=30");
+    }
+
+    void write(const std::string& settings) { writeWithConnection(connectionString(detectorRole), settings); }
+
+    void writeWithConnection(const std::string& connection, const std::string& settings)
+    {
+        _directory.write("hang_detector.conf", "Connection=" + connection + "\nInterval=1\n" + settings);
+    }
+
+    void start(const std::string& settings)
+    {
+        write(settings);
+        _service.emplace(_file, _log.logger());
+        _service->start();
+        awaitRuns(1);
+    }
+
+    void awaitRuns(std::size_t more = 2)
+    /// Of two more runs one was begun after now.
+    {
+        const auto before = count(log(), "run finished");
+        CPPUNIT_ASSERT_MESSAGE(
+            log(), eventually(patience, [&] { return count(log(), "run finished") >= before + more; }));
+    }
+
+    void awaitLine(const std::string& start)
+    {
+        CPPUNIT_ASSERT_MESSAGE(log(), eventually(patience, [&] { return contains("\n" + start); }));
+    }
+
+    void awaitTerminated(const std::string& job)
+    {
+        CPPUNIT_ASSERT_MESSAGE(log(), eventually(patience, [&] { return isCompleted(job); }));
+        awaitLine("information: job terminated job_id=" + job);
+    }
+
+    bool contains(const std::string& text) const { return log().find(text) != std::string::npos; }
+
+    std::string log() const
+    {
+        std::string text;
+        for (const std::string& line : _log.lines())
+            text += '\n' + line;
+        return text;
+    }
+
+    TemporaryDirectory _directory;
+    const std::filesystem::path _file = _directory.path() / "hang_detector.conf";
+    RecordingLogger _log;
+    std::optional<Service> _service;
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(SettingsChangeTest);
+
+} // namespace HangDetection::Test

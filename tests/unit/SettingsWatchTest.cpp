@@ -1,0 +1,159 @@
+#include "SettingsWatch.h"
+
+#include "Eventually.h"
+#include "SettingsFile.h"
+#include "TemporaryDirectory.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <chrono>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+namespace HangDetection::Test {
+
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+
+namespace {
+
+/// A change is taken a second after it was made; the rest is for a slow machine.
+constexpr auto patience = 20s;
+
+} // namespace
+
+class SettingsWatchTest : public CppUnit::TestFixture
+{
+    CPPUNIT_TEST_SUITE(SettingsWatchTest);
+    CPPUNIT_TEST(tellsNothingOfAFileThatStays);
+    CPPUNIT_TEST(readsAFileThatWasWrittenAgain);
+    CPPUNIT_TEST(readsAFileThatTookThePlaceOfTheOther);
+    CPPUNIT_TEST(leavesAFileThatIsBeingWritten);
+    CPPUNIT_TEST(refusesAWrongFileOnce);
+    CPPUNIT_TEST(refusesAFileThatIsGoneOnce);
+    CPPUNIT_TEST(refusesAFileWhosePasswordEverybodyCanReadNow);
+    CPPUNIT_TEST(readsAFileFromTheFuture);
+    CPPUNIT_TEST_SUITE_END();
+
+public:
+    void setUp() override
+    {
+        write("Interval=30\n");
+        CPPUNIT_ASSERT(_watch.read().interval == 30s);
+    }
+
+private:
+    void write(const std::string& text)
+    {
+        _directory.write("hang_detector.conf", "Connection=host=db password=secret\n" + text);
+    }
+
+    Settings nextSettings()
+    {
+        std::optional<Settings> settings;
+        CPPUNIT_ASSERT(eventually(patience, [&] { return (settings = _watch.readIfChanged()).has_value(); }));
+        return *settings;
+    }
+
+    std::string nextRefusal()
+    {
+        std::string refusal;
+        eventually(patience, [&] {
+            try {
+                return _watch.readIfChanged().has_value();
+            } catch (const SettingsError& error) {
+                refusal = error.what();
+                return true;
+            }
+        });
+        return refusal;
+    }
+
+    void expectRefusedOnce(const std::string& expected)
+    {
+        const std::string refusal = nextRefusal();
+        CPPUNIT_ASSERT_MESSAGE(refusal, refusal.find("hang_detector.conf" + expected) != std::string::npos);
+        CPPUNIT_ASSERT(!_watch.readIfChanged());
+    }
+
+    void tellsNothingOfAFileThatStays()
+    {
+        CPPUNIT_ASSERT(!eventually(1500ms, [this] { return _watch.readIfChanged().has_value(); }));
+    }
+
+    void readsAFileThatWasWrittenAgain()
+    {
+        // Of the same size.
+        write("Interval=45\n");
+        CPPUNIT_ASSERT(nextSettings().interval == 45s);
+        CPPUNIT_ASSERT(!_watch.readIfChanged());
+        write("RunTimeout=7\n");
+        const Settings settings = nextSettings();
+        CPPUNIT_ASSERT(settings.runTimeout == 7s);
+        CPPUNIT_ASSERT(settings.interval == Settings().interval);
+    }
+
+    void readsAFileThatTookThePlaceOfTheOther()
+    {
+        const auto time = std::filesystem::last_write_time(_file);
+        const auto other = _directory.write("other", "Connection=host=db password=secret\nInterval=45\n");
+        std::filesystem::last_write_time(other, time);
+        std::filesystem::rename(other, _file);
+        CPPUNIT_ASSERT(nextSettings().interval == 45s);
+    }
+
+    void leavesAFileThatIsBeingWritten()
+    {
+        Clock::time_point begin;
+        bool isRead = false;
+        do {
+            begin = Clock::now();
+            write("Interval=45\n");
+            isRead = _watch.readIfChanged().has_value();
+        } while (Clock::now() - begin >= 1s); // too slow to tell
+        CPPUNIT_ASSERT(!isRead);
+        CPPUNIT_ASSERT(nextSettings().interval == 45s);
+        CPPUNIT_ASSERT(Clock::now() - begin >= 900ms);
+    }
+
+    void refusesAWrongFileOnce()
+    {
+        write("Interval=soon\n");
+        expectRefusedOnce(":2: Interval: 'soon' is not a duration");
+        write("Interval=never\n");
+        expectRefusedOnce(":2: Interval: 'never' is not a duration");
+        write("Interval=45\n");
+        CPPUNIT_ASSERT(nextSettings().interval == 45s);
+    }
+
+    void refusesAFileThatIsGoneOnce()
+    {
+        std::filesystem::remove(_file);
+        expectRefusedOnce(": cannot be read: No such file");
+        write("Interval=45\n");
+        CPPUNIT_ASSERT(nextSettings().interval == 45s);
+    }
+
+    void refusesAFileWhosePasswordEverybodyCanReadNow()
+    {
+        std::filesystem::permissions(_file, std::filesystem::perms::others_read,
+                                     std::filesystem::perm_options::add);
+        expectRefusedOnce(":1: Connection: holds a password, but everybody can read the file");
+    }
+
+    void readsAFileFromTheFuture()
+    {
+        write("Interval=45\n");
+        std::filesystem::last_write_time(_file, std::filesystem::file_time_type::clock::now() + 24h);
+        CPPUNIT_ASSERT(nextSettings().interval == 45s);
+    }
+
+    TemporaryDirectory _directory;
+    const std::filesystem::path _file = _directory.path() / "hang_detector.conf";
+    SettingsWatch _watch{_file};
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(SettingsWatchTest);
+
+} // namespace HangDetection::Test
