@@ -29,6 +29,8 @@ public:
 
     CPPUNIT_TEST_SUITE(SettingsChangeTest);
     CPPUNIT_TEST(takesEffectAndSaysWhatChanged);
+    CPPUNIT_TEST(runsAtTheNewInterval);
+    CPPUNIT_TEST(boundsItsStatementsByTheNewRunTimeout);
     CPPUNIT_TEST(goesToAnotherDatabase);
     CPPUNIT_TEST(refusesAWrongFileAndKeepsTheSettings);
     CPPUNIT_TEST(goesOnWithoutTheFile);
@@ -50,6 +52,31 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, count(log(), "settings read again"));
     }
 
+    void runsAtTheNewInterval()
+    {
+        start("");
+        writeWithConnection(connectionString(detectorRole), "Interval=1h\n");
+        awaitLine("information: settings read again Interval=\"1s -> 1h\"");
+        const auto runs = count(log(), "run finished");
+        // The one of this tick; nothing tells that nothing happens, so some of the old
+        // intervals have to do.
+        CPPUNIT_ASSERT_MESSAGE(log(),
+                               !eventually(3500ms, [&] { return count(log(), "run finished") > runs + 1; }));
+    }
+
+    void boundsItsStatementsByTheNewRunTimeout()
+    {
+        // The server is told when a session begins.
+        start("");
+        const Text before = backendOfDetector();
+        write("RunTimeout=7\n");
+        awaitLine("information: settings read again RunTimeout=\"5m -> 7s\"");
+        CPPUNIT_ASSERT(eventually(patience, [&] {
+            const Text now = backendOfDetector();
+            return now && now != before;
+        }));
+    }
+
     void goesToAnotherDatabase()
     {
         const std::string other = databaseName() + "_2";
@@ -57,7 +84,7 @@ public:
         server().createDatabase(other);
         Sim::JobDatabase otherDatabase(server().connectionString(other));
         const std::string job = otherDatabase.addJob();
-        writeWithConnection(server().connectionString(other) + " password=geheim123", "");
+        writeWithConnection(server().connectionString(other) + " password=geheim123", "Interval=1\n");
         awaitLine("information: settings read again Connection=changed");
         CPPUNIT_ASSERT(eventually(patience, [&] {
             return otherDatabase.isTrue(
@@ -113,11 +140,14 @@ public:
         awaitLine("information: run finished terminated=10 hung=30");
     }
 
-    void write(const std::string& settings) { writeWithConnection(connectionString(detectorRole), settings); }
+    void write(const std::string& settings)
+    {
+        writeWithConnection(connectionString(detectorRole), "Interval=1\n" + settings);
+    }
 
     void writeWithConnection(const std::string& connection, const std::string& settings)
     {
-        _directory.write("hang_detector.conf", "Connection=" + connection + "\nInterval=1\n" + settings);
+        _directory.write("hang_detector.conf", "Connection=" + connection + '\n' + settings);
     }
 
     void start(const std::string& settings)
