@@ -221,7 +221,7 @@ private:
     static constexpr int processCount = 5;
     static constexpr int coderCount = 4;
     static constexpr std::size_t jobCount = 1000;
-    static constexpr std::size_t fairShare = jobCount / 20;
+    static constexpr std::size_t fairShare = jobCount / 25;
 
     /// Far more than all of it takes, even with sanitizers on a machine with much else to do.
     static constexpr std::chrono::seconds patience{90};
