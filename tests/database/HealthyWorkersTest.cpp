@@ -1,0 +1,384 @@
+#include "DatabaseFixture.h"
+#include "Eventually.h"
+#include "TerminationJudge.h"
+
+#include <algorithm>
+#include <atomic>
+#include <functional>
+#include <future>
+#include <iostream>
+#include <iterator>
+#include <list>
+#include <map>
+#include <numeric>
+#include <queue>
+#include <random>
+#include <sstream>
+#include <thread>
+#include <utility>
+
+namespace HangDetection::Test {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using Micros = std::int64_t;
+
+/// So short that a job falls silent for as long many times in a test.
+constexpr std::chrono::seconds threshold{1};
+
+class Worker
+/// A worker with many jobs at once: it reports and completes them, takes new ones, and
+/// is silent about some of them for about as long as the threshold. Used by one thread.
+///
+/// Its statements look whether the job is completed, which those of Coder's workers do not:
+/// there, a worker that comes after the termination overwrites it, whoever terminates. So
+/// what is overwritten here is the detector's doing.
+{
+public:
+    Worker(const std::string& connectionString, std::vector<std::string> waitingJobs, unsigned int seed)
+        : _database(connectionString), _waiting(std::move(waitingJobs)), _random(seed)
+    {}
+
+    void workUntil(const std::atomic<bool>& isOver)
+    {
+        for (int i = 0; i < jobsAtOnce; ++i)
+            takeJob();
+        while (!isOver && !_due.empty()) {
+            const auto [when, job] = _due.top();
+            _due.pop();
+            std::this_thread::sleep_until(when);
+            if (!workOn(job))
+                takeJob();
+        }
+    }
+
+    const std::map<std::string, Micros>& heartbeats() const { return _heartbeats; }
+    /// The last one of each job that the database has confirmed, by the database's clock.
+
+    const std::map<std::string, Micros>& completions() const { return _completions; }
+
+    const std::vector<std::string>& lost() const { return _lost; }
+    /// The jobs that were completed by somebody else.
+
+    std::size_t heartbeatCount() const { return _heartbeatCount; }
+
+    bool hasWaitingJobs() const { return !_waiting.empty(); }
+
+private:
+    void takeJob()
+    {
+        if (_waiting.empty())
+            return;
+        const std::string job = _waiting.back();
+        _waiting.pop_back();
+        report(job, "started_at = now(), worker_id = gen_random_uuid(), ");
+    }
+
+    bool workOn(const std::string& job)
+    /// False when the job is completed, by this worker or by somebody else.
+    {
+        if (chance(completionPercent))
+            return complete(job);
+        return report(job, "");
+    }
+
+    bool report(const std::string& job, const std::string& more)
+    {
+        const auto start = Clock::now();
+        const Text confirmed = update(job, more);
+        if (!confirmed) {
+            _lost.push_back(job);
+            return false;
+        }
+        ++_heartbeatCount;
+        _heartbeats[job] = std::stoll(*confirmed);
+        _due.emplace(start + pause(), job);
+        return true;
+    }
+
+    bool complete(const std::string& job)
+    {
+        if (const Text confirmed = update(job, "completed_at = now(), error = NULL, "))
+            _completions[job] = std::stoll(*confirmed);
+        else
+            _lost.push_back(job);
+        return false;
+    }
+
+    Text update(const std::string& job, const std::string& more)
+    /// The new updated_at; nothing when the job was completed before.
+    {
+        return _database.value("UPDATE provisioner_jobs SET " + more +
+                                   "updated_at = now() WHERE id = $1::uuid AND completed_at IS NULL"
+                                   " RETURNING (extract(epoch FROM updated_at) * 1000000)::bigint::text",
+                               job);
+    }
+
+    std::chrono::microseconds pause()
+    /// To the next sign of life: soon, or just when a detector may have found the job.
+    {
+        // Spread out, or all jobs would report in the same moments.
+        if (!chance(silencePercent))
+            return std::chrono::milliseconds(between(50, 450));
+        return threshold + std::chrono::microseconds(between(-2000, 6000));
+    }
+
+    bool chance(int percent) { return between(1, 100) <= percent; }
+
+    int between(int least, int most) { return std::uniform_int_distribution(least, most)(_random); }
+
+    static constexpr int jobsAtOnce = 20;
+    static constexpr int silencePercent = 40;
+    static constexpr int completionPercent = 25;
+
+    Sim::JobDatabase _database;
+    std::vector<std::string> _waiting;
+    std::minstd_rand _random;
+    std::priority_queue<std::pair<Clock::time_point, std::string>,
+                        std::vector<std::pair<Clock::time_point, std::string>>, std::greater<>>
+        _due;
+    std::map<std::string, Micros> _heartbeats;
+    std::map<std::string, Micros> _completions;
+    std::vector<std::string> _lost;
+    std::size_t _heartbeatCount = 0;
+};
+
+} // namespace
+
+class HealthyWorkersTest : public DatabaseFixture
+/// Workers that report and complete their jobs all the time beside detectors that never
+/// pause: who reports is never harmed, and what is completed stays so.
+{
+    CPPUNIT_TEST_SUITE(HealthyWorkersTest);
+    CPPUNIT_TEST(areNeverHarmed);
+    CPPUNIT_TEST_SUITE_END();
+
+public:
+    void tearDown() override
+    {
+        _workers.clear();
+        _detectors.clear();
+        DatabaseFixture::tearDown();
+    }
+
+private:
+    struct Detector
+    /// A detector with its own notifications, used by one thread.
+    {
+        explicit Detector(const Settings& settings) : detector(settings, center) {}
+
+        void runUntil(const std::atomic<bool>& isOver)
+        {
+            while (!isOver) {
+                const RunStatistics statistics = detector.run({});
+                if (statistics.error)
+                    CPPUNIT_FAIL("the run failed: " + statistics.error->cause + " " +
+                                 statistics.error->sqlState);
+                CPPUNIT_ASSERT_EQUAL(0, statistics.failed);
+                reported = count(Outcome::reported);
+            }
+        }
+
+        int count(Outcome outcome) const
+        {
+            return static_cast<int>(
+                std::count_if(posted.skipped.begin(), posted.skipped.end(),
+                              [outcome](const Termination& job) { return job.outcome == outcome; }));
+        }
+
+        Poco::NotificationCenter center;
+        PostedNotifications posted{center};
+        HangDetector detector;
+        std::atomic<int> reported = 0;
+        /// Jobs that it found hung and that reported just in time; for any thread.
+    };
+
+    void areNeverHarmed()
+    {
+        settings().hungJobDuration = threshold;
+        settings().massHangRatio = 0;
+        addWaitingJobs();
+        watchCompletions();
+        // The worker's own changes; 0.02 minutes are one second.
+        TerminationJudge judge(
+            database(), connectionString(),
+            {.minutes = "0.02", .changedByWorkers = "{started_at,updated_at,completed_at,worker_id}"});
+        letThemWork();
+
+        const auto terminated = judge.terminated();
+        expectNoViolation();
+        expectEachNotedOnce(terminated);
+        for (const Worker& worker : _workers)
+            expectUnharmed(worker, terminated);
+        tellAndRequireRaces(terminated.size());
+    }
+
+    void addWaitingJobs()
+    {
+        database().execute("INSERT INTO provisioner_jobs (id, created_at, updated_at, organization_id,"
+                           " initiator_id, file_id, provisioner, storage_method, type)"
+                           " SELECT gen_random_uuid(), now(), now(), gen_random_uuid(), gen_random_uuid(),"
+                           " gen_random_uuid(), 'terraform', 'file', 'template_version_import'"
+                           " FROM generate_series(1, " +
+                           std::to_string(jobCount) + ")");
+    }
+
+    void watchCompletions()
+    /// From now on the database itself notes each termination and each violation with it,
+    /// if and only if it is committed.
+    {
+        database().execute("CREATE TABLE terminations (job_id uuid)");
+        database().execute("CREATE TABLE violations (job_id uuid, what text)");
+        database().execute(
+            "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN"
+            " IF session_user = 'hang_detector' THEN"
+            "  INSERT INTO terminations VALUES (new.id);"
+            "  IF old.updated_at > now() - interval '" +
+            std::to_string(threshold.count()) +
+            " seconds' THEN"
+            "   INSERT INTO violations VALUES (new.id, 'terminated, silent for ' || now() - old.updated_at);"
+            "  END IF;"
+            " END IF;"
+            " IF old.completed_at IS NOT NULL THEN"
+            "  INSERT INTO violations VALUES (new.id, 'completion overwritten by ' || session_user);"
+            " END IF;"
+            " RETURN NULL; END $$");
+        // Not a BEFORE trigger, which would lock the row once more.
+        database().execute("CREATE TRIGGER note AFTER UPDATE ON provisioner_jobs FOR EACH ROW"
+                           " WHEN (new.completed_at IS NOT NULL) EXECUTE FUNCTION note()");
+    }
+
+    void letThemWork()
+    {
+        for (unsigned int i = 0; i < workerCount; ++i)
+            _workers.emplace_back(connectionString(), jobsOfWorker(i), i + 1);
+        for (int i = 0; i < detectorCount; ++i)
+            _detectors.emplace_back(settings());
+
+        std::atomic<bool> isOver = false;
+        std::vector<std::future<void>> runs;
+        for (Detector& detector : _detectors)
+            runs.push_back(
+                std::async(std::launch::async, [&detector, &isOver] { detector.runUntil(isOver); }));
+        for (Worker& worker : _workers)
+            runs.push_back(std::async(std::launch::async, [&worker, &isOver] { worker.workUntil(isOver); }));
+        eventually(atMost, [this] { return reported() >= enough; });
+        isOver = true;
+        for (auto& run : runs)
+            run.get();
+    }
+
+    int reported() const
+    {
+        return std::accumulate(_detectors.begin(), _detectors.end(), 0,
+                               [](int sum, const Detector& detector) { return sum + detector.reported; });
+    }
+
+    std::vector<std::string> jobsOfWorker(unsigned int number)
+    {
+        return words(database()
+                         .value("SELECT string_agg(id::text, ' ') FROM (SELECT id, row_number() OVER () AS n"
+                                " FROM provisioner_jobs) AS job WHERE n % " +
+                                    std::to_string(workerCount) + " = $1::int",
+                                std::to_string(number))
+                         .value());
+    }
+
+    void expectNoViolation()
+    {
+        const Text violations =
+            database().value("SELECT string_agg(job_id || ' ' || what, $1) FROM violations", "\n");
+        CPPUNIT_ASSERT_MESSAGE(violations.value_or(""), !violations);
+    }
+
+    void expectEachNotedOnce(const std::set<std::string>& terminated)
+    {
+        const auto noted =
+            words(database()
+                      .value("SELECT string_agg(job_id::text, $1 ORDER BY job_id) FROM terminations", " ")
+                      .value_or(""));
+        CPPUNIT_ASSERT(std::vector(terminated.begin(), terminated.end()) == noted);
+        std::vector<std::string> posted;
+        for (const Detector& detector : _detectors) {
+            CPPUNIT_ASSERT(!detector.posted.terminated.empty());
+            for (const Termination& job : detector.posted.terminated)
+                posted.push_back(job.jobId);
+        }
+        std::sort(posted.begin(), posted.end());
+        CPPUNIT_ASSERT(noted == posted);
+    }
+
+    void expectUnharmed(const Worker& worker, const std::set<std::string>& terminated)
+    /// What the worker remembers agrees with what became of its jobs.
+    {
+        // Otherwise it was idle at the end.
+        CPPUNIT_ASSERT(worker.hasWaitingJobs());
+        for (const std::string& job : worker.lost())
+            CPPUNIT_ASSERT_MESSAGE(job, terminated.contains(job));
+        for (const auto& [job, time] : worker.completions()) {
+            CPPUNIT_ASSERT_MESSAGE(job, !terminated.contains(job));
+            CPPUNIT_ASSERT_EQUAL(time, completionOf(job));
+        }
+        for (const auto& [job, time] : worker.heartbeats()) {
+            if (terminated.contains(job))
+                CPPUNIT_ASSERT_MESSAGE(job, completionOf(job) - time >=
+                                                Micros{std::chrono::microseconds(threshold).count()});
+        }
+    }
+
+    Micros completionOf(const std::string& job)
+    {
+        return std::stoll(jobColumn(job, "(extract(epoch FROM completed_at) * 1000000)::bigint").value());
+    }
+
+    void tellAndRequireRaces(std::size_t terminated)
+    {
+        std::size_t heartbeats = 0;
+        std::set<std::string> completions;
+        for (const Worker& worker : _workers) {
+            heartbeats += worker.heartbeatCount();
+            for (const auto& [job, time] : worker.completions())
+                completions.insert(job);
+        }
+        int completed = 0;
+        int locked = 0;
+        for (const Detector& detector : _detectors) {
+            locked += detector.count(Outcome::locked);
+            for (const Termination& job : detector.posted.skipped)
+                completed += job.outcome == Outcome::completed && completions.contains(job.jobId) ? 1 : 0;
+        }
+        std::cout << "\n  " << workerCount << " workers beside " << detectorCount
+                  << " detectors: " << heartbeats << " heartbeats, " << completions.size() << " completions, "
+                  << terminated << " terminations; found hung, but reported " << reported()
+                  << ", completed by its worker " << completed << ", locked " << locked << '\n';
+        CPPUNIT_ASSERT(heartbeats > 0);
+        CPPUNIT_ASSERT(terminated > 0);
+        // Otherwise nothing was raced.
+        CPPUNIT_ASSERT(reported() > 0);
+        CPPUNIT_ASSERT(completed > 0);
+    }
+
+    static std::vector<std::string> words(const std::string& text)
+    {
+        std::istringstream stream(text);
+        return {std::istream_iterator<std::string>(stream), std::istream_iterator<std::string>()};
+    }
+
+    static constexpr unsigned int workerCount = 4;
+    static constexpr int detectorCount = 3;
+    static constexpr int jobCount = 2400;
+    /// Races of a heartbeat and a termination after which the test ends, and the time after
+    /// which it ends with fewer.
+    static constexpr int enough = 100;
+    static constexpr std::chrono::seconds atMost{20};
+
+    std::list<Worker> _workers;
+    std::list<Detector> _detectors;
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(HealthyWorkersTest);
+
+} // namespace HangDetection::Test

@@ -1,0 +1,235 @@
+#include "ChildProcess.h"
+#include "CoderDetector.h"
+#include "Count.h"
+#include "Eventually.h"
+#include "OpenTransaction.h"
+#include "SimulatorFixture.h"
+#include "TerminationJudge.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <algorithm>
+#include <chrono>
+#include <future>
+#include <iostream>
+#include <list>
+#include <string>
+#include <vector>
+
+namespace HangDetection::Test {
+
+class ManyDetectorsTest : public SimulatorFixture
+/// Several processes with the plugin on one database, as the controllers of several
+/// clusters are, and Coder's own detectors beside them.
+{
+    CPPUNIT_TEST_SUITE(ManyDetectorsTest);
+    CPPUNIT_TEST(terminateEachJobOnce);
+    CPPUNIT_TEST(terminateEachJobOnceBesideCodersThatTakeAdvisoryLocks);
+    CPPUNIT_TEST(terminateEachJobOnceBesideCodersThatLockRows);
+    CPPUNIT_TEST_SUITE_END();
+
+public:
+    void tearDown() override
+    {
+        _processes.clear();
+        _coders.clear();
+        SimulatorFixture::tearDown();
+    }
+
+private:
+    using Clock = std::chrono::steady_clock;
+
+    void terminateEachJobOnce() { terminateAll(); }
+
+    // Not both at once: Coder's two kinds of lock do not exclude each other.
+    void terminateEachJobOnceBesideCodersThatTakeAdvisoryLocks()
+    {
+        terminateAllBeside(CoderDetector::Lock::advisory);
+    }
+
+    void terminateEachJobOnceBesideCodersThatLockRows() { terminateAllBeside(CoderDetector::Lock::row); }
+
+    void terminateAllBeside(CoderDetector::Lock lock)
+    {
+        for (int i = 0; i < coderCount; ++i)
+            _coders.emplace_back(connectionString(), lock);
+        terminateAll();
+
+        std::size_t terminated = 0;
+        int locked = 0;
+        int ineligible = 0;
+        for (const CoderDetector& coder : _coders) {
+            terminated += coder.terminated().size();
+            locked += coder.locked();
+            ineligible += coder.ineligible();
+        }
+        std::cout << "  of these by " << coderCount << " of Coder's: " << terminated << "; " << locked
+                  << " skipped as locked, " << ineligible << " as ineligible\n";
+        // Otherwise the two sides have not met.
+        CPPUNIT_ASSERT(terminated >= fairShare);
+        CPPUNIT_ASSERT(terminated <= jobCount - fairShare);
+        CPPUNIT_ASSERT(locked + ineligible > 0);
+    }
+
+    void terminateAll()
+    {
+        useSettings("Interval=1\nMaxJobsPerRun=50\nMassHangRatio=0\n");
+        for (std::size_t i = 0; i < jobCount; ++i)
+            addReportingJob(i);
+        startProcesses();
+        // Nobody sees them silent before the judge has.
+        database().execute("BEGIN");
+        database().execute("UPDATE provisioner_jobs SET updated_at = now() - interval '301 seconds'"
+                           " WHERE completed_at IS NULL");
+        TerminationJudge judge(database(), connectionString(), {});
+        database().execute("COMMIT");
+        const int rounds = runUntilNothingIsHung();
+        const std::string logs = stopProcesses();
+
+        std::vector<std::string> terminated = jobsIn(logs);
+        for (const CoderDetector& coder : _coders)
+            terminated.insert(terminated.end(), coder.terminated().begin(), coder.terminated().end());
+        std::sort(terminated.begin(), terminated.end());
+        const std::size_t locked = count(logs, " cause=locked\n");
+        const std::size_t ineligible = count(logs, " cause=completed\n");
+        std::cout << "\n  " << processCount << " processes, " << terminated.size() << " terminations of "
+                  << jobCount << " jobs in " << rounds << " rounds; " << locked << " skipped as locked, "
+                  << ineligible << " as completed\n";
+
+        const auto judged = judge.terminated();
+        CPPUNIT_ASSERT_EQUAL(std::size_t{jobCount}, judged.size());
+        CPPUNIT_ASSERT(std::vector<std::string>(judged.begin(), judged.end()) == terminated);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{0}, count(logs, "run failed"));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{0}, count(logs, "job not terminated"));
+        // Otherwise they have not competed.
+        CPPUNIT_ASSERT(locked + ineligible > 0);
+    }
+
+    void addReportingJob(std::size_t number)
+    /// A job of one of eight sorts, half of them builds. The sorts that can have earlier
+    /// lines in the log do so in turns.
+    {
+        const Sim::JobRow job{.updatedAgo = "0 seconds"};
+        const std::string workspace = Sim::JobDatabase::newId();
+        const auto addBuild = [&](const std::optional<std::string>& state, bool isFirst) {
+            if (!isFirst)
+                database().addBuildJob({.completedAgo = "30 minutes"},
+                                       {.jobId = "", .workspaceId = workspace, .state = "the state before"});
+            return database().addBuildJob(
+                job, {.jobId = "", .workspaceId = workspace, .buildNumber = isFirst ? 1 : 2, .state = state});
+        };
+        std::string id;
+        switch (number % 8) {
+        case 0:
+        case 1:
+            id = addBuild(std::nullopt, false);
+            break;
+        case 2:
+            id = addBuild("its own", false);
+            break;
+        case 3:
+            id = addBuild(std::nullopt, true);
+            break;
+        default:
+            id = database().addJob(job);
+        }
+        if (number % 3 == 0)
+            database().addLog(id, "Planning");
+    }
+
+    void startProcesses()
+    /// All of them are connected when this returns.
+    {
+        for (int i = 0; i < processCount; ++i)
+            _processes.emplace_back(simulator({"--verbose"}), directory().path() / logOf(i));
+        CPPUNIT_ASSERT(eventually(patience, [this] { return sessions("true") == processCount; }));
+    }
+
+    int runUntilNothingIsHung()
+    /// Returns the number of rounds. In each, all processes have made their choice, and all
+    /// of Coder's detectors hold their first job, before the first of them may go on: the
+    /// search does not read the logs, which this keeps locked until then.
+    {
+        const auto until = Clock::now() + patience;
+        int rounds = 0;
+        while (isAnyHung()) {
+            CPPUNIT_ASSERT(Clock::now() < until);
+            ++rounds;
+            std::vector<std::future<void>> runs;
+            OpenTransaction gate(connectionString(),
+                                 "LOCK TABLE provisioner_job_logs IN SHARE ROW EXCLUSIVE MODE");
+            for (CoderDetector& coder : _coders)
+                runs.push_back(std::async(std::launch::async, [&coder] { coder.run(); }));
+            // Those that are late come without the others; a wait for a lock ends after five seconds.
+            eventually(std::chrono::seconds(3), [this] {
+                return sessions("wait_event_type = 'Lock'") == processCount || !isAnyHung();
+            });
+            gate.commit();
+            for (auto& run : runs)
+                run.get();
+        }
+        return rounds;
+    }
+
+    std::string stopProcesses()
+    /// Returns what they have logged.
+    {
+        std::string logs;
+        int number = 0;
+        for (ChildProcess& process : _processes) {
+            const int status = process.stop(patience);
+            const std::string log = directory().read(logOf(number++));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(log, 0, status);
+            CPPUNIT_ASSERT_MESSAGE(log, !jobsIn(log).empty());
+            logs += log;
+        }
+        return logs;
+    }
+
+    static std::vector<std::string> jobsIn(const std::string& log)
+    /// The job of each line that tells a termination.
+    {
+        constexpr std::size_t idLength = 36;
+        const std::string text = "job terminated job_id=";
+        std::vector<std::string> jobs;
+        for (auto at = log.find(text); at != std::string::npos; at = log.find(text, at + 1))
+            jobs.push_back(log.substr(at + text.size(), idLength));
+        return jobs;
+    }
+
+    int sessions(const std::string& condition)
+    /// How many sessions of the processes there are with this condition of pg_stat_activity.
+    {
+        return std::stoi(database()
+                             .value("SELECT count(*)::text FROM pg_stat_activity WHERE datname = $1"
+                                    " AND application_name = 'hang_detector' AND " +
+                                        condition,
+                                    databaseName())
+                             .value());
+    }
+
+    bool isAnyHung()
+    {
+        return database().isTrue("SELECT EXISTS (SELECT FROM provisioner_jobs"
+                                 " WHERE completed_at IS NULL AND started_at IS NOT NULL"
+                                 " AND updated_at < now() - $1::interval)",
+                                 "5 minutes");
+    }
+
+    static std::string logOf(int number) { return "detector-" + std::to_string(number); }
+
+    static constexpr int processCount = 5;
+    static constexpr int coderCount = 4;
+    static constexpr std::size_t jobCount = 1000;
+    static constexpr std::size_t fairShare = jobCount / 25;
+
+    /// Far more than all of it takes, even with sanitizers on a machine with much else to do.
+    static constexpr std::chrono::seconds patience{90};
+
+    std::list<ChildProcess> _processes;
+    std::list<CoderDetector> _coders;
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(ManyDetectorsTest);
+
+} // namespace HangDetection::Test
