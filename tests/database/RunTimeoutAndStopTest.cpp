@@ -1,6 +1,8 @@
 #include "BackgroundRunFixture.h"
+#include "Eventually.h"
 #include "FrozenServer.h"
 #include "OpenTransaction.h"
+#include "ServerLog.h"
 
 namespace HangDetection::Test {
 
@@ -21,6 +23,8 @@ class RunTimeoutAndStopTest : public BackgroundRunFixture
     CPPUNIT_TEST(stopsWhileAFrozenServerConnects);
     CPPUNIT_TEST(stopsWhileAFrozenServerSearches);
     CPPUNIT_TEST(stopsWhileAStatementIsFrozen);
+    CPPUNIT_TEST(closesNoSocketWhenACancelHelps);
+    CPPUNIT_TEST(closesTheSocketASecondAfterACancelThatDoesNotHelp);
     CPPUNIT_TEST(tellsNoOneToRetrySoonAfterAStop);
     CPPUNIT_TEST_SUITE_END();
 
@@ -142,6 +146,36 @@ class RunTimeoutAndStopTest : public BackgroundRunFixture
         run();
     }
 
+    void closesNoSocketWhenACancelHelps()
+    {
+        const OpenTransaction migration(connectionString(), lockOn("provisioner_jobs"));
+        startRun();
+        awaitWaitingForLock();
+        const std::size_t canceled = cancellations(server());
+        const std::size_t unheard = answersToNobody();
+        expectStopped();
+        CPPUNIT_ASSERT_EQUAL(canceled + 1, cancellations(server()));
+        CPPUNIT_ASSERT_EQUAL(unheard, answersToNobody());
+    }
+
+    void closesTheSocketASecondAfterACancelThatDoesNotHelp()
+    /// The server reads the cancel when it is thawed, and then there is nobody to tell.
+    {
+        const OpenTransaction migration(connectionString(), lockOn("provisioner_jobs"));
+        startRun();
+        awaitWaitingForLock();
+        const std::size_t canceled = cancellations(server());
+        const std::size_t unheard = answersToNobody();
+        {
+            const FrozenServer frozen(server());
+            const auto asked = std::chrono::steady_clock::now();
+            expectStopped();
+            CPPUNIT_ASSERT(std::chrono::steady_clock::now() - asked >= 1s);
+        }
+        CPPUNIT_ASSERT(eventually(patience, [&] { return answersToNobody() == unheard + 1; }));
+        CPPUNIT_ASSERT_EQUAL(canceled + 1, cancellations(server()));
+    }
+
     void tellsNoOneToRetrySoonAfterAStop()
     {
         const OpenTransaction migration(connectionString(), lockOn("provisioner_jobs"));
@@ -150,6 +184,11 @@ class RunTimeoutAndStopTest : public BackgroundRunFixture
         requestStop();
         CPPUNIT_ASSERT(!detector().pauseAfter(endOfRun()));
         CPPUNIT_ASSERT(posted().finished.back().stopped);
+    }
+
+    static std::size_t answersToNobody()
+    {
+        return countInServerLog(server(), "could not send data to client");
     }
 
     static std::string lockOn(const std::string& table)

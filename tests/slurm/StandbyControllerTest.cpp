@@ -80,6 +80,7 @@ public:
                                }));
         CPPUNIT_ASSERT(!cluster().submit("true").empty());
         waitUntilTerminated(database().addJob());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, count(cluster().standbyLog(), "hang_detector: started"));
         CPPUNIT_ASSERT_EQUAL_MESSAGE(cluster().standbyLog(), std::size_t{0},
                                      count(cluster().standbyLog(), "error: job_submit/hang_detector"));
 
