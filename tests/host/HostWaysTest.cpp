@@ -43,8 +43,9 @@ public:
     {
         const std::string job = database().addJob();
         HeldTerminations held(database());
-        // To the address sanitizer, what the missing threads held is lost in a forked child.
-        startHost({"env", "ASAN_OPTIONS=detect_leaks=0"});
+        // To the address sanitizer, what the missing threads held is lost in a forked child. The
+        // thread sanitizer lets each child sleep for a second.
+        startHost({"env", "ASAN_OPTIONS=detect_leaks=0", "TSAN_OPTIONS=atexit_sleep_ms=0"});
         awaitWaitingFor(HeldTerminations::waitEvent);
         const auto session = sessionOfDetector();
         tellToFork(1);
