@@ -1,63 +1,12 @@
 #include "BackgroundRunFixture.h"
-#include "Command.h"
+#include "Eventually.h"
+#include "FrozenServer.h"
 #include "OpenTransaction.h"
-
-#include <fstream>
+#include "ServerLog.h"
 
 namespace HangDetection::Test {
 
 using namespace std::chrono_literals;
-
-namespace {
-
-class FrozenServer
-/// A server whose processes are all stopped: it accepts connections, as the kernel does
-/// that for it, and answers nothing.
-{
-public:
-    explicit FrozenServer(const Sim::ThrowawayPostgres& server) : _postmaster(postmasterOf(server))
-    {
-        try {
-            signalTo("-STOP");
-        } catch (...) {
-            thaw();
-            throw;
-        }
-    }
-
-    ~FrozenServer() { thaw(); }
-
-    FrozenServer(const FrozenServer&) = delete;
-    FrozenServer& operator=(const FrozenServer&) = delete;
-
-    void thaw()
-    {
-        try {
-            signalTo("-CONT");
-        } catch (...) { // NOLINT(bugprone-empty-catch): without kill and pkill nothing was stopped either
-        }
-    }
-
-private:
-    static std::string postmasterOf(const Sim::ThrowawayPostgres& server)
-    {
-        std::string pid;
-        std::ifstream(server.directory() / "data/postmaster.pid") >> pid;
-        CPPUNIT_ASSERT(!pid.empty());
-        return pid;
-    }
-
-    void signalTo(const std::string& signal) const
-    {
-        // The postmaster first, so that none of the others is a new one.
-        Sim::mustRun({"kill", signal, _postmaster});
-        Sim::mustRun({"pkill", signal, "--parent", _postmaster});
-    }
-
-    const std::string _postmaster;
-};
-
-} // namespace
 
 class RunTimeoutAndStopTest : public BackgroundRunFixture
 /// Runs that are cut short, whatever the server is doing.
@@ -74,6 +23,8 @@ class RunTimeoutAndStopTest : public BackgroundRunFixture
     CPPUNIT_TEST(stopsWhileAFrozenServerConnects);
     CPPUNIT_TEST(stopsWhileAFrozenServerSearches);
     CPPUNIT_TEST(stopsWhileAStatementIsFrozen);
+    CPPUNIT_TEST(closesNoSocketWhenACancelHelps);
+    CPPUNIT_TEST(closesTheSocketASecondAfterACancelThatDoesNotHelp);
     CPPUNIT_TEST(tellsNoOneToRetrySoonAfterAStop);
     CPPUNIT_TEST_SUITE_END();
 
@@ -195,6 +146,36 @@ class RunTimeoutAndStopTest : public BackgroundRunFixture
         run();
     }
 
+    void closesNoSocketWhenACancelHelps()
+    {
+        const OpenTransaction migration(connectionString(), lockOn("provisioner_jobs"));
+        startRun();
+        awaitWaitingForLock();
+        const std::size_t canceled = cancellations(server());
+        const std::size_t unheard = answersToNobody();
+        expectStopped();
+        CPPUNIT_ASSERT_EQUAL(canceled + 1, cancellations(server()));
+        CPPUNIT_ASSERT_EQUAL(unheard, answersToNobody());
+    }
+
+    void closesTheSocketASecondAfterACancelThatDoesNotHelp()
+    /// The server reads the cancel when it is thawed, and then there is nobody to tell.
+    {
+        const OpenTransaction migration(connectionString(), lockOn("provisioner_jobs"));
+        startRun();
+        awaitWaitingForLock();
+        const std::size_t canceled = cancellations(server());
+        const std::size_t unheard = answersToNobody();
+        {
+            const FrozenServer frozen(server());
+            const auto asked = std::chrono::steady_clock::now();
+            expectStopped();
+            CPPUNIT_ASSERT(std::chrono::steady_clock::now() - asked >= 1s);
+        }
+        CPPUNIT_ASSERT(eventually(patience, [&] { return answersToNobody() == unheard + 1; }));
+        CPPUNIT_ASSERT_EQUAL(canceled + 1, cancellations(server()));
+    }
+
     void tellsNoOneToRetrySoonAfterAStop()
     {
         const OpenTransaction migration(connectionString(), lockOn("provisioner_jobs"));
@@ -203,6 +184,11 @@ class RunTimeoutAndStopTest : public BackgroundRunFixture
         requestStop();
         CPPUNIT_ASSERT(!detector().pauseAfter(endOfRun()));
         CPPUNIT_ASSERT(posted().finished.back().stopped);
+    }
+
+    static std::size_t answersToNobody()
+    {
+        return countInServerLog(server(), "could not send data to client");
     }
 
     static std::string lockOn(const std::string& table)

@@ -32,6 +32,10 @@ protected:
     void usePlugin(const std::string& directory) const;
     /// Writes slurm.conf with this PluginDir.
 
+    static Sim::ThrowawayPostgres& server() { return TestDatabase::server(); }
+
+    TestDatabase& testDatabase() { return *_testDatabase; }
+
     Sim::JobDatabase& database() { return _testDatabase->session(); }
 
     const TemporaryDirectory& directory() const { return *_directory; }

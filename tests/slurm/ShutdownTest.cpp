@@ -1,9 +1,13 @@
 // slurmctld ends as quickly and as cleanly as without the plugin, whatever the detector
 // is doing.
 
-#include "Count.h"
 #include "Eventually.h"
+#include "FrozenServer.h"
+#include "OpenTransaction.h"
+#include "Outage.h"
+#include "ServerLog.h"
 #include "SlurmFixture.h"
+#include "StallingProxy.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 
@@ -11,8 +15,6 @@
 #include <chrono>
 #include <csignal>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <string>
 
 namespace HangDetection::Test {
@@ -25,6 +27,8 @@ namespace {
 /// Two seconds for the detector; the rest is for slurmctld itself.
 constexpr auto longestShutdown = 3s;
 
+constexpr const char* lockJobs = "LOCK TABLE provisioner_jobs IN ACCESS EXCLUSIVE MODE";
+
 } // namespace
 
 class ShutdownTest : public SlurmFixture
@@ -33,47 +37,84 @@ class ShutdownTest : public SlurmFixture
     CPPUNIT_TEST(stopsWhenTheDetectorIsIdle);
     CPPUNIT_TEST(stopsWhenTheDetectorIsBusy);
     CPPUNIT_TEST(stopsWhenARunIsBlocked);
+    CPPUNIT_TEST(stopsWhenAStatementTakesLong);
+    CPPUNIT_TEST(stopsWhenTheServerIsFrozen);
+    CPPUNIT_TEST(stopsWhenTheConnectIsNotAnswered);
+    CPPUNIT_TEST(stopsBetweenTwoRetriesWithoutDatabase);
     CPPUNIT_TEST(stopsAfterThePluginWasTakenOut);
     CPPUNIT_TEST(stopsAsADaemon);
+    CPPUNIT_TEST(stopsAsADaemonWhenARunIsBlocked);
     CPPUNIT_TEST_SUITE_END();
 
     void stopsWhenTheDetectorIsIdle()
     {
         cluster().startController();
         waitUntilTerminated(database().addJob());
-        requireCleanStop();
+        requireStopWithoutErrors();
     }
 
     void stopsWhenTheDetectorIsBusy()
     {
         addManyHungJobs();
-        makeTerminationsSlow();
+        makeTerminationsTake("0.2");
         cluster().writeSettings(settings() + "MaxJobsPerRun=2\nMassHangRatio=0\n");
         for (int round = 0; round < 5; ++round) {
             cluster().startController();
             cluster().waitForLog("run finished terminated=2");
-            CPPUNIT_ASSERT_MESSAGE(cluster().log(),
-                                   eventually(10s, [this] { return isATerminationUnderWay(); }));
-            requireCleanStop();
+            awaitWaitingFor("PgSleep");
+            requireStopWithoutErrors();
         }
         CPPUNIT_ASSERT(isEachJobTerminatedAsAWholeOrNotAtAll());
     }
 
     void stopsWhenARunIsBlocked()
     {
-        Sim::JobDatabase migration(connectionString());
-        migration.execute("BEGIN");
-        migration.execute("LOCK TABLE provisioner_jobs IN ACCESS EXCLUSIVE MODE");
+        const OpenTransaction migration(connectionString(), lockJobs);
         cluster().startController();
-        CPPUNIT_ASSERT_MESSAGE(cluster().log(), eventually(10s, [this] { return isARunBlocked(); }));
-        const std::size_t before = cancellations();
+        awaitWaitingFor("Lock");
+        const std::size_t before = cancellations(server());
+        requireStopWithoutErrors();
+        requireCanceled(before);
+    }
 
+    void stopsWhenAStatementTakesLong()
+    {
+        database().addJob();
+        makeTerminationsTake("60");
+        cluster().startController();
+        awaitWaitingFor("PgSleep");
+        const std::size_t before = cancellations(server());
+        requireStopWithoutErrors();
+        requireCanceled(before);
+    }
+
+    void stopsWhenTheServerIsFrozen()
+    {
+        const OpenTransaction migration(connectionString(), lockJobs);
+        cluster().startController();
+        awaitWaitingFor("Lock");
+        const FrozenServer frozen(server());
+        requireStopWithoutErrors();
+    }
+
+    void stopsWhenTheConnectIsNotAnswered()
+    {
+        StallingProxy proxy(server().directory());
+        cluster().writeSettings("Connection=" + connectionString() + " host=" + proxy.directory().string() +
+                                "\nInterval=1\n");
+        proxy.fallSilentAtConnection(1);
+        cluster().startController();
+        CPPUNIT_ASSERT_MESSAGE(cluster().log(), proxy.waitUntilSilent(20s));
+        requireStopWithoutErrors();
+    }
+
+    void stopsBetweenTwoRetriesWithoutDatabase()
+    {
+        cluster().configure("SlurmctldDebug", "debug");
+        const Outage outage(server());
+        cluster().startController();
+        cluster().waitForLog("job_submit/hang_detector: run failed", 20s, 2);
         requireCleanStop();
-        // Otherwise the session would go on waiting for the lock, for some seconds more, as
-        // a server does not see that its client has gone.
-        CPPUNIT_ASSERT(eventually(10s, [this] { return !isDetectorConnected(); }));
-        CPPUNIT_ASSERT_EQUAL(before + 1, cancellations());
-        migration.execute("ROLLBACK");
     }
 
     void stopsAfterThePluginWasTakenOut()
@@ -82,7 +123,7 @@ class ShutdownTest : public SlurmFixture
         waitUntilTerminated(database().addJob());
         cluster().configure("JobSubmitPlugins", "");
         cluster().reconfigure();
-        requireCleanStop();
+        requireStopWithoutErrors();
     }
 
     void stopsAsADaemon()
@@ -91,12 +132,19 @@ class ShutdownTest : public SlurmFixture
         const pid_t daemon = cluster().startDaemon();
         cluster().waitForLog("job_submit/hang_detector: started");
         waitUntilTerminated(hung);
+        requireCleanStop(daemon);
+        requireNoErrors();
+    }
 
-        const auto asked = Clock::now();
-        kill(daemon, SIGTERM);
-        CPPUNIT_ASSERT(eventually(10s, [&] { return !SlurmCluster::isAlive(daemon); }));
-        requireNoLongerThan(longestShutdown, Clock::now() - asked);
-        requireNoCrash();
+    void stopsAsADaemonWhenARunIsBlocked()
+    {
+        const OpenTransaction migration(connectionString(), lockJobs);
+        const pid_t daemon = cluster().startDaemon();
+        awaitWaitingFor("Lock");
+        const std::size_t before = cancellations(server());
+        requireCleanStop(daemon);
+        requireNoErrors();
+        requireCanceled(before);
     }
 
     void addManyHungJobs()
@@ -109,19 +157,27 @@ class ShutdownTest : public SlurmFixture
             " 'template_version_import' FROM generate_series(1, 200)");
     }
 
-    void makeTerminationsSlow()
+    void makeTerminationsTake(const std::string& seconds)
     {
         database().execute("CREATE FUNCTION take_time() RETURNS trigger LANGUAGE plpgsql"
-                           " AS 'BEGIN PERFORM pg_sleep(0.2); RETURN NEW; END'");
+                           " AS 'BEGIN PERFORM pg_sleep(" +
+                           seconds + "); RETURN NEW; END'");
         database().execute("CREATE TRIGGER take_time BEFORE UPDATE ON provisioner_jobs"
                            " FOR EACH ROW EXECUTE FUNCTION take_time()");
     }
 
-    bool isATerminationUnderWay()
+    void awaitWaitingFor(const std::string& event)
     {
-        return database().isTrue("SELECT EXISTS (SELECT 1 FROM pg_stat_activity"
-                                 " WHERE datname = current_database() AND wait_event = $1)",
-                                 "PgSleep");
+        CPPUNIT_ASSERT_MESSAGE(cluster().log(),
+                               eventually(10s, [&] { return testDatabase().isSomebodyWaitingFor(event); }));
+    }
+
+    void requireCanceled(std::size_t before)
+    /// One statement since then. Its session would go on otherwise, as a server does not see
+    /// that its client has gone.
+    {
+        CPPUNIT_ASSERT(eventually(10s, [this] { return !isDetectorConnected(); }));
+        CPPUNIT_ASSERT_EQUAL(before + 1, cancellations(server()));
     }
 
     bool isEachJobTerminatedAsAWholeOrNotAtAll()
@@ -132,24 +188,25 @@ class ShutdownTest : public SlurmFixture
                                  "template_version_import");
     }
 
-    bool isARunBlocked()
+    void requireStopWithoutErrors()
     {
-        return database().isTrue("SELECT EXISTS (SELECT 1 FROM pg_locks WHERE NOT granted"
-                                 " AND relation = $1::regclass)",
-                                 "provisioner_jobs");
-    }
-
-    static std::size_t cancellations()
-    /// How many statements a client of the server has canceled.
-    {
-        std::ifstream log(server().directory() / "postgres.log");
-        return count({std::istreambuf_iterator<char>(log), {}}, "canceling statement due to user request");
+        requireCleanStop();
+        requireNoErrors();
     }
 
     void requireCleanStop()
     {
         const auto asked = Clock::now();
         CPPUNIT_ASSERT_EQUAL_MESSAGE(cluster().log(), 0, cluster().stopController(10s));
+        requireNoLongerThan(longestShutdown, Clock::now() - asked);
+        requireNoCrash();
+    }
+
+    void requireCleanStop(pid_t daemon)
+    {
+        const auto asked = Clock::now();
+        kill(daemon, SIGTERM);
+        CPPUNIT_ASSERT(eventually(10s, [&] { return !SlurmCluster::isAlive(daemon); }));
         requireNoLongerThan(longestShutdown, Clock::now() - asked);
         requireNoCrash();
     }
@@ -171,10 +228,14 @@ class ShutdownTest : public SlurmFixture
                                    "free()",           "pure virtual", "fatal",     "core dumped"};
         for (const char* sign : signs)
             CPPUNIT_ASSERT_MESSAGE(sign + ("\n" + log), log.find(sign) == std::string::npos);
-        CPPUNIT_ASSERT_MESSAGE(log, cluster().countInLog("error: job_submit/hang_detector") == 0);
         for (const auto& file : std::filesystem::recursive_directory_iterator(cluster().directory()))
             CPPUNIT_ASSERT_MESSAGE(file.path().string(),
                                    !file.path().filename().string().starts_with("core"));
+    }
+
+    void requireNoErrors()
+    {
+        CPPUNIT_ASSERT_MESSAGE(cluster().log(), cluster().countInLog("error: job_submit/hang_detector") == 0);
     }
 };
 

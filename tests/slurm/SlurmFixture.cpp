@@ -47,9 +47,7 @@ void SlurmFixture::waitUntilTerminated(const std::string& jobId)
 
 bool SlurmFixture::isDetectorConnected()
 {
-    return database().isTrue("SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE datname = $1"
-                             " AND application_name = 'detector_in_slurmctld')",
-                             _testDatabase->name());
+    return testDatabase().hasSessionOf("detector_in_slurmctld");
 }
 
 } // namespace HangDetection::Test

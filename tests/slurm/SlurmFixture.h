@@ -24,6 +24,8 @@ protected:
 
     static Sim::ThrowawayPostgres& server() { return TestDatabase::server(); }
 
+    TestDatabase& testDatabase() { return *_testDatabase; }
+
     Sim::JobDatabase& database() { return _testDatabase->session(); }
 
     void reconnect() { _testDatabase->reconnect(); }

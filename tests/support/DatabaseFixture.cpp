@@ -116,11 +116,7 @@ void DatabaseFixture::expectNothingReceived(Sim::NotificationListener& listener,
 
 void DatabaseFixture::awaitWaitingForLock()
 {
-    CPPUNIT_ASSERT(eventually(patience, [this] {
-        return database().isTrue("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = $1 AND"
-                                 " wait_event_type = 'Lock')",
-                                 databaseName());
-    }));
+    CPPUNIT_ASSERT(eventually(patience, [this] { return _testDatabase->isSomebodyWaitingFor("Lock"); }));
 }
 
 HangDetector& DatabaseFixture::detector()

@@ -27,6 +27,9 @@ namespace {
 
 constexpr const char* slurmUser = "slurm";
 
+/// The host of the second controller, which is this machine under another name.
+constexpr const char* standbyHost = "standby";
+
 /// How long a daemon may take to start or to stop on a machine that is very busy.
 constexpr std::chrono::seconds patience{30};
 
@@ -97,6 +100,12 @@ bool uses(const fs::path& process, const std::string& directory)
             return true;
     }
     return false;
+}
+
+std::string standbyFile(const std::string& file)
+/// What the second controller writes instead of this file.
+{
+    return file + ".standby";
 }
 
 std::set<pid_t> processesUsing(const fs::path& directory)
@@ -189,7 +198,8 @@ void SlurmCluster::removeSettings() const
 void SlurmCluster::startController()
 {
     forgetLog();
-    _slurmctld.emplace(withEnvironment({"slurmctld", "-D"}), directory() / "run/slurmctld.out");
+    _slurmctld.emplace(_hasStandby ? controllerOn(_host, directory()) : withEnvironment({"slurmctld", "-D"}),
+                       directory() / "run/slurmctld.out");
     requireAnswer();
 }
 
@@ -226,6 +236,50 @@ bool SlurmCluster::isAlive(pid_t process)
 int SlurmCluster::stopController(std::chrono::milliseconds atMost)
 {
     return _slurmctld.value().stop(atMost);
+}
+
+void SlurmCluster::killController()
+{
+    kill(_slurmctld.value().id(), SIGKILL);
+    _slurmctld->waitUntilEnded(patience);
+}
+
+void SlurmCluster::addStandby(const std::string& settings)
+{
+    _hasStandby = true;
+    // Each controller listens only on the address of its own host. Their names need not be
+    // known on this machine: each is started with a list of hosts of its own.
+    configure("CommunicationParameters", "NoCtldInAddrAny");
+    writeFile(directory() / "hosts", "127.0.0.1 localhost " + _host + "\n127.0.0.2 " + standbyHost + "\n");
+
+    const fs::path standby = directory() / "standby";
+    fs::create_directory(standby);
+    std::string text = textOfConfiguration();
+    for (const char* key : {"SlurmctldPidFile", "SlurmctldLogFile"})
+        Poco::replaceInPlace(text, _configuration.at(key), standbyFile(_configuration.at(key)));
+    writeFile(standby / "slurm.conf", text);
+    fs::copy_file(directory() / "cgroup.conf", standby / "cgroup.conf");
+    writeSettings(standby / "hang_detector.conf", settings);
+}
+
+void SlurmCluster::startStandby()
+{
+    _standby.emplace(controllerOn(standbyHost, directory() / "standby"), directory() / "run/standby.out");
+    if (!eventually(patience, [this] {
+            return standbyLog().find("slurmctld running in background mode") != std::string::npos;
+        }))
+        throw std::runtime_error("the second slurmctld does not stand by:\n" + standbyLog() +
+                                 readFile(directory() / "run/standby.out"));
+}
+
+int SlurmCluster::stopStandby(std::chrono::milliseconds atMost)
+{
+    return _standby.value().stop(atMost);
+}
+
+std::string SlurmCluster::standbyLog() const
+{
+    return readFile(standbyFile(_configuration.at("SlurmctldLogFile")));
 }
 
 void SlurmCluster::startNode()
@@ -313,17 +367,25 @@ void SlurmCluster::startMunge()
 
 void SlurmCluster::writeConfiguration() const
 {
+    writeFile(directory() / "slurm.conf", textOfConfiguration());
+    // Nothing here uses control groups, but slurmd wants a plugin for them. This one starts
+    // without any being mounted and without systemd.
+    writeFile(directory() / "cgroup.conf", "CgroupPlugin=cgroup/v1\n");
+}
+
+std::string SlurmCluster::textOfConfiguration() const
+{
     std::string text;
     for (const auto& [key, value] : _configuration) {
         if (!value.empty())
             text.append(key).append("=").append(value).append("\n");
     }
+    // The order of the hosts is that of their ranks.
+    if (_hasStandby)
+        text.append("SlurmctldHost=").append(standbyHost).append("(127.0.0.2)\n");
     text += "NodeName=" + _host + " NodeAddr=127.0.0.1 CPUs=1\n";
     text += "PartitionName=test Nodes=ALL Default=YES\n";
-    writeFile(directory() / "slurm.conf", text);
-    // Nothing here uses control groups, but slurmd wants a plugin for them. This one starts
-    // without any being mounted and without systemd.
-    writeFile(directory() / "cgroup.conf", "CgroupPlugin=cgroup/v1\n");
+    return text;
 }
 
 void SlurmCluster::forgetLog() const
@@ -332,10 +394,23 @@ void SlurmCluster::forgetLog() const
     fs::remove(directory() / "run/slurmctld.out");
 }
 
+Sim::CommandLine SlurmCluster::controllerOn(const std::string& host, const fs::path& directory) const
+/// A slurmctld with the slurm.conf of this directory, in name spaces of its own.
+{
+    const std::string script = "mount --bind '" + (_directory.path() / "hosts").string() +
+                               "' /etc/hosts && hostname '" + host + "' && exec slurmctld -D";
+    return withEnvironment(directory / "slurm.conf", {"unshare", "--uts", "--mount", "sh", "-c", script});
+}
+
 Sim::CommandLine SlurmCluster::withEnvironment(const Sim::CommandLine& command) const
 {
+    return withEnvironment(directory() / "slurm.conf", command);
+}
+
+Sim::CommandLine SlurmCluster::withEnvironment(const fs::path& slurmConf, const Sim::CommandLine& command)
+{
     // A test may run as a Slurm job itself, whose variables are not for this cluster.
-    Sim::CommandLine line{"env", "-i", "SLURM_CONF=" + (directory() / "slurm.conf").string(),
+    Sim::CommandLine line{"env", "-i", "SLURM_CONF=" + slurmConf.string(),
                           "PATH=" + Poco::Environment::get("PATH", "/usr/bin:/bin") + ":/usr/sbin:/sbin"};
     line.insert(line.end(), command.begin(), command.end());
     return line;
@@ -351,6 +426,7 @@ void SlurmCluster::endAll() noexcept
 {
     try {
         // slurmctld first, as it would report a slurmd that went away.
+        _standby.reset();
         _slurmctld.reset();
         if (_daemon && isAlive(*_daemon)) {
             kill(*_daemon, SIGTERM);

@@ -66,6 +66,24 @@ public:
     int stopController(std::chrono::milliseconds atMost);
     /// Stops slurmctld by SIGTERM and returns its exit status as ChildProcess does.
 
+    void killController();
+    /// Ends slurmctld by SIGKILL, as a machine that dies.
+
+    void addStandby(const std::string& settings);
+    /// From now on the cluster has a second controller, on a host of its own name and
+    /// address as far as Slurm can tell, with these settings for its detector. It goes on
+    /// where the first one was, as both share their state. After the last configure(), and
+    /// before startController().
+
+    void startStandby();
+    /// Starts the second controller and returns when it stands by.
+
+    int stopStandby(std::chrono::milliseconds atMost);
+    /// Stops it by SIGTERM and returns its exit status as ChildProcess does.
+
+    std::string standbyLog() const;
+    /// The log file of the second controller.
+
     void startNode();
     /// Starts slurmd and returns when a job can run.
 
@@ -103,17 +121,23 @@ private:
     void startMunge();
     void writeConfiguration() const;
     void forgetLog() const;
+    std::string textOfConfiguration() const;
+    Sim::CommandLine controllerOn(const std::string& host, const std::filesystem::path& directory) const;
     Sim::CommandLine withEnvironment(const Sim::CommandLine& command) const;
+    static Sim::CommandLine withEnvironment(const std::filesystem::path& slurmConf,
+                                            const Sim::CommandLine& command);
     void requireAnswer() const;
     void endAll() noexcept;
 
     const TemporaryDirectory _directory;
     const std::string _host;
     std::map<std::string, std::string> _configuration;
+    bool _hasStandby = false;
     // In the order in which they have to be started.
     std::optional<ChildProcess> _munged;
     std::optional<ChildProcess> _slurmd;
     std::optional<ChildProcess> _slurmctld;
+    std::optional<ChildProcess> _standby;
     std::optional<pid_t> _daemon;
 };
 

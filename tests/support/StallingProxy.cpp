@@ -140,6 +140,9 @@ struct StallingProxy::State
         constexpr int backlog = 16;
         require(bind(listener.number(), reinterpret_cast<const sockaddr*>(&own), sizeof own));
         require(listen(listener.number(), backlog));
+        // Others have to come through to the socket, among them SlurmUser.
+        fs::permissions(directory.path(), fs::perms::others_exec, fs::perm_options::add);
+        fs::permissions(directory.path() / socketName, fs::perms::all);
     }
 
     void run()

@@ -83,4 +83,18 @@ void TestDatabase::reconnect()
     _session->execute("SET client_min_messages = warning");
 }
 
+bool TestDatabase::isSomebodyWaitingFor(const std::string& event)
+{
+    return _session->isTrue("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()"
+                            " AND $1 IN (wait_event_type, wait_event))",
+                            event);
+}
+
+bool TestDatabase::hasSessionOf(const std::string& application)
+{
+    return _session->isTrue("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()"
+                            " AND application_name = $1)",
+                            application);
+}
+
 } // namespace HangDetection::Test

@@ -34,6 +34,13 @@ public:
     void reconnect();
     /// A new session of the test itself, when the server was away.
 
+    bool isSomebodyWaitingFor(const std::string& event);
+    /// Whether a session of the database waits for this, a wait event or a type of
+    /// them (PostgreSQL manual, "pg_stat_activity"), such as PgSleep or Lock.
+
+    bool hasSessionOf(const std::string& application);
+    /// Whether somebody with this application_name is connected to the database.
+
 private:
     const std::string _name;
     std::optional<Sim::JobDatabase> _session;

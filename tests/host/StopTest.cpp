@@ -1,0 +1,347 @@
+// The plugin stops in time, by fini and by an exit() without fini, whatever state the
+// database and the network are in. Each state is brought about for real, and the end is
+// asked for when it is known to be reached.
+
+#include "ChildProcess.h"
+#include "Count.h"
+#include "Eventually.h"
+#include "FrozenServer.h"
+#include "HeldTerminations.h"
+#include "OpenTransaction.h"
+#include "Outage.h"
+#include "ServerLog.h"
+#include "SimulatorFixture.h"
+#include "StallingProxy.h"
+#include "Standby.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <iostream>
+#include <iterator>
+#include <optional>
+#include <string>
+
+namespace HangDetection::Test {
+
+using namespace std::chrono_literals;
+
+class StopTest : public SimulatorFixture
+{
+public:
+    void setUp() override
+    {
+        SimulatorFixture::setUp();
+        connectAs("postgres");
+    }
+
+    void tearDown() override
+    {
+        _simulator.reset();
+        SimulatorFixture::tearDown();
+    }
+
+    CPPUNIT_TEST_SUITE(StopTest);
+    CPPUNIT_TEST(stopsWhileIdle);
+    CPPUNIT_TEST(stopsWhileAStatementTakesLong);
+    CPPUNIT_TEST(stopsWhileATableIsLocked);
+    CPPUNIT_TEST(stopsBetweenTwoRetriesWithoutAServer);
+    CPPUNIT_TEST(stopsWhenTheServerWentAway);
+    CPPUNIT_TEST(stopsWhenTheServerCameBack);
+    CPPUNIT_TEST(stopsWhileTheServerRefusesConnections);
+    CPPUNIT_TEST(stopsWhileTheServerHasNoConnectionLeft);
+    CPPUNIT_TEST(stopsWhileTheServerIsAStandby);
+    CPPUNIT_TEST(stopsWhenAPrivilegeWasWithdrawn);
+    CPPUNIT_TEST(stopsWhileTheConnectIsNotAnswered);
+    CPPUNIT_TEST(stopsAfterASilentLogin);
+    CPPUNIT_TEST(stopsWhileAStatementIsNotAnswered);
+    CPPUNIT_TEST(stopsWhileIdleAtAFrozenServer);
+    CPPUNIT_TEST(stopsWhileAStatementIsFrozen);
+    CPPUNIT_TEST_SUITE_END();
+
+    void stopsWhileIdle()
+    {
+        connectAs("postgres", "1h");
+        atBothEnds([this] {
+            start();
+            awaitLine(anyRun);
+            expectStop();
+        });
+    }
+
+    void stopsWhileAStatementTakesLong()
+    {
+        database().addJob();
+        const HeldTerminations held(database());
+        atBothEnds([this] {
+            start();
+            awaitWaitingFor(HeldTerminations::waitEvent);
+            expectRunCanceled();
+        });
+    }
+
+    void stopsWhileATableIsLocked()
+    {
+        const OpenTransaction migration(connectionString(), lockJobs);
+        atBothEnds([this] {
+            start();
+            awaitWaitingFor("Lock");
+            expectRunCanceled();
+        });
+    }
+
+    void stopsBetweenTwoRetriesWithoutAServer()
+    {
+        atBothEnds([this] {
+            const Outage outage(server());
+            start();
+            awaitLine("run failed error=\"connection to server on socket", 2);
+            expectStop();
+        });
+    }
+
+    void stopsWhenTheServerWentAway()
+    {
+        atBothEnds([this] {
+            start();
+            awaitLine(anyRun);
+            const Outage outage(server());
+            awaitLine("run failed");
+            expectStop();
+        });
+    }
+
+    void stopsWhenTheServerCameBack()
+    {
+        atBothEnds([this] {
+            start();
+            awaitLine(anyRun);
+            Outage outage(server());
+            awaitLine("run failed");
+            outage.end();
+            awaitLine("database answers again");
+            expectStop();
+        });
+    }
+
+    void stopsWhileTheServerRefusesConnections()
+    {
+        createRole("refused_role");
+        refuse("refused_role");
+        connectAs("refused_role");
+        atBothEnds([this] {
+            start();
+            awaitLine("pg_hba.conf rejects connection");
+            expectStop();
+        });
+    }
+
+    void stopsWhileTheServerHasNoConnectionLeft()
+    {
+        createRole("limited_role CONNECTION LIMIT 0");
+        connectAs("limited_role");
+        atBothEnds([this] {
+            start();
+            awaitLine("too many connections");
+            expectStop();
+        });
+    }
+
+    void stopsWhileTheServerIsAStandby()
+    {
+        const Standby standby(server());
+        connectAs("postgres", "1", " host=" + standby.directory().string());
+        atBothEnds([this] {
+            start();
+            awaitLine("let Connection name the primary");
+            expectStop();
+        });
+    }
+
+    void stopsWhenAPrivilegeWasWithdrawn()
+    /// Stands for all in which each statement fails at once, such as a full disk.
+    {
+        createRole("poor_role");
+        connectAs("poor_role");
+        atBothEnds([this] {
+            database().execute("GRANT SELECT ON provisioner_jobs TO poor_role");
+            start();
+            awaitLine(anyRun);
+            database().execute("REVOKE SELECT ON provisioner_jobs FROM poor_role");
+            awaitLine("permission denied");
+            expectStop();
+        });
+    }
+
+    void stopsWhileTheConnectIsNotAnswered()
+    {
+        expectStopInSilence([](StallingProxy& proxy) { proxy.fallSilentAtConnection(1); });
+    }
+
+    void stopsAfterASilentLogin()
+    {
+        expectStopInSilence([](StallingProxy& proxy) { proxy.fallSilentAfterLogin(1); });
+    }
+
+    void stopsWhileAStatementIsNotAnswered()
+    {
+        expectStopInSilence([](StallingProxy& proxy) { proxy.fallSilentAfterStatement("AS is_hung"); });
+    }
+
+    void stopsWhileIdleAtAFrozenServer()
+    {
+        connectAs("postgres", "1h");
+        atBothEnds([this] {
+            start();
+            awaitLine(anyRun);
+            const FrozenServer frozen(server());
+            expectStop();
+        });
+    }
+
+    void stopsWhileAStatementIsFrozen()
+    {
+        const OpenTransaction migration(connectionString(), lockJobs);
+        atBothEnds([this] {
+            start();
+            awaitWaitingFor("Lock");
+            const FrozenServer frozen(server());
+            expectRunCutOff();
+        });
+    }
+
+    void atBothEnds(const std::function<void()>& stopInAState)
+    {
+        _longest = 0ms;
+        for (const bool withFini : {true, false}) {
+            _endsWithFini = withFini;
+            stopInAState();
+            assertNoSessionStays();
+        }
+        std::cout << " stopped by fini and by exit() within " << _longest.count() << " ms" << std::flush;
+    }
+
+    void expectStopInSilence(const std::function<void(StallingProxy&)>& fallSilent)
+    {
+        StallingProxy proxy(server().directory());
+        connectAs("postgres", "1", " host=" + proxy.directory().string());
+        atBothEnds([&] {
+            fallSilent(proxy);
+            start();
+            CPPUNIT_ASSERT_MESSAGE(output(), proxy.waitUntilSilent(patience));
+            expectRunCutOff();
+            proxy.endSilence();
+        });
+    }
+
+    void start()
+    {
+        std::filesystem::remove(directory().path() / "output");
+        Sim::CommandLine options{"--verbose"};
+        if (!_endsWithFini)
+            options.emplace_back("--exit-without-fini");
+        _simulator.emplace(simulator(options), directory().path() / "output");
+    }
+
+    void expectStop()
+    {
+        const auto asked = Clock::now();
+        kill(_simulator.value().id(), SIGTERM);
+        const auto status = _simulator->waitUntilEnded(promptly);
+        const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - asked);
+        CPPUNIT_ASSERT_MESSAGE("it did not stop:\n" + output(), status.has_value());
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(output(), 0, *status);
+        _longest = std::max(_longest, took);
+    }
+
+    void expectRunCutOff()
+    /// A stop in which the run has ended before the process, which would also end without that.
+    {
+        expectStop();
+        // With fini, the simulator's log is closed by then.
+        if (!_endsWithFini)
+            CPPUNIT_ASSERT_MESSAGE(output(), count(output(), "hang_detector: run stopped") == 1);
+    }
+
+    void expectRunCanceled()
+    /// A server does not see that its client has gone, and would go on with the statement.
+    {
+        const std::size_t before = cancellations(server());
+        expectRunCutOff();
+        CPPUNIT_ASSERT_EQUAL(before + 1, cancellations(server()));
+    }
+
+    void assertNoSessionStays()
+    {
+        testDatabase().reconnect();
+        await([this] { return !testDatabase().hasSessionOf(application); });
+    }
+
+    void connectAs(const std::string& role, const std::string& interval = "1",
+                   const std::string& options = "")
+    /// The last user or host of a connection string counts.
+    {
+        directory().write("hang_detector.conf", "Connection=" + connectionString() + " user=" + role +
+                                                    " application_name=" + application + options +
+                                                    "\nInterval=" + interval + "\n");
+    }
+
+    void createRole(const std::string& definition)
+    {
+        database().execute("CREATE ROLE " + definition + " LOGIN");
+    }
+
+    void refuse(const std::string& role)
+    /// Puts a line in front of the server's pg_hba.conf, where the first match counts.
+    {
+        const auto file = server().directory() / "data/pg_hba.conf";
+        std::ifstream reader(file);
+        const std::string lines{std::istreambuf_iterator<char>(reader), {}};
+        std::ofstream(file) << "local all " << role << " reject\n" << lines;
+        Outage(server()).end();
+        testDatabase().reconnect();
+    }
+
+    void awaitWaitingFor(const std::string& event)
+    {
+        await([&] { return testDatabase().isSomebodyWaitingFor(event); });
+    }
+
+    void awaitLine(const std::string& part, std::size_t lines = 1)
+    {
+        await([&] { return count(output(), part) >= lines; });
+    }
+
+    template <typename Condition>
+    void await(Condition condition)
+    {
+        CPPUNIT_ASSERT_MESSAGE(output(), eventually(patience, condition));
+    }
+
+    std::string output() const { return directory().read("output"); }
+
+    using Clock = std::chrono::steady_clock;
+
+    static constexpr const char* application = "detector_that_stops";
+    static constexpr const char* anyRun = "hang_detector: run finished";
+    static constexpr const char* lockJobs = "LOCK TABLE provisioner_jobs IN ACCESS EXCLUSIVE MODE";
+
+    static constexpr std::chrono::seconds patience{20};
+
+    static constexpr std::chrono::milliseconds promptly{4500};
+    /// Two seconds are promised. The rest is for a slow machine; after five seconds a wait for a
+    /// lock would end by itself.
+
+    std::optional<ChildProcess> _simulator;
+    bool _endsWithFini = true;
+    std::chrono::milliseconds _longest{0};
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(StopTest);
+
+} // namespace HangDetection::Test

@@ -1,0 +1,121 @@
+// scontrol reconfigure while a run of the detector is blocked: slurmctld holds its locks
+// meanwhile, and calls fini with them when the plugin is no longer on the list.
+
+#include "Eventually.h"
+#include "FrozenServer.h"
+#include "HeldTerminations.h"
+#include "SlurmFixture.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <chrono>
+#include <iostream>
+#include <optional>
+#include <string>
+
+namespace HangDetection::Test {
+
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+
+class ReconfigureTest : public SlurmFixture
+{
+public:
+    void setUp() override
+    {
+        SlurmFixture::setUp();
+        _job = database().addJob();
+        _held.emplace(database());
+        cluster().startController();
+        awaitBlockedRun();
+    }
+
+    void tearDown() override
+    {
+        _held.reset();
+        SlurmFixture::tearDown();
+    }
+
+    CPPUNIT_TEST_SUITE(ReconfigureTest);
+    CPPUNIT_TEST(leavesABlockedRunAlone);
+    CPPUNIT_TEST(isNotHeldUpWhenThePluginIsTakenOut);
+    CPPUNIT_TEST(isNotHeldUpWhenThePluginIsTakenOutOfAFrozenDatabase);
+    CPPUNIT_TEST_SUITE_END();
+
+    void leavesABlockedRunAlone()
+    {
+        reconfigure();
+        requireSlurmAtWork();
+        awaitBlockedRun();
+        CPPUNIT_ASSERT(!isTerminated(_job));
+        _held->end();
+        waitUntilTerminated(_job);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{5}, database().logs(_job).size());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, cluster().countInLog("job_submit/hang_detector: started"));
+    }
+
+    void isNotHeldUpWhenThePluginIsTakenOut()
+    {
+        cluster().configure("JobSubmitPlugins", "");
+        reconfigure();
+        requireSlurmAtWork();
+        requireOtherPluginLater();
+    }
+
+    void isNotHeldUpWhenThePluginIsTakenOutOfAFrozenDatabase()
+    {
+        {
+            const FrozenServer frozen(server());
+            cluster().configure("JobSubmitPlugins", "");
+            reconfigure();
+            requireSlurmAtWork();
+        }
+        requireOtherPluginLater();
+    }
+
+    void reconfigure()
+    {
+        const auto asked = Clock::now();
+        cluster().reconfigure();
+        const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - asked);
+        CPPUNIT_ASSERT_MESSAGE("took " + std::to_string(took.count()) + " ms\n" + cluster().log(),
+                               took < longestReconfigure);
+        std::cout << " reconfigured in " << took.count() << " ms" << std::flush;
+    }
+
+    void requireSlurmAtWork()
+    {
+        CPPUNIT_ASSERT(cluster().controllerAnswers());
+        CPPUNIT_ASSERT(!cluster().submit("true").empty());
+    }
+
+    void requireOtherPluginLater()
+    /// The run is cut off and has changed nothing; a plugin that is put on the list goes on.
+    {
+        CPPUNIT_ASSERT_MESSAGE(cluster().log(), eventually(20s, [this] { return !isDetectorConnected(); }));
+        CPPUNIT_ASSERT(!isTerminated(_job));
+        _held->end();
+        cluster().configure("JobSubmitPlugins", "hang_detector");
+        reconfigure();
+        waitUntilTerminated(_job);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{5}, database().logs(_job).size());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, cluster().countInLog("job_submit/hang_detector: started"));
+    }
+
+    void awaitBlockedRun()
+    {
+        CPPUNIT_ASSERT_MESSAGE(cluster().log(), eventually(10s, [this] {
+                                   return testDatabase().isSomebodyWaitingFor(HeldTerminations::waitEvent);
+                               }));
+    }
+
+    /// Without an end of the hold, a run goes on for the five minutes of RunTimeout.
+    static constexpr auto longestReconfigure = 5s;
+
+    std::string _job;
+    std::optional<HeldTerminations> _held;
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(ReconfigureTest);
+
+} // namespace HangDetection::Test

@@ -1,0 +1,133 @@
+// Two controllers of one cluster, each with the plugin on the same job database: the second
+// one stands by as far as Slurm is concerned, but its detector is as busy as the first.
+
+#include "Count.h"
+#include "Eventually.h"
+#include "SlurmFixture.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <chrono>
+#include <cstddef>
+#include <iostream>
+#include <string>
+#include <vector>
+
+namespace HangDetection::Test {
+
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+
+class StandbyControllerTest : public SlurmFixture
+{
+public:
+    void setUp() override
+    {
+        SlurmFixture::setUp();
+        const std::string text = settings() + "MaxJobsPerRun=5\nMassHangRatio=0\n";
+        cluster().writeSettings(text);
+        cluster().addStandby(text);
+        cluster().startController();
+        cluster().startStandby();
+    }
+
+    CPPUNIT_TEST_SUITE(StandbyControllerTest);
+    CPPUNIT_TEST(eachJobIsTerminatedOnceByTheTwoOfThem);
+    CPPUNIT_TEST(theStandbyStopsInTime);
+    CPPUNIT_TEST(theStandbyGoesOnWhenTheFirstIsKilled);
+    CPPUNIT_TEST_SUITE_END();
+
+    void eachJobIsTerminatedOnceByTheTwoOfThem()
+    {
+        constexpr std::size_t jobs = 40;
+        const std::vector<std::string> ids = addHungJobs(jobs);
+        for (const std::string& id : ids)
+            waitUntilTerminated(id);
+        // The last ones are logged a little later than they are terminated.
+        CPPUNIT_ASSERT_MESSAGE(bothLogs(), eventually(10s, [&] { return terminations() == jobs; }));
+        for (const std::string& id : ids) {
+            CPPUNIT_ASSERT_EQUAL(std::size_t{5}, database().logs(id).size());
+            CPPUNIT_ASSERT_EQUAL(std::size_t{1}, terminations(id));
+        }
+        const std::size_t byStandby = count(cluster().standbyLog(), terminated);
+        CPPUNIT_ASSERT_MESSAGE(bothLogs(), byStandby > 0 && byStandby < jobs);
+        std::cout << ' ' << jobs << " jobs terminated once, " << byStandby << " of them by the standby"
+                  << std::flush;
+    }
+
+    void theStandbyStopsInTime()
+    {
+        Sim::JobDatabase migration(connectionString());
+        migration.execute("BEGIN");
+        migration.execute("LOCK TABLE provisioner_jobs IN ACCESS EXCLUSIVE MODE");
+        CPPUNIT_ASSERT_MESSAGE(bothLogs(), eventually(10s, [this] { return blockedRuns() == "2"; }));
+        const auto asked = Clock::now();
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(bothLogs(), 0, cluster().stopStandby(10s));
+        requireNoLongerThan(longestShutdown, asked);
+        migration.execute("ROLLBACK");
+
+        CPPUNIT_ASSERT(cluster().controllerAnswers());
+        waitUntilTerminated(database().addJob());
+    }
+
+    void theStandbyGoesOnWhenTheFirstIsKilled()
+    {
+        cluster().killController();
+        waitUntilTerminated(database().addJob());
+        cluster().run({"scontrol", "takeover"});
+        CPPUNIT_ASSERT_MESSAGE(cluster().standbyLog(), eventually(20s, [this] {
+                                   return count(cluster().standbyLog(), "Running as primary controller") > 0;
+                               }));
+        CPPUNIT_ASSERT(!cluster().submit("true").empty());
+        waitUntilTerminated(database().addJob());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, count(cluster().standbyLog(), "hang_detector: started"));
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(cluster().standbyLog(), std::size_t{0},
+                                     count(cluster().standbyLog(), "error: job_submit/hang_detector"));
+
+        const auto asked = Clock::now();
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(cluster().standbyLog(), 0, cluster().stopStandby(10s));
+        requireNoLongerThan(longestShutdown + shutdownOfATakenOver, asked);
+    }
+
+    std::vector<std::string> addHungJobs(std::size_t jobs)
+    /// All at the same time, so that both find them.
+    {
+        database().execute("BEGIN");
+        std::vector<std::string> ids;
+        for (std::size_t i = 0; i < jobs; ++i)
+            ids.push_back(database().addJob());
+        database().execute("COMMIT");
+        return ids;
+    }
+
+    std::size_t terminations(const std::string& job = "")
+    {
+        return cluster().countInLog(terminated + job) + count(cluster().standbyLog(), terminated + job);
+    }
+
+    std::string bothLogs() { return cluster().log() + "\nthe standby:\n" + cluster().standbyLog(); }
+
+    std::string blockedRuns()
+    {
+        return database()
+            .value("SELECT count(*)::text FROM pg_locks WHERE NOT granted AND relation = $1::regclass",
+                   "provisioner_jobs")
+            .value();
+    }
+
+    void requireNoLongerThan(Clock::duration longest, Clock::time_point asked)
+    {
+        const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - asked);
+        CPPUNIT_ASSERT_MESSAGE("took " + std::to_string(took.count()) + " ms\n" + cluster().standbyLog(),
+                               took < longest);
+    }
+
+    const std::string terminated = "job_submit/hang_detector: job terminated job_id=";
+
+    static constexpr auto longestShutdown = 3s;
+    static constexpr auto shutdownOfATakenOver = 2s;
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(StandbyControllerTest);
+
+} // namespace HangDetection::Test

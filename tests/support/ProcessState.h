@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cstddef>
+#include <ostream>
+#include <sys/types.h>
+
+namespace HangDetection::Test {
+
+struct ProcessState
+/// What a process holds that a host would run out of.
+{
+    std::size_t descriptors = 0;
+    std::size_t threads = 0;
+
+    bool operator==(const ProcessState&) const = default;
+};
+
+ProcessState stateOf(pid_t process);
+/// Throws std::filesystem::filesystem_error when there is no such process.
+
+inline std::ostream& operator<<(std::ostream& stream, const ProcessState& state)
+{
+    return stream << state.descriptors << " descriptors and " << state.threads << " threads";
+}
+
+} // namespace HangDetection::Test
