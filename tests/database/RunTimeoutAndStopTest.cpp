@@ -1,63 +1,10 @@
 #include "BackgroundRunFixture.h"
-#include "Command.h"
+#include "FrozenServer.h"
 #include "OpenTransaction.h"
-
-#include <fstream>
 
 namespace HangDetection::Test {
 
 using namespace std::chrono_literals;
-
-namespace {
-
-class FrozenServer
-/// A server whose processes are all stopped: it accepts connections, as the kernel does
-/// that for it, and answers nothing.
-{
-public:
-    explicit FrozenServer(const Sim::ThrowawayPostgres& server) : _postmaster(postmasterOf(server))
-    {
-        try {
-            signalTo("-STOP");
-        } catch (...) {
-            thaw();
-            throw;
-        }
-    }
-
-    ~FrozenServer() { thaw(); }
-
-    FrozenServer(const FrozenServer&) = delete;
-    FrozenServer& operator=(const FrozenServer&) = delete;
-
-    void thaw()
-    {
-        try {
-            signalTo("-CONT");
-        } catch (...) { // NOLINT(bugprone-empty-catch): without kill and pkill nothing was stopped either
-        }
-    }
-
-private:
-    static std::string postmasterOf(const Sim::ThrowawayPostgres& server)
-    {
-        std::string pid;
-        std::ifstream(server.directory() / "data/postmaster.pid") >> pid;
-        CPPUNIT_ASSERT(!pid.empty());
-        return pid;
-    }
-
-    void signalTo(const std::string& signal) const
-    {
-        // The postmaster first, so that none of the others is a new one.
-        Sim::mustRun({"kill", signal, _postmaster});
-        Sim::mustRun({"pkill", signal, "--parent", _postmaster});
-    }
-
-    const std::string _postmaster;
-};
-
-} // namespace
 
 class RunTimeoutAndStopTest : public BackgroundRunFixture
 /// Runs that are cut short, whatever the server is doing.
