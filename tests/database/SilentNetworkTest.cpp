@@ -1,9 +1,8 @@
 #include "BackgroundRunFixture.h"
 #include "Eventually.h"
+#include "Resources.h"
 #include "StallingProxy.h"
 
-#include <filesystem>
-#include <iterator>
 #include <optional>
 #include <string>
 
@@ -89,10 +88,10 @@ public:
         connectThroughProxy(" connect_timeout=1 host=" + _proxy->directory().string());
         _proxy->fallSilentAtConnection(1);
         expectNoAnswer();
-        const auto before = openDescriptors();
+        const auto before = Resources::inUse().descriptors;
         expectNoAnswer();
         expectNoAnswer();
-        CPPUNIT_ASSERT_EQUAL(before, openDescriptors());
+        CPPUNIT_ASSERT_EQUAL(before, Resources::inUse().descriptors);
         expectRunsAfterTheSilence();
     }
 
@@ -148,12 +147,6 @@ public:
         CPPUNIT_ASSERT_EQUAL("connection to server at \"" + _proxy->directory().string() +
                                  "\", port 5432 failed: no answer within 1s",
                              statistics.error->cause);
-    }
-
-    static std::size_t openDescriptors()
-    {
-        const std::filesystem::directory_iterator descriptors("/proc/self/fd");
-        return static_cast<std::size_t>(std::distance(begin(descriptors), end(descriptors)));
     }
 
     std::string loseConnection()
