@@ -64,7 +64,9 @@ class DatabaseErrorTest : public DatabaseFixture
 
     void tellsThatTheDatabaseTakesNoConnections()
     {
-        database().execute("ALTER DATABASE " + databaseName() + " ALLOW_CONNECTIONS false");
+        // Not by a session of its own.
+        Sim::JobDatabase(server().connectionString("postgres"))
+            .execute("ALTER DATABASE " + databaseName() + " ALLOW_CONNECTIONS false");
         expectError("is not currently accepting connections", "55000", "ALLOW_CONNECTIONS");
     }
 
