@@ -38,10 +38,9 @@ bool isReadable(int socket, std::chrono::milliseconds wait)
 
 DatabaseError noAnswer(PGconn* connection, std::chrono::seconds waited)
 {
-    return {Scope::connection,
-            "connection to server at \"" + std::string(PQhost(connection)) + "\", port " +
-                PQport(connection) + " failed: no answer within " + formatDuration(waited),
-            "", "check the network to the database, and that the server is alive"};
+    return DatabaseError::unreachable("connection to server at \"" + std::string(PQhost(connection)) +
+                                      "\", port " + PQport(connection) + " failed: no answer within " +
+                                      formatDuration(waited));
 }
 
 Handle connect(const std::string& host, std::chrono::seconds atMost, const std::stop_token& stop,
@@ -50,6 +49,7 @@ Handle connect(const std::string& host, std::chrono::seconds atMost, const std::
     Handle connection(PQconnectStart(host.c_str()), &PQfinish);
     if (!connection)
         throw DatabaseError(Scope::connection, "out of memory while connecting", "", "");
+    PQsetErrorVerbosity(connection.get(), PQERRORS_VERBOSE); // with the SQLSTATE, which nobody else tells
 
     deadline = std::min(deadline, Clock::now() + atMost);
     auto direction = PGRES_POLLING_WRITING;
@@ -77,16 +77,18 @@ Handle connectToFirst(const ConnectionString& connectionString, const std::stop_
 /// connect_timeout counts only when it may block.
 {
     std::string causes;
+    std::string sqlState;
     std::string advice;
     for (const std::string& host : connectionString.secretHosts()) {
         try {
             return connect(host, connectionString.connectTimeout(), stop, deadline);
         } catch (const DatabaseError& error) {
             causes += (causes.empty() ? "" : "; ") + std::string(error.what());
+            sqlState = error.sqlState();
             advice = error.advice();
         }
     }
-    throw DatabaseError(Scope::connection, causes, "", advice);
+    throw DatabaseError(Scope::connection, causes, sqlState, advice);
 }
 
 } // namespace
@@ -159,7 +161,6 @@ bool Connection::isUsable()
 void Connection::prepareSession()
 {
     PQsetNoticeProcessor(handle(), &ignoreNotice, nullptr);
-    PQsetErrorVerbosity(handle(), PQERRORS_VERBOSE); // the SQLSTATE, which Poco 1.11 does not tell
     try {
         std::string statementTimeout = std::to_string(_statementTimeout.count());
         session() << Statements::prepare_session, Poco::Data::Keywords::use(statementTimeout),

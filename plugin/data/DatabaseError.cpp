@@ -14,6 +14,15 @@ namespace {
 
 using Scope = DatabaseError::Scope;
 
+/// A server that stops, is away and starts is all of this in turn, and there is one thing to do.
+constexpr const char* unreachableAdvice =
+    "check Connection in hang_detector.conf, the network, and that the database server is up; see the log of "
+    "the database server; nothing to do if it was restarted on purpose";
+
+constexpr const char* connectionsAdvice =
+    "no connection is left for the detector's role; find out who holds so many, or raise max_connections, or "
+    "the CONNECTION LIMIT of the role or the database";
+
 struct KnownState
 /// A SQLSTATE, or the class of one, that every job of a run would meet.
 {
@@ -29,8 +38,8 @@ constexpr const char* schemaAdvice =
     "the database is not one of a Coder deployment that this release knows, or older than PostgreSQL 13";
 
 /// The first match counts. From the PostgreSQL manual, appendix "Error Codes".
-constexpr std::array<KnownState, 14> knownStates{{
-    {"08", Scope::connection, "check the network to the database"},
+constexpr std::array<KnownState, 17> knownStates{{
+    {"08", Scope::connection, unreachableAdvice},
     {"0A", Scope::database, schemaAdvice},
     {"25006", Scope::connection, standbyAdvice},
     {"3F000", Scope::database, "check the search_path of the detector's role"},
@@ -40,12 +49,33 @@ constexpr std::array<KnownState, 14> knownStates{{
      "role"},
     {"42703", Scope::database, "this database has not the columns of a Coder deployment; check dbname"},
     {"42", Scope::database, schemaAdvice},
-    {"53", Scope::database, "the server is short of memory, disk or connections"},
+    {"53100", Scope::database, "free space on the disk of the database server"},
+    {"53200", Scope::database, "the database server is out of memory or of locks; see its log"},
+    {"53300", Scope::database, connectionsAdvice},
+    {"53", Scope::database, "the database server has reached a limit; see its log"},
     {"54", Scope::database, "the server has reached a limit of its own; see its log"},
     {"55P03", Scope::database, "a table was locked for over five seconds, as by a migration; nothing to do"},
     {"57014", Scope::database, "raise RunTimeout, or find out what slows the database down"},
-    {"57P", Scope::connection, "the server is shutting down or starting; nothing to do if that was intended"},
+    {"57P", Scope::connection, unreachableAdvice},
     {"58", Scope::database, "the server has a problem with its disk; see its log"},
+}};
+
+struct KnownRefusal
+/// A SQLSTATE, or the class of one, with which a server refuses a connection.
+{
+    std::string_view prefix;
+    const char* advice;
+};
+
+constexpr std::array<KnownRefusal, 5> knownRefusals{{
+    {"28",
+     "check user and password of Connection in hang_detector.conf, its passfile, and pg_hba.conf of the "
+     "server"},
+    {"3D000", "check dbname of Connection in hang_detector.conf"},
+    {"42501", "grant the detector's role the privilege to connect to the database"},
+    {"53300", connectionsAdvice},
+    {"55000", "the database takes no connections; ALTER DATABASE ... ALLOW_CONNECTIONS true if that was not "
+              "intended"},
 }};
 
 struct ServerMessage
@@ -107,7 +137,7 @@ DatabaseError DatabaseError::fromStatement(const Poco::Exception& exception, boo
     if (connectionLost) {
         return {Scope::connection,
                 message.sqlState.empty() ? "the connection to the database was lost" : message.text,
-                message.sqlState, "see the log of the database server"};
+                message.sqlState, unreachableAdvice};
     }
     // Without a SQLSTATE the text is Poco's, which may quote the connection string.
     if (message.sqlState.empty())
@@ -117,14 +147,30 @@ DatabaseError DatabaseError::fromStatement(const Poco::Exception& exception, boo
 
 DatabaseError DatabaseError::fromConnecting(pg_conn* connection)
 {
-    std::string cause = oneLine(PQerrorMessage(connection));
-    // libpq tells no SQLSTATE here. In another language than English the advice is the general one.
-    const bool isStandby = cause.find("read-only") != std::string::npos ||
-                           cause.find("hot standby") != std::string::npos ||
-                           cause.find("in recovery") != std::string::npos;
-    return {Scope::connection, cause, "",
-            isStandby ? standbyAdvice
-                      : "check Connection in hang_detector.conf, the database server, and its pg_hba.conf"};
+    const std::string text = PQerrorMessage(connection);
+    const ServerMessage message = parseVerboseMessage(text);
+    if (!message.sqlState.empty()) {
+        // The line begins with libpq's words about which server it was.
+        const auto state = text.find(message.sqlState + ": " + message.text);
+        const auto line = text.rfind('\n', state) + 1;
+        const std::string cause = oneLine(text.substr(line, state - line) + message.text);
+        for (const KnownRefusal& known : knownRefusals) {
+            if (message.sqlState.starts_with(known.prefix))
+                return {Scope::connection, cause, message.sqlState, known.advice};
+        }
+        return {Scope::connection, cause, message.sqlState, unreachableAdvice};
+    }
+
+    // libpq's own verdict has no SQLSTATE. In another language than English the advice is the general one.
+    const bool isStandby = text.find("read-only") != std::string::npos ||
+                           text.find("hot standby") != std::string::npos ||
+                           text.find("in recovery") != std::string::npos;
+    return {Scope::connection, oneLine(text), "", isStandby ? standbyAdvice : unreachableAdvice};
+}
+
+DatabaseError DatabaseError::unreachable(const std::string& cause)
+{
+    return {Scope::connection, cause, "", unreachableAdvice};
 }
 
 } // namespace HangDetection

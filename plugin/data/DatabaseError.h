@@ -46,7 +46,10 @@ public:
     /// verbose messages. Poco 1.11 has no SQLSTATE of its own.
 
     static DatabaseError fromConnecting(pg_conn* connection);
-    /// Why a connection could not be made.
+    /// Why a connection, with verbose messages, could not be made.
+
+    static DatabaseError unreachable(const std::string& cause);
+    /// There is no connection, and no server has said why.
 
 private:
     Scope _scope;

@@ -70,9 +70,11 @@ RunStatistics HangDetector::run(const std::stop_token& stop)
         if (stop.stop_requested())
             statistics.stopped = true;
         else if (Clock::now() >= deadline)
-            statistics.error =
-                RunError{"RunTimeout of " + formatDuration(_settings.runTimeout) + " has passed",
-                         error.sqlState(), "raise RunTimeout, or find out what slows the database down"};
+            // A server that does not even answer a cancel is not slow.
+            statistics.error = RunError{
+                "RunTimeout of " + formatDuration(_settings.runTimeout) + " has passed", error.sqlState(),
+                error.sqlState().empty() ? error.advice()
+                                         : "raise RunTimeout, or find out what slows the database down"};
         else
             statistics.error = RunError{error.what(), error.sqlState(), error.advice()};
     } catch (const std::exception& exception) {

@@ -2,12 +2,25 @@
 
 #include "LogLine.h"
 
+#include <Poco/Ascii.h>
+
 namespace HangDetection {
 
 namespace {
 
-/// Most causes that are told of one outage, should their texts differ each time.
-constexpr std::size_t mostCauses = 5;
+/// Most errors that are told of one outage, should they differ each time.
+constexpr std::size_t mostKinds = 5;
+
+std::string kindOf(const RunError& error)
+/// Errors of the same kind are one piece of news. A server that stops, is away and starts gives
+/// several causes for what is one to the operator: the advice. Of what the server answers it is
+/// the cause, without the numbers of blocks, processes or ports that change with each attempt.
+{
+    const bool isAway = error.sqlState.empty() || error.sqlState.starts_with("57P");
+    std::string kind = isAway && !error.advice.empty() ? error.advice : error.cause;
+    std::erase_if(kind, [](unsigned char c) { return Poco::Ascii::isDigit(c); });
+    return kind;
+}
 
 const char* causeOf(Outcome outcome)
 {
@@ -123,7 +136,7 @@ void RunLog::onRunFailed(const RunError& error, std::chrono::milliseconds durati
     if (!_outage)
         _outage = Outage{std::chrono::steady_clock::now()};
     ++_outage->runs;
-    const bool isNew = _outage->causes.size() < mostCauses && _outage->causes.insert(error.cause).second;
+    const bool isNew = _outage->kinds.size() < mostKinds && _outage->kinds.insert(kindOf(error)).second;
 
     LogLine line("run failed");
     line.add("error", error.cause);

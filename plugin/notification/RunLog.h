@@ -17,7 +17,8 @@ class RunLog
 /// The observer that writes the log: one line for each job that was terminated or
 /// failed, one for each run. A run that did nothing is told at debug level only, and
 /// so is what was told before: a run that fails for a reason that was given since the
-/// last good run, a job that fails as it did within the last hour.
+/// last good run, a server that is still away, whatever the cause reads now, a job that
+/// fails as it did within the last hour.
 ///
 /// Lives and is notified in the thread that runs the detector.
 {
@@ -30,8 +31,8 @@ private:
     {
         std::chrono::steady_clock::time_point since;
         int runs = 0;
-        std::set<std::string> causes = {};
-        /// Those that were warned of.
+        std::set<std::string> kinds = {};
+        /// Of the errors that were warned of.
     };
 
     void onJobTerminated(const JobTerminated& notification);

@@ -1,8 +1,6 @@
 #include "DatabaseFixture.h"
+#include "HbaRule.h"
 #include "Outage.h"
-
-#include <fstream>
-#include <iterator>
 
 namespace HangDetection::Test {
 
@@ -15,6 +13,9 @@ class DatabaseErrorTest : public DatabaseFixture
     CPPUNIT_TEST_SUITE(DatabaseErrorTest);
     CPPUNIT_TEST(tellsThatThereIsNoSuchDatabase);
     CPPUNIT_TEST(tellsThatThePasswordIsWrong);
+    CPPUNIT_TEST(tellsWhichServerRefused);
+    CPPUNIT_TEST(tellsThatTheDatabaseTakesNoConnections);
+    CPPUNIT_TEST(tellsThatThePermissionToConnectIsMissing);
     CPPUNIT_TEST(tellsThatATableIsMissing);
     CPPUNIT_TEST(tellsThatAColumnIsMissing);
     CPPUNIT_TEST(tellsThatAPermissionIsMissing);
@@ -40,18 +41,39 @@ class DatabaseErrorTest : public DatabaseFixture
         // The last dbname of a connection string counts.
         settings().connection =
             ConnectionString::parse(connectionString(detectorRole) + " dbname=somebody_elses");
-        expectError("database \"somebody_elses\" does not exist", "",
-                    "check Connection in hang_detector.conf");
+        expectError("database \"somebody_elses\" does not exist", "3D000", "check dbname of Connection");
     }
 
     void tellsThatThePasswordIsWrong()
     {
         createRole("password_role");
         database().execute("ALTER ROLE password_role PASSWORD 'another one'");
-        requirePasswordOf("password_role");
+        const HbaRule rule(server(), "local all password_role scram-sha-256");
         settings().connection = ConnectionString::parse(connectionString("password_role"));
-        expectError("password authentication failed for user \"password_role\"", "",
-                    "check Connection in hang_detector.conf");
+        expectError("FATAL:  password authentication failed for user \"password_role\"", "28P01",
+                    "check user and password of Connection");
+    }
+
+    void tellsWhichServerRefused()
+    {
+        settings().connection = ConnectionString::parse(connectionString("nobody_at_all"));
+        expectError("connection to server on socket \"" + server().directory().string() +
+                        "/.s.PGSQL.5432\" failed: FATAL:  role \"nobody_at_all\" does not exist",
+                    "28000", "check user and password of Connection");
+    }
+
+    void tellsThatTheDatabaseTakesNoConnections()
+    {
+        // Not by a session of its own.
+        Sim::JobDatabase(server().connectionString("postgres"))
+            .execute("ALTER DATABASE " + databaseName() + " ALLOW_CONNECTIONS false");
+        expectError("is not currently accepting connections", "55000", "ALLOW_CONNECTIONS");
+    }
+
+    void tellsThatThePermissionToConnectIsMissing()
+    {
+        database().execute("REVOKE CONNECT ON DATABASE " + databaseName() + " FROM public, hang_detector");
+        expectError("permission denied for database", "42501", "the privilege to connect");
     }
 
     void tellsThatATableIsMissing()
@@ -236,17 +258,6 @@ class DatabaseErrorTest : public DatabaseFixture
         database().execute("ALTER DATABASE " + databaseName() + " SET default_transaction_read_only = on");
         settings().connection =
             ConnectionString::parse(connectionString(detectorRole) + " target_session_attrs=any");
-    }
-
-    void requirePasswordOf(const std::string& role)
-    /// Puts a line in front of the server's pg_hba.conf, where the first match counts.
-    {
-        const auto file = server().directory() / "data/pg_hba.conf";
-        std::ifstream reader(file);
-        const std::string lines{std::istreambuf_iterator<char>(reader), {}};
-        std::ofstream(file) << "local all " << role << " scram-sha-256\n" << lines;
-        Outage(server()).end();
-        reconnect();
     }
 
     Text endSessionOfDetector()

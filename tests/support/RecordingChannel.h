@@ -3,11 +3,19 @@
 #include <Poco/Channel.h>
 #include <Poco/Message.h>
 
+#include <chrono>
 #include <mutex>
 #include <string>
 #include <vector>
 
 namespace HangDetection::Test {
+
+struct RecordedLine
+/// A message as "priority: text", and when it was logged.
+{
+    std::chrono::steady_clock::time_point time;
+    std::string text;
+};
 
 class RecordingChannel : public Poco::Channel
 /// Keeps what is logged, each message as "priority: text". May be used by any thread.
@@ -16,13 +24,23 @@ public:
     void log(const Poco::Message& message) override
     {
         const std::lock_guard lock(_mutex);
-        _lines.push_back(std::string(nameOf(message.getPriority())) + ": " + message.getText());
+        _recorded.push_back({std::chrono::steady_clock::now(),
+                             std::string(nameOf(message.getPriority())) + ": " + message.getText()});
+    }
+
+    std::vector<RecordedLine> recorded() const
+    {
+        const std::lock_guard lock(_mutex);
+        return _recorded;
     }
 
     std::vector<std::string> lines() const
     {
         const std::lock_guard lock(_mutex);
-        return _lines;
+        std::vector<std::string> texts;
+        for (const RecordedLine& line : _recorded)
+            texts.push_back(line.text);
+        return texts;
     }
 
 private:
@@ -43,7 +61,7 @@ private:
     }
 
     mutable std::mutex _mutex;
-    std::vector<std::string> _lines;
+    std::vector<RecordedLine> _recorded;
 };
 
 } // namespace HangDetection::Test

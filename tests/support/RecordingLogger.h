@@ -19,6 +19,8 @@ public:
 
     Poco::Logger& logger() { return _logger; }
 
+    std::vector<RecordedLine> recorded() const { return _channel->recorded(); }
+
     std::vector<std::string> lines() const { return _channel->lines(); }
 
 private:

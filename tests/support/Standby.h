@@ -24,6 +24,9 @@ public:
     const std::filesystem::path& directory() const { return _directory.path(); }
     /// The host of a connection string that leads to it.
 
+    void promote() const { control({"promote"}); }
+    /// From now on it is a server like any other. Returns when it takes writes.
+
 private:
     void control(const Sim::CommandLine& action) const;
 

@@ -27,6 +27,9 @@ class RunLogTest : public CppUnit::TestFixture
     CPPUNIT_TEST(warnsOnceOfAnOutageAndSaysWhenItIsOver);
     CPPUNIT_TEST(warnsAgainWhenTheCauseChanges);
     CPPUNIT_TEST(warnsOnceOfEachCauseOfAnOutage);
+    CPPUNIT_TEST(warnsOnceOfACauseWhoseNumbersChange);
+    CPPUNIT_TEST(warnsOnceOfAServerThatGoesAndComes);
+    CPPUNIT_TEST(warnsAgainWhenTheServerIsBackWithAnotherError);
     CPPUNIT_TEST(warnsOfFiveCausesOfAnOutageAtMost);
     CPPUNIT_TEST(doesNotWarnOfAStop);
     CPPUNIT_TEST_SUITE_END();
@@ -39,10 +42,10 @@ class RunLogTest : public CppUnit::TestFixture
 
     void finish(const RunStatistics& statistics) { _center.postNotification(new RunFinished(statistics)); }
 
-    static RunStatistics failed(const std::string& cause)
+    static RunStatistics failed(const std::string& cause, const std::string& sqlState = "42P01")
     {
         RunStatistics statistics;
-        statistics.error = RunError{cause, "57P01", "see the server's log"};
+        statistics.error = RunError{cause, sqlState, "see the server's log"};
         statistics.duration = 3ms;
         return statistics;
     }
@@ -159,7 +162,7 @@ class RunLogTest : public CppUnit::TestFixture
     void warnsOnceOfAnOutageAndSaysWhenItIsOver()
     {
         const std::string line =
-            "run failed error=\"server is down\" sqlstate=57P01 advice=\"see the server's log\" "
+            "run failed error=\"server is down\" sqlstate=42P01 advice=\"see the server's log\" "
             "duration_ms=3";
         finish(failed("server is down"));
         assertLogged("warning: " + line);
@@ -177,7 +180,7 @@ class RunLogTest : public CppUnit::TestFixture
     {
         finish(failed("server is down"));
         const std::string line =
-            "run failed error=\"no such table\" sqlstate=57P01 advice=\"see the server's log\" duration_ms=3";
+            "run failed error=\"no such table\" sqlstate=42P01 advice=\"see the server's log\" duration_ms=3";
         finish(failed("no such table"));
         assertLogged("warning: " + line);
         finish(failed("no such table"));
@@ -199,8 +202,35 @@ class RunLogTest : public CppUnit::TestFixture
     void warnsOfFiveCausesOfAnOutageAtMost()
     {
         for (int i = 0; i < 20; ++i)
-            finish(failed("no answer from port " + std::to_string(i)));
+            finish(failed("no table " + std::string(1, static_cast<char>('a' + i))));
         CPPUNIT_ASSERT_EQUAL(std::size_t{5}, warnings());
+    }
+
+    void warnsOnceOfACauseWhoseNumbersChange()
+    {
+        for (const char* const block : {"7", "8", "4711"})
+            finish(failed(std::string("no space left for block ") + block, "53100"));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, warnings());
+    }
+
+    void warnsOnceOfAServerThatGoesAndComes()
+    {
+        finish(failed("terminating connection due to administrator command", "57P01"));
+        finish(failed("the connection to the database was lost", ""));
+        finish(failed("connection refused", ""));
+        finish(failed("the database system is starting up", "57P03"));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, warnings());
+    }
+
+    void warnsAgainWhenTheServerIsBackWithAnotherError()
+    {
+        finish(failed("connection refused", ""));
+        finish(failed("password authentication failed", "28P01"));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, warnings());
+        RunStatistics standby = failed("session is read-only", "");
+        standby.error->advice = "let Connection name the primary";
+        finish(standby);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{3}, warnings());
     }
 
     std::size_t warnings() const
