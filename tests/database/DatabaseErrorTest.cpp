@@ -1,9 +1,6 @@
 #include "DatabaseFixture.h"
 #include "Outage.h"
 
-#include <fstream>
-#include <iterator>
-
 namespace HangDetection::Test {
 
 using namespace std::chrono_literals;
@@ -236,17 +233,6 @@ class DatabaseErrorTest : public DatabaseFixture
         database().execute("ALTER DATABASE " + databaseName() + " SET default_transaction_read_only = on");
         settings().connection =
             ConnectionString::parse(connectionString(detectorRole) + " target_session_attrs=any");
-    }
-
-    void requirePasswordOf(const std::string& role)
-    /// Puts a line in front of the server's pg_hba.conf, where the first match counts.
-    {
-        const auto file = server().directory() / "data/pg_hba.conf";
-        std::ifstream reader(file);
-        const std::string lines{std::istreambuf_iterator<char>(reader), {}};
-        std::ofstream(file) << "local all " << role << " scram-sha-256\n" << lines;
-        Outage(server()).end();
-        reconnect();
     }
 
     Text endSessionOfDetector()

@@ -32,7 +32,14 @@ protected:
     void usePlugin(const std::string& directory) const;
     /// Writes slurm.conf with this PluginDir.
 
+    static Sim::ThrowawayPostgres& server() { return TestDatabase::server(); }
+
     Sim::JobDatabase& database() { return _testDatabase->session(); }
+
+    void reconnect() { _testDatabase->reconnect(); }
+    /// A new session of the test itself, when the server was away.
+
+    void requirePasswordOf(const std::string& role) { _testDatabase->requirePasswordOf(role); }
 
     const TemporaryDirectory& directory() const { return *_directory; }
 

@@ -52,6 +52,8 @@ protected:
     void reconnect() { _testDatabase->reconnect(); }
     /// A new session of the test itself, when the server was away.
 
+    void requirePasswordOf(const std::string& role) { _testDatabase->requirePasswordOf(role); }
+
     std::string addHungJob() { return database().addJob(); }
 
     std::vector<std::string> addHungJobs(int count);

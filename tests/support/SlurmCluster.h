@@ -66,6 +66,9 @@ public:
     int stopController(std::chrono::milliseconds atMost);
     /// Stops slurmctld by SIGTERM and returns its exit status as ChildProcess does.
 
+    pid_t controller() const { return _slurmctld.value().id(); }
+    /// The process id of the slurmctld that startController started.
+
     void startNode();
     /// Starts slurmd and returns when a job can run.
 

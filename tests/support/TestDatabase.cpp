@@ -1,12 +1,15 @@
 #include "TestDatabase.h"
 
 #include "CurrentTest.h"
+#include "Outage.h"
 
 #include <Poco/Ascii.h>
 #include <Poco/Environment.h>
 
 #include <exception>
+#include <fstream>
 #include <iostream>
+#include <iterator>
 #include <memory>
 
 namespace HangDetection::Test {
@@ -81,6 +84,17 @@ void TestDatabase::reconnect()
     _session.reset();
     _session.emplace(connectionString());
     _session->execute("SET client_min_messages = warning");
+}
+
+void TestDatabase::requirePasswordOf(const std::string& role)
+{
+    // In front of the file's lines, as the first match counts.
+    const auto file = server().directory() / "data/pg_hba.conf";
+    std::ifstream reader(file);
+    const std::string lines{std::istreambuf_iterator<char>(reader), {}};
+    std::ofstream(file) << "local all " << role << " scram-sha-256\n" << lines;
+    Outage(server()).end();
+    reconnect();
 }
 
 } // namespace HangDetection::Test

@@ -34,6 +34,9 @@ public:
     void reconnect();
     /// A new session of the test itself, when the server was away.
 
+    void requirePasswordOf(const std::string& role);
+    /// From now on the server asks this role for its password. Starts it anew.
+
 private:
     const std::string _name;
     std::optional<Sim::JobDatabase> _session;
