@@ -25,6 +25,10 @@ constexpr std::array<std::pair<const char*, const char*>, 6> defaults{{
     {"tcp_user_timeout", "30000"},
 }};
 
+constexpr const char* passwordAdvice = "In a URI, write : / @ # ? and % of a password as %3A %2F %40 %23 %3F "
+                                       "and %25, or put the password into a "
+                                       "passfile";
+
 /// The values of host, hostaddr and port, of those that are there.
 using HostLists = std::vector<std::pair<std::string_view, std::vector<std::string>>>;
 
@@ -109,16 +113,24 @@ std::vector<std::string> combine(const std::string& common, const HostLists& lis
     return hosts;
 }
 
-bool isPartOfAPassword(std::string_view keyword, const std::string& value, bool isUri)
-/// Whether the value can only come from a password that was not written as a URI wants it.
+bool isPartOfAPassword(std::string_view keyword, const std::string& value)
+/// Whether the value can only come from a password that was not written as it has to be.
 {
     if (keyword == "port")
         return !arePorts(value);
-    if (keyword == "host")
-        // A socket directory or an abstract socket may have any name.
-        return value.find('@', value.starts_with('@') ? 1 : 0) != std::string::npos &&
-               !value.starts_with('/');
-    return keyword == "dbname" && isUri && value.find('@') != std::string::npos;
+    // A socket directory or an abstract socket may have any name.
+    return keyword == "host" && value.find('@', value.starts_with('@') ? 1 : 0) != std::string::npos &&
+           !value.starts_with('/');
+}
+
+bool isPasswordCut(std::string_view text)
+/// Whether libpq takes only a part of a password for one: it ends at the first @ of a URI,
+/// and is none behind a slash.
+{
+    if (!text.starts_with("postgres://") && !text.starts_with("postgresql://"))
+        return false;
+    text.remove_prefix(text.find("//") + 2);
+    return text.find('@', text.find_first_of("@/") + 1) != std::string_view::npos;
 }
 
 } // namespace
@@ -138,7 +150,12 @@ ConnectionString ConnectionString::parse(const std::string& text)
                                     "host=db.example.org dbname=coder user=hang_detector, or a URI, such as "
                                     "postgresql://hang_detector@db.example.org/coder");
 
-    const bool isUri = text.starts_with("postgres://") || text.starts_with("postgresql://");
+    if (isPasswordCut(text))
+        throw ConnectionStringError(
+            std::string("has an @ that cannot be the end of a password; allowed is one, "
+                        "before the host. ") +
+            passwordAdvice);
+
     ConnectionString result;
     HostLists lists;
     std::string common;
@@ -153,12 +170,11 @@ ConnectionString ConnectionString::parse(const std::string& text)
             continue;
         const std::string_view keyword = option->keyword;
         const std::string value = option->val;
-        if (isPartOfAPassword(keyword, value, isUri))
+        if (isPartOfAPassword(keyword, value))
             throw ConnectionStringError(
                 "has a " + std::string(keyword) +
-                " that cannot be one; allowed are names without @ and ports from 1 to 65535. "
-                "In a URI, write : / @ # ? and % of a password as %3A %2F %40 %23 %3F and %25, "
-                "or put the password into a passfile");
+                " that cannot be one; allowed are names without @ and ports from 1 to 65535. " +
+                passwordAdvice);
         if ((keyword == "password" || keyword == "sslpassword") && !value.empty())
             result._hasPassword = true;
         if (keyword == "connect_timeout")

@@ -32,8 +32,8 @@ public:
 
     static ConnectionString parse(const std::string& text);
     /// Throws ConnectionStringError when libpq cannot read the text or the numbers in it, or
-    /// when a part of a password seems to have become a host, port or database, whose
-    /// names libpq's errors quote.
+    /// when a part of a password seems to have become something else, such as a host or a
+    /// database, whose names libpq's errors quote.
 
     bool hasPassword() const { return _hasPassword; }
 

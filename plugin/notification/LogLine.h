@@ -10,9 +10,10 @@ class LogLine
 /// One line of the log in logfmt: what happened, then key=value pairs.
 ///
 /// A value with blanks, quotes, '=' or none at all is put in double quotes; quotes
-/// and backslashes in it are escaped with a backslash, control characters and bytes
-/// that are not UTF-8 as \n, \t or \xNN. So a text out of the database can neither
-/// end the line nor pass for another key.
+/// and backslashes in it are escaped with a backslash; control characters, those of Unicode
+/// that end a line or turn the direction of writing, and bytes that are not UTF-8 as \n,
+/// \t or \xNN. So a text out of the database can neither end the line nor pass for
+/// another key, wherever the log is looked at.
 {
 public:
     explicit LogLine(std::string_view event) : _text(event) {}

@@ -1,4 +1,5 @@
 #include "BackgroundRunFixture.h"
+#include "Count.h"
 #include "Eventually.h"
 #include "FrozenServer.h"
 #include "OpenTransaction.h"
@@ -188,7 +189,7 @@ class RunTimeoutAndStopTest : public BackgroundRunFixture
 
     static std::size_t answersToNobody()
     {
-        return countInServerLog(server(), "could not send data to client");
+        return count(serverLog(server()), "could not send data to client");
     }
 
     static std::string lockOn(const std::string& table)

@@ -26,14 +26,14 @@ public:
 
     std::string certificate() const { return path("ca.crt"); }
 
-    void signServer(const std::string& hostName, const fs::path& key, const fs::path& serverCertificate) const
+    void sign(const std::string& name, const fs::path& key, const fs::path& signedCertificate) const
     /// Writes a new key and the certificate that belongs to it.
     {
-        const std::string request = path("server.csr");
-        Sim::mustRun({"openssl", "req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=" + hostName,
-                      "-keyout", key, "-out", request});
+        const std::string request = path("request.csr");
+        Sim::mustRun({"openssl", "req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=" + name, "-keyout",
+                      key, "-out", request});
         Sim::mustRun({"openssl", "x509", "-req", "-in", request, "-CA", certificate(), "-CAkey",
-                      path("ca.key"), "-CAcreateserial", "-days", "2", "-out", serverCertificate});
+                      path("ca.key"), "-CAcreateserial", "-days", "2", "-out", signedCertificate});
     }
 
 private:
@@ -51,6 +51,7 @@ class TlsTest : public DatabaseFixture
     CPPUNIT_TEST(terminatesOverAVerifiedConnection);
     CPPUNIT_TEST(refusesAServerThatAnotherAuthorityHasSigned);
     CPPUNIT_TEST(refusesACertificateForAnotherHost);
+    CPPUNIT_TEST(tellsThatAKeyHasAnotherPassword);
     CPPUNIT_TEST_SUITE_END();
 
     void terminatesOverAVerifiedConnection()
@@ -80,12 +81,28 @@ class TlsTest : public DatabaseFixture
         expectError("\"db.example.org\"", "", "check Connection in hang_detector.conf");
     }
 
+    void tellsThatAKeyHasAnotherPassword()
+    {
+        serve("localhost");
+        const TemporaryDirectory directory;
+        const fs::path key = directory.path() / "client.key";
+        const fs::path certificate = directory.path() / "client.crt";
+        const fs::path openKey = directory.path() / "open.key";
+        _authority.sign("detector", openKey, certificate);
+        Sim::mustRun(
+            {"openssl", "rsa", "-aes256", "-passout", "pass:another one", "-in", openKey, "-out", key});
+        fs::permissions(key, fs::perms::owner_read | fs::perms::owner_write);
+        connectTo("localhost", _authority,
+                  " sslcert=" + certificate.string() + " sslkey=" + key.string() + " sslpassword=geheim123");
+        expectError("could not load private key file", "", "check Connection in hang_detector.conf");
+    }
+
     void serve(const std::string& hostName)
     /// Starts a server with a certificate for that name, and a job database in it.
     {
         _server.createDatabase("coder");
         const fs::path data = _server.directory() / "data";
-        _authority.signServer(hostName, data / "server.key", data / "server.crt");
+        _authority.sign(hostName, data / "server.key", data / "server.crt");
         fs::permissions(data / "server.key", fs::perms::owner_read | fs::perms::owner_write);
         if (geteuid() == 0)
             Sim::mustRun({"chown", "postgres", data / "server.key", data / "server.crt"});
@@ -97,12 +114,13 @@ class TlsTest : public DatabaseFixture
         _tlsDatabase.emplace(_server.connectionString("coder") + " port=" + _port);
     }
 
-    void connectTo(const std::string& host, const CertificateAuthority& authority)
+    void connectTo(const std::string& host, const CertificateAuthority& authority,
+                   const std::string& more = "")
     {
         settings().connection = ConnectionString::parse(
             "host=" + host + " hostaddr=127.0.0.1 port=" + _port +
             " user=postgres password=geheim123 dbname=coder sslmode=verify-full sslrootcert=" +
-            authority.certificate());
+            authority.certificate() + more);
     }
 
     const std::string _port = freePort(15000, 19999);

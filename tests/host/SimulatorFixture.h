@@ -36,6 +36,9 @@ protected:
 
     TestDatabase& testDatabase() { return *_testDatabase; }
 
+    void reconnect() { _testDatabase->reconnect(); }
+    /// A new session of the test itself, when the server was away.
+
     Sim::JobDatabase& database() { return _testDatabase->session(); }
 
     const TemporaryDirectory& directory() const { return *_directory; }

@@ -1,13 +1,17 @@
 // The plugin in a slurmctld that is well, with a database that is well.
 
 #include "Eventually.h"
+#include "LogRecord.h"
 #include "NotificationListener.h"
+#include "Outage.h"
+#include "Secret.h"
 #include "SlurmFixture.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 
 #include <filesystem>
 #include <optional>
+#include <sstream>
 
 namespace HangDetection::Test {
 
@@ -25,6 +29,8 @@ class PluginInSlurmTest : public SlurmFixture
     CPPUNIT_TEST(stopsWhenTakenOutOfSlurmConf);
     CPPUNIT_TEST(startsAgainWhenPutBackIntoSlurmConf);
     CPPUNIT_TEST(readsTheSettingsFileThatSlurmConfNames);
+    CPPUNIT_TEST(tellsThePasswordNowhere);
+    CPPUNIT_TEST(letsNoTextOfTheDatabasePassForALine);
     CPPUNIT_TEST_SUITE_END();
 
     void startsWithSlurmctld()
@@ -164,6 +170,54 @@ class PluginInSlurmTest : public SlurmFixture
 
         cluster().startController();
         waitUntilTerminated(database().addJob());
+    }
+
+    void tellsThePasswordNowhere()
+    {
+        cluster().configure("SlurmctldDebug", "debug5");
+        cluster().configure("DebugFlags", "Protocol");
+        cluster().writeSettings("Connection=" + connectionString() + " password=" + Secret::quoted +
+                                "\nInterval=1\n");
+        cluster().startController();
+        waitUntilTerminated(database().addJob());
+        const std::string seen = seenOf(cluster().controller());
+        CPPUNIT_ASSERT_MESSAGE(seen, seen.find("\nhang_detector\n") != std::string::npos);
+        Secret::assertNotIn(seen);
+        const std::string configuration = cluster().run({"scontrol", "show", "config"});
+        CPPUNIT_ASSERT_MESSAGE(configuration, configuration.find("hang_detector") != std::string::npos);
+        Secret::assertNotIn(configuration);
+        {
+            const Outage outage(server());
+            cluster().waitForLog("job_submit/hang_detector: run failed");
+        }
+        reconnect();
+        CPPUNIT_ASSERT(cluster().countInLog("debug3: ") > 0);
+        Secret::assertNotIn(cluster().log());
+    }
+
+    void letsNoTextOfTheDatabasePassForALine()
+    {
+        const std::string stage =
+            "x\" job_id=forged\r\nerror: job_submit/hang_detector: job terminated job_id=\"";
+        const std::string job = database().addJob();
+        database().addLog(job, stage);
+        cluster().startController();
+        waitUntilTerminated(job);
+        cluster().waitForLog("job_submit/hang_detector: run finished");
+
+        const std::string prefix = "job_submit/hang_detector: ";
+        std::istringstream lines(cluster().log());
+        for (std::string line; std::getline(lines, line);) {
+            if (line.find("forged") == std::string::npos)
+                continue;
+            CPPUNIT_ASSERT_MESSAGE(line, isOneLineOfText(line));
+            const LogRecord record = LogRecord::read(line.substr(line.find(prefix) + prefix.size()));
+            CPPUNIT_ASSERT_EQUAL(std::string("job terminated"), record.event);
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(line, std::size_t{6}, record.pairs.size());
+            CPPUNIT_ASSERT_EQUAL(job, record.pairs.at(0).second);
+            CPPUNIT_ASSERT_EQUAL(stage, record.pairs.at(4).second);
+        }
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(cluster().log(), std::size_t{1}, cluster().countInLog("forged"));
     }
 };
 

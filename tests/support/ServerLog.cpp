@@ -7,15 +7,15 @@
 
 namespace HangDetection::Test {
 
-std::size_t countInServerLog(const Sim::ThrowawayPostgres& server, const std::string& text)
+std::string serverLog(const Sim::ThrowawayPostgres& server)
 {
     std::ifstream log(server.directory() / "postgres.log");
-    return count({std::istreambuf_iterator<char>(log), {}}, text);
+    return {std::istreambuf_iterator<char>(log), {}};
 }
 
 std::size_t cancellations(const Sim::ThrowawayPostgres& server)
 {
-    return countInServerLog(server, "canceling statement due to user request");
+    return count(serverLog(server), "canceling statement due to user request");
 }
 
 } // namespace HangDetection::Test

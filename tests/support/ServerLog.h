@@ -7,8 +7,8 @@
 
 namespace HangDetection::Test {
 
-std::size_t countInServerLog(const Sim::ThrowawayPostgres& server, const std::string& text);
-/// How often the log of a server holds the text.
+std::string serverLog(const Sim::ThrowawayPostgres& server);
+/// All that the server has written to its log.
 
 std::size_t cancellations(const Sim::ThrowawayPostgres& server);
 /// How many statements were canceled because a client of the server asked for it.

@@ -84,6 +84,9 @@ public:
     std::string standbyLog() const;
     /// The log file of the second controller.
 
+    pid_t controller() const { return _slurmctld.value().id(); }
+    /// The process id of the slurmctld that startController started.
+
     void startNode();
     /// Starts slurmd and returns when a job can run.
 

@@ -13,6 +13,7 @@ class LogLineTest : public CppUnit::TestFixture
     CPPUNIT_TEST(quotesWhatHasBlanks);
     CPPUNIT_TEST(escapesQuotesAndBackslashes);
     CPPUNIT_TEST(escapesControlCharacters);
+    CPPUNIT_TEST(escapesLineEndsAndTurnsOfUnicode);
     CPPUNIT_TEST(keepsOtherLanguages);
     CPPUNIT_TEST(escapesBytesThatAreNoText);
     CPPUNIT_TEST(cannotBeForged);
@@ -48,6 +49,16 @@ class LogLineTest : public CppUnit::TestFixture
         CPPUNIT_ASSERT_EQUAL(std::string(R"(event key="a\x00b")"), valueOf(std::string_view("a\0b", 3)));
         // A terminal may take U+009B for the start of an escape sequence.
         CPPUNIT_ASSERT_EQUAL(std::string(R"(event key="\xc2\x9b")"), valueOf("\xc2\x9b"));
+    }
+
+    void escapesLineEndsAndTurnsOfUnicode()
+    {
+        CPPUNIT_ASSERT_EQUAL(std::string(R"(event key="a\xe2\x80\xa8b\xe2\x80\xa9")"),
+                             valueOf("a\u2028b\u2029"));
+        CPPUNIT_ASSERT_EQUAL(std::string(R"(event key="\xe2\x80\xaeb\xe2\x81\xa9")"),
+                             valueOf("\u202eb\u2069"));
+        CPPUNIT_ASSERT_EQUAL(std::string("event key=\"\u2027\u202f\u2065\u206a\""),
+                             valueOf("\u2027\u202f\u2065\u206a"));
     }
 
     void keepsOtherLanguages()

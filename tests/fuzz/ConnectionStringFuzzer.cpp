@@ -1,0 +1,121 @@
+// Any text as a connection string, and any text as a password that somebody wrote into a
+// URI: libpq gets what the operator said, and what is refused is not quoted.
+
+#include "Fuzzing.h"
+#include "data/ConnectionString.h"
+
+#include <libpq-fe.h>
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace HangDetection::Test {
+
+namespace {
+
+using Options = std::map<std::string, std::string>;
+
+std::optional<Options> readByLibpq(const std::string& text)
+{
+    const std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> options(
+        PQconninfoParse(text.c_str(), nullptr), &PQconninfoFree);
+    if (!options)
+        return std::nullopt;
+    Options result;
+    for (const PQconninfoOption* option = options.get(); option->keyword != nullptr; ++option) {
+        if (option->val != nullptr)
+            result[option->keyword] = option->val;
+    }
+    return result;
+}
+
+std::optional<ConnectionString> readByUs(const std::string& text)
+{
+    try {
+        return ConnectionString::parse(text);
+    } catch (const ConnectionStringError& error) {
+        require(!tellsSecret(error.what()), "an error quotes nothing");
+        require(std::string(error.what()).find('\n') == std::string::npos, "an error is one line");
+        return std::nullopt;
+    }
+}
+
+bool isList(const std::string& keyword)
+{
+    return keyword == "host" || keyword == "hostaddr" || keyword == "port";
+}
+
+void requireSaid(const Options& said, const Options& understood, std::size_t host)
+/// What the operator said is what libpq understands for one of the hosts.
+{
+    for (const auto& [keyword, value] : said) {
+        const auto found = understood.find(keyword);
+        require(found != understood.end(), "nothing is left out");
+        if (!isList(keyword)) {
+            require(found->second == value, "a value is passed on as it is");
+            continue;
+        }
+        const auto elements = partsOf(value, ',');
+        require(found->second == elements.at(elements.size() == 1 ? 0 : host),
+                "each host has its element of a list");
+    }
+}
+
+void fuzzText(const std::string& text)
+{
+    const auto said = readByLibpq(text);
+    const auto connection = readByUs(text);
+    if (!connection)
+        return;
+    require(said.has_value(), "what libpq cannot read is refused");
+    const auto holds = [&](const char* keyword) {
+        return said->count(keyword) > 0 && !said->at(keyword).empty();
+    };
+    require(connection->hasPassword() == (holds("password") || holds("sslpassword")), "a password is known");
+    require(connection->connectTimeout().count() > 0, "a connect is bounded");
+    require(!connection->secretHosts().empty(), "there is a host");
+    for (std::size_t i = 0; i < connection->secretHosts().size(); ++i) {
+        const auto understood = readByLibpq(connection->secretHosts()[i]);
+        require(understood.has_value(), "libpq reads what we made");
+        requireSaid(*said, *understood, i);
+    }
+}
+
+void fuzzPassword(const std::string& password)
+/// A part of a password that was taken for a host, a database or an option would be
+/// quoted by libpq and by the server.
+{
+    const std::string begin = "postgresql://detector:";
+    const std::string end = "@db.example.org:5432/coder";
+    const auto connection = readByUs(begin + password + end);
+    if (!connection || password.empty())
+        return;
+    for (const std::string& host : connection->secretHosts()) {
+        const auto understood = readByLibpq(host);
+        require(understood.has_value(), "libpq reads what we made");
+        Options rest = *understood;
+        rest.erase("password");
+        rest.erase("fallback_application_name");
+        const Options expected =
+            *readByLibpq("client_encoding=UTF8 target_session_attrs=read-write keepalives_idle=30"
+                         " keepalives_interval=10 keepalives_count=3 tcp_user_timeout=30000"
+                         " user=detector host=db.example.org port=5432 dbname=coder");
+        require(rest == expected, "a password is a password and nothing else");
+    }
+}
+
+} // namespace
+
+void fuzz(std::string_view input)
+{
+    // A setting has no line ends and no zeros.
+    std::string text(input);
+    std::erase_if(text, [](char c) { return c == '\0' || c == '\n'; });
+    fuzzText(text);
+    fuzzPassword(text);
+}
+
+} // namespace HangDetection::Test

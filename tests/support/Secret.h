@@ -1,0 +1,28 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <sys/types.h>
+
+namespace HangDetection::Test {
+
+class Secret
+/// A password, to look whether it is told anywhere: whole, or one of the two ends that it
+/// keeps however it is quoted, encoded or cut.
+{
+public:
+    static constexpr const char* plain = R"(Xyzzy8 '\/:@#?%&=Plugh9)";
+    static constexpr const char* quoted = R"('Xyzzy8 \'\\/:@#?%&=Plugh9')";
+    /// As a value of a connection string.
+    static constexpr const char* encoded = "Xyzzy8%20%27%5C%2F%3A%40%23%3F%25%26%3DPlugh9";
+    /// As a part of a URI.
+
+    static void assertNotIn(const std::string& text);
+    /// Fails with the text when it holds an end of the password.
+};
+
+std::string seenOf(pid_t process);
+/// What others see of a process in /proc: its command line and environment, and the
+/// names of its threads, which are those of core files, too.
+
+} // namespace HangDetection::Test
