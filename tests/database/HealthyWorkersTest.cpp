@@ -202,14 +202,14 @@ private:
         settings().massHangRatio = 0;
         addWaitingJobs();
         watchCompletions();
-        // The worker's own changes; 0.02 minutes are one second.
+        // The workers' own changes; 0.02 minutes are one second.
         TerminationJudge judge(
             database(), connectionString(),
             {.minutes = "0.02", .changedByWorkers = "{started_at,updated_at,completed_at,worker_id}"});
         letThemWork();
 
-        const auto terminated = judge.terminated();
         expectNoViolation();
+        const auto terminated = judge.terminated();
         expectEachNotedOnce(terminated);
         for (const Worker& worker : _workers)
             expectUnharmed(worker, terminated);
