@@ -6,7 +6,8 @@
 #include <ostream>
 
 #if defined(__SANITIZE_THREAD__)
-#include <sanitizer/allocator_interface.h>
+// From sanitizer/allocator_interface.h, which g++ does not bring.
+extern "C" std::size_t __sanitizer_get_current_allocated_bytes();
 #endif
 
 namespace HangDetection::Test {
