@@ -1,8 +1,9 @@
+#include "AllocatedBytes.h"
 #include "DatabaseFixture.h"
 #include "Eventually.h"
 #include "HbaRule.h"
 #include "Outage.h"
-#include "Resources.h"
+#include "ProcessState.h"
 #include "StallingProxy.h"
 #include "notification/RunLog.h"
 
@@ -17,6 +18,7 @@
 #include <list>
 #include <optional>
 #include <string>
+#include <unistd.h>
 #include <vector>
 
 namespace HangDetection::Test {
@@ -161,21 +163,20 @@ class EnduranceTest : public DatabaseFixture
     {
         for (int i = 0; i < warmUp; ++i)
             action();
-        const Resources before = Resources::inUse();
+        const ProcessState before = stateOf(getpid());
+        const std::size_t bytesBefore = allocatedBytes();
         for (int i = warmUp; i < times; ++i)
             action();
         // A thread that was joined may be listed for a moment longer.
-        Resources after;
-        eventually(patience, [&] {
-            after = Resources::inUse();
-            return after.threads <= before.threads;
-        });
+        eventually(patience, [&] { return stateOf(getpid()) == before; });
+        const ProcessState after = stateOf(getpid());
+        const std::size_t bytesAfter = allocatedBytes();
         std::cout << '\n'
-                  << count << ' ' << what << ": " << before << " after a warm-up, " << after << " at the end"
+                  << count << ' ' << what << ": " << before << ", " << bytesBefore
+                  << " bytes after a warm-up, " << after << ", " << bytesAfter << " bytes at the end"
                   << std::endl;
-        CPPUNIT_ASSERT_EQUAL(before.descriptors, after.descriptors);
-        CPPUNIT_ASSERT_EQUAL(before.threads, after.threads);
-        CPPUNIT_ASSERT(after.bytes < before.bytes + fluctuation);
+        CPPUNIT_ASSERT_EQUAL(before, after);
+        CPPUNIT_ASSERT(bytesAfter < bytesBefore + fluctuation);
     }
 
     void addHungBuildWithState()
