@@ -103,6 +103,12 @@ Connection::Connection(ConnectionString connectionString, std::chrono::milliseco
     : _connectionString(std::move(connectionString)), _statementTimeout(statementTimeout)
 {}
 
+Connection::~Connection()
+{
+    drop();
+    OPENSSL_thread_stop();
+}
+
 std::unique_ptr<StatementWatch> Connection::open(const std::stop_token& stop, Clock::time_point deadline)
 {
     const auto watch = [&] {

@@ -30,6 +30,10 @@ class Connection
 public:
     Connection(ConnectionString connectionString, std::chrono::milliseconds statementTimeout);
 
+    ~Connection();
+    /// In the thread that used it. What OpenSSL keeps for that thread goes, too: the process
+    /// may exit before the thread is quite over.
+
     Connection(const Connection&) = delete;
     Connection& operator=(const Connection&) = delete;
 

@@ -180,9 +180,9 @@ class PluginInSlurmTest : public SlurmFixture
                                 "\nInterval=1\n");
         cluster().startController();
         waitUntilTerminated(database().addJob());
-        const std::string seen = seenOf(cluster().controller());
-        CPPUNIT_ASSERT_MESSAGE(seen, seen.find("\nhang_detector\n") != std::string::npos);
-        Secret::assertNotIn(seen);
+        const std::string threads = threadsOf(cluster().controller());
+        CPPUNIT_ASSERT_MESSAGE(threads, threads.find("\nhang_detector\n") != std::string::npos);
+        Secret::assertNotIn(seenOf(cluster().controller()));
         const std::string configuration = cluster().run({"scontrol", "show", "config"});
         CPPUNIT_ASSERT_MESSAGE(configuration, configuration.find("hang_detector") != std::string::npos);
         Secret::assertNotIn(configuration);

@@ -18,11 +18,14 @@ public:
     /// As a part of a URI.
 
     static void assertNotIn(const std::string& text);
-    /// Fails with the text when it holds an end of the password.
+    /// Fails when the text holds an end of the password, and shows what is around it.
 };
 
+std::string threadsOf(pid_t process);
+/// The names of a process and of its threads, each a line. Core files have them, too.
+
 std::string seenOf(pid_t process);
-/// What others see of a process in /proc: its command line and environment, and the
-/// names of its threads, which are those of core files, too.
+/// What others see of a process in /proc: its command line, its environment, and the
+/// names of its threads.
 
 } // namespace HangDetection::Test
