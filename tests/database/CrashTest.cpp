@@ -21,7 +21,7 @@ class CrashTest : public BackgroundRunFixture
 
     using Clock = std::chrono::steady_clock;
 
-    static constexpr int jobCount = 20;
+    static constexpr int jobCount = 12;
 
     void survivesTheEndOfItsSessionAtEachStep()
     {
