@@ -118,6 +118,13 @@ std::optional<std::string> JobDatabase::value(const std::string& sql, const std:
     return result.isNull() ? std::nullopt : std::optional(result.value());
 }
 
+std::optional<std::string> JobDatabase::value(const std::string& sql)
+{
+    NullableText result;
+    _session << sql, into(result), now;
+    return result.isNull() ? std::nullopt : std::optional(result.value());
+}
+
 bool JobDatabase::isTrue(const std::string& sql, const std::string& parameter)
 {
     return value("SELECT (" + sql + ")::text", parameter) == "true";

@@ -74,6 +74,9 @@ public:
     /// The first column of the only row of a query with one parameter, as text;
     /// nothing when it is null.
 
+    std::optional<std::string> value(const std::string& sql);
+    /// The same for a query without a parameter.
+
     bool isTrue(const std::string& sql, const std::string& parameter);
     /// Whether a query with one parameter answers true.
 

@@ -6,11 +6,15 @@
 #include <libpq-fe.h>
 
 #include <cerrno>
+#include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <fstream>
 #include <memory>
 #include <stdexcept>
+#include <sys/types.h>
 #include <system_error>
+#include <thread>
 #include <unistd.h>
 
 namespace HangDetection::Sim {
@@ -114,6 +118,19 @@ void ThrowawayPostgres::stop(const std::string& mode)
     runUndisturbed(asUser(serverUser, {_binaries / "pg_ctl", "stop", "--wait", "--silent", "--mode", mode,
                                        "--pgdata", _directory / "data"}));
     _isRunning = false;
+}
+
+void ThrowawayPostgres::crash()
+{
+    const fs::path file = _directory / "data/postmaster.pid";
+    pid_t server = 0;
+    std::ifstream(file) >> server;
+    if (server <= 0 || kill(server, SIGQUIT) != 0)
+        throw std::runtime_error("PostgreSQL in " + _directory.string() + " is not running");
+    _isRunning = false;
+    // The server removes the file when all of its processes have ended.
+    while (fs::exists(file))
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
 }
 
 void ThrowawayPostgres::createDatabase(const std::string& name) const

@@ -25,6 +25,10 @@ public:
     void stop(const std::string& mode = "fast");
     /// Stops in one of pg_ctl's modes: smart, fast or immediate.
 
+    void crash();
+    /// Stops as by immediate, but at this very moment: nothing is finished or flushed, and the
+    /// next start recovers.
+
     void createDatabase(const std::string& name) const;
     /// A new database with the schema of schema.sql.
 

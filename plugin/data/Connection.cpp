@@ -27,7 +27,8 @@ using Handle = std::unique_ptr<PGconn, decltype(&PQfinish)>;
 
 void ignoreNotice(void*, const char*)
 {
-    // A RAISE NOTICE of a trigger would end up on slurmctld's stderr otherwise.
+    // A RAISE NOTICE of a trigger would end up on slurmctld's stderr otherwise, and so would the
+    // farewell of a server that ends a session before its first statement.
 }
 
 bool isReadable(int socket, std::chrono::milliseconds wait)
@@ -50,6 +51,7 @@ Handle connect(const std::string& host, std::chrono::seconds atMost, const std::
     if (!connection)
         throw DatabaseError(Scope::connection, "out of memory while connecting", "", "");
     PQsetErrorVerbosity(connection.get(), PQERRORS_VERBOSE); // with the SQLSTATE, which nobody else tells
+    PQsetNoticeProcessor(connection.get(), &ignoreNotice, nullptr);
 
     deadline = std::min(deadline, Clock::now() + atMost);
     auto direction = PGRES_POLLING_WRITING;
@@ -166,7 +168,6 @@ bool Connection::isUsable()
 
 void Connection::prepareSession()
 {
-    PQsetNoticeProcessor(handle(), &ignoreNotice, nullptr);
     try {
         std::string statementTimeout = std::to_string(_statementTimeout.count());
         session() << Statements::prepare_session, Poco::Data::Keywords::use(statementTimeout),

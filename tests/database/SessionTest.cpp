@@ -17,6 +17,8 @@ class SessionTest : public DatabaseFixture
     CPPUNIT_TEST(boundsItsWaitsForLocks);
     CPPUNIT_TEST(readsWhatIsCommittedWhateverTheRoleSays);
     CPPUNIT_TEST(compilesNothing);
+    CPPUNIT_TEST(waitsForTheDiskWhereNobodyElseDoes);
+    CPPUNIT_TEST(waitsForStandbysWhereTheOperatorWantsThat);
     CPPUNIT_TEST(namesItself);
     CPPUNIT_TEST(keepsTheNameThatTheOperatorGave);
     CPPUNIT_TEST(terminatesUnderASerializableRole);
@@ -42,6 +44,21 @@ class SessionTest : public DatabaseFixture
     }
 
     void compilesNothing() { CPPUNIT_ASSERT_EQUAL(Text("off"), settingInTheDetectorsSession("jit")); }
+
+    void waitsForTheDiskWhereNobodyElseDoes()
+    {
+        CPPUNIT_ASSERT_EQUAL(Text("off"), database().value("SHOW synchronous_commit"));
+        CPPUNIT_ASSERT_EQUAL(Text("local"), settingInTheDetectorsSession("synchronous_commit"));
+    }
+
+    void waitsForStandbysWhereTheOperatorWantsThat()
+    {
+        createRole("careful_role");
+        applyRoleScript("careful_role");
+        database().execute("ALTER ROLE careful_role SET synchronous_commit = remote_apply");
+        settings().connection = ConnectionString::parse(connectionString("careful_role"));
+        CPPUNIT_ASSERT_EQUAL(Text("remote_apply"), settingInTheDetectorsSession("synchronous_commit"));
+    }
 
     void namesItself()
     {

@@ -1,0 +1,199 @@
+#include "BackgroundRunFixture.h"
+#include "JobsUnderFault.h"
+#include "RandomMoments.h"
+#include "Rounds.h"
+
+#include <iostream>
+#include <stop_token>
+#include <thread>
+
+namespace HangDetection::Test {
+
+class CrashTest : public BackgroundRunFixture
+/// The session or the server dies while jobs are terminated.
+{
+    CPPUNIT_TEST_SUITE(CrashTest);
+    CPPUNIT_TEST(survivesTheEndOfItsSessionAtEachStep);
+    CPPUNIT_TEST(survivesTheEndOfItsSessionAtAnyMoment);
+    CPPUNIT_TEST(survivesACrashOfTheServerAtAnyMoment);
+    CPPUNIT_TEST(isBoundByWhatItToldWhenTheServerCrashes);
+    CPPUNIT_TEST_SUITE_END();
+
+    using Clock = std::chrono::steady_clock;
+
+    static constexpr int jobCount = 12;
+
+    void survivesTheEndOfItsSessionAtEachStep()
+    {
+        constexpr int fewJobs = 8;
+        settings().maxJobsPerRun = fewJobs;
+        JobsUnderFault jobs(connectionString());
+        int faults = 0;
+        for (const char* const step : {"TRIGGER end_session BEFORE UPDATE ON provisioner_jobs",
+                                       "TRIGGER end_session AFTER UPDATE ON provisioner_jobs",
+                                       "TRIGGER end_session BEFORE INSERT ON provisioner_job_logs",
+                                       "TRIGGER end_session AFTER INSERT ON provisioner_job_logs",
+                                       "TRIGGER end_session BEFORE UPDATE ON workspace_builds",
+                                       "TRIGGER end_session AFTER UPDATE ON workspace_builds",
+                                       "CONSTRAINT TRIGGER end_session AFTER UPDATE ON provisioner_jobs "
+                                       "DEFERRABLE INITIALLY DEFERRED"}) {
+            jobs.topUp(fewJobs);
+            const int terminated = jobs.terminated();
+            int row = 0;
+            while (!endsAtRow(++row, step)) {
+                CPPUNIT_ASSERT_EQUAL(terminated, jobs.terminated());
+                jobs.expectNoneInBetween();
+                ++faults;
+                CPPUNIT_ASSERT_MESSAGE(step, row < 100);
+            }
+            CPPUNIT_ASSERT_MESSAGE(step, row > 1);
+            CPPUNIT_ASSERT_EQUAL(terminated + fewJobs, jobs.terminated());
+        }
+        jobs.expectNothingLeft();
+        std::cout << "survived " << faults << " faults: the session ended at a step of a termination\n";
+    }
+
+    bool endsAtRow(int row, const std::string& trigger)
+    /// A run in which the session is ended at that row of a step. True when there is no such row any more.
+    {
+        database().execute("CREATE SEQUENCE row_number");
+        database().execute("GRANT USAGE ON row_number TO public");
+        database().execute("CREATE FUNCTION end_session() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN"
+                           " IF nextval(''row_number'') = tg_argv[0]::bigint THEN"
+                           " PERFORM pg_terminate_backend(pg_backend_pid()); END IF; RETURN new; END'");
+        database().execute("CREATE " + trigger + " FOR EACH ROW EXECUTE FUNCTION end_session(" +
+                           std::to_string(row) + ")");
+        const RunStatistics statistics = tryRun();
+        database().execute("DROP FUNCTION end_session CASCADE");
+        database().execute("DROP SEQUENCE row_number");
+        if (!statistics.error)
+            return true;
+        CPPUNIT_ASSERT_EQUAL(std::string("the connection to the database was lost"), statistics.error->cause);
+        CPPUNIT_ASSERT(statistics.terminated.empty());
+        return false;
+    }
+
+    void survivesTheEndOfItsSessionAtAnyMoment()
+    {
+        constexpr int faults = rounds(300);
+        RandomMoments moments;
+        JobsUnderFault jobs(connectionString());
+        const auto whole = durationOfARun(jobs);
+
+        int unfinishedRuns = 0;
+        int duringATermination = 0;
+        for (int i = 0; i < faults; ++i) {
+            jobs.topUp(jobCount);
+            const int terminated = jobs.terminated();
+            const int linesTakenBack = jobs.linesTakenBack();
+            startRun();
+            std::this_thread::sleep_for(moments.within(whole));
+            endSessionOfDetector();
+            const RunStatistics statistics = endOfRun();
+            jobs.expectNoneInBetween();
+
+            CPPUNIT_ASSERT(static_cast<int>(statistics.terminated.size()) <= jobs.terminated() - terminated);
+            unfinishedRuns += statistics.error ? 1 : 0;
+            duringATermination += jobs.linesTakenBack() > linesTakenBack ? 1 : 0;
+        }
+        finish(jobs);
+        std::cout << "survived " << faults << " faults: the session ended at a random moment (seed "
+                  << moments.seed() << "); " << unfinishedRuns << " runs failed, " << duringATermination
+                  << " terminations were taken back\n";
+        CPPUNIT_ASSERT(duringATermination >= faults / 10);
+    }
+
+    void survivesACrashOfTheServerAtAnyMoment()
+    {
+        constexpr int faults = rounds(40);
+        RandomMoments moments;
+        JobsUnderFault jobs(connectionString());
+        const auto whole = durationOfARun(jobs);
+
+        int duringATermination = 0;
+        for (int i = 0; i < faults; ++i) {
+            jobs.topUp(3 * jobCount);
+            std::jthread running([this](const std::stop_token& stop) {
+                while (!detector().run(stop).error && !stop.stop_requested()) {
+                }
+            });
+            std::this_thread::sleep_for(moments.within(whole));
+            jobs.expectNotified();
+            duringATermination += isTerminating() ? 1 : 0;
+            server().crash();
+            running.join();
+            server().start();
+            reconnect();
+            jobs.reconnect();
+            jobs.expectNoneInBetween();
+        }
+        finish(jobs);
+        std::cout << "survived " << faults << " faults: the server crashed at a random moment (seed "
+                  << moments.seed() << "), " << duringATermination << " times during a termination; "
+                  << jobs.terminated() << " jobs terminated, " << jobs.notNotified()
+                  << " of them committed so late that the server could not notify any more\n";
+        CPPUNIT_ASSERT(duringATermination >= faults / 4);
+    }
+
+    void isBoundByWhatItToldWhenTheServerCrashes()
+    {
+        constexpr int faults = rounds(5);
+        JobsUnderFault jobs(connectionString());
+        for (int i = 0; i < faults; ++i) {
+            jobs.topUp(3);
+            // Nothing may come in between that writes to the disk on its own account.
+            CPPUNIT_ASSERT_EQUAL(std::size_t{3}, run().terminated.size());
+            server().crash();
+            server().start();
+            reconnect();
+            jobs.reconnect();
+            CPPUNIT_ASSERT_EQUAL(0, jobs.left());
+        }
+        jobs.expectNothingLeft();
+        std::cout << "survived " << faults << " faults: the server crashed after a termination\n";
+    }
+
+    std::chrono::microseconds durationOfARun(JobsUnderFault& jobs)
+    /// Of one that connects and terminates all jobs but one that is refused.
+    {
+        settings().maxJobsPerRun = jobCount + 1;
+        settings().massHangRatio = 0;
+        jobs.drawOutTerminations();
+        jobs.topUp(jobCount);
+        run();
+        forgetDetector();
+        jobs.topUp(jobCount);
+        const auto start = Clock::now();
+        CPPUNIT_ASSERT_EQUAL(std::size_t{jobCount}, run().terminated.size());
+        return std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - start);
+    }
+
+    void finish(JobsUnderFault& jobs)
+    /// What a detector does that nothing befalls.
+    {
+        jobs.endDrawingOut();
+        forgetDetector();
+        for (int left = jobs.left(); left > 0; left -= settings().maxJobsPerRun)
+            run();
+        jobs.expectNothingLeft();
+    }
+
+    void endSessionOfDetector()
+    {
+        database().value("SELECT count(pg_terminate_backend(pid))::text FROM pg_stat_activity"
+                         " WHERE datname = $1 AND application_name = 'hang_detector'",
+                         databaseName());
+    }
+
+    bool isTerminating()
+    {
+        return database().isTrue("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = $1 AND"
+                                 " application_name = 'hang_detector' AND state = 'active'"
+                                 " AND query LIKE '%pg_try_advisory_xact_lock%')",
+                                 databaseName());
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(CrashTest);
+
+} // namespace HangDetection::Test

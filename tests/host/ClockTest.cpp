@@ -1,0 +1,164 @@
+#include "ChildProcess.h"
+#include "Count.h"
+#include "SimulatorFixture.h"
+
+#include <Poco/DateTime.h>
+#include <Poco/DateTimeParser.h>
+#include <Poco/Timestamp.h>
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <chrono>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <thread>
+
+namespace HangDetection::Test {
+
+using namespace std::chrono_literals;
+
+class ClockTest : public SimulatorFixture
+/// The clock of the plugin's host is ten minutes ahead or behind, which is twice the
+/// HungJobDuration. That of the database and the monotonic one are right.
+{
+    CPPUNIT_TEST_SUITE(ClockTest);
+    CPPUNIT_TEST(changesNothingWhenItIsAheadAndThenBehind);
+    CPPUNIT_TEST(changesNothingWhenItIsBehindAndThenAhead);
+    CPPUNIT_TEST_SUITE_END();
+
+    using Clock = std::chrono::steady_clock;
+
+    static constexpr std::chrono::seconds patience{20};
+    static constexpr const char* logName = "simulator.log";
+    static constexpr const char* offsetName = "offset";
+
+public:
+    void setUp() override
+    {
+        SimulatorFixture::setUp();
+        _healthy = database().addJob({.updatedAgo = "0 seconds"});
+        // A minute is left until it is hung, far more than a test takes.
+        _quiet = database().addJob({.updatedAgo = "4 minutes"});
+    }
+
+    void tearDown() override
+    {
+        _process.reset();
+        SimulatorFixture::tearDown();
+    }
+
+private:
+    void changesNothingWhenItIsAheadAndThenBehind()
+    {
+        startWithClockAt(10min);
+        expectAllAsWithTheRightClock(10min);
+        jumpTo(-10min);
+    }
+
+    void changesNothingWhenItIsBehindAndThenAhead()
+    {
+        startWithClockAt(-10min);
+        expectAllAsWithTheRightClock(-10min);
+        jumpTo(10min);
+    }
+
+    void startWithClockAt(std::chrono::minutes offset)
+    {
+        setClockTo(offset);
+        Sim::CommandLine command{"env",
+                                 "LD_PRELOAD=" FAKETIME_LIBRARY,
+                                 "FAKETIME_TIMESTAMP_FILE=" + (directory().path() / offsetName).string(),
+                                 "FAKETIME_NO_CACHE=1",
+                                 "FAKETIME_DONT_FAKE_MONOTONIC=1",
+                                 "FAKETIME_FORCE_MONOTONIC_FIX=0", // or waits of some time end at once
+                                 "TZ=UTC"};
+        const Sim::CommandLine program = simulator({"--verbose"});
+        command.insert(command.end(), program.begin(), program.end());
+        _process.emplace(command, directory().path() / logName);
+    }
+
+    void setClockTo(std::chrono::minutes offset) const
+    {
+        const auto file =
+            directory().write("next", (offset < 0min ? "" : "+") + std::to_string(offset.count()) + "m\n");
+        std::filesystem::rename(file, directory().path() / offsetName);
+    }
+
+    void jumpTo(std::chrono::minutes offset)
+    /// Runs keep their interval of one second.
+    {
+        setClockTo(offset);
+        const auto start = Clock::now();
+        expectAllAsWithTheRightClock(offset);
+        awaitRuns(1);
+        // These were three runs, of which the first may have been late.
+        CPPUNIT_ASSERT(Clock::now() - start >= 1s);
+    }
+
+    void expectAllAsWithTheRightClock(std::chrono::minutes offset)
+    /// Hung jobs are terminated, and no others.
+    {
+        const std::string hung = database().addJob({.updatedAgo = "301 seconds"});
+        awaitRuns(2); // the first one may have looked before
+        const std::string line = lineOf("job terminated job_id=" + hung + ' ');
+        const int silent = std::stoi(line.substr(line.find("silent_s=") + 9));
+        CPPUNIT_ASSERT(silent >= 301 && silent < 360);
+        CPPUNIT_ASSERT(database().isTrue(
+            "SELECT completed_at = updated_at AND completed_at BETWEEN now() - interval '1 minute' AND now()"
+            " FROM provisioner_jobs WHERE id = $1::uuid",
+            hung));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{5}, database().logs(hung).size());
+        expectClockOff(line, offset);
+
+        ++_hung;
+        CPPUNIT_ASSERT_EQUAL(_hung, count(log(), " job terminated "));
+        for (const std::string& job : {_healthy, _quiet})
+            CPPUNIT_ASSERT(database().isTrue(
+                "SELECT completed_at IS NULL FROM provisioner_jobs WHERE id = $1::uuid", job));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{0}, count(log(), "run failed"));
+    }
+
+    void awaitRuns(std::size_t more)
+    /// Meanwhile the worker of the healthy job reports, as it does all the time.
+    {
+        const auto runs = [this] { return count(log(), "job_submit/hang_detector: run finished "); };
+        const std::size_t before = runs();
+        const auto until = Clock::now() + patience;
+        while (runs() < before + more) {
+            CPPUNIT_ASSERT_MESSAGE(log(), Clock::now() < until);
+            database().heartbeat(_healthy);
+            std::this_thread::sleep_for(100ms);
+        }
+    }
+
+    static void expectClockOff(const std::string& line, std::chrono::minutes offset)
+    /// The line, which is not older than some seconds, begins with the local time of the process.
+    {
+        int zone = 0;
+        const Poco::DateTime time =
+            Poco::DateTimeParser::parse("[%Y-%m-%dT%H:%M:%S.%i", line.substr(0, line.find(']')), zone);
+        const std::chrono::microseconds ahead(time.timestamp() - Poco::Timestamp());
+        CPPUNIT_ASSERT_MESSAGE(line, ahead > offset - 1min && ahead < offset + 1min);
+    }
+
+    std::string lineOf(const std::string& part) const
+    /// The line of the log that has this part.
+    {
+        const std::string text = log();
+        const auto at = text.find(part);
+        CPPUNIT_ASSERT_MESSAGE(part + " is not in:\n" + text, at != std::string::npos);
+        const auto begin = text.rfind('\n', at) + 1;
+        return text.substr(begin, text.find('\n', at) - begin);
+    }
+
+    std::string log() const { return directory().read(logName); }
+
+    std::optional<ChildProcess> _process;
+    std::string _healthy;
+    std::string _quiet;
+    std::size_t _hung = 0;
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(ClockTest);
+
+} // namespace HangDetection::Test

@@ -1,0 +1,133 @@
+#include "ChildProcess.h"
+#include "Count.h"
+#include "Eventually.h"
+#include "JobsUnderFault.h"
+#include "RandomMoments.h"
+#include "Rounds.h"
+#include "SimulatorFixture.h"
+
+#include <Poco/Environment.h>
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <chrono>
+#include <csignal>
+#include <functional>
+#include <iostream>
+#include <memory>
+#include <thread>
+
+namespace HangDetection::Test {
+
+class CrashTest : public SimulatorFixture
+/// The process with the plugin dies while jobs are terminated.
+{
+    CPPUNIT_TEST_SUITE(CrashTest);
+    CPPUNIT_TEST(survivesItsProcessBeingKilled);
+    CPPUNIT_TEST(survivesItsProcessExitingAtOnce);
+    CPPUNIT_TEST_SUITE_END();
+
+    using Clock = std::chrono::steady_clock;
+    using Moment = std::chrono::microseconds;
+    using Process = std::unique_ptr<ChildProcess>;
+
+    static constexpr std::chrono::seconds patience{20};
+    static constexpr int jobCount = 12;
+    static constexpr const char* logName = "simulator.log";
+
+    void survivesItsProcessBeingKilled()
+    {
+        survive("the process was killed", [this](Moment moment) {
+            auto process = std::make_unique<ChildProcess>(simulator({}), logFile());
+            std::this_thread::sleep_for(moment);
+            kill(process->id(), SIGKILL);
+            expectStatus(128 + SIGKILL, *process);
+        });
+    }
+
+    void survivesItsProcessExitingAtOnce()
+    {
+        survive("the process exited at once", [this](Moment moment) {
+            // At least one, as a timer without any never ends.
+            // The runtime of asan wants to come first, but does without.
+            Sim::CommandLine command{"env", "LD_PRELOAD=" EXIT_AT_ONCE,
+                                     "ASAN_OPTIONS=" + Poco::Environment::get("ASAN_OPTIONS", "") +
+                                         ":verify_asan_link_order=0",
+                                     "HANG_DETECTOR_EXIT_AFTER_US=" + std::to_string(moment.count() + 1)};
+            const Sim::CommandLine program = simulator({});
+            command.insert(command.end(), program.begin(), program.end());
+            ChildProcess process(command, logFile());
+            expectStatus(77, process);
+        });
+    }
+
+    void survive(const std::string& fault, const std::function<void(Moment)>& runUntil)
+    {
+        constexpr int faults = rounds(100);
+        useSettings("MaxJobsPerRun=" + std::to_string(jobCount + 1) + "\nMassHangRatio=0\n");
+        RandomMoments moments;
+        JobsUnderFault jobs(connectionString());
+        jobs.drawOutTerminations();
+        const auto whole = durationOfARun(jobs);
+
+        int duringATermination = 0;
+        int unknownOutcomes = 0;
+        for (int i = 0; i < faults; ++i) {
+            jobs.topUp(jobCount);
+            const int before = jobs.terminated();
+            directory().write(logName, "");
+            runUntil(moments.within(whole));
+            const int atDeath = jobs.terminated() - before;
+            jobs.expectNoneInBetween();
+            awaitEndOfSession();
+            jobs.expectNoneInBetween();
+
+            const int told = static_cast<int>(
+                count(directory().read(logName), " job_submit/hang_detector: job terminated job_id="));
+            const int done = jobs.terminated() - before;
+            CPPUNIT_ASSERT(told <= done);
+            unknownOutcomes += told < done ? 1 : 0;
+            duringATermination += told < done || atDeath < done || (done > 0 && done < jobCount) ? 1 : 0;
+        }
+        jobs.endDrawingOut();
+        assertStatus(0, simulate({"--runs=1"}));
+        jobs.expectNothingLeft();
+        std::cout << "survived " << faults << " faults: " << fault << " at a random moment (seed "
+                  << moments.seed() << "), " << duringATermination << " times during terminations; "
+                  << unknownOutcomes << " times some were committed without its knowing\n";
+        CPPUNIT_ASSERT(duringATermination >= faults / 10);
+    }
+
+    Moment durationOfARun(JobsUnderFault& jobs)
+    /// From the start of the process, with all that it logs.
+    {
+        jobs.topUp(jobCount);
+        const auto start = Clock::now();
+        assertStatus(0, simulate({"--runs=1"}));
+        const auto duration = Clock::now() - start;
+        CPPUNIT_ASSERT_EQUAL(1, jobs.left());
+        return std::chrono::duration_cast<Moment>(duration);
+    }
+
+    std::filesystem::path logFile() const { return directory().path() / logName; }
+
+    void expectStatus(int expected, ChildProcess& process)
+    {
+        const auto status = process.waitUntilEnded(patience);
+        CPPUNIT_ASSERT_MESSAGE("the process did not end:\n" + directory().read(logName), status);
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(directory().read(logName), expected, *status);
+    }
+
+    void awaitEndOfSession()
+    /// The server goes on with a statement whose client is gone.
+    {
+        CPPUNIT_ASSERT(eventually(patience, [this] {
+            return database().isTrue("SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = $1"
+                                     " AND application_name = 'hang_detector')",
+                                     databaseName());
+        }));
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(CrashTest);
+
+} // namespace HangDetection::Test
