@@ -1,5 +1,6 @@
 #include "ChildProcess.h"
 #include "Count.h"
+#include "Eventually.h"
 #include "SimulatorFixture.h"
 
 #include <Poco/DateTime.h>
@@ -24,6 +25,7 @@ class ClockTest : public SimulatorFixture
     CPPUNIT_TEST_SUITE(ClockTest);
     CPPUNIT_TEST(changesNothingWhenItIsAheadAndThenBehind);
     CPPUNIT_TEST(changesNothingWhenItIsBehindAndThenAhead);
+    CPPUNIT_TEST(hidesNoChangeOfTheSettings);
     CPPUNIT_TEST_SUITE_END();
 
     using Clock = std::chrono::steady_clock;
@@ -62,6 +64,17 @@ private:
         jumpTo(10min);
     }
 
+    void hidesNoChangeOfTheSettings()
+    /// The file is from the future for a clock that is behind.
+    {
+        startWithClockAt(-10min);
+        awaitRuns(1);
+        useSettings("Interval=1\nMaxJobsPerRun=7\n");
+        CPPUNIT_ASSERT_MESSAGE(log(), eventually(patience, [this] {
+                                   return count(log(), "settings read again MaxJobsPerRun=\"10 -> 7\"") == 1;
+                               }));
+    }
+
     void startWithClockAt(std::chrono::minutes offset)
     {
         setClockTo(offset);
@@ -71,6 +84,7 @@ private:
                                  "FAKETIME_NO_CACHE=1",
                                  "FAKETIME_DONT_FAKE_MONOTONIC=1",
                                  "FAKETIME_FORCE_MONOTONIC_FIX=0", // or waits of some time end at once
+                                 "NO_FAKE_STAT=1",
                                  "TZ=UTC"};
         const Sim::CommandLine program = simulator({"--verbose"});
         command.insert(command.end(), program.begin(), program.end());
