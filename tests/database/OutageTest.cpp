@@ -283,7 +283,7 @@ public:
         database().execute(std::string("REVOKE INSERT (stage) ON provisioner_job_logs FROM ") + detectorRole);
         startService();
         expectWarning("permission denied for table provisioner_job_logs", "42501",
-                      "grant the detector's role the privilege that is missing");
+                      "run the hang detector's role.sql again");
         applyRoleScript();
         expectRecovery(job);
     }
