@@ -19,8 +19,6 @@ class CrashTest : public BackgroundRunFixture
     CPPUNIT_TEST(isBoundByWhatItToldWhenTheServerCrashes);
     CPPUNIT_TEST_SUITE_END();
 
-    using Clock = std::chrono::steady_clock;
-
     static constexpr int jobCount = 12;
 
     void survivesTheEndOfItsSessionAtEachStep()
@@ -50,7 +48,7 @@ class CrashTest : public BackgroundRunFixture
             CPPUNIT_ASSERT_EQUAL(terminated + fewJobs, jobs.terminated());
         }
         jobs.expectNothingLeft();
-        std::cout << "survived " << faults << " faults: the session ended at a step of a termination\n";
+        std::cout << "\nsurvived " << faults << " faults: the session ended at a step of a termination\n";
     }
 
     bool endsAtRow(int row, const std::string& trigger)
@@ -76,9 +74,8 @@ class CrashTest : public BackgroundRunFixture
     void survivesTheEndOfItsSessionAtAnyMoment()
     {
         constexpr int faults = rounds(300);
-        RandomMoments moments;
         JobsUnderFault jobs(connectionString());
-        const auto whole = durationOfARun(jobs);
+        RandomMoments moments(durationOfARun(jobs), faults);
 
         int unfinishedRuns = 0;
         int duringATermination = 0;
@@ -87,7 +84,7 @@ class CrashTest : public BackgroundRunFixture
             const int terminated = jobs.terminated();
             const int linesTakenBack = jobs.linesTakenBack();
             startRun();
-            std::this_thread::sleep_for(moments.within(whole));
+            std::this_thread::sleep_for(moments.next());
             endSessionOfDetector();
             const RunStatistics statistics = endOfRun();
             jobs.expectNoneInBetween();
@@ -97,18 +94,17 @@ class CrashTest : public BackgroundRunFixture
             duringATermination += jobs.linesTakenBack() > linesTakenBack ? 1 : 0;
         }
         finish(jobs);
-        std::cout << "survived " << faults << " faults: the session ended at a random moment (seed "
+        std::cout << "\nsurvived " << faults << " faults: the session ended at a random moment (seed "
                   << moments.seed() << "); " << unfinishedRuns << " runs failed, " << duringATermination
                   << " terminations were taken back\n";
-        CPPUNIT_ASSERT(duringATermination >= faults / 10);
+        CPPUNIT_ASSERT(duringATermination >= faults / 20);
     }
 
     void survivesACrashOfTheServerAtAnyMoment()
     {
         constexpr int faults = rounds(40);
-        RandomMoments moments;
         JobsUnderFault jobs(connectionString());
-        const auto whole = durationOfARun(jobs);
+        RandomMoments moments(durationOfARun(jobs), faults);
 
         int duringATermination = 0;
         for (int i = 0; i < faults; ++i) {
@@ -117,7 +113,7 @@ class CrashTest : public BackgroundRunFixture
                 while (!detector().run(stop).error && !stop.stop_requested()) {
                 }
             });
-            std::this_thread::sleep_for(moments.within(whole));
+            std::this_thread::sleep_for(moments.next());
             jobs.expectNotified();
             duringATermination += isTerminating() ? 1 : 0;
             server().crash();
@@ -128,11 +124,11 @@ class CrashTest : public BackgroundRunFixture
             jobs.expectNoneInBetween();
         }
         finish(jobs);
-        std::cout << "survived " << faults << " faults: the server crashed at a random moment (seed "
+        std::cout << "\nsurvived " << faults << " faults: the server crashed at a random moment (seed "
                   << moments.seed() << "), " << duringATermination << " times during a termination; "
                   << jobs.terminated() << " jobs terminated, " << jobs.notNotified()
                   << " of them committed so late that the server could not notify any more\n";
-        CPPUNIT_ASSERT(duringATermination >= faults / 4);
+        CPPUNIT_ASSERT(duringATermination >= faults / 8);
     }
 
     void isBoundByWhatItToldWhenTheServerCrashes()
@@ -150,7 +146,7 @@ class CrashTest : public BackgroundRunFixture
             CPPUNIT_ASSERT_EQUAL(0, jobs.left());
         }
         jobs.expectNothingLeft();
-        std::cout << "survived " << faults << " faults: the server crashed after a termination\n";
+        std::cout << "\nsurvived " << faults << " faults: the server crashed after a termination\n";
     }
 
     std::chrono::microseconds durationOfARun(JobsUnderFault& jobs)
@@ -159,13 +155,11 @@ class CrashTest : public BackgroundRunFixture
         settings().maxJobsPerRun = jobCount + 1;
         settings().massHangRatio = 0;
         jobs.drawOutTerminations();
-        jobs.topUp(jobCount);
-        run();
-        forgetDetector();
-        jobs.topUp(jobCount);
-        const auto start = Clock::now();
-        CPPUNIT_ASSERT_EQUAL(std::size_t{jobCount}, run().terminated.size());
-        return std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - start);
+        return RandomMoments::durationOf([&] {
+            jobs.topUp(jobCount);
+            forgetDetector();
+            CPPUNIT_ASSERT_EQUAL(std::size_t{jobCount}, run().terminated.size());
+        });
     }
 
     void finish(JobsUnderFault& jobs)
