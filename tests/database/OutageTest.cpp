@@ -2,6 +2,7 @@
 #include "DatabaseFixture.h"
 #include "Eventually.h"
 #include "FrozenServer.h"
+#include "FullDisk.h"
 #include "HbaRule.h"
 #include "OpenTransaction.h"
 #include "RecordingLogger.h"
@@ -45,57 +46,6 @@ struct ServiceOptions
     std::string settings = {};
     std::chrono::seconds attempt{0};
     /// How long a run takes that fails.
-};
-
-class FullDisk
-/// A small disk with the log lines of all jobs, on which nothing is left free, until
-/// somebody frees it.
-{
-public:
-    explicit FullDisk(std::string connectionString) : _connectionString(std::move(connectionString))
-    {
-        Sim::mustRun({"mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", _disk.path()});
-        try {
-            Sim::mustRun({"chown", "postgres", _disk.path()});
-            execute("CREATE TABLESPACE small_disk LOCATION '" + _disk.path().string() + "'");
-            execute("ALTER TABLE provisioner_job_logs SET TABLESPACE small_disk");
-            for (std::ofstream filler(_disk.path() / "filler"); filler;)
-                filler << std::string(4096, '.') << std::flush;
-        } catch (...) {
-            remove();
-            throw;
-        }
-    }
-
-    ~FullDisk() { remove(); }
-
-    FullDisk(const FullDisk&) = delete;
-    FullDisk& operator=(const FullDisk&) = delete;
-
-    void free() { std::filesystem::remove(_disk.path() / "filler"); }
-
-private:
-    void execute(const std::string& sql) const { Sim::JobDatabase(_connectionString).execute(sql); }
-
-    void remove() noexcept
-    {
-        try {
-            free();
-            execute("ALTER TABLE provisioner_job_logs SET TABLESPACE pg_default");
-            execute("DROP TABLESPACE small_disk");
-        } catch (const std::exception& exception) {
-            std::cerr << "the tablespace of the tests stays: " << exception.what() << '\n';
-        }
-        try {
-            // The server may still have a file open there that is deleted.
-            Sim::mustRun({"umount", "--lazy", _disk.path()});
-        } catch (const std::exception& exception) {
-            std::cerr << "the disk of the tests stays: " << exception.what() << '\n';
-        }
-    }
-
-    const std::string _connectionString;
-    const TemporaryDirectory _disk;
 };
 
 class ForkedProcess

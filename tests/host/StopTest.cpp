@@ -6,6 +6,8 @@
 #include "Count.h"
 #include "Eventually.h"
 #include "FrozenServer.h"
+#include "FullDisk.h"
+#include "HbaRule.h"
 #include "HeldTerminations.h"
 #include "OpenTransaction.h"
 #include "Outage.h"
@@ -20,10 +22,8 @@
 #include <chrono>
 #include <csignal>
 #include <filesystem>
-#include <fstream>
 #include <functional>
 #include <iostream>
-#include <iterator>
 #include <optional>
 #include <string>
 
@@ -57,6 +57,7 @@ public:
     CPPUNIT_TEST(stopsWhileTheServerHasNoConnectionLeft);
     CPPUNIT_TEST(stopsWhileTheServerIsAStandby);
     CPPUNIT_TEST(stopsWhenAPrivilegeWasWithdrawn);
+    CPPUNIT_TEST(stopsWhileTheDiskIsFull);
     CPPUNIT_TEST(stopsWhileTheConnectIsNotAnswered);
     CPPUNIT_TEST(stopsAfterASilentLogin);
     CPPUNIT_TEST(stopsWhileAStatementIsNotAnswered);
@@ -132,7 +133,7 @@ public:
     void stopsWhileTheServerRefusesConnections()
     {
         createRole("refused_role");
-        refuse("refused_role");
+        const HbaRule rule(server(), "local all refused_role reject");
         connectAs("refused_role");
         atBothEnds([this] {
             start();
@@ -164,7 +165,6 @@ public:
     }
 
     void stopsWhenAPrivilegeWasWithdrawn()
-    /// Stands for all in which each statement fails at once, such as a full disk.
     {
         createRole("poor_role");
         connectAs("poor_role");
@@ -174,6 +174,17 @@ public:
             awaitLine(anyRun);
             database().execute("REVOKE SELECT ON provisioner_jobs FROM poor_role");
             awaitLine("permission denied");
+            expectStop();
+        });
+    }
+
+    void stopsWhileTheDiskIsFull()
+    {
+        database().addJob();
+        const FullDisk disk(connectionString());
+        atBothEnds([this] {
+            start();
+            awaitLine("No space left on device");
             expectStop();
         });
     }
@@ -294,17 +305,6 @@ public:
     void createRole(const std::string& definition)
     {
         database().execute("CREATE ROLE " + definition + " LOGIN");
-    }
-
-    void refuse(const std::string& role)
-    /// Puts a line in front of the server's pg_hba.conf, where the first match counts.
-    {
-        const auto file = server().directory() / "data/pg_hba.conf";
-        std::ifstream reader(file);
-        const std::string lines{std::istreambuf_iterator<char>(reader), {}};
-        std::ofstream(file) << "local all " << role << " reject\n" << lines;
-        Outage(server()).end();
-        testDatabase().reconnect();
     }
 
     void awaitWaitingFor(const std::string& event)

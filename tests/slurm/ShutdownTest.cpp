@@ -3,11 +3,14 @@
 
 #include "Eventually.h"
 #include "FrozenServer.h"
+#include "FullDisk.h"
+#include "HbaRule.h"
 #include "OpenTransaction.h"
 #include "Outage.h"
 #include "ServerLog.h"
 #include "SlurmFixture.h"
 #include "StallingProxy.h"
+#include "Standby.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 
@@ -41,6 +44,12 @@ class ShutdownTest : public SlurmFixture
     CPPUNIT_TEST(stopsWhenTheServerIsFrozen);
     CPPUNIT_TEST(stopsWhenTheConnectIsNotAnswered);
     CPPUNIT_TEST(stopsBetweenTwoRetriesWithoutDatabase);
+    CPPUNIT_TEST(stopsWhenTheDatabaseCameBack);
+    CPPUNIT_TEST(stopsWhileTheServerRefuses);
+    CPPUNIT_TEST(stopsWhileNoConnectionIsLeft);
+    CPPUNIT_TEST(stopsAtAStandby);
+    CPPUNIT_TEST(stopsWhenAPrivilegeIsMissing);
+    CPPUNIT_TEST(stopsWhileTheDiskIsFull);
     CPPUNIT_TEST(stopsAfterThePluginWasTakenOut);
     CPPUNIT_TEST(stopsAsADaemon);
     CPPUNIT_TEST(stopsAsADaemonWhenARunIsBlocked);
@@ -114,6 +123,64 @@ class ShutdownTest : public SlurmFixture
         const Outage outage(server());
         cluster().startController();
         cluster().waitForLog("job_submit/hang_detector: run failed", 20s, 2);
+        requireCleanStop();
+    }
+
+    void stopsWhenTheDatabaseCameBack()
+    {
+        cluster().startController();
+        waitUntilTerminated(database().addJob());
+        Outage outage(server());
+        cluster().waitForLog("job_submit/hang_detector: run failed");
+        outage.end();
+        reconnect();
+        cluster().waitForLog("job_submit/hang_detector: database answers again");
+        requireCleanStop();
+    }
+
+    void stopsWhileTheServerRefuses()
+    {
+        createRole("refused_role");
+        const HbaRule rule(server(), "local all refused_role reject");
+        requireCleanStopAfter("pg_hba.conf rejects connection", " user=refused_role");
+    }
+
+    void stopsWhileNoConnectionIsLeft()
+    {
+        createRole("limited_role CONNECTION LIMIT 0");
+        requireCleanStopAfter("too many connections", " user=limited_role");
+    }
+
+    void stopsAtAStandby()
+    {
+        const Standby standby(server());
+        requireCleanStopAfter("let Connection name the primary", " host=" + standby.directory().string());
+    }
+
+    void stopsWhenAPrivilegeIsMissing()
+    {
+        createRole("poor_role");
+        requireCleanStopAfter("permission denied", " user=poor_role");
+    }
+
+    void stopsWhileTheDiskIsFull()
+    {
+        database().addJob();
+        const FullDisk disk(connectionString());
+        requireCleanStopAfter("No space left on device", "");
+    }
+
+    void createRole(const std::string& definition)
+    {
+        database().execute("CREATE ROLE " + definition + " LOGIN");
+    }
+
+    void requireCleanStopAfter(const std::string& line, const std::string& options)
+    /// When the log has the line. The last user or host of a connection string counts.
+    {
+        cluster().writeSettings("Connection=" + connectionString() + options + "\nInterval=1\n");
+        cluster().startController();
+        cluster().waitForLog(line);
         requireCleanStop();
     }
 
