@@ -17,6 +17,8 @@ constexpr const char* serverUser = "postgres";
 
 Standby::Standby(const Sim::ThrowawayPostgres& primary) : _binaries(primary.binaries())
 {
+    // Others have to come through to the socket, among them SlurmUser.
+    fs::permissions(directory(), fs::perms::group_exec | fs::perms::others_exec, fs::perm_options::add);
     if (geteuid() == 0)
         Sim::mustRun({"chown", serverUser, directory().string()});
     const fs::path data = directory() / "data";
