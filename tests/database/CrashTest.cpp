@@ -1,9 +1,9 @@
 #include "BackgroundRunFixture.h"
+#include "Figure.h"
 #include "JobsUnderFault.h"
 #include "RandomMoments.h"
 #include "Rounds.h"
 
-#include <iostream>
 #include <stop_token>
 #include <thread>
 
@@ -48,7 +48,7 @@ class CrashTest : public BackgroundRunFixture
             CPPUNIT_ASSERT_EQUAL(terminated + fewJobs, jobs.terminated());
         }
         jobs.expectNothingLeft();
-        std::cout << "\nsurvived " << faults << " faults: the session ended at a step of a termination\n";
+        figure() << "survived " << faults << " faults: the session ended at a step of a termination\n";
     }
 
     bool endsAtRow(int row, const std::string& trigger)
@@ -94,9 +94,9 @@ class CrashTest : public BackgroundRunFixture
             duringATermination += jobs.linesTakenBack() > linesTakenBack ? 1 : 0;
         }
         finish(jobs);
-        std::cout << "\nsurvived " << faults << " faults: the session ended at a random moment (seed "
-                  << moments.seed() << "); " << unfinishedRuns << " runs failed, " << duringATermination
-                  << " terminations were taken back\n";
+        figure() << "survived " << faults << " faults: the session ended at a random moment (seed "
+                 << moments.seed() << "); " << unfinishedRuns << " runs failed, " << duringATermination
+                 << " terminations were taken back\n";
         CPPUNIT_ASSERT(duringATermination >= faults / 20);
     }
 
@@ -124,10 +124,10 @@ class CrashTest : public BackgroundRunFixture
             jobs.expectNoneInBetween();
         }
         finish(jobs);
-        std::cout << "\nsurvived " << faults << " faults: the server crashed at a random moment (seed "
-                  << moments.seed() << "), " << duringATermination << " times during a termination; "
-                  << jobs.terminated() << " jobs terminated, " << jobs.notNotified()
-                  << " of them committed so late that the server could not notify any more\n";
+        figure() << "survived " << faults << " faults: the server crashed at a random moment (seed "
+                 << moments.seed() << "), " << duringATermination << " times during a termination; "
+                 << jobs.terminated() << " jobs terminated, " << jobs.notNotified()
+                 << " of them committed so late that the server could not notify any more\n";
         CPPUNIT_ASSERT(duringATermination >= faults / 8);
     }
 
@@ -146,7 +146,7 @@ class CrashTest : public BackgroundRunFixture
             CPPUNIT_ASSERT_EQUAL(0, jobs.left());
         }
         jobs.expectNothingLeft();
-        std::cout << "\nsurvived " << faults << " faults: the server crashed after a termination\n";
+        figure() << "survived " << faults << " faults: the server crashed after a termination\n";
     }
 
     std::chrono::microseconds durationOfARun(JobsUnderFault& jobs)

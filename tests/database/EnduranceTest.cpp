@@ -1,6 +1,7 @@
 #include "AllocatedBytes.h"
 #include "DatabaseFixture.h"
 #include "Eventually.h"
+#include "Figure.h"
 #include "HbaRule.h"
 #include "Outage.h"
 #include "ProcessState.h"
@@ -14,7 +15,6 @@
 #include <chrono>
 #include <functional>
 #include <future>
-#include <iostream>
 #include <list>
 #include <optional>
 #include <string>
@@ -171,10 +171,8 @@ class EnduranceTest : public DatabaseFixture
         eventually(patience, [&] { return stateOf(getpid()) == before; });
         const ProcessState after = stateOf(getpid());
         const std::size_t bytesAfter = allocatedBytes();
-        std::cout << '\n'
-                  << count << ' ' << what << ": " << before << ", " << bytesBefore
-                  << " bytes after a warm-up, " << after << ", " << bytesAfter << " bytes at the end"
-                  << std::endl;
+        figure() << count << ' ' << what << ": " << before << ", " << bytesBefore
+                 << " bytes after a warm-up, " << after << ", " << bytesAfter << " bytes at the end\n";
         CPPUNIT_ASSERT_EQUAL(before, after);
         CPPUNIT_ASSERT(bytesAfter < bytesBefore + fluctuation);
     }

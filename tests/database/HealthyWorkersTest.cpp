@@ -1,12 +1,12 @@
 #include "DatabaseFixture.h"
 #include "Eventually.h"
+#include "Figure.h"
 #include "TerminationJudge.h"
 
 #include <algorithm>
 #include <atomic>
 #include <functional>
 #include <future>
-#include <iostream>
 #include <iterator>
 #include <list>
 #include <map>
@@ -350,10 +350,10 @@ private:
             for (const Termination& job : detector.posted.skipped)
                 completed += job.outcome == Outcome::completed && completions.contains(job.jobId) ? 1 : 0;
         }
-        std::cout << "\n  " << workerCount << " workers beside " << detectorCount
-                  << " detectors: " << heartbeats << " heartbeats, " << completions.size() << " completions, "
-                  << terminated << " terminations; found hung, but reported " << reported()
-                  << ", completed by its worker " << completed << ", locked " << locked << '\n';
+        figure() << workerCount << " workers beside " << detectorCount << " detectors: " << heartbeats
+                 << " heartbeats, " << completions.size() << " completions, " << terminated
+                 << " terminations; found hung, but reported " << reported() << ", completed by its worker "
+                 << completed << ", locked " << locked << '\n';
         CPPUNIT_ASSERT(heartbeats > 0);
         CPPUNIT_ASSERT(terminated > 0);
         // Otherwise nothing was raced.

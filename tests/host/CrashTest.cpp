@@ -1,6 +1,7 @@
 #include "ChildProcess.h"
 #include "Count.h"
 #include "Eventually.h"
+#include "Figure.h"
 #include "JobsUnderFault.h"
 #include "RandomMoments.h"
 #include "Rounds.h"
@@ -12,7 +13,6 @@
 #include <chrono>
 #include <csignal>
 #include <functional>
-#include <iostream>
 #include <memory>
 #include <thread>
 
@@ -91,9 +91,9 @@ class CrashTest : public SimulatorFixture
         jobs.endDrawingOut();
         assertStatus(0, simulate({"--runs=1"}));
         jobs.expectNothingLeft();
-        std::cout << "\nsurvived " << faults << " faults: " << fault << " at a random moment (seed "
-                  << moments.seed() << "), " << duringATermination << " times during terminations; "
-                  << unknownOutcomes << " times some were committed without its knowing\n";
+        figure() << "survived " << faults << " faults: " << fault << " at a random moment (seed "
+                 << moments.seed() << "), " << duringATermination << " times during terminations; "
+                 << unknownOutcomes << " times some were committed without its knowing\n";
         CPPUNIT_ASSERT(duringATermination >= faults / 20);
     }
 

@@ -4,6 +4,7 @@
 #include "ChildProcess.h"
 #include "Count.h"
 #include "Eventually.h"
+#include "Figure.h"
 #include "FrozenServer.h"
 #include "HeldTerminations.h"
 #include "OpenTransaction.h"
@@ -16,7 +17,6 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
-#include <iostream>
 #include <optional>
 #include <string>
 
@@ -132,7 +132,7 @@ public:
         for (auto at = text.find(unloaded); at != std::string::npos; at = text.find(unloaded, at + 1))
             longest = std::max(longest, std::stoi(text.substr(at + unloaded.size())));
         CPPUNIT_ASSERT_MESSAGE(text, longest < 500);
-        std::cout << " fini " << count(text, unloaded) << " times, within " << longest << " ms" << std::flush;
+        figure() << "fini " << count(text, unloaded) << " times, within " << longest << " ms\n";
     }
 
     void awaitBlockedRun() { awaitWaitingFor("Lock"); }

@@ -2,6 +2,7 @@
 #include "CoderDetector.h"
 #include "Count.h"
 #include "Eventually.h"
+#include "Figure.h"
 #include "OpenTransaction.h"
 #include "SimulatorFixture.h"
 #include "TerminationJudge.h"
@@ -11,7 +12,6 @@
 #include <algorithm>
 #include <chrono>
 #include <future>
-#include <iostream>
 #include <list>
 #include <string>
 #include <vector>
@@ -63,8 +63,8 @@ private:
             locked += coder.locked();
             ineligible += coder.ineligible();
         }
-        std::cout << "  of these by " << coderCount << " of Coder's: " << terminated << "; " << locked
-                  << " skipped as locked, " << ineligible << " as ineligible\n";
+        figure() << "of these by " << coderCount << " of Coder's: " << terminated << "; " << locked
+                 << " skipped as locked, " << ineligible << " as ineligible\n";
         // Otherwise the two sides have not met.
         CPPUNIT_ASSERT(terminated >= fairShare);
         CPPUNIT_ASSERT(terminated <= jobCount - fairShare);
@@ -92,9 +92,9 @@ private:
         std::sort(terminated.begin(), terminated.end());
         const std::size_t locked = count(logs, " cause=locked\n");
         const std::size_t ineligible = count(logs, " cause=completed\n");
-        std::cout << "\n  " << processCount << " processes, " << terminated.size() << " terminations of "
-                  << jobCount << " jobs in " << rounds << " rounds; " << locked << " skipped as locked, "
-                  << ineligible << " as completed\n";
+        figure() << processCount << " processes, " << terminated.size() << " terminations of " << jobCount
+                 << " jobs in " << rounds << " rounds; " << locked << " skipped as locked, " << ineligible
+                 << " as completed\n";
 
         const auto judged = judge.terminated();
         CPPUNIT_ASSERT_EQUAL(std::size_t{jobCount}, judged.size());

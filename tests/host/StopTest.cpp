@@ -4,7 +4,9 @@
 
 #include "ChildProcess.h"
 #include "Count.h"
+#include "CurrentTest.h"
 #include "Eventually.h"
+#include "Figure.h"
 #include "FrozenServer.h"
 #include "FullDisk.h"
 #include "HbaRule.h"
@@ -23,7 +25,6 @@
 #include <csignal>
 #include <filesystem>
 #include <functional>
-#include <iostream>
 #include <optional>
 #include <string>
 
@@ -234,7 +235,7 @@ public:
             stopInAState();
             assertNoSessionStays();
         }
-        std::cout << " stopped by fini and by exit() within " << _longest.count() << " ms" << std::flush;
+        figure() << CurrentTest::name() << " by fini and by exit() within " << _longest.count() << " ms\n";
     }
 
     void expectStopInSilence(const std::function<void(StallingProxy&)>& fallSilent)

@@ -2,6 +2,7 @@
 // meanwhile, and calls fini with them when the plugin is no longer on the list.
 
 #include "Eventually.h"
+#include "Figure.h"
 #include "FrozenServer.h"
 #include "HeldTerminations.h"
 #include "SlurmFixture.h"
@@ -9,7 +10,6 @@
 #include <cppunit/extensions/HelperMacros.h>
 
 #include <chrono>
-#include <iostream>
 #include <optional>
 #include <string>
 
@@ -80,7 +80,7 @@ public:
         const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - asked);
         CPPUNIT_ASSERT_MESSAGE("took " + std::to_string(took.count()) + " ms\n" + cluster().log(),
                                took < longestReconfigure);
-        std::cout << " reconfigured in " << took.count() << " ms" << std::flush;
+        figure() << "reconfigured in " << took.count() << " ms\n";
     }
 
     void requireSlurmAtWork()

@@ -3,13 +3,13 @@
 
 #include "Count.h"
 #include "Eventually.h"
+#include "Figure.h"
 #include "SlurmFixture.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 
 #include <chrono>
 #include <cstddef>
-#include <iostream>
 #include <string>
 #include <vector>
 
@@ -51,8 +51,7 @@ public:
         }
         const std::size_t byStandby = count(cluster().standbyLog(), terminated);
         CPPUNIT_ASSERT_MESSAGE(bothLogs(), byStandby > 0 && byStandby < jobs);
-        std::cout << ' ' << jobs << " jobs terminated once, " << byStandby << " of them by the standby"
-                  << std::flush;
+        figure() << jobs << " jobs terminated once, " << byStandby << " of them by a standby controller\n";
     }
 
     void theStandbyStopsInTime()
