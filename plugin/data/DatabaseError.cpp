@@ -43,7 +43,8 @@ constexpr std::array<KnownState, 17> knownStates{{
     {"0A", Scope::database, schemaAdvice},
     {"25006", Scope::connection, standbyAdvice},
     {"3F000", Scope::database, "check the search_path of the detector's role"},
-    {"42501", Scope::database, "run the hang detector's role.sql again, which grants its role all that it needs"},
+    {"42501", Scope::database,
+     "run the hang detector's role.sql again, which grants its role all that it needs"},
     {"42P01", Scope::database,
      "Connection must lead to the database of a Coder deployment; check dbname, and the search_path of the "
      "role"},

@@ -35,10 +35,13 @@ HangDetector::HangDetector(const Settings& settings, Poco::NotificationCenter& n
 
 void HangDetector::use(const Settings& settings)
 {
+    // Copied before anything is changed, as a copy may fail.
+    auto connection = settings.connection;
+    auto next = settings;
     if (settings.connection != _settings.connection || settings.runTimeout != _settings.runTimeout)
-        _store.emplace(settings.connection, settings.runTimeout);
+        _store.emplace(std::move(connection), settings.runTimeout);
     _massHang.setLimits(limitsIn(settings));
-    _settings = settings;
+    _settings = std::move(next);
 }
 
 RunStatistics HangDetector::run(const std::stop_token& stop)
@@ -46,11 +49,13 @@ RunStatistics HangDetector::run(const std::stop_token& stop)
     RunStatistics statistics;
     const auto start = Clock::now();
     const auto deadline = start + _settings.runTimeout;
+    bool hasSearched = false;
 
     try {
         const auto watch = _store->open(stop, deadline);
         const HungJobs hung = _store->findHungJobs(_settings.hungJobDuration, _settings.maxJobsPerRun,
                                                    _failedJobs.known(Clock::now()));
+        hasSearched = true;
         statistics.hung = hung.total;
         statistics.held = isHeld(hung);
         std::span<const JobId> rest;
@@ -83,6 +88,9 @@ RunStatistics HangDetector::run(const std::stop_token& stop)
     }
 
     statistics.duration = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - start);
+    // A termination that failed says nothing of who reports.
+    if (statistics.error && !hasSearched)
+        _massHang.missedSearch();
     _notifications.postNotification(new RunFinished(statistics));
     return statistics;
 }
@@ -90,7 +98,6 @@ RunStatistics HangDetector::run(const std::stop_token& stop)
 std::optional<std::chrono::milliseconds> HangDetector::pauseAfter(const RunStatistics& statistics)
 {
     if (statistics.error) {
-        _massHang.missedSearch();
         return _retryPause.next(_settings.interval);
     }
     _retryPause.reset();

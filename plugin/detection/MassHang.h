@@ -47,7 +47,7 @@ public:
     /// To be called once for each search, with what it found.
 
     void missedSearch() { _missedSearch = true; }
-    /// To be called when the database could not be asked.
+    /// To be called when the database could not be asked who is silent.
 
     std::optional<Clock::duration> holdLeft(Clock::time_point now) const;
     /// Nothing when the last verdict was not to hold.

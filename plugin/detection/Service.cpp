@@ -10,6 +10,7 @@
 #include <Poco/NotificationCenter.h>
 
 #include <memory>
+#include <utility>
 
 namespace HangDetection {
 
@@ -41,7 +42,7 @@ private:
     void followSettings()
     {
         try {
-            const auto changed = _watch.readIfChanged();
+            auto changed = _watch.readIfChanged();
             if (!changed)
                 return;
             LogLine line("settings read again");
@@ -50,7 +51,7 @@ private:
                 line.add(change.key, isSecret ? "changed" : change.before + " -> " + change.after);
             }
             _detector.use(*changed);
-            _settings = *changed;
+            _settings = std::move(*changed);
             _logger.information(line.text());
         } catch (const SettingsError& error) {
             _logger.error(std::string(error.what()) + "; the settings stay as they were");

@@ -92,7 +92,7 @@ class DatabaseErrorTest : public DatabaseFixture
     {
         createRole("powerless_role");
         settings().connection = ConnectionString::parse(connectionString("powerless_role"));
-        expectError("permission denied for table provisioner_jobs", "42501", "grant the detector's role");
+        expectError("permission denied for table provisioner_jobs", "42501", "role.sql again");
     }
 
     void tellsThatThePermissionToWriteIsMissing()
@@ -101,7 +101,7 @@ class DatabaseErrorTest : public DatabaseFixture
         database().execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO reading_role");
         settings().connection = ConnectionString::parse(connectionString("reading_role"));
         const std::string job = addHungJob();
-        expectError("permission denied for table ", "42501", "grant the detector's role");
+        expectError("permission denied for table ", "42501", "role.sql again");
         CPPUNIT_ASSERT(!isCompleted(job));
     }
 

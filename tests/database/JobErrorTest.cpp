@@ -15,6 +15,7 @@ class JobErrorTest : public DatabaseFixture
     CPPUNIT_TEST(undoesEverythingWhenTheBuildCannotBeWritten);
     CPPUNIT_TEST(undoesEverythingWhenTheLogCannotBeWritten);
     CPPUNIT_TEST(triesAFailedJobAgainInTheNextRun);
+    CPPUNIT_TEST(tellsTheSameErrorOnce);
     CPPUNIT_TEST(givesThePlacesOfARunToTheOthersFirst);
     CPPUNIT_TEST(givesAFailedJobThePlacesThatAreLeft);
     CPPUNIT_TEST(runsInTimeAfterAFailedJob);
@@ -108,6 +109,16 @@ class JobErrorTest : public DatabaseFixture
         const Text before = jobRow(job);
         CPPUNIT_ASSERT_EQUAL(1, run().failed);
         expectUntouched(job, before);
+    }
+
+    void tellsTheSameErrorOnce()
+    {
+        refuse(addHungJob());
+        run();
+        CPPUNIT_ASSERT_EQUAL(0, posted().failedAsBefore);
+        run();
+        CPPUNIT_ASSERT_EQUAL(1, posted().failedAsBefore);
+        CPPUNIT_ASSERT_EQUAL(std::string("P0001"), posted().failed.at(1).sqlState);
     }
 
     void triesAFailedJobAgainInTheNextRun()

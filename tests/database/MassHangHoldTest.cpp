@@ -19,6 +19,7 @@ class MassHangHoldTest : public DatabaseFixture
     CPPUNIT_TEST(goesOnAfterTheHoldWithTheUsualLimit);
     CPPUNIT_TEST(isTriedAgainWhenTheHoldIsOver);
     CPPUNIT_TEST(holdsAfterALongOutage);
+    CPPUNIT_TEST(doesNotHoldAgainAfterTerminationsThatFailed);
     CPPUNIT_TEST_SUITE_END();
 
     void holdsAboveBothLimits()
@@ -119,6 +120,22 @@ class MassHangHoldTest : public DatabaseFixture
         addHungJobs(10);
         expectHeld();
         CPPUNIT_ASSERT_EQUAL(std::size_t{2}, posted().massHangBegan.size());
+    }
+
+    void doesNotHoldAgainAfterTerminationsThatFailed()
+    {
+        settings().hungJobDuration = 2s;
+        addHungJobs(30);
+        expectHeld();
+        std::this_thread::sleep_for(2s);
+        database().execute("ALTER TABLE provisioner_job_logs RENAME TO away");
+        const RunStatistics failed = tryRun();
+        CPPUNIT_ASSERT(failed.error);
+        detector().pauseAfter(failed);
+        std::this_thread::sleep_for(2s);
+        database().execute("ALTER TABLE away RENAME TO provisioner_job_logs");
+        expectTerminated(10);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, posted().massHangBegan.size());
     }
 
     void addJobs(int hung, int healthy)

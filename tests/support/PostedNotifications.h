@@ -22,7 +22,10 @@ public:
           _skipped(center, "PostedNotifications", Poco::Logger::root(),
                    [this](const JobSkipped& n) { skipped.push_back(n.job); }),
           _failed(center, "PostedNotifications", Poco::Logger::root(),
-                  [this](const JobFailed& n) { failed.push_back(n.job); }),
+                  [this](const JobFailed& n) {
+                      failed.push_back(n.job);
+                      failedAsBefore += n.isKnown ? 1 : 0;
+                  }),
           _massHangBegan(center, "PostedNotifications", Poco::Logger::root(),
                          [this](const MassHangBegan& n) {
                              massHangBegan.push_back(countsOf(n) + " for " + std::to_string(n.hold.count()) +
@@ -37,6 +40,8 @@ public:
     std::vector<Termination> terminated;
     std::vector<Termination> skipped;
     std::vector<Termination> failed;
+    int failedAsBefore = 0;
+    /// Those of them that were known already.
     std::vector<std::string> massHangBegan;
     /// As "hung of running for seconds s".
     std::vector<std::string> massHangEnded;
