@@ -35,7 +35,7 @@ SELECT
         SELECT coalesce(string_agg(defect, '; '), '')
         FROM (VALUES
             ('was completed before', was.completed_at IS NULL),
-            ('not marked failed: ' || coalesce(job.error, 'no error'),
+            ('not marked failed: ' || coalesce(job.error, 'no error') || coalesce(' with code ' || job.error_code, ''),
                 job.error = 'Coder: Build has been detected as hung for ' || minutes
                     || ' minutes and has been terminated by hang detector.'
                 AND job.error_code IS NULL),
