@@ -46,6 +46,8 @@ protected:
 
     static constexpr const char* detectorRole = "hang_detector";
 
+    TestDatabase& testDatabase() { return *_testDatabase; }
+
     Sim::JobDatabase& database() { return _testDatabase->session(); }
     /// The session of the test itself.
 
