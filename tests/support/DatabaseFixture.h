@@ -63,9 +63,6 @@ protected:
                              const Text& state = std::nullopt);
     /// Return the id of the job.
 
-    void refuse(const std::string& jobId);
-    /// From now on the database raises an exception (P0001) when this job is updated.
-
     Text jobRow(const std::string& jobId);
     Text buildRow(const std::string& jobId);
     /// Every column of the row.
@@ -101,11 +98,6 @@ protected:
 
     Text backendOfDetector();
     /// The id of the process that serves the detector's session; nothing without one.
-
-    void endSessionsThatTerminate();
-    /// From now on the server ends each session in the middle of a termination.
-
-    void endSessionsNoMore();
 
     void forgetDetector() { _detector.reset(); }
     /// The next run is that of a new detector, which connects anew.

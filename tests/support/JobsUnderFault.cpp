@@ -1,5 +1,7 @@
 #include "JobsUnderFault.h"
 
+#include "TerminationFaults.h"
+
 #include <cppunit/TestAssert.h>
 
 #include <optional>
@@ -15,11 +17,7 @@ void JobsUnderFault::drawOutTerminations()
     ++_added;
     _refused = 1;
     remember();
-    session().execute("CREATE FUNCTION refuse_one() RETURNS trigger LANGUAGE plpgsql AS"
-                      " 'BEGIN RAISE EXCEPTION ''this job is refused''; END'");
-    session().execute("CREATE TRIGGER refuse_one BEFORE UPDATE ON provisioner_jobs FOR EACH ROW"
-                      " WHEN (old.id = '" +
-                      job + "') EXECUTE FUNCTION refuse_one()");
+    refuse(session(), job);
     session().execute("CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS"
                       " 'BEGIN PERFORM pg_sleep(0.001); RETURN new; END'");
     session().execute("CREATE TRIGGER wait BEFORE INSERT ON provisioner_job_logs FOR EACH ROW"
@@ -28,7 +26,7 @@ void JobsUnderFault::drawOutTerminations()
 
 void JobsUnderFault::endDrawingOut()
 {
-    session().execute("DROP FUNCTION refuse_one CASCADE");
+    refuseNoMore(session());
     session().execute("DROP FUNCTION wait CASCADE");
     _refused = 0;
 }
