@@ -1,6 +1,7 @@
 #include "DatabaseFixture.h"
 #include "HbaRule.h"
 #include "Outage.h"
+#include "TerminationFaults.h"
 
 namespace HangDetection::Test {
 
@@ -201,11 +202,11 @@ class DatabaseErrorTest : public DatabaseFixture
     void survivesTheEndOfItsSessionDuringARun()
     {
         const std::string job = addHungJob();
-        endSessionsThatTerminate();
+        endSessionsThatTerminate(database());
         expectError("the connection to the database was lost", "", "see the log of the database server");
         CPPUNIT_ASSERT(!isCompleted(job));
         CPPUNIT_ASSERT(database().logs(job).empty());
-        endSessionsNoMore();
+        endSessionsNoMore(database());
         CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
     }
 

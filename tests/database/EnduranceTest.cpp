@@ -6,6 +6,7 @@
 #include "Outage.h"
 #include "ProcessState.h"
 #include "StallingProxy.h"
+#include "TerminationFaults.h"
 #include "notification/RunLog.h"
 
 #include <Poco/AutoPtr.h>
@@ -89,7 +90,7 @@ class EnduranceTest : public DatabaseFixture
     void keepsNothingOfSessionsThatAreEnded()
     {
         addHungJob();
-        endSessionsThatTerminate();
+        endSessionsThatTerminate(database());
         expectFlatFailures("session ended in a statement", "the connection to the database was lost");
     }
 

@@ -1,7 +1,7 @@
 #include "DatabaseFixture.h"
 #include "Eventually.h"
 #include "Figure.h"
-#include "TerminationJudge.h"
+#include "RememberedJobs.h"
 
 #include <algorithm>
 #include <atomic>
@@ -203,13 +203,15 @@ private:
         addWaitingJobs();
         watchCompletions();
         // The workers' own changes; 0.02 minutes are one second.
-        TerminationJudge judge(
-            database(), connectionString(),
-            {.minutes = "0.02", .changedByWorkers = "{started_at,updated_at,completed_at,worker_id}"});
+        RememberedJobs jobs(connectionString(),
+                            {.threshold = threshold,
+                             .minutes = "0.02",
+                             .changedByWorkers = "{started_at,updated_at,completed_at,worker_id}"});
+        jobs.remember();
         letThemWork();
 
         expectNoViolation();
-        const auto terminated = judge.terminated();
+        const auto terminated = jobs.terminatedCompletely();
         expectEachNotedOnce(terminated);
         for (const Worker& worker : _workers)
             expectUnharmed(worker, terminated);

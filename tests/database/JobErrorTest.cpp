@@ -1,4 +1,5 @@
 #include "DatabaseFixture.h"
+#include "TerminationFaults.h"
 
 namespace HangDetection::Test {
 
@@ -55,7 +56,7 @@ class JobErrorTest : public DatabaseFixture
     void reportsAJobThatTheDatabaseRefuses()
     {
         const std::string job = addHungJob();
-        refuse(job);
+        refuse(database(), job);
         CPPUNIT_ASSERT_EQUAL(1, run().failed);
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, posted().failed.size());
         const Termination& answer = posted().failed.front();
@@ -67,7 +68,7 @@ class JobErrorTest : public DatabaseFixture
     void leavesAJobThatTheDatabaseRefusesUntouched()
     {
         const std::string job = addHungJob();
-        refuse(job);
+        refuse(database(), job);
         const Text before = jobRow(job);
         CPPUNIT_ASSERT(run().terminated.empty());
         expectUntouched(job, before);
@@ -77,7 +78,7 @@ class JobErrorTest : public DatabaseFixture
     {
         const std::vector<std::string> jobs = addHungJobs(10);
         const std::string& refused = jobs.at(6);
-        refuse(refused);
+        refuse(database(), refused);
         const Text before = jobRow(refused);
         const RunStatistics statistics = run();
         CPPUNIT_ASSERT_EQUAL(std::size_t{9}, statistics.terminated.size());
@@ -124,16 +125,16 @@ class JobErrorTest : public DatabaseFixture
     void triesAFailedJobAgainInTheNextRun()
     {
         const std::string job = addHungJob();
-        refuse(job);
+        refuse(database(), job);
         CPPUNIT_ASSERT_EQUAL(1, run().failed);
-        database().execute("DROP TRIGGER refuse ON provisioner_jobs");
+        refuseNoMore(database());
         CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
     }
 
     void runsInTimeAfterAFailedJob()
     {
         // One bad job must not make the detector run more often than everybody expects.
-        refuse(addHungJob());
+        refuse(database(), addHungJob());
         CPPUNIT_ASSERT(!detector().pauseAfter(run()));
     }
 
@@ -142,7 +143,7 @@ class JobErrorTest : public DatabaseFixture
         settings().maxJobsPerRun = 2;
         const std::string bad = database().addJob({.type = "workspace_build"});
         const std::string worse = addHungJob();
-        refuse(worse);
+        refuse(database(), worse);
         run();
         CPPUNIT_ASSERT_EQUAL(std::size_t{2}, posted().failed.size());
         addHungJobs(14);

@@ -1,5 +1,6 @@
 #include "DatabaseFixture.h"
 #include "OpenTransaction.h"
+#include "TerminationFaults.h"
 
 namespace HangDetection::Test {
 
@@ -113,7 +114,7 @@ public:
     void tellsNothingWhenTheTerminationFails()
     {
         const std::string job = followedHungJob();
-        refuse(job);
+        refuse(database(), job);
         CPPUNIT_ASSERT_EQUAL(1, run().failed);
         expectNothingReceived(*_listener, job);
     }

@@ -322,12 +322,7 @@ public:
                            " FUNCTION slow_down()");
     }
 
-    bool isSlowedDown()
-    {
-        return database().isTrue("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = $1 AND"
-                                 " wait_event = 'PgSleep')",
-                                 databaseName());
-    }
+    bool isSlowedDown() { return testDatabase().isSomebodyWaitingFor("PgSleep"); }
 
     void awaitLine(const std::string& start)
     {

@@ -2,6 +2,7 @@
 #include "Eventually.h"
 #include "ProcessState.h"
 #include "StallingProxy.h"
+#include "TerminationFaults.h"
 
 #include <optional>
 #include <string>
@@ -154,9 +155,9 @@ public:
     /// In a run with one hung job, which stays so.
     {
         const std::string job = addHungJob();
-        endSessionsThatTerminate();
+        endSessionsThatTerminate(database());
         CPPUNIT_ASSERT(tryRun().error);
-        endSessionsNoMore();
+        endSessionsNoMore(database());
         return job;
     }
 

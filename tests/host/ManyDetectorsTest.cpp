@@ -4,8 +4,8 @@
 #include "Eventually.h"
 #include "Figure.h"
 #include "OpenTransaction.h"
+#include "RememberedJobs.h"
 #include "SimulatorFixture.h"
-#include "TerminationJudge.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 
@@ -77,12 +77,13 @@ private:
         for (std::size_t i = 0; i < jobCount; ++i)
             addReportingJob(i);
         startProcesses();
-        // Nobody sees them silent before the judge has.
-        database().execute("BEGIN");
-        database().execute("UPDATE provisioner_jobs SET updated_at = now() - interval '301 seconds'"
-                           " WHERE completed_at IS NULL");
-        TerminationJudge judge(database(), connectionString(), {});
-        database().execute("COMMIT");
+        RememberedJobs jobs(connectionString());
+        // Nobody sees them silent before they are remembered.
+        jobs.session().execute("BEGIN");
+        jobs.session().execute("UPDATE provisioner_jobs SET updated_at = now() - interval '301 seconds'"
+                               " WHERE completed_at IS NULL");
+        jobs.remember();
+        jobs.session().execute("COMMIT");
         const int rounds = runUntilNothingIsHung();
         const std::string logs = stopProcesses();
 
@@ -96,7 +97,7 @@ private:
                  << " jobs in " << rounds << " rounds; " << locked << " skipped as locked, " << ineligible
                  << " as completed\n";
 
-        const auto judged = judge.terminated();
+        const auto judged = jobs.terminatedCompletely();
         CPPUNIT_ASSERT_EQUAL(std::size_t{jobCount}, judged.size());
         CPPUNIT_ASSERT(std::vector<std::string>(judged.begin(), judged.end()) == terminated);
         CPPUNIT_ASSERT_EQUAL(std::size_t{0}, count(logs, "run failed"));

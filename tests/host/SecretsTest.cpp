@@ -5,6 +5,7 @@
 #include "Secret.h"
 #include "ServerLog.h"
 #include "SimulatorFixture.h"
+#include "TerminationFaults.h"
 
 #include <Poco/String.h>
 #include <cppunit/extensions/HelperMacros.h>
@@ -176,11 +177,7 @@ private:
 
     void whenStatementsFail()
     {
-        database().execute("CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
-                           " 'BEGIN RAISE EXCEPTION ''this job is refused''; END'");
-        database().execute("CREATE TRIGGER refuse BEFORE UPDATE ON provisioner_jobs FOR EACH ROW"
-                           " EXECUTE FUNCTION refuse()");
-        database().addJob();
+        refuse(database(), database().addJob());
         Detector detector(*this, asUri());
         detector.waitForLog("error=\"this job is refused\" sqlstate=P0001");
         database().execute("ALTER TABLE provisioner_jobs RENAME TO away");
@@ -191,14 +188,11 @@ private:
     void whenTheServerGoesAway()
     {
         // The session ends in the middle of the statement, and then each time before it.
-        database().execute("CREATE FUNCTION end_session() RETURNS trigger LANGUAGE plpgsql AS"
-                           " 'BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN new; END'");
-        database().execute("CREATE TRIGGER end_session BEFORE UPDATE ON provisioner_jobs FOR EACH ROW"
-                           " EXECUTE FUNCTION end_session()");
+        endSessionsThatTerminate(database());
         database().addJob();
         Detector detector(*this, asUri());
         detector.waitForLog("the connection to the database was lost");
-        database().execute("DROP TRIGGER end_session ON provisioner_jobs");
+        endSessionsNoMore(database());
         detector.waitForLog("database answers again");
         {
             const Outage outage(server());

@@ -70,15 +70,6 @@ std::string DatabaseFixture::addHungBuild(const std::string& workspaceId, int bu
         {}, {.jobId = "", .workspaceId = workspaceId, .buildNumber = buildNumber, .state = state});
 }
 
-void DatabaseFixture::refuse(const std::string& jobId)
-{
-    database().execute("CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
-                       " 'BEGIN RAISE EXCEPTION ''this job is refused''; END'");
-    database().execute(
-        "CREATE TRIGGER refuse BEFORE UPDATE ON provisioner_jobs FOR EACH ROW WHEN (old.id = '" + jobId +
-        "') EXECUTE FUNCTION refuse()");
-}
-
 Text DatabaseFixture::jobRow(const std::string& jobId)
 {
     return database().value("SELECT to_jsonb(j)::text FROM provisioner_jobs j WHERE id = $1::uuid", jobId);
@@ -163,19 +154,6 @@ void DatabaseFixture::expectError(const std::string& cause, const std::string& s
     CPPUNIT_ASSERT(!error.advice.empty());
     CPPUNIT_ASSERT(!statistics.stopped);
     CPPUNIT_ASSERT(statistics.terminated.empty());
-}
-
-void DatabaseFixture::endSessionsThatTerminate()
-{
-    database().execute("CREATE FUNCTION end_session() RETURNS trigger LANGUAGE plpgsql AS"
-                       " 'BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN new; END'");
-    database().execute("CREATE TRIGGER end_session BEFORE UPDATE ON provisioner_jobs FOR EACH ROW"
-                       " EXECUTE FUNCTION end_session()");
-}
-
-void DatabaseFixture::endSessionsNoMore()
-{
-    database().execute("DROP TRIGGER end_session ON provisioner_jobs");
 }
 
 Text DatabaseFixture::backendOfDetector()

@@ -46,6 +46,8 @@ protected:
 
     static constexpr const char* detectorRole = "hang_detector";
 
+    TestDatabase& testDatabase() { return *_testDatabase; }
+
     Sim::JobDatabase& database() { return _testDatabase->session(); }
     /// The session of the test itself.
 
@@ -60,9 +62,6 @@ protected:
     std::string addHungBuild(const std::string& workspaceId, int buildNumber,
                              const Text& state = std::nullopt);
     /// Return the id of the job.
-
-    void refuse(const std::string& jobId);
-    /// From now on the database raises an exception (P0001) when this job is updated.
 
     Text jobRow(const std::string& jobId);
     Text buildRow(const std::string& jobId);
@@ -99,11 +98,6 @@ protected:
 
     Text backendOfDetector();
     /// The id of the process that serves the detector's session; nothing without one.
-
-    void endSessionsThatTerminate();
-    /// From now on the server ends each session in the middle of a termination.
-
-    void endSessionsNoMore();
 
     void forgetDetector() { _detector.reset(); }
     /// The next run is that of a new detector, which connects anew.

@@ -1,0 +1,31 @@
+#include "TerminationFaults.h"
+
+namespace HangDetection::Test {
+
+void refuse(Sim::JobDatabase& database, const std::string& jobId)
+{
+    database.execute("CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
+                     " 'BEGIN RAISE EXCEPTION ''this job is refused''; END'");
+    database.execute("CREATE TRIGGER refuse BEFORE UPDATE ON provisioner_jobs FOR EACH ROW WHEN (old.id = '" +
+                     jobId + "') EXECUTE FUNCTION refuse()");
+}
+
+void refuseNoMore(Sim::JobDatabase& database)
+{
+    database.execute("DROP TRIGGER refuse ON provisioner_jobs");
+}
+
+void endSessionsThatTerminate(Sim::JobDatabase& database)
+{
+    database.execute("CREATE FUNCTION end_session() RETURNS trigger LANGUAGE plpgsql AS"
+                     " 'BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN new; END'");
+    database.execute("CREATE TRIGGER end_session BEFORE UPDATE ON provisioner_jobs FOR EACH ROW"
+                     " EXECUTE FUNCTION end_session()");
+}
+
+void endSessionsNoMore(Sim::JobDatabase& database)
+{
+    database.execute("DROP TRIGGER end_session ON provisioner_jobs");
+}
+
+} // namespace HangDetection::Test

@@ -1,0 +1,22 @@
+#pragma once
+
+#include "JobDatabase.h"
+
+#include <string>
+
+// What a database does, from then on, to a statement that terminates a job.
+
+namespace HangDetection::Test {
+
+void refuse(Sim::JobDatabase& database, const std::string& jobId);
+/// Raises an exception (P0001) when this job is updated.
+
+void refuseNoMore(Sim::JobDatabase& database);
+/// Any job.
+
+void endSessionsThatTerminate(Sim::JobDatabase& database);
+/// Ends each session in the middle of a termination.
+
+void endSessionsNoMore(Sim::JobDatabase& database);
+
+} // namespace HangDetection::Test
