@@ -114,7 +114,7 @@ class JobErrorTest : public DatabaseFixture
 
     void tellsTheSameErrorOnce()
     {
-        refuse(addHungJob());
+        refuse(database(), addHungJob());
         run();
         CPPUNIT_ASSERT_EQUAL(0, posted().failedAsBefore);
         run();

@@ -2,8 +2,11 @@
 #include "Eventually.h"
 #include "ProcessState.h"
 #include "StallingProxy.h"
+#include "TemporaryDirectory.h"
 #include "TerminationFaults.h"
 
+#include <fcntl.h>
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <unistd.h>
@@ -35,6 +38,7 @@ public:
     CPPUNIT_TEST(endsARunWhoseTerminationIsNotAnswered);
     CPPUNIT_TEST(triesTheNextHostAfterOneThatDoesNotAnswer);
     CPPUNIT_TEST(keepsNothingOfAConnectThatIsNotAnswered);
+    CPPUNIT_TEST(printsNoFarewellOfTheServerThatComesWithTheLogin);
     CPPUNIT_TEST(stopsWhileTheConnectIsNotAnswered);
     CPPUNIT_TEST(stopsWhileANewConnectIsNotAnswered);
     CPPUNIT_TEST(stopsAfterASilentLogin);
@@ -97,6 +101,23 @@ public:
         expectRunsAfterTheSilence();
     }
 
+    void printsNoFarewellOfTheServerThatComesWithTheLogin()
+    {
+        const TemporaryDirectory directory;
+        _proxy->fallSilentAfterStatement("application_name"); // which is said to log in
+        {
+            const StandardError redirected(directory.path() / "stderr");
+            startRun();
+            CPPUNIT_ASSERT(_proxy->waitUntilSilent(patience));
+            CPPUNIT_ASSERT(eventually(patience, [this] { return backendOfDetector().has_value(); }));
+            database().value("SELECT pg_terminate_backend($1::integer, 10000)::text",
+                             backendOfDetector().value());
+            _proxy->endSilence();
+            CPPUNIT_ASSERT(endOfRun().error);
+        }
+        CPPUNIT_ASSERT_EQUAL(std::string(), directory.read("stderr"));
+    }
+
     void stopsWhileTheConnectIsNotAnswered()
     {
         _proxy->fallSilentAtConnection(1);
@@ -135,6 +156,31 @@ public:
         expectStoppedInSilence(promptly);
         expectTerminatedOnce(job);
     }
+
+    class StandardError
+    /// What this process writes to stderr goes to a file, as long as the object lives.
+    {
+    public:
+        explicit StandardError(const std::filesystem::path& file)
+            : _kept(dup(STDERR_FILENO)), _file(open(file.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600))
+        {
+            CPPUNIT_ASSERT(_kept >= 0 && dup2(_file, STDERR_FILENO) >= 0);
+        }
+
+        ~StandardError()
+        {
+            dup2(_kept, STDERR_FILENO);
+            close(_kept);
+            close(_file);
+        }
+
+        StandardError(const StandardError&) = delete;
+        StandardError& operator=(const StandardError&) = delete;
+
+    private:
+        const int _kept;
+        const int _file;
+    };
 
     void connectThroughProxy(const std::string& host)
     /// The last host of a connection string counts.
