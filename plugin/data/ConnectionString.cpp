@@ -26,8 +26,7 @@ constexpr std::array<std::pair<const char*, const char*>, 6> defaults{{
 }};
 
 constexpr const char* passwordAdvice = "In a URI, write : / @ # ? and % of a password as %3A %2F %40 %23 %3F "
-                                       "and %25, or put the password into a "
-                                       "passfile";
+                                       "and %25, or put the password into a passfile";
 
 /// The values of host, hostaddr and port, of those that are there.
 using HostLists = std::vector<std::pair<std::string_view, std::vector<std::string>>>;

@@ -26,22 +26,22 @@ MassHang::Limits limitsIn(const Settings& settings)
 
 } // namespace
 
-HangDetector::HangDetector(const Settings& settings, Poco::NotificationCenter& notifications)
-    : _settings(settings),
-      _store(std::in_place, settings.connection, settings.runTimeout),
+HangDetector::HangDetector(Settings settings, Poco::NotificationCenter& notifications)
+    : _settings(std::move(settings)),
+      _store(std::in_place, _settings.connection, _settings.runTimeout),
       _notifications(notifications),
-      _massHang(limitsIn(settings))
+      _massHang(limitsIn(_settings))
 {}
 
-void HangDetector::use(const Settings& settings)
+void HangDetector::use(Settings settings)
 {
-    // Copied before anything is changed, as a copy may fail.
-    auto connection = settings.connection;
-    auto next = settings;
-    if (settings.connection != _settings.connection || settings.runTimeout != _settings.runTimeout)
+    if (settings.connection != _settings.connection || settings.runTimeout != _settings.runTimeout) {
+        // Copied while the old store is still there, as a copy may fail.
+        ConnectionString connection = settings.connection;
         _store.emplace(std::move(connection), settings.runTimeout);
+    }
     _massHang.setLimits(limitsIn(settings));
-    _settings = std::move(next);
+    _settings = std::move(settings);
 }
 
 RunStatistics HangDetector::run(const std::stop_token& stop)
@@ -97,9 +97,8 @@ RunStatistics HangDetector::run(const std::stop_token& stop)
 
 std::optional<std::chrono::milliseconds> HangDetector::pauseAfter(const RunStatistics& statistics)
 {
-    if (statistics.error) {
+    if (statistics.error)
         return _retryPause.next(_settings.interval);
-    }
     _retryPause.reset();
     const auto holdLeft = _massHang.holdLeft(Clock::now());
     if (!holdLeft)

@@ -18,18 +18,20 @@ namespace HangDetection {
 class HangDetector
 /// Finds hung jobs and terminates them, one run at a time. Whoever wants to know
 /// subscribes to the notifications that it posts: MassHangBegan and MassHangEnded,
-/// JobTerminated, JobSkipped and JobFailed for each job of a run, then RunFinished, always. Used by one
-/// thread, which also calls the subscribers.
+/// JobTerminated, JobSkipped and JobFailed for each job of a run, then RunFinished,
+/// always. Used by one thread, which also calls the subscribers.
 {
 public:
-    HangDetector(const Settings& settings, Poco::NotificationCenter& notifications);
+    HangDetector(Settings settings, Poco::NotificationCenter& notifications);
     /// Does not connect to the database yet.
 
     RunStatistics run(const std::stop_token& stop);
     /// One run. Ends early, with the cause in the statistics, when it is asked to
     /// stop, when RunTimeout has passed, or on an error that no job would escape.
 
-    void use(const Settings& settings);
+    const Settings& settings() const { return _settings; }
+
+    void use(Settings settings);
     /// From the next run on. What is known of a mass hang and of jobs that failed stays known,
     /// and so does the connection, unless its settings are new.
 

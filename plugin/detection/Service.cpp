@@ -17,25 +17,24 @@ namespace HangDetection {
 namespace {
 
 class Detection
-/// What the detector's thread owns: the settings, the detector, and who hears of its
-/// results.
+/// What the detector's thread owns: the detector, its settings as they change, and who hears
+/// of its results.
 {
 public:
     Detection(const std::filesystem::path& settingsFile, Poco::Logger& logger)
         : _logger(logger),
           _watch(settingsFile),
-          _settings(_watch.read()),
           _log(_notifications, logger),
-          _detector(_settings, _notifications)
+          _detector(_watch.read(), _notifications)
     {}
 
-    const Settings& settings() const { return _settings; }
+    std::chrono::seconds interval() const { return _detector.settings().interval; }
 
     PeriodicTask::Next tick(const std::stop_token& stop)
     {
         followSettings();
         const RunStatistics statistics = _detector.run(stop);
-        return {.interval = _settings.interval, .sooner = _detector.pauseAfter(statistics)};
+        return {.interval = interval(), .sooner = _detector.pauseAfter(statistics)};
     }
 
 private:
@@ -46,12 +45,11 @@ private:
             if (!changed)
                 return;
             LogLine line("settings read again");
-            for (const SettingChange& change : _settings.changesTo(*changed)) {
+            for (const SettingChange& change : _detector.settings().changesTo(*changed)) {
                 const bool isSecret = change.after.empty();
                 line.add(change.key, isSecret ? "changed" : change.before + " -> " + change.after);
             }
-            _detector.use(*changed);
-            _settings = std::move(*changed);
+            _detector.use(std::move(*changed));
             _logger.information(line.text());
         } catch (const SettingsError& error) {
             _logger.error(std::string(error.what()) + "; the settings stay as they were");
@@ -60,7 +58,6 @@ private:
 
     Poco::Logger& _logger;
     SettingsWatch _watch;
-    Settings _settings;
     Poco::NotificationCenter _notifications;
     RunLog _log;
     HangDetector _detector;
@@ -69,8 +66,8 @@ private:
 PeriodicTask taskFor(const std::filesystem::path& settingsFile, Poco::Logger& logger)
 {
     const auto detection = std::make_shared<Detection>(settingsFile, logger);
-    return {detection->settings().interval,
-            [detection](const std::stop_token& stop) { return detection->tick(stop); }, logger};
+    return {detection->interval(), [detection](const std::stop_token& stop) { return detection->tick(stop); },
+            logger};
 }
 
 } // namespace
