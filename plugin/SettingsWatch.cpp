@@ -13,7 +13,7 @@ bool hasJustBeen(nanoseconds moment)
 /// A moment that is yet to come, by the clock of a file server, has not.
 {
     const auto age = std::chrono::system_clock::now().time_since_epoch() - moment;
-    return age >= seconds(0) && age < seconds(1);
+    return age >= seconds(0) && age < SettingsWatch::settled;
 }
 
 } // namespace
@@ -28,7 +28,9 @@ Settings SettingsWatch::read()
 std::optional<Settings> SettingsWatch::readIfChanged()
 {
     const State current = currentState();
-    if (current == _lastRead || hasJustBeen(current.changed))
+    const bool isOther = current != _lastRead;
+    _isChanging = isOther && hasJustBeen(current.changed);
+    if (!isOther || _isChanging)
         return std::nullopt;
     return read();
 }

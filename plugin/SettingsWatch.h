@@ -25,6 +25,12 @@ public:
     /// change. A file that was written within the last second may be only half of what it is to
     /// become, and half of the settings can be a threshold that kills; it is left to a later call.
 
+    bool isChanging() const { return _isChanging; }
+    /// Whether the last readIfChanged left such a file.
+
+    static constexpr std::chrono::seconds settled{1};
+    /// A file that was not written for so long is whole.
+
 private:
     struct State
     /// Tells one version of the file from the next. All zero when there is none.
@@ -42,6 +48,7 @@ private:
 
     const std::filesystem::path _file;
     State _lastRead;
+    bool _isChanging = false;
 };
 
 } // namespace HangDetection

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace HangDetection {
 
@@ -73,24 +74,37 @@ Handle connect(const std::string& host, std::chrono::seconds atMost, const std::
     return connection;
 }
 
+DatabaseError noHostWillDo(const std::vector<DatabaseError>& errors)
+/// One error of all hosts. The advice is that of a server that answered, if there is one.
+{
+    std::string causes;
+    for (const DatabaseError& error : errors)
+        causes += (causes.empty() ? "" : "; ") + std::string(error.what());
+    const auto answer = std::find_if(errors.begin(), errors.end(),
+                                     [](const auto& error) { return !error.sqlState().empty(); });
+    if (answer != errors.end())
+        return {Scope::connection, causes, answer->sqlState(), answer->advice()};
+    const std::string& advice = errors.front().advice();
+    const bool areAlike = std::all_of(errors.begin(), errors.end(),
+                                      [&](const auto& error) { return error.advice() == advice; });
+    return areAlike ? DatabaseError(Scope::connection, causes, "", advice)
+                    : DatabaseError::unreachable(causes);
+}
+
 Handle connectToFirst(const ConnectionString& connectionString, const std::stop_token& stop,
                       Clock::time_point deadline)
 /// To the first host that will do. libpq would stay with one that does not answer, as its own
 /// connect_timeout counts only when it may block.
 {
-    std::string causes;
-    std::string sqlState;
-    std::string advice;
+    std::vector<DatabaseError> errors;
     for (const std::string& host : connectionString.secretHosts()) {
         try {
             return connect(host, connectionString.connectTimeout(), stop, deadline);
         } catch (const DatabaseError& error) {
-            causes += (causes.empty() ? "" : "; ") + std::string(error.what());
-            sqlState = error.sqlState();
-            advice = error.advice();
+            errors.push_back(error);
         }
     }
-    throw DatabaseError(Scope::connection, causes, sqlState, advice);
+    throw noHostWillDo(errors);
 }
 
 } // namespace

@@ -68,15 +68,39 @@ struct KnownRefusal
     const char* advice;
 };
 
+constexpr const char* loginAdvice = "check user and password of Connection in hang_detector.conf, its "
+                                    "passfile, and pg_hba.conf of the server";
+
 constexpr std::array<KnownRefusal, 5> knownRefusals{{
-    {"28",
-     "check user and password of Connection in hang_detector.conf, its passfile, and pg_hba.conf of the "
-     "server"},
+    {"28", loginAdvice},
     {"3D000", "check dbname of Connection in hang_detector.conf"},
     {"42501", "grant the detector's role the privilege to connect to the database"},
     {"53300", connectionsAdvice},
     {"55000", "the database takes no connections; ALTER DATABASE ... ALLOW_CONNECTIONS true if that was not "
               "intended"},
+}};
+
+struct KnownVerdict
+/// A part of what libpq says of a connection that it has given up by itself, in English. In
+/// another language the advice is the general one.
+{
+    std::string_view part;
+    const char* advice;
+};
+
+constexpr const char* tlsAdvice = "check sslmode, sslrootcert, sslcert and sslkey of Connection in "
+                                  "hang_detector.conf, and the certificate of "
+                                  "the server";
+
+constexpr std::array<KnownVerdict, 8> knownVerdicts{{
+    {"read-only", standbyAdvice},
+    {"hot standby", standbyAdvice},
+    {"in recovery", standbyAdvice},
+    {"certificate", tlsAdvice},
+    {"private key", tlsAdvice},
+    {"SSL error", tlsAdvice},
+    {"not support SSL", tlsAdvice},
+    {"no password supplied", loginAdvice},
 }};
 
 struct ServerMessage
@@ -162,11 +186,11 @@ DatabaseError DatabaseError::fromConnecting(pg_conn* connection)
         return {Scope::connection, cause, message.sqlState, unreachableAdvice};
     }
 
-    // libpq's own verdict has no SQLSTATE. In another language than English the advice is the general one.
-    const bool isStandby = text.find("read-only") != std::string::npos ||
-                           text.find("hot standby") != std::string::npos ||
-                           text.find("in recovery") != std::string::npos;
-    return {Scope::connection, oneLine(text), "", isStandby ? standbyAdvice : unreachableAdvice};
+    const auto known = std::find_if(knownVerdicts.begin(), knownVerdicts.end(), [&](const auto& verdict) {
+        return text.find(verdict.part) != std::string::npos;
+    });
+    return {Scope::connection, oneLine(text), "",
+            known == knownVerdicts.end() ? unreachableAdvice : known->advice};
 }
 
 DatabaseError DatabaseError::unreachable(const std::string& cause)

@@ -14,8 +14,7 @@ namespace HangDetection {
 class FailedJobs
 /// The jobs that an error of their own kept from being terminated within the last hour:
 /// each is reported once an hour for the same cause, and the others come before it when
-/// the places of a run are given away. Remembers the last thousand errors, and no more.
-/// Used by one thread.
+/// the places of a run are given away. Used by one thread.
 {
 public:
     using Clock = std::chrono::steady_clock;
@@ -23,7 +22,7 @@ public:
     bool add(const Termination& job, Clock::time_point now);
     /// Remembers a job that failed. True when its error is to be reported: the job did not
     /// fail with this SQLSTATE (with this text, where the database raised no error) within
-    /// the last hour.
+    /// the last hour, and there is room for it.
 
     void remove(const JobId& job);
     /// The job has no error any more.
@@ -32,13 +31,17 @@ public:
     /// Each job once.
 
     static constexpr std::chrono::hours memory{1};
-    static constexpr std::size_t most = 1000;
+
+    static constexpr std::size_t most = 20000;
+    /// The errors of two runs of the largest MaxJobsPerRun: some 4 MB. More of them are counted in
+    /// the line of each run, and reported when others are an hour old.
 
 private:
-    void forgetOld(Clock::time_point now);
+    using Error = std::pair<JobId, std::string>;
+    /// A job and the cause.
 
-    std::map<std::pair<JobId, std::string>, Clock::time_point> _reported;
-    /// When each job's error was reported, by job and cause.
+    std::map<Error, Clock::time_point> _reported;
+    /// When each error was reported.
 };
 
 } // namespace HangDetection

@@ -9,6 +9,7 @@
 
 #include <Poco/NotificationCenter.h>
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -34,7 +35,11 @@ public:
     {
         followSettings();
         const RunStatistics statistics = _detector.run(stop);
-        return {.interval = interval(), .sooner = _detector.pauseAfter(statistics)};
+        PeriodicTask::Next next{.interval = interval(), .sooner = _detector.pauseAfter(statistics)};
+        if (_watch.isChanging())
+            next.sooner =
+                std::min(next.sooner.value_or(interval()), PeriodicTask::Milliseconds(_watch.settled));
+        return next;
     }
 
 private:

@@ -15,6 +15,8 @@ class DatabaseErrorTest : public DatabaseFixture
     CPPUNIT_TEST(tellsThatThereIsNoSuchDatabase);
     CPPUNIT_TEST(tellsThatThePasswordIsWrong);
     CPPUNIT_TEST(tellsWhichServerRefused);
+    CPPUNIT_TEST(tellsThatAPasswordIsMissing);
+    CPPUNIT_TEST(tellsWhatTheServerSaidThatAnswered);
     CPPUNIT_TEST(tellsThatTheDatabaseTakesNoConnections);
     CPPUNIT_TEST(tellsThatThePermissionToConnectIsMissing);
     CPPUNIT_TEST(tellsThatATableIsMissing);
@@ -61,6 +63,26 @@ class DatabaseErrorTest : public DatabaseFixture
         expectError("connection to server on socket \"" + server().directory().string() +
                         "/.s.PGSQL.5432\" failed: FATAL:  role \"nobody_at_all\" does not exist",
                     "28000", "check user and password of Connection");
+    }
+
+    void tellsThatAPasswordIsMissing()
+    {
+        createRole("password_role");
+        const HbaRule rule(server(), "local all password_role scram-sha-256");
+        settings().connection = ConnectionString::parse("host=" + server().directory().string() +
+                                                        " user=password_role dbname=" + databaseName());
+        expectError("no password supplied", "", "check user and password of Connection");
+    }
+
+    void tellsWhatTheServerSaidThatAnswered()
+    {
+        // In the midst of two that are down.
+        settings().connection =
+            ConnectionString::parse(connectionString("nobody_at_all") + " host=/nowhere/first," +
+                                    server().directory().string() + ",/nowhere/last");
+        const std::string cause = "role \"nobody_at_all\" does not exist; connection to server on socket "
+                                  "\"/nowhere/last";
+        expectError(cause, "28000", "check user and password of Connection");
     }
 
     void tellsThatTheDatabaseTakesNoConnections()

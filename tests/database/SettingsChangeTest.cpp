@@ -29,6 +29,7 @@ public:
 
     CPPUNIT_TEST_SUITE(SettingsChangeTest);
     CPPUNIT_TEST(takesEffectAndSaysWhatChanged);
+    CPPUNIT_TEST(doesNotWaitAnIntervalForAFileThatWasJustWritten);
     CPPUNIT_TEST(runsAtTheNewInterval);
     CPPUNIT_TEST(boundsItsStatementsByTheNewRunTimeout);
     CPPUNIT_TEST(goesToAnotherDatabase);
@@ -50,6 +51,16 @@ public:
         awaitTerminated(job);
         CPPUNIT_ASSERT(contains("threshold_s=300"));
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, count(log(), "settings read again"));
+    }
+
+    void doesNotWaitAnIntervalForAFileThatWasJustWritten()
+    {
+        const std::string connection = connectionString(detectorRole);
+        writeWithConnection(connection, "Interval=1h\n");
+        _service.emplace(_file, _log.logger());
+        writeWithConnection(connection, "Interval=1h\nRunTimeout=7\n");
+        _service->start();
+        awaitLine("information: settings read again RunTimeout=\"5m -> 7s\"");
     }
 
     void runsAtTheNewInterval()

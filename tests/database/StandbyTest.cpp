@@ -25,6 +25,7 @@ public:
     CPPUNIT_TEST_SUITE(StandbyTest);
     CPPUNIT_TEST(asksForThePrimaryOnAStandby);
     CPPUNIT_TEST(asksForThePrimaryOnAStandbyThatWasAcceptedAsAServer);
+    CPPUNIT_TEST(tellsThatThePrimaryOfTwoHostsIsDown);
     CPPUNIT_TEST(terminatesOnThePrimaryOfTwoHosts);
     CPPUNIT_TEST_SUITE_END();
 
@@ -44,6 +45,12 @@ public:
         awaitOnStandby(job);
         expectStandbyError("read-only transaction", "25006");
         CPPUNIT_ASSERT_EQUAL(before, jobRow(job));
+    }
+
+    void tellsThatThePrimaryOfTwoHostsIsDown()
+    {
+        connectTo("/nowhere/to/be/found," + _standby->directory().string());
+        expectError("read-only", "", "check Connection in hang_detector.conf, the network");
     }
 
     void terminatesOnThePrimaryOfTwoHosts()

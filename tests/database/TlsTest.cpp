@@ -71,14 +71,14 @@ class TlsTest : public DatabaseFixture
         serve("localhost");
         const CertificateAuthority other("another authority");
         connectTo("localhost", other);
-        expectError("certificate verify failed", "", "check Connection in hang_detector.conf");
+        expectError("certificate verify failed", "", "check sslmode, sslrootcert");
     }
 
     void refusesACertificateForAnotherHost()
     {
         serve("db.example.org");
         connectTo("localhost", _authority);
-        expectError("\"db.example.org\"", "", "check Connection in hang_detector.conf");
+        expectError("\"db.example.org\"", "", "check sslmode, sslrootcert");
     }
 
     void tellsThatAKeyHasAnotherPassword()
@@ -94,7 +94,7 @@ class TlsTest : public DatabaseFixture
         fs::permissions(key, fs::perms::owner_read | fs::perms::owner_write);
         connectTo("localhost", _authority,
                   " sslcert=" + certificate.string() + " sslkey=" + key.string() + " sslpassword=geheim123");
-        expectError("could not load private key file", "", "check Connection in hang_detector.conf");
+        expectError("could not load private key file", "", "check sslmode, sslrootcert");
     }
 
     void serve(const std::string& hostName)

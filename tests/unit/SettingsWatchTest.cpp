@@ -112,8 +112,10 @@ private:
             isRead = _watch.readIfChanged().has_value();
         } while (Clock::now() - begin >= 1s); // too slow to tell
         CPPUNIT_ASSERT(!isRead);
+        CPPUNIT_ASSERT(_watch.isChanging());
         CPPUNIT_ASSERT(nextSettings().interval == 45s);
         CPPUNIT_ASSERT(Clock::now() - begin >= 900ms);
+        CPPUNIT_ASSERT(!_watch.isChanging());
     }
 
     void refusesAWrongFileOnce()

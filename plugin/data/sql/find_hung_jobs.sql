@@ -24,7 +24,7 @@ chosen AS (
     SELECT id
     FROM running
     WHERE is_hung
-    ORDER BY id = ANY ($3::uuid[]), random()
+    ORDER BY id IN (SELECT unnest($3::uuid[])), random()
     LIMIT $2
 )
 
