@@ -49,7 +49,7 @@ public:
 
     void tellsThatThePrimaryOfTwoHostsIsDown()
     {
-        connectTo("/nowhere/to/be/found," + _standby->directory().string());
+        connectTo(_standby->directory().string() + ",/nowhere/to/be/found");
         expectError("read-only", "", "check Connection in hang_detector.conf, the network");
     }
 
