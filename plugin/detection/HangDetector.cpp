@@ -19,6 +19,16 @@ using Clock = JobStore::Clock;
 /// and a server with default settings has room for some 6,000 locks in all.
 constexpr std::size_t batchSize = 500;
 
+std::chrono::seconds lookAheadIn(const Settings& settings)
+/// Who is silent now and would be hung when the next run comes anyway has fallen silent together
+/// with who is hung now. A worker reports many times in half of the threshold.
+{
+    return std::min(settings.interval, settings.hungJobDuration / 2);
+}
+
+/// A search that takes longer is worth an index. With one it takes about a millisecond.
+constexpr std::chrono::milliseconds slowSearch{50};
+
 MassHang::Limits limitsIn(const Settings& settings)
 {
     return {settings.massHangRatio, settings.massHangMinJobs, settings.hungJobDuration};
@@ -39,6 +49,7 @@ void HangDetector::use(Settings settings)
         // Copied while the old store is still there, as a copy may fail.
         ConnectionString connection = settings.connection;
         _store.emplace(std::move(connection), settings.runTimeout);
+        _wasIndexLookedFor = false;
     }
     _massHang.setLimits(limitsIn(settings));
     _settings = std::move(settings);
@@ -53,11 +64,18 @@ RunStatistics HangDetector::run(const std::stop_token& stop)
 
     try {
         const auto watch = _store->open(stop, deadline);
-        const HungJobs hung = _store->findHungJobs(_settings.hungJobDuration, _settings.maxJobsPerRun,
-                                                   _failedJobs.known(Clock::now()));
+        const auto searchStart = Clock::now();
+        const HungJobs hung = _store->findHungJobs({.threshold = _settings.hungJobDuration,
+                                                    .lookAhead = lookAheadIn(_settings),
+                                                    .most = _settings.maxJobsPerRun,
+                                                    .last = _failedJobs.known(Clock::now())});
+        const auto searchTime = Clock::now() - searchStart;
         hasSearched = true;
-        statistics.hung = hung.total;
-        statistics.held = isHeld(hung);
+        statistics.hung = hung.counts.hung;
+        statistics.left = hung.counts.hung - static_cast<std::int64_t>(hung.chosen.size());
+        if (hung.untilNext)
+            statistics.nextHang = Clock::now() + *hung.untilNext;
+        statistics.held = isHeld(hung.counts);
         std::span<const JobId> rest;
         if (!statistics.held)
             rest = hung.chosen;
@@ -69,6 +87,8 @@ RunStatistics HangDetector::run(const std::stop_token& stop)
                               [&](const Termination& job) { report(job, statistics); });
             rest = rest.subspan(batch.size());
         }
+        if (searchTime >= slowSearch)
+            askForIndex(searchTime);
     } catch (const RunStopped&) {
         statistics.stopped = true;
     } catch (const DatabaseError& error) {
@@ -100,28 +120,42 @@ std::optional<std::chrono::milliseconds> HangDetector::pauseAfter(const RunStati
     if (statistics.error)
         return _retryPause.next(_settings.interval);
     _retryPause.reset();
-    const auto holdLeft = _massHang.holdLeft(Clock::now());
-    if (!holdLeft)
-        return std::nullopt;
-    return std::max(std::chrono::ceil<std::chrono::milliseconds>(*holdLeft), std::chrono::milliseconds(0));
+    using std::chrono::milliseconds;
+    const auto now = Clock::now();
+    if (const auto holdLeft = _massHang.holdLeft(now))
+        return std::max(std::chrono::ceil<milliseconds>(*holdLeft), milliseconds(0));
+    // A backlog of which nothing can be terminated does not get shorter by more runs.
+    if (statistics.left > 0 && !statistics.terminated.empty())
+        return leastPause;
+    if (statistics.nextHang)
+        return std::max<milliseconds>(std::chrono::ceil<milliseconds>(*statistics.nextHang - now),
+                                      leastPause);
+    return std::nullopt;
 }
 
-bool HangDetector::isHeld(const HungJobs& hung)
+bool HangDetector::isHeld(const JobCounts& jobs)
 {
-    switch (_massHang.judge(hung.total, hung.running, Clock::now())) {
+    switch (_massHang.judge(jobs, Clock::now())) {
     case MassHang::Verdict::began:
-        _notifications.postNotification(
-            new MassHangBegan(hung.total, hung.running, _settings.hungJobDuration));
+        _notifications.postNotification(new MassHangBegan(jobs, _settings.hungJobDuration));
         return true;
     case MassHang::Verdict::held:
         return true;
     case MassHang::Verdict::ended:
-        _notifications.postNotification(new MassHangEnded(hung.total, hung.running));
+        _notifications.postNotification(new MassHangEnded(jobs));
         return false;
     case MassHang::Verdict::none:
         break;
     }
     return false;
+}
+
+void HangDetector::askForIndex(Clock::duration searchTime)
+{
+    if (std::exchange(_wasIndexLookedFor, true) || !_store->wantsIndex())
+        return;
+    _notifications.postNotification(
+        new IndexMissing(std::chrono::duration_cast<std::chrono::milliseconds>(searchTime)));
 }
 
 void HangDetector::report(const Termination& job, RunStatistics& statistics)

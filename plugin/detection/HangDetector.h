@@ -36,11 +36,16 @@ public:
     /// and so does the connection, unless its settings are new.
 
     std::optional<std::chrono::milliseconds> pauseAfter(const RunStatistics& statistics);
-    /// How soon a run has to be tried again because of how the last one ended;
-    /// nothing when the next tick is soon enough.
+    /// How soon the next run has to come because of what the last one found or how it
+    /// ended: when the next job can be hung, when jobs were left, after an error, when the
+    /// hold of a mass hang is over. Nothing when Interval is soon enough.
+
+    static constexpr std::chrono::seconds leastPause{1};
+    /// Between a run and the next when nothing failed.
 
 private:
-    bool isHeld(const HungJobs& hung);
+    bool isHeld(const JobCounts& jobs);
+    void askForIndex(JobStore::Clock::duration searchTime);
     void report(const Termination& job, RunStatistics& statistics);
 
     Settings _settings;
@@ -50,6 +55,7 @@ private:
     RetryPause _retryPause;
     MassHang _massHang;
     FailedJobs _failedJobs;
+    bool _wasIndexLookedFor = false;
 };
 
 } // namespace HangDetection

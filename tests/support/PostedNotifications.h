@@ -43,16 +43,17 @@ public:
     int failedAsBefore = 0;
     /// Those of them that were known already.
     std::vector<std::string> massHangBegan;
-    /// As "hung of running for seconds s".
+    /// As "silent of running for seconds s".
     std::vector<std::string> massHangEnded;
-    /// As "hung of running".
+    /// As "silent of running".
     std::vector<RunStatistics> finished;
 
 private:
     template <typename N>
     static std::string countsOf(const N& notification)
     {
-        return std::to_string(notification.hung) + " of " + std::to_string(notification.running);
+        return std::to_string(notification.counts.silent) + " of " +
+               std::to_string(notification.counts.running);
     }
 
     Subscription<JobTerminated> _terminated;

@@ -35,8 +35,10 @@ class MassHangTest : public CppUnit::TestFixture
 
     void expect(Verdict verdict, std::int64_t hung, std::int64_t running, std::chrono::milliseconds after)
     {
-        CPPUNIT_ASSERT_EQUAL_MESSAGE("at " + std::to_string(after.count()) + " ms", static_cast<int>(verdict),
-                                     static_cast<int>(_massHang.judge(hung, running, _start + after)));
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(
+            "at " + std::to_string(after.count()) + " ms", static_cast<int>(verdict),
+            static_cast<int>(
+                _massHang.judge({.running = running, .silent = hung, .hung = hung}, _start + after)));
     }
 
     void expectMassHang(Verdict verdict, std::chrono::milliseconds after)
@@ -50,7 +52,7 @@ class MassHangTest : public CppUnit::TestFixture
     {
         expect(Verdict::began, 21, 38, 0s); // 55.3 percent
         MassHang other({55, 20, hold});
-        CPPUNIT_ASSERT(Verdict::began == other.judge(56, 100, _start));
+        CPPUNIT_ASSERT(Verdict::began == other.judge({.running = 100, .silent = 56, .hung = 56}, _start));
     }
 
     void doesNotHoldAtOneOfTheLimits()
@@ -71,7 +73,7 @@ class MassHangTest : public CppUnit::TestFixture
     void neverHoldsWithRatioZero()
     {
         MassHang off({0, 0, hold});
-        CPPUNIT_ASSERT(Verdict::none == off.judge(1000, 1000, _start));
+        CPPUNIT_ASSERT(Verdict::none == off.judge({.running = 1000, .silent = 1000, .hung = 1000}, _start));
         CPPUNIT_ASSERT(!off.holdLeft(_start));
     }
 
