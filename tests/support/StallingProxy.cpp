@@ -1,28 +1,13 @@
 #include "StallingProxy.h"
 
-#include "TemporaryDirectory.h"
-
-#include <poll.h>
-#include <sys/eventfd.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
+#include "SocketProxy.h"
 
 #include <algorithm>
-#include <array>
-#include <cerrno>
 #include <condition_variable>
-#include <cstring>
-#include <exception>
-#include <iostream>
-#include <list>
 #include <mutex>
 #include <optional>
 #include <string_view>
-#include <system_error>
-#include <thread>
 #include <utility>
-#include <vector>
 
 namespace HangDetection::Test {
 
@@ -30,95 +15,10 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr const char* socketName = ".s.PGSQL.5432";
+using Speaker = SocketProxy::Speaker;
 
 /// The message ReadyForQuery, outside of a transaction; the first one ends the login.
 constexpr std::string_view readyForQuery("Z\0\0\0\5I", 6);
-
-class Descriptor
-/// Closes what it holds.
-{
-public:
-    explicit Descriptor(int number) : _number(number)
-    {
-        if (number < 0)
-            throw std::system_error(errno, std::generic_category(), "StallingProxy");
-    }
-
-    ~Descriptor() { close(_number); }
-
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-
-    int number() const { return _number; }
-
-private:
-    const int _number;
-};
-
-sockaddr_un addressOf(const fs::path& directory)
-{
-    const std::string path = (directory / socketName).string();
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    if (path.size() >= sizeof address.sun_path)
-        throw std::system_error(ENAMETOOLONG, std::generic_category(), path);
-    std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
-    return address;
-}
-
-void require(int result)
-{
-    if (result < 0)
-        throw std::system_error(errno, std::generic_category(), "StallingProxy");
-}
-
-enum class Speaker
-{
-    client,
-    server
-};
-
-class Connection
-/// A client's connection, and the one to the server that goes with it.
-{
-public:
-    Connection(int number, int client, const sockaddr_un& server)
-        : _number(number), _client(client), _server(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0))
-    {
-        require(connect(_server.number(), reinterpret_cast<const sockaddr*>(&server), sizeof server));
-    }
-
-    int number() const { return _number; }
-
-    int descriptorOf(Speaker speaker) const
-    {
-        return speaker == Speaker::client ? _client.number() : _server.number();
-    }
-
-    std::optional<std::string> passOnFrom(Speaker speaker) const
-    /// What was said; nothing when the speaker has hung up, or nobody listens.
-    {
-        std::array<char, 65536> buffer{};
-        const auto size = recv(descriptorOf(speaker), buffer.data(), buffer.size(), 0);
-        if (size <= 0)
-            return std::nullopt;
-        std::string said(buffer.data(), static_cast<std::size_t>(size));
-        const int listener = descriptorOf(speaker == Speaker::client ? Speaker::server : Speaker::client);
-        for (std::string_view rest = said; !rest.empty();) {
-            const auto passed = send(listener, rest.data(), rest.size(), MSG_NOSIGNAL);
-            if (passed < 0)
-                return std::nullopt;
-            rest.remove_prefix(static_cast<std::size_t>(passed));
-        }
-        return said;
-    }
-
-private:
-    const int _number;
-    const Descriptor _client;
-    const Descriptor _server;
-};
 
 struct Moment
 /// When the silence begins.
@@ -134,82 +34,16 @@ struct Moment
 
 struct StallingProxy::State
 {
-    explicit State(const fs::path& serverDirectory) : server(addressOf(serverDirectory))
-    {
-        const sockaddr_un own = addressOf(directory.path());
-        constexpr int backlog = 64;
-        require(bind(listener.number(), reinterpret_cast<const sockaddr*>(&own), sizeof own));
-        require(listen(listener.number(), backlog));
-        // Others have to come through to the socket, among them SlurmUser.
-        fs::permissions(directory.path(), fs::perms::others_exec, fs::perm_options::add);
-        fs::permissions(directory.path() / socketName, fs::perms::all);
-    }
-
-    void run()
-    {
-        while (!mustEnd()) {
-            try {
-                passOnWhatIsSaid();
-            } catch (const std::exception& exception) {
-                std::cerr << "the proxy of the tests failed: " << exception.what() << '\n';
-                connections.clear();
-            }
-        }
-    }
-
-    void passOnWhatIsSaid()
-    {
-        std::vector<pollfd> requests{{alarm.number(), POLLIN, 0}};
-        if (!isSilentNow()) {
-            requests.push_back({listener.number(), POLLIN, 0});
-            for (const Connection& connection : connections) {
-                requests.push_back({connection.descriptorOf(Speaker::client), POLLIN, 0});
-                requests.push_back({connection.descriptorOf(Speaker::server), POLLIN, 0});
-            }
-        }
-        poll(requests.data(), requests.size(), -1);
-        const auto isReady = [&](int descriptor) {
-            return std::any_of(requests.begin(), requests.end(), [&](const pollfd& request) {
-                return request.fd == descriptor && request.revents != 0;
-            });
-        };
-
-        if (isReady(alarm.number())) {
-            eventfd_t ignored = 0;
-            eventfd_read(alarm.number(), &ignored);
-        }
-        // The old ones first, as a new one may get the number of one that is closed.
-        connections.remove_if([&](const Connection& connection) {
-            for (const Speaker speaker : {Speaker::client, Speaker::server}) {
-                if (isSilentNow() || !isReady(connection.descriptorOf(speaker)))
-                    continue;
-                const auto said = connection.passOnFrom(speaker);
-                if (!said)
-                    return true;
-                fallSilentIfDue(connection.number(), speaker, *said);
-            }
-            return false;
-        });
-        if (!isSilentNow() && isReady(listener.number()))
-            acceptConnection();
-    }
-
-    void acceptConnection()
-    {
-        const int client = accept4(listener.number(), nullptr, nullptr, SOCK_CLOEXEC);
-        require(client);
-        int number = 0;
-        {
-            const std::lock_guard lock(mutex);
-            number = ++accepted;
-        }
-        connections.emplace_back(number, client, server);
-        fallSilentIfDue(number, Speaker::client, "");
-    }
+    explicit State(const fs::path& serverDirectory)
+        : proxy(serverDirectory, [this](int connection, Speaker speaker, const std::string& said) {
+              fallSilentIfDue(connection, speaker, said);
+          })
+    {}
 
     void fallSilentIfDue(int connection, Speaker speaker, const std::string& said)
     {
         const std::lock_guard lock(mutex);
+        lastConnection = std::max(lastConnection, connection);
         if (!moment || (moment->connection != 0 && moment->connection != connection) ||
             moment->speaker != speaker)
             return;
@@ -218,6 +52,7 @@ struct StallingProxy::State
             return;
         moment.reset();
         isSilent = true;
+        proxy.setSilent(true);
         changed.notify_all();
     }
 
@@ -225,62 +60,31 @@ struct StallingProxy::State
     {
         const std::lock_guard lock(mutex);
         if (when.connection != 0)
-            when.connection += accepted;
+            when.connection += lastConnection;
         moment = std::move(when);
         heard.clear();
     }
 
-    bool isSilentNow()
-    {
-        const std::lock_guard lock(mutex);
-        return isSilent;
-    }
-
-    bool mustEnd()
-    {
-        const std::lock_guard lock(mutex);
-        return hasToEnd;
-    }
-
-    void wakeUp() const { eventfd_write(alarm.number(), 1); }
-
-    const TemporaryDirectory directory;
-    const sockaddr_un server;
-    const Descriptor listener{socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-    const Descriptor alarm{eventfd(0, EFD_CLOEXEC)};
-    std::list<Connection> connections;
-    /// Belongs to the thread, as does no other member that is not constant.
-
     std::mutex mutex;
     std::condition_variable changed;
     std::optional<Moment> moment;
-    int accepted = 0;
+    int lastConnection = 0;
     std::string heard;
     /// By the speaker of the moment; a part may come in two pieces.
     bool isSilent = false;
-    bool hasToEnd = false;
-    std::thread thread;
+    SocketProxy proxy;
+    /// The last member, as its thread uses the others.
 };
 
 StallingProxy::StallingProxy(const fs::path& serverDirectory)
     : _state(std::make_unique<State>(serverDirectory))
-{
-    _state->thread = std::thread([state = _state.get()] { state->run(); });
-}
+{}
 
-StallingProxy::~StallingProxy()
-{
-    {
-        const std::lock_guard lock(_state->mutex);
-        _state->hasToEnd = true;
-    }
-    _state->wakeUp();
-    _state->thread.join();
-}
+StallingProxy::~StallingProxy() = default;
 
 const fs::path& StallingProxy::directory() const
 {
-    return _state->directory.path();
+    return _state->proxy.directory();
 }
 
 void StallingProxy::fallSilentAtConnection(int number)
@@ -306,12 +110,10 @@ bool StallingProxy::waitUntilSilent(std::chrono::milliseconds atMost)
 
 void StallingProxy::endSilence()
 {
-    {
-        const std::lock_guard lock(_state->mutex);
-        _state->isSilent = false;
-        _state->moment.reset();
-    }
-    _state->wakeUp();
+    const std::lock_guard lock(_state->mutex);
+    _state->isSilent = false;
+    _state->moment.reset();
+    _state->proxy.setSilent(false);
 }
 
 } // namespace HangDetection::Test
