@@ -15,10 +15,6 @@ namespace {
 
 using Clock = JobStore::Clock;
 
-/// Most jobs of one statement. Each takes an advisory lock until the statement ends,
-/// and a server with default settings has room for some 6,000 locks in all.
-constexpr std::size_t batchSize = 500;
-
 std::chrono::seconds lookAheadIn(const Settings& settings)
 /// Who is silent now and would be hung when the next run comes anyway has fallen silent together
 /// with who is hung now. A worker reports many times in half of the threshold.

@@ -10,6 +10,7 @@
 #include <Poco/NotificationCenter.h>
 
 #include <chrono>
+#include <cstddef>
 #include <optional>
 #include <stop_token>
 
@@ -39,6 +40,10 @@ public:
     /// How soon the next run has to come because of what the last one found or how it
     /// ended: when the next job can be hung, when jobs were left, after an error, when the
     /// hold of a mass hang is over. Nothing when Interval is soon enough.
+
+    static constexpr std::size_t batchSize = 500;
+    /// Most jobs of one statement. Each takes an advisory lock until the statement ends,
+    /// and a server with default settings has room for some 6,000 locks in all.
 
     static constexpr std::chrono::seconds leastPause{1};
     /// Between a run and the next when nothing failed.

@@ -64,7 +64,7 @@ class ShutdownTest : public SlurmFixture
 
     void stopsWhenTheDetectorIsBusy()
     {
-        addManyHungJobs();
+        database().addJobs(200);
         makeTerminationsTake("0.2");
         cluster().writeSettings(settings() + "MaxJobsPerRun=2\nMassHangRatio=0\n");
         for (int round = 0; round < 5; ++round) {
@@ -212,16 +212,6 @@ class ShutdownTest : public SlurmFixture
         requireCleanStop(daemon);
         requireNoErrors();
         requireCanceled(before);
-    }
-
-    void addManyHungJobs()
-    {
-        database().execute(
-            "INSERT INTO provisioner_jobs (id, created_at, updated_at, started_at, organization_id,"
-            " initiator_id, file_id, provisioner, storage_method, type)"
-            " SELECT gen_random_uuid(), now(), now() - interval '10 minutes', now(),"
-            " gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'terraform', 'file',"
-            " 'template_version_import' FROM generate_series(1, 200)");
     }
 
     void makeTerminationsTake(const std::string& seconds)

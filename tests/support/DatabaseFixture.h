@@ -1,5 +1,6 @@
 #pragma once
 
+#include "Command.h"
 #include "NotificationListener.h"
 #include "PostedNotifications.h"
 #include "Printing.h"
@@ -41,8 +42,11 @@ protected:
     void createRole(const std::string& role);
     /// A new role that may log in, and nothing else.
 
+    void runScript(const std::string& name, const Sim::CommandLine& options = {});
+    /// One of packaging/sql, with psql, as an operator does.
+
     void applyRoleScript(const std::string& role = detectorRole);
-    /// packaging/sql/role.sql, as an operator does who wants this role for the detector.
+    /// role.sql, for an operator who wants this role for the detector.
 
     static constexpr const char* detectorRole = "hang_detector";
 

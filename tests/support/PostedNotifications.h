@@ -6,6 +6,7 @@
 #include <Poco/Logger.h>
 #include <Poco/NotificationCenter.h>
 
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,8 @@ public:
                          }),
           _massHangEnded(center, "PostedNotifications", Poco::Logger::root(),
                          [this](const MassHangEnded& n) { massHangEnded.push_back(countsOf(n)); }),
+          _indexMissing(center, "PostedNotifications", Poco::Logger::root(),
+                        [this](const IndexMissing& n) { indexMissing.push_back(n.searchTime); }),
           _finished(center, "PostedNotifications", Poco::Logger::root(),
                     [this](const RunFinished& n) { finished.push_back(n.statistics); })
     {}
@@ -46,6 +49,8 @@ public:
     /// As "silent of running for seconds s".
     std::vector<std::string> massHangEnded;
     /// As "silent of running".
+    std::vector<std::chrono::milliseconds> indexMissing;
+    /// How long each search took.
     std::vector<RunStatistics> finished;
 
 private:
@@ -61,6 +66,7 @@ private:
     Subscription<JobFailed> _failed;
     Subscription<MassHangBegan> _massHangBegan;
     Subscription<MassHangEnded> _massHangEnded;
+    Subscription<IndexMissing> _indexMissing;
     Subscription<RunFinished> _finished;
 };
 

@@ -17,6 +17,7 @@ class MassHangTest : public CppUnit::TestFixture
     CPPUNIT_TEST(holdsAboveBothLimits);
     CPPUNIT_TEST(doesNotHoldAtOneOfTheLimits);
     CPPUNIT_TEST(doesNotHoldBelowOneOfTheLimits);
+    CPPUNIT_TEST(countsWhoIsSilentWhenOneIsHung);
     CPPUNIT_TEST(neverHoldsWithRatioZero);
     CPPUNIT_TEST(tellsItsBeginningAndItsEndOnce);
     CPPUNIT_TEST(holdsForOneHoldAtMost);
@@ -68,6 +69,13 @@ class MassHangTest : public CppUnit::TestFixture
         expect(Verdict::none, 54, 100, 1s);
         expect(Verdict::none, 0, 0, 2s);
         expect(Verdict::none, 5000, 10000, 3s);
+    }
+
+    void countsWhoIsSilentWhenOneIsHung()
+    {
+        CPPUNIT_ASSERT(Verdict::none == _massHang.judge({.running = 100, .silent = 90, .hung = 0}, _start));
+        CPPUNIT_ASSERT(Verdict::began == _massHang.judge({.running = 100, .silent = 90, .hung = 1}, _start));
+        CPPUNIT_ASSERT(Verdict::ended == _massHang.judge({.running = 100, .silent = 55, .hung = 55}, _start));
     }
 
     void neverHoldsWithRatioZero()
