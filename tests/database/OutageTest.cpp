@@ -254,7 +254,7 @@ public:
     {
         const std::string job = addHungJob();
         slowDownTerminations();
-        startService({.interval = 6s, .settings = "RunTimeout=2s\n", .attempt = 2s});
+        startService({.interval = 8s, .settings = "RunTimeout=2s\n", .attempt = 2s});
         expectWarning("RunTimeout of 2s has passed", "57014", "raise RunTimeout");
         database().execute("DROP TRIGGER slow_down ON provisioner_jobs");
         expectRecovery(job);
