@@ -139,7 +139,7 @@ class EnduranceTest : public DatabaseFixture
 
     void keepsNothingOfAServerWithoutConnectionsLeft()
     {
-        createRole("crowded_role");
+        applyRoleScript("crowded_role");
         database().execute("ALTER ROLE crowded_role CONNECTION LIMIT 0");
         settings().connection = ConnectionString::parse(connectionString("crowded_role"));
         expectFlatFailures("no connections left", "too many connections for role");
