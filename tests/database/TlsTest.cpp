@@ -111,16 +111,18 @@ class TlsTest : public DatabaseFixture
         std::ofstream(data / "pg_hba.conf") << "local all all trust\nhostssl all all 127.0.0.1/32 trust\n";
         _server.stop();
         _server.start();
-        _tlsDatabase.emplace(_server.connectionString("coder") + " port=" + _port);
+        const std::string superuser = _server.connectionString("coder") + " port=" + _port;
+        applyRoleScriptTo(superuser);
+        _tlsDatabase.emplace(superuser);
     }
 
     void connectTo(const std::string& host, const CertificateAuthority& authority,
                    const std::string& more = "")
     {
         settings().connection = ConnectionString::parse(
-            "host=" + host + " hostaddr=127.0.0.1 port=" + _port +
-            " user=postgres password=geheim123 dbname=coder sslmode=verify-full sslrootcert=" +
-            authority.certificate() + more);
+            "host=" + host + " hostaddr=127.0.0.1 port=" + _port + " user=" + detectorRole +
+            " password=geheim123 dbname=coder sslmode=verify-full sslrootcert=" + authority.certificate() +
+            more);
     }
 
     const std::string _port = freePort(15000, 19999);
