@@ -60,9 +60,11 @@ class ShutdownTest : public SlurmFixture
 
     void stopsWhenTheDetectorIsIdle()
     {
+        cluster().writeSettings("Connection=" + connectionString() + "\nInterval=1h\n");
         stopInTime([this] {
+            const std::string hung = database().addJob();
             cluster().startController();
-            waitUntilTerminated(database().addJob());
+            waitUntilTerminated(hung);
             return requireStopWithoutErrors();
         });
     }
@@ -133,10 +135,12 @@ class ShutdownTest : public SlurmFixture
     void stopsBetweenTwoRetriesWithoutDatabase()
     {
         cluster().configure("SlurmctldDebug", "debug");
+        cluster().writeSettings("Connection=" + connectionString() + "\nInterval=1h\n");
         const Outage outage(server());
         stopInTime([this] {
             cluster().startController();
-            cluster().waitForLog("job_submit/hang_detector: run failed", 20s, 2);
+            // The pause after that is longer than a stop may take.
+            cluster().waitForLog("job_submit/hang_detector: run failed", 20s, 3);
             return requireCleanStop();
         });
     }
@@ -211,6 +215,7 @@ class ShutdownTest : public SlurmFixture
             waitUntilTerminated(database().addJob());
             cluster().configure("JobSubmitPlugins", "");
             cluster().reconfigure();
+            CPPUNIT_ASSERT(eventually(10s, [this] { return !isDetectorConnected(); }));
             return requireStopWithoutErrors();
         });
     }
