@@ -39,6 +39,17 @@ constexpr const char* lockJobs = "LOCK TABLE provisioner_jobs IN ACCESS EXCLUSIV
 
 class ShutdownTest : public SlurmFixture
 {
+public:
+    void setUp() override
+    /// With a node: once slurmctld has been up for five seconds, it waits for three more at its end
+    /// when a node does not answer, with or without the plugin.
+    {
+        SlurmFixture::setUp();
+        cluster().startController();
+        cluster().startNode();
+        cluster().stopController(10s);
+    }
+
     CPPUNIT_TEST_SUITE(ShutdownTest);
     CPPUNIT_TEST(stopsWhenTheDetectorIsIdle);
     CPPUNIT_TEST(stopsWhenTheDetectorIsBusy);
