@@ -2,7 +2,6 @@
 
 #include <Poco/Exception.h>
 #include <Poco/String.h>
-#include <libpq-fe.h>
 
 #include <algorithm>
 #include <array>
@@ -146,9 +145,8 @@ DatabaseError DatabaseError::fromStatement(const Poco::Exception& exception, boo
     return {Scope::job, message.text, message.sqlState, ""};
 }
 
-DatabaseError DatabaseError::fromConnecting(pg_conn* connection)
+DatabaseError DatabaseError::fromConnecting(const std::string& text)
 {
-    const std::string text = PQerrorMessage(connection);
     const ServerMessage message = parseVerboseMessage(text);
     if (!message.sqlState.empty()) {
         // The line begins with libpq's words about which server it was.
