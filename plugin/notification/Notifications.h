@@ -78,7 +78,7 @@ public:
 
     const Termination job;
     const bool isKnown;
-    /// The same was reported of this job within the last hour.
+    /// The same was reported of this job within the last hour, or there are too many to report each.
 };
 
 class MassHangBegan : public Poco::Notification

@@ -129,9 +129,10 @@ void RunLog::onIndexMissing(const IndexMissing& notification)
     _logger.information(
         LogLine("search takes long without an index")
             .add("search_ms", notification.searchTime.count())
-            .add("advice", "let the owner of Coder's tables run: CREATE INDEX CONCURRENTLY IF NOT EXISTS "
-                           "hang_detector_running_jobs ON provisioner_jobs (id) WHERE started_at IS NOT NULL "
-                           "AND completed_at IS NULL")
+            .add("advice",
+                 "let the owner of Coder's tables run: CREATE INDEX CONCURRENTLY IF NOT EXISTS "
+                 "hang_detector_running_jobs ON provisioner_jobs (created_at) WHERE started_at IS NOT NULL "
+                 "AND completed_at IS NULL")
             .text());
 }
 

@@ -11,32 +11,32 @@
 -- choice is random when there are more, so that a job that can never be terminated does
 -- not starve the others.
 --
--- The condition of the first query is word by word that of packaging/sql/index.sql.
-WITH running AS MATERIALIZED (
+-- The condition of the second query is word by word that of packaging/sql/index.sql. It is
+-- the only one that reads the table, once, and what it does for each row is little, as
+-- there may be thousands that are running.
+WITH since AS MATERIALIZED (
     SELECT
-        id,
-        -- A worker's clock may be ahead.
-        least(updated_at, now()) AS reported_at,
-        updated_at <= now() - make_interval(secs => $1) AS is_hung
-    FROM provisioner_jobs
-    WHERE started_at IS NOT NULL AND completed_at IS NULL
+        now() - make_interval(secs => $1) AS hung,
+        now() - make_interval(secs => $1) + make_interval(secs => $2) AS silent
 ),
 
 counted AS (
     SELECT
         count(*) AS running,
-        count(*) FILTER (
-            WHERE reported_at <= now() - make_interval(secs => $1) + make_interval(secs => $2)
-        ) AS silent,
-        count(*) FILTER (WHERE is_hung) AS hung,
-        min(reported_at) FILTER (WHERE NOT is_hung) + make_interval(secs => $1) - now() AS until_next
-    FROM running
+        count(*) FILTER (WHERE updated_at <= (SELECT silent FROM since)) AS silent,
+        count(*) FILTER (WHERE updated_at <= (SELECT hung FROM since)) AS hung,
+        -- A worker's clock may be ahead.
+        least(min(updated_at) FILTER (WHERE updated_at > (SELECT hung FROM since)), now())
+            + make_interval(secs => $1) - now() AS until_next,
+        array_agg(id) FILTER (WHERE updated_at <= (SELECT hung FROM since)) AS hung_ids
+    FROM provisioner_jobs
+    WHERE started_at IS NOT NULL AND completed_at IS NULL
 ),
 
 chosen AS (
     SELECT id
-    FROM running
-    WHERE is_hung
+    FROM counted
+    CROSS JOIN unnest(hung_ids) AS id
     ORDER BY id IN (SELECT unnest($4::uuid[])), random()
     LIMIT $3
 )

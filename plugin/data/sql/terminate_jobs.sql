@@ -13,6 +13,10 @@
 --
 -- The time is now(), the start of this statement by the database's own clock.
 -- CTEs that take locks are MATERIALIZED, so that each lock is tried once.
+--
+-- The planner takes type = 'workspace_build', verdict = 'hung' and the like for rare, and would
+-- then join a batch in nested loops, each job with each other. So what would be compared is
+-- computed as a column before, and no two CTEs meet that a column passed on makes needless.
 WITH threshold AS (
     SELECT
         now() - make_interval(secs => $3) AS silent_since,
@@ -30,7 +34,7 @@ requested AS MATERIALIZED (
 -- UPDATE excludes every other detector and every update, but not a worker
 -- whose log lines refer to the job.
 job AS MATERIALIZED (
-    SELECT j.id, j.type, j.started_at, j.completed_at, j.updated_at
+    SELECT j.id, j.type, j.type = 'workspace_build' AS is_build, j.started_at, j.completed_at, j.updated_at
     FROM requested r
     JOIN provisioner_jobs j ON j.id = r.id
     WHERE r.is_ours
@@ -43,13 +47,15 @@ build AS MATERIALIZED (
         coalesce(octet_length(b.provisioner_state), 0) > 0 AS has_state
     FROM job
     JOIN workspace_builds b ON b.job_id = job.id
-    WHERE job.type = 'workspace_build'
+    WHERE job.is_build
     FOR NO KEY UPDATE OF b SKIP LOCKED
 ),
 
+-- Without an obstacle a job is hung.
 judged AS MATERIALIZED (
     SELECT
-        r.id,
+        r.id, job.type, job.updated_at,
+        build.id AS build_id, build.workspace_id, build.build_number, build.has_state,
         CASE
             WHEN NOT r.is_ours THEN 'locked'
             WHEN job.id IS NULL AND EXISTS (SELECT FROM provisioner_jobs j WHERE j.id = r.id) THEN 'locked'
@@ -57,20 +63,20 @@ judged AS MATERIALIZED (
             WHEN job.started_at IS NULL THEN 'not_started'
             WHEN job.completed_at IS NOT NULL THEN 'completed'
             WHEN job.updated_at > threshold.silent_since THEN 'reported'
-            WHEN job.type = 'workspace_build' AND build.id IS NULL THEN
+            WHEN job.is_build AND build.id IS NULL THEN
                 CASE
                     WHEN EXISTS (SELECT FROM workspace_builds b WHERE b.job_id = r.id) THEN 'locked'
                     ELSE 'no_build'
                 END
-            ELSE 'hung'
-        END AS verdict
+        END AS obstacle
     FROM requested r
     CROSS JOIN threshold
     LEFT JOIN job ON job.id = r.id
     LEFT JOIN build ON build.job_id = r.id
 ),
 
--- Everything that follows hangs on the rows that this update has won.
+-- Everything that follows hangs on the rows that this update has won. That it looks at
+-- completed_at once more, which the lock makes needless, is a second guard.
 failed AS (
     UPDATE provisioner_jobs j
     SET
@@ -80,8 +86,10 @@ failed AS (
             || ' minutes and has been terminated by hang detector.',
         error_code = NULL
     FROM judged, threshold
-    WHERE judged.verdict = 'hung' AND j.id = judged.id AND j.completed_at IS NULL
-    RETURNING j.id
+    WHERE judged.obstacle IS NULL
+      AND j.id = judged.id
+      AND CASE WHEN j.completed_at IS NULL THEN true ELSE false END
+    RETURNING j.id, judged.build_id, judged.workspace_id, judged.build_number, judged.has_state
 ),
 
 -- The stage of the newest line, by the index on (job_id, id): no text is read.
@@ -124,36 +132,32 @@ copied AS (
     UPDATE workspace_builds b
     SET provisioner_state = previous.provisioner_state, updated_at = now()
     FROM failed
-    JOIN build ON build.job_id = failed.id
     JOIN workspace_builds previous
-        ON previous.workspace_id = build.workspace_id AND previous.build_number = build.build_number - 1
-    WHERE b.id = build.id AND NOT build.has_state
-    RETURNING b.id, coalesce(octet_length(b.provisioner_state), 0) > 0 AS has_state
+        ON previous.workspace_id = failed.workspace_id AND previous.build_number = failed.build_number - 1
+    WHERE b.id = failed.build_id AND NOT failed.has_state
+    RETURNING b.job_id, coalesce(octet_length(b.provisioner_state), 0) > 0 AS has_state
 )
 
 -- pg_notify delivers with the commit, or never. It has to be in this last
 -- query: a CTE that nobody reads is not executed.
 SELECT
-    r.id::text,
-    CASE WHEN failed.id IS NOT NULL THEN 'terminated' ELSE judged.verdict END AS outcome,
-    coalesce(job.type::text, '') AS type,
-    coalesce(floor(extract(epoch FROM now() - job.updated_at)), 0)::bigint AS silent_s,
+    judged.id::text,
+    CASE WHEN staged.id IS NOT NULL THEN 'terminated' ELSE coalesce(judged.obstacle, 'completed') END AS outcome,
+    coalesce(judged.type::text, '') AS type,
+    coalesce(floor(extract(epoch FROM now() - judged.updated_at)), 0)::bigint AS silent_s,
     coalesce(staged.stage, '') AS stage,
-    coalesce(build.workspace_id::text, '') AS workspace_id,
-    coalesce(build.build_number, 0) AS build_number,
-    CASE WHEN build.has_state THEN 'kept' WHEN copied.has_state THEN 'copied' ELSE 'none' END AS state,
+    coalesce(judged.workspace_id::text, '') AS workspace_id,
+    coalesce(judged.build_number, 0) AS build_number,
+    CASE WHEN judged.has_state THEN 'kept' WHEN copied.has_state THEN 'copied' ELSE 'none' END AS state,
     CASE
-        WHEN failed.id IS NOT NULL THEN
+        WHEN staged.id IS NOT NULL THEN
             pg_notify(
-                'provisioner-log-logs:' || r.id,
+                'provisioner-log-logs:' || judged.id,
                 '{"created_after":' || first_line.id - 1 || ',"end_of_logs":true}'
             )::text
     END AS notified
-FROM requested r
-JOIN judged ON judged.id = r.id
-LEFT JOIN job ON job.id = r.id
-LEFT JOIN build ON build.job_id = r.id
-LEFT JOIN failed ON failed.id = r.id
-LEFT JOIN staged ON staged.id = r.id
-LEFT JOIN (SELECT job_id, min(id) AS id FROM logged GROUP BY job_id) AS first_line ON first_line.job_id = r.id
-LEFT JOIN copied ON copied.id = build.id
+FROM judged
+LEFT JOIN staged ON staged.id = judged.id
+LEFT JOIN (SELECT job_id, min(id) AS id FROM logged GROUP BY job_id) AS first_line
+    ON first_line.job_id = judged.id
+LEFT JOIN copied ON copied.job_id = judged.id
