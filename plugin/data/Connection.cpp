@@ -60,7 +60,7 @@ Handle connect(const std::string& host, std::chrono::seconds atMost, const std::
         direction = PGRES_POLLING_FAILED;
     while (direction != PGRES_POLLING_OK) {
         if (direction == PGRES_POLLING_FAILED)
-            throw DatabaseError::fromConnecting(connection.get());
+            throw DatabaseError::fromConnecting(PQerrorMessage(connection.get()));
         pollfd request{PQsocket(connection.get()),
                        static_cast<short>(direction == PGRES_POLLING_READING ? POLLIN : POLLOUT), 0};
         while (poll(&request, 1, static_cast<int>(stopCheck.count())) == 0) {

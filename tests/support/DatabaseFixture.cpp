@@ -42,9 +42,9 @@ void DatabaseFixture::createRole(const std::string& role)
     database().execute("CREATE ROLE " + role + " LOGIN");
 }
 
-void DatabaseFixture::applyRoleScript(const std::string& role)
+void DatabaseFixture::applyRoleScriptTo(const std::string& connectionString, const std::string& role)
 {
-    Sim::mustRun({server().binaries() / "psql", "--no-psqlrc", "--quiet", "--dbname", connectionString(),
+    Sim::mustRun({server().binaries() / "psql", "--no-psqlrc", "--quiet", "--dbname", connectionString,
                   "--set=role=" + role, "--file", ROLE_SCRIPT});
 }
 

@@ -41,8 +41,15 @@ protected:
     void createRole(const std::string& role);
     /// A new role that may log in, and nothing else.
 
-    void applyRoleScript(const std::string& role = detectorRole);
+    void applyRoleScript(const std::string& role = detectorRole)
     /// packaging/sql/role.sql, as an operator does who wants this role for the detector.
+    {
+        applyRoleScriptTo(connectionString(), role);
+    }
+
+    static void applyRoleScriptTo(const std::string& connectionString,
+                                  const std::string& role = detectorRole);
+    /// The same in another database, for a superuser of which this is the connection string.
 
     static constexpr const char* detectorRole = "hang_detector";
 
