@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <fstream>
+#include <sstream>
 #include <stdexcept>
 
 namespace HangDetection::Benchmark {
@@ -15,13 +15,11 @@ constexpr std::array<const char*, sides> names{"detector", "statements2023", "st
 std::string number(double value)
 /// With three digits that matter; large ones whole.
 {
-    std::array<char, 32> text{};
-    const int decimals = value >= 100 || value == std::floor(value) ? 0
-                         : value >= 10                              ? 1
-                         : value >= 1                               ? 2
-                                                                    : 3;
-    std::snprintf(text.data(), text.size(), "%.*f", decimals, value);
-    return text.data();
+    std::ostringstream stream;
+    stream << std::fixed;
+    stream.precision(value >= 100 || value == std::floor(value) ? 0 : value >= 10 ? 1 : value >= 1 ? 2 : 3);
+    stream << value;
+    return stream.str();
 }
 
 std::string ratio(const Row& row, Side to)
