@@ -38,6 +38,19 @@ JobDatabase::JobDatabase(const std::string& connectionString) : _session(connect
 std::string JobDatabase::addJob(const JobRow& row)
 {
     std::string id = idOrNew(row.id);
+    insertJobs(1, id, row);
+    return id;
+}
+
+void JobDatabase::addJobs(int count, const JobRow& row)
+{
+    insertJobs(count, std::nullopt, row);
+}
+
+void JobDatabase::insertJobs(int count, const std::optional<std::string>& id, const JobRow& row)
+/// Without an id each gets a new one.
+{
+    NullableText idOrNull = nullable(id);
     std::string type = row.type;
     std::string updated = row.updatedAgo;
     NullableText started = nullable(row.startedAgo);
@@ -46,11 +59,11 @@ std::string JobDatabase::addJob(const JobRow& row)
     _session
         << "INSERT INTO provisioner_jobs (id, created_at, updated_at, started_at, canceled_at, completed_at,"
            " organization_id, initiator_id, file_id, provisioner, storage_method, type, worker_id)"
-           " VALUES ($1::uuid, now() - interval '1 hour', now() - $2::interval, now() - $3::interval,"
-           " now() - $4::interval, now() - $5::interval, gen_random_uuid(), gen_random_uuid(),"
-           " gen_random_uuid(), 'terraform', 'file', $6::provisioner_job_type, gen_random_uuid())",
-        use(id), use(updated), use(started), use(canceled), use(completed), use(type), now;
-    return id;
+           " SELECT coalesce($1::uuid, gen_random_uuid()), now() - interval '1 hour', now() - $2::interval,"
+           " now() - $3::interval, now() - $4::interval, now() - $5::interval, gen_random_uuid(),"
+           " gen_random_uuid(), gen_random_uuid(), 'terraform', 'file', $6::provisioner_job_type,"
+           " gen_random_uuid() FROM generate_series(1, $7)",
+        use(idOrNull), use(updated), use(started), use(canceled), use(completed), use(type), use(count), now;
 }
 
 std::string JobDatabase::addBuild(const BuildRow& row)

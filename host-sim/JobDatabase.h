@@ -55,6 +55,9 @@ public:
     std::string addJob(const JobRow& row = {});
     /// Adds a job and returns its id.
 
+    void addJobs(int count, const JobRow& row = {});
+    /// So many at once, each with a new id.
+
     std::string addBuild(const BuildRow& row);
     /// Adds a workspace build and returns the id of its workspace.
 
@@ -87,6 +90,8 @@ public:
     /// A random uuid.
 
 private:
+    void insertJobs(int count, const std::optional<std::string>& id, const JobRow& row);
+
     Poco::Data::Session _session;
 };
 

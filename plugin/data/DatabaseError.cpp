@@ -87,11 +87,13 @@ struct KnownVerdict
     const char* advice;
 };
 
-constexpr const char* tlsAdvice = "check sslmode, sslrootcert, sslcert and sslkey of Connection in "
-                                  "hang_detector.conf, and the certificate of "
-                                  "the server";
+constexpr const char* tlsAdvice =
+    "check sslmode, sslrootcert, sslcert and sslkey of Connection in hang_detector.conf, and the certificate "
+    "of the server";
 
-constexpr std::array<KnownVerdict, 8> knownVerdicts{{
+/// The first match counts. A server that is killed ends a TLS connection with an unexpected eof.
+constexpr std::array<KnownVerdict, 9> knownVerdicts{{
+    {"unexpected eof", unreachableAdvice},
     {"read-only", standbyAdvice},
     {"hot standby", standbyAdvice},
     {"in recovery", standbyAdvice},
@@ -134,6 +136,20 @@ ServerMessage parseVerboseMessage(const std::string& text)
                 text.substr(cause, text.find('\n', cause) - cause)};
     }
     return {};
+}
+
+std::string withoutQuotedParts(const std::string& text)
+/// Such as the names of hosts and files.
+{
+    std::string result;
+    bool isQuoted = false;
+    for (const char c : text) {
+        if (c == '"')
+            isQuoted = !isQuoted;
+        else if (!isQuoted)
+            result += c;
+    }
+    return result;
 }
 
 std::string oneLine(std::string text)
@@ -185,8 +201,9 @@ DatabaseError DatabaseError::fromConnecting(const std::string& text)
         return {Scope::connection, cause, message.sqlState, unreachableAdvice};
     }
 
+    const std::string words = withoutQuotedParts(text);
     const auto known = std::find_if(knownVerdicts.begin(), knownVerdicts.end(), [&](const auto& verdict) {
-        return text.find(verdict.part) != std::string::npos;
+        return words.find(verdict.part) != std::string::npos;
     });
     return {Scope::connection, oneLine(text), "",
             known == knownVerdicts.end() ? unreachableAdvice : known->advice};

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,15 +11,24 @@ namespace HangDetection {
 using JobId = std::string;
 /// The id of a provisioner job as PostgreSQL writes a uuid: 36 characters, lower case.
 
+struct JobCounts
+/// Of the jobs of a deployment. Each number includes the next.
+{
+    std::int64_t running = 0;
+    std::int64_t silent = 0;
+    /// Hung, or will be within the look-ahead of the search unless they report.
+    std::int64_t hung = 0;
+};
+
 struct HungJobs
 /// What one search found.
 {
     std::vector<JobId> chosen;
     /// The jobs that this run is to terminate.
-    std::int64_t total = 0;
-    /// All hung jobs, chosen or not.
-    std::int64_t running = 0;
-    /// All running jobs, hung or not.
+    JobCounts counts;
+    std::optional<std::chrono::milliseconds> untilNext;
+    /// How long until the first of the running jobs that are not hung will be, unless it
+    /// reports. Nothing when there is none.
 };
 
 enum class Outcome

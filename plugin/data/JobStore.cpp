@@ -41,14 +41,16 @@ std::unique_ptr<StatementWatch> JobStore::open(const std::stop_token& stop, Cloc
     return _connection.open(stop, deadline);
 }
 
-HungJobs JobStore::findHungJobs(std::chrono::seconds threshold, int most, std::span<const JobId> last)
+HungJobs JobStore::findHungJobs(const Search& search)
 {
-    Poco::Int64 seconds = threshold.count();
-    std::string lastIds = arrayLiteral(last, [](const JobId& id) { return id; });
-    std::vector<Poco::Tuple<std::string, Poco::Int64, Poco::Int64>> rows;
+    Poco::Int64 threshold = search.threshold.count();
+    Poco::Int64 lookAhead = search.lookAhead.count();
+    int most = search.most;
+    std::string last = arrayLiteral(search.last, [](const JobId& id) { return id; });
+    std::vector<Poco::Tuple<std::string, Poco::Int64, Poco::Int64, Poco::Int64, Poco::Int64>> rows;
     try {
-        _connection.session() << Statements::find_hung_jobs, into(rows), use(seconds), use(most),
-            use(lastIds), now;
+        _connection.session() << Statements::find_hung_jobs, into(rows), use(threshold), use(lookAhead),
+            use(most), use(last), now;
     } catch (const Poco::Exception& exception) {
         throw failure(exception);
     }
@@ -57,10 +59,22 @@ HungJobs JobStore::findHungJobs(std::chrono::seconds threshold, int most, std::s
     for (const auto& row : rows) {
         if (!row.get<0>().empty())
             jobs.chosen.push_back(row.get<0>());
-        jobs.total = row.get<1>();
-        jobs.running = row.get<2>();
+        jobs.counts = {.running = row.get<1>(), .silent = row.get<2>(), .hung = row.get<3>()};
+        if (row.get<4>() >= 0)
+            jobs.untilNext = std::chrono::milliseconds(row.get<4>());
     }
     return jobs;
+}
+
+bool JobStore::wantsIndex()
+{
+    bool wants = false;
+    try {
+        _connection.session() << Statements::wants_index, into(wants), now;
+    } catch (const Poco::Exception& exception) {
+        throw failure(exception);
+    }
+    return wants;
 }
 
 void JobStore::terminate(std::span<const JobId> jobs, std::chrono::seconds threshold, const Answer& answer)

@@ -31,10 +31,24 @@ public:
     /// result is destroyed, which has to be before the next open(). Throws
     /// DatabaseError, or RunStopped.
 
-    HungJobs findHungJobs(std::chrono::seconds threshold, int most, std::span<const JobId> last);
-    /// The jobs that have been silent for at least the threshold: how many there
-    /// are, and at most `most` of them, chosen at random, those in `last` only when
-    /// places are left. Throws DatabaseError.
+    struct Search
+    {
+        std::chrono::seconds threshold;
+        /// A running job that has been silent for so long is hung.
+        std::chrono::seconds lookAhead;
+        /// Counted as silent are the jobs that will be hung within this time.
+        int most;
+        /// Chosen are at most so many, at random.
+        std::vector<JobId> last;
+        /// These only when places are left.
+    };
+
+    HungJobs findHungJobs(const Search& search);
+    /// Throws DatabaseError.
+
+    bool wantsIndex();
+    /// Whether a search that takes long does so because the table is large and has no index for
+    /// it (packaging/sql/index.sql). Throws DatabaseError.
 
     using Answer = std::function<void(const Termination&)>;
 

@@ -6,5 +6,6 @@ namespace HangDetection::Statements {
 extern const char* const find_hung_jobs;
 extern const char* const terminate_jobs;
 extern const char* const prepare_session;
+extern const char* const wants_index;
 
 } // namespace HangDetection::Statements

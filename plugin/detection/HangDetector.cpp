@@ -15,9 +15,15 @@ namespace {
 
 using Clock = JobStore::Clock;
 
-/// Most jobs of one statement. Each takes an advisory lock until the statement ends,
-/// and a server with default settings has room for some 6,000 locks in all.
-constexpr std::size_t batchSize = 500;
+std::chrono::seconds lookAheadIn(const Settings& settings)
+/// Who is silent now and would be hung when the next run comes anyway has fallen silent together
+/// with who is hung now. A worker reports many times in half of the threshold.
+{
+    return std::min(settings.interval, settings.hungJobDuration / 2);
+}
+
+/// A search that takes longer is worth an index. With one it takes about a millisecond.
+constexpr std::chrono::milliseconds slowSearch{50};
 
 MassHang::Limits limitsIn(const Settings& settings)
 {
@@ -39,6 +45,7 @@ void HangDetector::use(Settings settings)
         // Copied while the old store is still there, as a copy may fail.
         ConnectionString connection = settings.connection;
         _store.emplace(std::move(connection), settings.runTimeout);
+        _wasIndexLookedFor = false;
     }
     _massHang.setLimits(limitsIn(settings));
     _settings = std::move(settings);
@@ -53,22 +60,23 @@ RunStatistics HangDetector::run(const std::stop_token& stop)
 
     try {
         const auto watch = _store->open(stop, deadline);
-        const HungJobs hung = _store->findHungJobs(_settings.hungJobDuration, _settings.maxJobsPerRun,
-                                                   _failedJobs.known(Clock::now()));
+        const auto searchStart = Clock::now();
+        const std::vector<JobId> failedBefore = _failedJobs.known(searchStart);
+        const HungJobs hung = _store->findHungJobs({.threshold = _settings.hungJobDuration,
+                                                    .lookAhead = lookAheadIn(_settings),
+                                                    .most = _settings.maxJobsPerRun,
+                                                    .last = failedBefore});
+        const auto searchTime = Clock::now() - searchStart;
         hasSearched = true;
-        statistics.hung = hung.total;
-        statistics.held = isHeld(hung);
-        std::span<const JobId> rest;
+        statistics.hung = hung.counts.hung;
+        statistics.left = hung.counts.hung - static_cast<std::int64_t>(hung.chosen.size());
+        if (hung.untilNext)
+            statistics.nextHang = Clock::now() + *hung.untilNext;
+        statistics.held = isHeld(hung.counts);
         if (!statistics.held)
-            rest = hung.chosen;
-        while (!rest.empty()) {
-            if (stop.stop_requested())
-                throw RunStopped();
-            const auto batch = rest.first(std::min(rest.size(), batchSize));
-            _store->terminate(batch, _settings.hungJobDuration,
-                              [&](const Termination& job) { report(job, statistics); });
-            rest = rest.subspan(batch.size());
-        }
+            terminate(hung.chosen, failedBefore, statistics, stop);
+        if (searchTime >= slowSearch)
+            askForIndex(searchTime);
     } catch (const RunStopped&) {
         statistics.stopped = true;
     } catch (const DatabaseError& error) {
@@ -100,28 +108,85 @@ std::optional<std::chrono::milliseconds> HangDetector::pauseAfter(const RunStati
     if (statistics.error)
         return _retryPause.next(_settings.interval);
     _retryPause.reset();
-    const auto holdLeft = _massHang.holdLeft(Clock::now());
-    if (!holdLeft)
-        return std::nullopt;
-    return std::max(std::chrono::ceil<std::chrono::milliseconds>(*holdLeft), std::chrono::milliseconds(0));
+    using std::chrono::milliseconds;
+    const auto now = Clock::now();
+    if (const auto holdLeft = _massHang.holdLeft(now))
+        return std::max(std::chrono::ceil<milliseconds>(*holdLeft), milliseconds(0));
+    // A backlog of which nothing can be terminated does not get shorter by more runs.
+    if (statistics.left > 0 && !statistics.terminated.empty())
+        return leastPause;
+    if (statistics.nextHang)
+        return std::max<milliseconds>(std::chrono::ceil<milliseconds>(*statistics.nextHang - now),
+                                      leastPause);
+    return std::nullopt;
 }
 
-bool HangDetector::isHeld(const HungJobs& hung)
+bool HangDetector::isHeld(const JobCounts& jobs)
 {
-    switch (_massHang.judge(hung.total, hung.running, Clock::now())) {
+    switch (_massHang.judge(jobs, Clock::now())) {
     case MassHang::Verdict::began:
-        _notifications.postNotification(
-            new MassHangBegan(hung.total, hung.running, _settings.hungJobDuration));
+        _notifications.postNotification(new MassHangBegan(jobs, _settings.hungJobDuration));
         return true;
     case MassHang::Verdict::held:
         return true;
     case MassHang::Verdict::ended:
-        _notifications.postNotification(new MassHangEnded(hung.total, hung.running));
+        _notifications.postNotification(new MassHangEnded(jobs));
         return false;
     case MassHang::Verdict::none:
         break;
     }
     return false;
+}
+
+void HangDetector::terminate(std::vector<JobId> jobs, const std::vector<JobId>& failedBefore,
+                             RunStatistics& statistics, const std::stop_token& stop)
+/// In batches; but a job that failed before gets a statement of its own, after the others, so
+/// that it takes nobody with it.
+{
+    const auto alone = std::stable_partition(jobs.begin(), jobs.end(), [&](const JobId& job) {
+        return !std::binary_search(failedBefore.begin(), failedBefore.end(), job);
+    });
+    const auto terminateBy = [&](std::span<const JobId> rest, std::size_t most) {
+        while (!rest.empty()) {
+            if (stop.stop_requested())
+                throw RunStopped();
+            const auto batch = rest.first(std::min(rest.size(), most));
+            terminateAtOnce(batch, statistics);
+            rest = rest.subspan(batch.size());
+        }
+    };
+    terminateBy({jobs.begin(), alone}, batchSize);
+    terminateBy({alone, jobs.end()}, 1);
+}
+
+void HangDetector::terminateAtOnce(std::span<const JobId> jobs, RunStatistics& statistics)
+{
+    try {
+        _store->terminate(jobs, _settings.hungJobDuration,
+                          [&](const Termination& job) { report(job, statistics); });
+    } catch (const DatabaseError& error) {
+        // A trigger can bring about any error for one job, even the end of the session.
+        const bool isItsOwn = jobs.size() == 1 && error.scope() == DatabaseError::Scope::database &&
+                              !statistics.terminated.empty();
+        if (!isItsOwn) {
+            for (const JobId& job : jobs)
+                _failedJobs.suspect(job, Clock::now());
+            throw;
+        }
+        Termination failed;
+        failed.jobId = jobs.front();
+        failed.error = error.what();
+        failed.sqlState = error.sqlState();
+        report(failed, statistics);
+    }
+}
+
+void HangDetector::askForIndex(Clock::duration searchTime)
+{
+    if (std::exchange(_wasIndexLookedFor, true) || !_store->wantsIndex())
+        return;
+    _notifications.postNotification(
+        new IndexMissing(std::chrono::duration_cast<std::chrono::milliseconds>(searchTime)));
 }
 
 void HangDetector::report(const Termination& job, RunStatistics& statistics)

@@ -10,8 +10,11 @@
 #include <Poco/NotificationCenter.h>
 
 #include <chrono>
+#include <cstddef>
 #include <optional>
+#include <span>
 #include <stop_token>
+#include <vector>
 
 namespace HangDetection {
 
@@ -36,11 +39,23 @@ public:
     /// and so does the connection, unless its settings are new.
 
     std::optional<std::chrono::milliseconds> pauseAfter(const RunStatistics& statistics);
-    /// How soon a run has to be tried again because of how the last one ended;
-    /// nothing when the next tick is soon enough.
+    /// How soon the next run has to come because of what the last one found or how it
+    /// ended: when the next job can be hung, when jobs were left, after an error, when the
+    /// hold of a mass hang is over. Nothing when Interval is soon enough.
+
+    static constexpr std::size_t batchSize = 500;
+    /// Most jobs of one statement. Each takes an advisory lock until the statement ends,
+    /// and a server with default settings has room for some 6,000 locks in all.
+
+    static constexpr std::chrono::seconds leastPause{1};
+    /// Between a run and the next when nothing failed.
 
 private:
-    bool isHeld(const HungJobs& hung);
+    bool isHeld(const JobCounts& jobs);
+    void terminate(std::vector<JobId> jobs, const std::vector<JobId>& failedBefore, RunStatistics& statistics,
+                   const std::stop_token& stop);
+    void terminateAtOnce(std::span<const JobId> jobs, RunStatistics& statistics);
+    void askForIndex(JobStore::Clock::duration searchTime);
     void report(const Termination& job, RunStatistics& statistics);
 
     Settings _settings;
@@ -50,6 +65,7 @@ private:
     RetryPause _retryPause;
     MassHang _massHang;
     FailedJobs _failedJobs;
+    bool _wasIndexLookedFor = false;
 };
 
 } // namespace HangDetection

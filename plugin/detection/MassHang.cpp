@@ -4,14 +4,15 @@
 
 namespace HangDetection {
 
-MassHang::Verdict MassHang::judge(std::int64_t hung, std::int64_t running, Clock::time_point now)
+MassHang::Verdict MassHang::judge(const JobCounts& jobs, Clock::time_point now)
 {
     if (_sighting && isNew(now))
         _sighting.reset();
     _lastSearch = now;
     _missedSearch = false;
 
-    if (_limits.ratio > 0 && hung > _limits.minJobs && hung * 100 > running * _limits.ratio) {
+    if (_limits.ratio > 0 && jobs.hung > 0 && jobs.silent > _limits.minJobs &&
+        jobs.silent * 100 > jobs.running * _limits.ratio) {
         if (!_sighting) {
             _sighting = Sighting{now};
             return Verdict::began;

@@ -1,7 +1,8 @@
 #pragma once
 
+#include "data/Job.h"
+
 #include <chrono>
-#include <cstdint>
 #include <optional>
 
 namespace HangDetection {
@@ -10,6 +11,9 @@ class MassHang
 /// Judges whether so many jobs fell silent at once that something upstream of them is
 /// probably down, such as the Coder server, which writes the heartbeats. Then nothing is
 /// to be terminated for a while, so that jobs that are well can report again.
+///
+/// What counts is who is silent, not only who is hung by now: as runs come when the first
+/// job is hung, the others would be so one by one, and never all at once.
 ///
 /// One mass hang is held for one hold at most, counted from its first sight. It is a new
 /// one only after it was seen to be gone for a whole hold, so one that comes and goes is
@@ -30,8 +34,8 @@ public:
     };
 
     struct Limits
-    /// There is a mass hang when more than `ratio` percent of the running jobs and more than
-    /// `minJobs` jobs are silent; never when the ratio is 0.
+    /// There is a mass hang when a job is hung, and more than `ratio` percent of the running jobs
+    /// and more than `minJobs` jobs are silent; never when the ratio is 0.
     {
         int ratio;
         int minJobs;
@@ -43,7 +47,7 @@ public:
     void setLimits(const Limits& limits) { _limits = limits; }
     /// A mass hang that is known stays so, with the time when it was seen first.
 
-    Verdict judge(std::int64_t hung, std::int64_t running, Clock::time_point now);
+    Verdict judge(const JobCounts& jobs, Clock::time_point now);
     /// To be called once for each search, with what it found.
 
     void missedSearch() { _missedSearch = true; }

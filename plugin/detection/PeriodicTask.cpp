@@ -17,10 +17,6 @@ namespace HangDetection {
 
 namespace {
 
-class Tick : public Poco::Notification
-/// Run now.
-{};
-
 class Stop : public Poco::Notification
 /// Wake up and end. A queue that only forgets its waiters could miss one that is
 /// about to wait; a notification in the queue cannot be missed.
@@ -30,8 +26,8 @@ class Stop : public Poco::Notification
 
 struct PeriodicTask::State
 {
-    State(Milliseconds gridInterval, Handler runHandler, Poco::Logger& runLogger)
-        : interval(gridInterval), handler(std::move(runHandler)), logger(runLogger)
+    State(Milliseconds firstInterval, Handler runHandler, Poco::Logger& runLogger)
+        : interval(firstInterval), handler(std::move(runHandler)), logger(runLogger)
     {}
 
     Milliseconds interval;
@@ -56,7 +52,6 @@ PeriodicTask::~PeriodicTask()
 
 void PeriodicTask::start()
 {
-    _state->queue.enqueueNotification(new Tick);
     _state->ended.reset();
     try {
         signalFreeThread("hang_detector", [state = _state] {
@@ -85,16 +80,15 @@ bool PeriodicTask::waitUntilEnded(Milliseconds atMost)
     return _state->ended.tryWait(static_cast<long>(atMost.count()));
 }
 
-PeriodicTask::Clock::time_point PeriodicTask::nextTick(Clock::time_point start, Milliseconds interval,
+PeriodicTask::Clock::time_point PeriodicTask::nextTick(Clock::time_point due, Milliseconds interval,
                                                        Clock::time_point now)
 {
-    return start + ((now - start) / interval + 1) * interval;
+    return due + ((now - due) / interval + 1) * interval;
 }
 
 void PeriodicTask::loop(State& state)
 {
-    const auto start = Clock::now();
-    auto due = nextTick(start, state.interval, start);
+    auto due = Clock::now();
     while (true) {
         waitUntilDue(state, due);
         if (state.stop.stop_requested())
@@ -103,7 +97,7 @@ void PeriodicTask::loop(State& state)
         const Next next = runOnce(state);
         state.interval = next.interval;
         const auto now = Clock::now();
-        due = nextTick(start, state.interval, now);
+        due = nextTick(due, state.interval, now);
         if (next.sooner)
             due = std::min(due, now + *next.sooner);
     }

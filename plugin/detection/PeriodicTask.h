@@ -12,9 +12,10 @@ namespace HangDetection {
 
 class PeriodicTask
 /// Calls a handler again and again in a thread of its own: once right after start(),
-/// then on a steady grid of one interval. Runs never overlap: ticks that pass while
-/// the handler is busy are left out. The grid belongs to the monotonic clock, so
-/// neither the length of a run nor a change of the time of day makes it drift.
+/// then one interval after the last run was due, or sooner when that run asks for it.
+/// Runs never overlap: intervals that pass while the handler is busy are left out. Time
+/// is that of the monotonic clock, so neither the length of a run nor a change of the
+/// time of day makes it drift.
 ///
 /// start(), stop() and waitUntilEnded() may be called from any thread. The thread
 /// keeps the handler alive and destroys it when it ends, so a PeriodicTask may be
@@ -28,18 +29,17 @@ public:
     /// When the run after this one is to come.
     {
         Milliseconds interval;
-        /// Of the grid from now on.
+        /// One interval after this run was due.
         std::optional<Milliseconds> sooner = std::nullopt;
-        /// After this time, if that is earlier than the next tick. Such a run does not
-        /// move the grid.
+        /// So long after the end of this run, if that is earlier.
     };
 
     using Handler = std::function<Next(std::stop_token)>;
     /// One run. It is to return soon after stop is requested. An exception ends the
-    /// run, is logged, and ends nothing else: the grid stays as it was.
+    /// run, is logged, and ends nothing else: the next one comes after the last interval.
 
     PeriodicTask(Milliseconds interval, Handler handler, Poco::Logger& logger);
-    /// The interval is that of the grid until the first run has returned.
+    /// The interval counts until the first run has returned.
 
     ~PeriodicTask();
     /// Stops, without waiting for the thread.
@@ -56,8 +56,8 @@ public:
     bool waitUntilEnded(Milliseconds atMost);
     /// True when the thread has ended, or was never started; waits for it at most so long.
 
-    static Clock::time_point nextTick(Clock::time_point start, Milliseconds interval, Clock::time_point now);
-    /// The first point of the grid that is later than now.
+    static Clock::time_point nextTick(Clock::time_point due, Milliseconds interval, Clock::time_point now);
+    /// The first point later than now that is a number of intervals after a run was due.
 
 private:
     struct State;

@@ -28,6 +28,10 @@ struct RunStatistics
     /// In the order of the answers.
     std::int64_t hung = 0;
     /// The backlog that the run found; it may be larger than what one run terminates.
+    std::int64_t left = 0;
+    /// Of them, the jobs for which the run had no place.
+    std::optional<std::chrono::steady_clock::time_point> nextHang;
+    /// When the first of the other running jobs will be hung, unless it reports.
     bool held = false;
     /// Nothing was terminated, because too many jobs fell silent at once.
     int locked = 0;
@@ -82,13 +86,9 @@ class MassHangBegan : public Poco::Notification
 /// for each mass hang.
 {
 public:
-    MassHangBegan(std::int64_t hungJobs, std::int64_t runningJobs, std::chrono::seconds atMost)
-        : hung(hungJobs), running(runningJobs), hold(atMost)
-    {}
+    MassHangBegan(const JobCounts& found, std::chrono::seconds atMost) : counts(found), hold(atMost) {}
 
-    const std::int64_t hung;
-    const std::int64_t running;
-    /// Including the hung ones.
+    const JobCounts counts;
     const std::chrono::seconds hold;
     /// When the mass hang goes on for so long, its jobs are terminated.
 };
@@ -97,10 +97,18 @@ class MassHangEnded : public Poco::Notification
 /// Hung jobs are terminated again: those that were silent reported, or the hold is over.
 {
 public:
-    MassHangEnded(std::int64_t hungJobs, std::int64_t runningJobs) : hung(hungJobs), running(runningJobs) {}
+    explicit MassHangEnded(const JobCounts& found) : counts(found) {}
 
-    const std::int64_t hung;
-    const std::int64_t running;
+    const JobCounts counts;
+};
+
+class IndexMissing : public Poco::Notification
+/// A search took long for want of an index. Posted once for each connection string.
+{
+public:
+    explicit IndexMissing(std::chrono::milliseconds took) : searchTime(took) {}
+
+    const std::chrono::milliseconds searchTime;
 };
 
 class RunFinished : public Poco::Notification

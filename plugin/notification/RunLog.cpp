@@ -64,6 +64,7 @@ RunLog::RunLog(Poco::NotificationCenter& center, Poco::Logger& logger)
       _failed(center, "RunLog", logger, [this](const JobFailed& n) { onJobFailed(n); }),
       _massHangBegan(center, "RunLog", logger, [this](const MassHangBegan& n) { onMassHangBegan(n); }),
       _massHangEnded(center, "RunLog", logger, [this](const MassHangEnded& n) { onMassHangEnded(n); }),
+      _indexMissing(center, "RunLog", logger, [this](const IndexMissing& n) { onIndexMissing(n); }),
       _finished(center, "RunLog", logger, [this](const RunFinished& n) { onRunFinished(n); })
 {}
 
@@ -103,8 +104,9 @@ void RunLog::onJobFailed(const JobFailed& notification)
 void RunLog::onMassHangBegan(const MassHangBegan& notification)
 {
     _logger.warning(LogLine("mass hang, no job is terminated for now")
-                        .add("hung", notification.hung)
-                        .add("running", notification.running)
+                        .add("hung", notification.counts.hung)
+                        .add("silent", notification.counts.silent)
+                        .add("running", notification.counts.running)
                         .add("hold_s", notification.hold.count())
                         .add("advice", "something upstream of the jobs is probably down, such as the Coder "
                                        "server or its way to the database; jobs that do not report within "
@@ -115,9 +117,22 @@ void RunLog::onMassHangBegan(const MassHangBegan& notification)
 void RunLog::onMassHangEnded(const MassHangEnded& notification)
 {
     _logger.information(LogLine("mass hang over, hung jobs are terminated again")
-                            .add("hung", notification.hung)
-                            .add("running", notification.running)
+                            .add("hung", notification.counts.hung)
+                            .add("silent", notification.counts.silent)
+                            .add("running", notification.counts.running)
                             .text());
+}
+
+void RunLog::onIndexMissing(const IndexMissing& notification)
+{
+    // The statement of packaging/sql/index.sql, which may not be on the database's machine.
+    _logger.information(
+        LogLine("search takes long without an index")
+            .add("search_ms", notification.searchTime.count())
+            .add("advice", "let the owner of Coder's tables run: CREATE INDEX CONCURRENTLY IF NOT EXISTS "
+                           "hang_detector_running_jobs ON provisioner_jobs (id) WHERE started_at IS NOT NULL "
+                           "AND completed_at IS NULL")
+            .text());
 }
 
 void RunLog::onRunFinished(const RunFinished& notification)

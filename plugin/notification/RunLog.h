@@ -40,6 +40,7 @@ private:
     void onJobFailed(const JobFailed& notification);
     void onMassHangBegan(const MassHangBegan& notification);
     void onMassHangEnded(const MassHangEnded& notification);
+    void onIndexMissing(const IndexMissing& notification);
     void onRunFinished(const RunFinished& notification);
     void onRunFailed(const RunError& error, std::chrono::milliseconds duration);
     void onRunSucceeded(const RunStatistics& statistics);
@@ -51,6 +52,7 @@ private:
     Subscription<JobFailed> _failed;
     Subscription<MassHangBegan> _massHangBegan;
     Subscription<MassHangEnded> _massHangEnded;
+    Subscription<IndexMissing> _indexMissing;
     Subscription<RunFinished> _finished;
 };
 

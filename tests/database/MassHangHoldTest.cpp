@@ -11,6 +11,8 @@ class MassHangHoldTest : public DatabaseFixture
 {
     CPPUNIT_TEST_SUITE(MassHangHoldTest);
     CPPUNIT_TEST(holdsAboveBothLimits);
+    CPPUNIT_TEST(holdsWhenTheFirstOfManySilentJobsIsHung);
+    CPPUNIT_TEST(countsNoJobThatWasSilentForAMoment);
     CPPUNIT_TEST(terminatesAtTheRatio);
     CPPUNIT_TEST(terminatesAtTheNumberOfJobs);
     CPPUNIT_TEST(countsNeitherFinishedNorWaitingJobs);
@@ -32,6 +34,26 @@ class MassHangHoldTest : public DatabaseFixture
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, posted().massHangBegan.size());
         CPPUNIT_ASSERT_EQUAL(std::string("21 of 38 for 300 s"), posted().massHangBegan.front());
         CPPUNIT_ASSERT(posted().massHangEnded.empty());
+    }
+
+    void holdsWhenTheFirstOfManySilentJobsIsHung()
+    {
+        // The default Interval of a minute is the look-ahead.
+        connectDetector();
+        database().addJobs(30, {.updatedAgo = "250 seconds"});
+        CPPUNIT_ASSERT(!run().held);
+        const std::string first = addHungJob();
+        CPPUNIT_ASSERT(run().held);
+        CPPUNIT_ASSERT(!isCompleted(first));
+        CPPUNIT_ASSERT_EQUAL(std::string("31 of 31 for 300 s"), posted().massHangBegan.front());
+    }
+
+    void countsNoJobThatWasSilentForAMoment()
+    {
+        connectDetector();
+        database().addJobs(30, {.updatedAgo = "200 seconds"});
+        addHungJob();
+        expectTerminated(1);
     }
 
     void terminatesAtTheRatio()

@@ -424,14 +424,14 @@ public:
     void expectGrowingPauses(const std::vector<Run>& failed) const
     /// A pause is twice as long as the one before, less a quarter at most, unless the next run
     /// comes before it is over; it is never longer than the interval. A pause begins when the
-    /// log was told, so only the grid of the runs is blurred.
+    /// log was told, so only the ticks are blurred.
     {
-        const auto grid = runsWith("duration_ms=").front().start;
         auto least = RetryPause::first * 3 / 4;
         for (std::size_t i = 1; i < failed.size(); ++i) {
             const auto pause = failed[i].start - failed[i - 1].end;
             const auto untilTick =
-                PeriodicTask::nextTick(grid, _options.interval, failed[i - 1].end) - failed[i - 1].end;
+                PeriodicTask::nextTick(failed[i - 1].start, _options.interval, failed[i - 1].end) -
+                failed[i - 1].end;
             CPPUNIT_ASSERT_MESSAGE(log(), pause >= std::min<Clock::duration>(least, untilTick - blur));
             CPPUNIT_ASSERT_MESSAGE(log(), pause < _options.interval + slowMachine);
             least *= 2;

@@ -4,6 +4,7 @@
 
 #include <libpq-fe.h>
 
+#include <cmath>
 #include <memory>
 #include <optional>
 #include <string>
@@ -31,6 +32,8 @@ public:
     CPPUNIT_TEST_SUITE(RoundTripsTest);
     CPPUNIT_TEST(countsWhatAClientWaitsFor);
     CPPUNIT_TEST(waitsNoMoreOftenForMoreJobs);
+    CPPUNIT_TEST(halvesOnlyTheBatchThatFailed);
+    CPPUNIT_TEST(fetchesNeitherLogsNorStates);
     CPPUNIT_TEST_SUITE_END();
 
     void countsWhatAClientWaitsFor()
@@ -56,24 +59,79 @@ public:
 
     void waitsNoMoreOftenForMoreJobs()
     {
-        connectDetector();
+        allowManyJobs();
         const int idle = roundTripsOfARun(0);
         const int one = roundTripsOfARun(1);
-        const int ten = roundTripsOfARun(10);
+        const int batch = roundTripsOfARun(batchSize);
+        const int threeBatches = roundTripsOfARun(2 * batchSize + 1);
+        const int tenThousand = roundTripsOfARun(10000);
         figure() << "round trips of a run: " << idle << " with nothing to do, " << one << " for 1 job, "
-                 << ten << " for 10\n";
-        CPPUNIT_ASSERT(idle > 0);
-        CPPUNIT_ASSERT(idle < one);
-        CPPUNIT_ASSERT_EQUAL(one, ten);
+                 << batch << " for " << batchSize << ", " << tenThousand << " for 10000\n";
+        CPPUNIT_ASSERT(idle > 0 && idle <= 5);
+        CPPUNIT_ASSERT(one > idle && one <= 10);
+        CPPUNIT_ASSERT_EQUAL(one, batch);
+        CPPUNIT_ASSERT_EQUAL(one + 2 * 4, threeBatches);
+        CPPUNIT_ASSERT_EQUAL(one + (10000 / batchSize - 1) * 4, tenThousand);
     }
 
-    int roundTripsOfARun(std::size_t hungJobs)
+    void halvesOnlyTheBatchThatFailed()
     {
-        addHungJobs(static_cast<int>(hungJobs));
+        allowManyJobs();
+        const int good = roundTripsOfARun(3 * batchSize);
+        const std::string refused = addHungJob();
+        database().execute("CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
+                           " 'BEGIN RAISE ''not this one''; END'");
+        database().execute("CREATE TRIGGER refuse BEFORE UPDATE ON provisioner_jobs FOR EACH ROW"
+                           " WHEN (new.id = '" +
+                           refused + "') EXECUTE FUNCTION refuse()");
+        database().addJobs(3 * batchSize - 1);
         _proxy->reset();
-        CPPUNIT_ASSERT_EQUAL(hungJobs, run().terminated.size());
+        const RunStatistics statistics = run();
+        CPPUNIT_ASSERT_EQUAL(std::size_t{3 * batchSize - 1}, statistics.terminated.size());
+        CPPUNIT_ASSERT_EQUAL(1, statistics.failed);
+        // Two halves at each level, and a statement that fails takes a round trip less or more.
+        const int levels = static_cast<int>(std::ceil(std::log2(batchSize)));
+        figure() << "round trips of a run with " << 3 * batchSize << " jobs: " << good
+                 << ", with one that the database refuses " << _proxy->roundTrips() << '\n';
+        CPPUNIT_ASSERT(_proxy->roundTrips() > good);
+        CPPUNIT_ASSERT(_proxy->roundTrips() <= good + levels * 2 * 5);
+    }
+
+    void fetchesNeitherLogsNorStates()
+    {
+        connectDetector();
+        const int plain = roundTripsOfARun(1);
+        const std::string workspace = Sim::JobDatabase::newId();
+        addFinishedBuild(workspace, 1, std::string(1000000, 's'));
+        const std::string job = addHungBuild(workspace, 2);
+        for (int line = 0; line < 200; ++line)
+            database().addLog(job, "Applying", std::string(1000, 'x'));
+        _proxy->reset();
+        const RunStatistics statistics = run();
+        CPPUNIT_ASSERT_EQUAL(std::vector{job}, statistics.terminated);
+        CPPUNIT_ASSERT_EQUAL(std::string("Applying"), posted().terminated.back().stage);
+        CPPUNIT_ASSERT(BuildState::copied == posted().terminated.back().state);
+        CPPUNIT_ASSERT_EQUAL(plain, _proxy->roundTrips());
+        // Statements and answers; the state alone is a megabyte.
+        CPPUNIT_ASSERT_MESSAGE(std::to_string(_proxy->bytes()), _proxy->bytes() < 50000);
+    }
+
+    void allowManyJobs()
+    {
+        settings().maxJobsPerRun = 10000;
+        settings().massHangRatio = 0;
+        connectDetector();
+    }
+
+    int roundTripsOfARun(int hungJobs)
+    {
+        database().addJobs(hungJobs);
+        _proxy->reset();
+        CPPUNIT_ASSERT_EQUAL(static_cast<std::size_t>(hungJobs), run().terminated.size());
         return _proxy->roundTrips();
     }
+
+    static constexpr int batchSize = HangDetector::batchSize;
 
     std::optional<CountingProxy> _proxy;
 };

@@ -142,7 +142,7 @@ public:
     {
         addHungJobs(30);
         start("");
-        awaitLine("warning: mass hang, no job is terminated for now hung=30 running=30");
+        awaitLine("warning: mass hang, no job is terminated for now hung=30 silent=30 running=30");
         write("MassHangMinJobs=25\n");
         awaitLine("information: settings read again MassHangMinJobs=\"20 -> 25\"");
         awaitRuns();

@@ -31,6 +31,7 @@ struct CountingProxy::State
     void countIfTurned(int connection, Speaker speaker, const std::string& said)
     /// The answer cannot pass before this returns, so that whoever has it finds it counted.
     {
+        bytes += said.size();
         Speaker& last = lastSpeaker.try_emplace(connection, Speaker::server).first->second;
         if (said.empty() || said == farewell)
             return;
@@ -40,6 +41,7 @@ struct CountingProxy::State
     }
 
     std::atomic<int> roundTrips = 0;
+    std::atomic<std::size_t> bytes = 0;
     std::map<int, Speaker> lastSpeaker;
     /// Of each connection. Belongs to the proxy's thread.
     SocketProxy proxy;
@@ -62,8 +64,14 @@ int CountingProxy::roundTrips() const
     return _state->roundTrips;
 }
 
+std::size_t CountingProxy::bytes() const
+{
+    return _state->bytes;
+}
+
 void CountingProxy::reset()
 {
+    _state->bytes = 0;
     _state->roundTrips = 0;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
 #include <memory>
 
@@ -27,6 +28,9 @@ public:
 
     int roundTrips() const;
     /// Since the last reset, those of all connections.
+
+    std::size_t bytes() const;
+    /// Said by clients and server since the last reset.
 
     void reset();
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "Command.h"
 #include "NotificationListener.h"
 #include "PostedNotifications.h"
 #include "Printing.h"
@@ -41,15 +42,19 @@ protected:
     void createRole(const std::string& role);
     /// A new role that may log in, and nothing else.
 
+    static void runScript(const std::string& name, const std::string& connectionString,
+                          const Sim::CommandLine& options = {});
+    /// One of packaging/sql, with psql, as an operator does who is a superuser there.
+
     void applyRoleScript(const std::string& role = detectorRole)
-    /// packaging/sql/role.sql, as an operator does who wants this role for the detector.
+    /// role.sql, for an operator who wants this role for the detector.
     {
         applyRoleScriptTo(connectionString(), role);
     }
 
     static void applyRoleScriptTo(const std::string& connectionString,
                                   const std::string& role = detectorRole);
-    /// The same in another database, for a superuser of which this is the connection string.
+    /// The same in another database.
 
     static constexpr const char* detectorRole = "hang_detector";
 

@@ -6,6 +6,7 @@
 #include <Poco/Logger.h>
 #include <Poco/NotificationCenter.h>
 
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,8 @@ public:
                          }),
           _massHangEnded(center, "PostedNotifications", Poco::Logger::root(),
                          [this](const MassHangEnded& n) { massHangEnded.push_back(countsOf(n)); }),
+          _indexMissing(center, "PostedNotifications", Poco::Logger::root(),
+                        [this](const IndexMissing& n) { indexMissing.push_back(n.searchTime); }),
           _finished(center, "PostedNotifications", Poco::Logger::root(),
                     [this](const RunFinished& n) { finished.push_back(n.statistics); })
     {}
@@ -43,16 +46,19 @@ public:
     int failedAsBefore = 0;
     /// Those of them that were known already.
     std::vector<std::string> massHangBegan;
-    /// As "hung of running for seconds s".
+    /// As "silent of running for seconds s".
     std::vector<std::string> massHangEnded;
-    /// As "hung of running".
+    /// As "silent of running".
+    std::vector<std::chrono::milliseconds> indexMissing;
+    /// How long each search took.
     std::vector<RunStatistics> finished;
 
 private:
     template <typename N>
     static std::string countsOf(const N& notification)
     {
-        return std::to_string(notification.hung) + " of " + std::to_string(notification.running);
+        return std::to_string(notification.counts.silent) + " of " +
+               std::to_string(notification.counts.running);
     }
 
     Subscription<JobTerminated> _terminated;
@@ -60,6 +66,7 @@ private:
     Subscription<JobFailed> _failed;
     Subscription<MassHangBegan> _massHangBegan;
     Subscription<MassHangEnded> _massHangEnded;
+    Subscription<IndexMissing> _indexMissing;
     Subscription<RunFinished> _finished;
 };
 

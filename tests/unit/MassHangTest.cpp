@@ -17,6 +17,7 @@ class MassHangTest : public CppUnit::TestFixture
     CPPUNIT_TEST(holdsAboveBothLimits);
     CPPUNIT_TEST(doesNotHoldAtOneOfTheLimits);
     CPPUNIT_TEST(doesNotHoldBelowOneOfTheLimits);
+    CPPUNIT_TEST(countsWhoIsSilentWhenOneIsHung);
     CPPUNIT_TEST(neverHoldsWithRatioZero);
     CPPUNIT_TEST(tellsItsBeginningAndItsEndOnce);
     CPPUNIT_TEST(holdsForOneHoldAtMost);
@@ -35,8 +36,10 @@ class MassHangTest : public CppUnit::TestFixture
 
     void expect(Verdict verdict, std::int64_t hung, std::int64_t running, std::chrono::milliseconds after)
     {
-        CPPUNIT_ASSERT_EQUAL_MESSAGE("at " + std::to_string(after.count()) + " ms", static_cast<int>(verdict),
-                                     static_cast<int>(_massHang.judge(hung, running, _start + after)));
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(
+            "at " + std::to_string(after.count()) + " ms", static_cast<int>(verdict),
+            static_cast<int>(
+                _massHang.judge({.running = running, .silent = hung, .hung = hung}, _start + after)));
     }
 
     void expectMassHang(Verdict verdict, std::chrono::milliseconds after)
@@ -50,7 +53,7 @@ class MassHangTest : public CppUnit::TestFixture
     {
         expect(Verdict::began, 21, 38, 0s); // 55.3 percent
         MassHang other({55, 20, hold});
-        CPPUNIT_ASSERT(Verdict::began == other.judge(56, 100, _start));
+        CPPUNIT_ASSERT(Verdict::began == other.judge({.running = 100, .silent = 56, .hung = 56}, _start));
     }
 
     void doesNotHoldAtOneOfTheLimits()
@@ -68,10 +71,17 @@ class MassHangTest : public CppUnit::TestFixture
         expect(Verdict::none, 5000, 10000, 3s);
     }
 
+    void countsWhoIsSilentWhenOneIsHung()
+    {
+        CPPUNIT_ASSERT(Verdict::none == _massHang.judge({.running = 100, .silent = 90, .hung = 0}, _start));
+        CPPUNIT_ASSERT(Verdict::began == _massHang.judge({.running = 100, .silent = 90, .hung = 1}, _start));
+        CPPUNIT_ASSERT(Verdict::ended == _massHang.judge({.running = 100, .silent = 55, .hung = 55}, _start));
+    }
+
     void neverHoldsWithRatioZero()
     {
         MassHang off({0, 0, hold});
-        CPPUNIT_ASSERT(Verdict::none == off.judge(1000, 1000, _start));
+        CPPUNIT_ASSERT(Verdict::none == off.judge({.running = 1000, .silent = 1000, .hung = 1000}, _start));
         CPPUNIT_ASSERT(!off.holdLeft(_start));
     }
 

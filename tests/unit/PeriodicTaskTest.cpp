@@ -66,9 +66,10 @@ class PeriodicTaskTest : public CppUnit::TestFixture
     CPPUNIT_TEST(runsRightAfterItsStart);
     CPPUNIT_TEST(runsAgainAfterEachInterval);
     CPPUNIT_TEST(neverOverlapsAndLeavesOutTicksThatItMissed);
-    CPPUNIT_TEST(staysOnItsGrid);
+    CPPUNIT_TEST(leavesOutTheIntervalsThatHavePassed);
     CPPUNIT_TEST(doesNotDriftByTheLengthOfItsRuns);
     CPPUNIT_TEST(runsEarlierWhenARunAsksForIt);
+    CPPUNIT_TEST(countsTheIntervalFromARunThatCameEarlier);
     CPPUNIT_TEST(doesNotRunLaterWhenARunAsksForIt);
     CPPUNIT_TEST(takesTheIntervalThatARunAsksFor);
     CPPUNIT_TEST(stopsAtOnceWhileItWaits);
@@ -142,7 +143,7 @@ class PeriodicTaskTest : public CppUnit::TestFixture
         CPPUNIT_ASSERT(starts[2] - start >= 500ms);
     }
 
-    void staysOnItsGrid()
+    void leavesOutTheIntervalsThatHavePassed()
     {
         const Clock::time_point start{1000s};
         CPPUNIT_ASSERT(PeriodicTask::nextTick(start, 60s, start) == start + 60s);
@@ -150,7 +151,7 @@ class PeriodicTaskTest : public CppUnit::TestFixture
         CPPUNIT_ASSERT(PeriodicTask::nextTick(start, 60s, start + 59'999ms) == start + 60s);
         CPPUNIT_ASSERT(PeriodicTask::nextTick(start, 60s, start + 60s) == start + 120s);
         CPPUNIT_ASSERT(PeriodicTask::nextTick(start, 60s, start + 200s) == start + 240s);
-        // After a hundred thousand ticks, each a little late, the grid is where it was.
+        // A hundred thousand runs, each a little late, do not drift.
         auto now = start;
         for (int i = 0; i < 100'000; ++i)
             now = PeriodicTask::nextTick(start, 60s, now + 7ms);
@@ -187,6 +188,21 @@ class PeriodicTaskTest : public CppUnit::TestFixture
         periodic.stop();
         assertEnds(periodic);
         CPPUNIT_ASSERT(starts[1] - starts[0] >= 10ms);
+    }
+
+    void countsTheIntervalFromARunThatCameEarlier()
+    {
+        PeriodicTask periodic = task(1s, [this](const std::stop_token&) -> PeriodicTask::Next {
+            _runs.record();
+            if (_runs.count() == 1)
+                return {.interval = 1s, .sooner = 600ms};
+            return {1s};
+        });
+        periodic.start();
+        const auto starts = _runs.waitFor(3);
+        periodic.stop();
+        assertEnds(periodic);
+        CPPUNIT_ASSERT(starts[2] - starts[0] >= 1600ms);
     }
 
     void doesNotRunLaterWhenARunAsksForIt()

@@ -122,12 +122,13 @@ class RunLogTest : public CppUnit::TestFixture
 
     void warnsOfAMassHangAndSaysWhenItIsOver()
     {
-        _center.postNotification(new MassHangBegan(30, 40, 300s));
+        _center.postNotification(new MassHangBegan({.running = 40, .silent = 30, .hung = 2}, 300s));
         CPPUNIT_ASSERT(_log.lines().back().starts_with(
-            "warning: mass hang, no job is terminated for now hung=30 running=40 hold_s=300 "
+            "warning: mass hang, no job is terminated for now hung=2 silent=30 running=40 hold_s=300 "
             "advice=\"something upstream"));
-        _center.postNotification(new MassHangEnded(3, 40));
-        assertLogged("information: mass hang over, hung jobs are terminated again hung=3 running=40");
+        _center.postNotification(new MassHangEnded({.running = 40, .silent = 4, .hung = 3}));
+        assertLogged(
+            "information: mass hang over, hung jobs are terminated again hung=3 silent=4 running=40");
     }
 
     void writesHeldRunsAtDebugLevel()

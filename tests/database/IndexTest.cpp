@@ -1,0 +1,237 @@
+#include "BackgroundRunFixture.h"
+#include "Count.h"
+#include "Eventually.h"
+#include "Figure.h"
+#include "OpenTransaction.h"
+#include "RecordingLogger.h"
+#include "Rounds.h"
+#include "data/Statements.h"
+#include "notification/RunLog.h"
+
+#include <libpq-fe.h>
+
+#include <memory>
+#include <optional>
+#include <regex>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace HangDetection::Test {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr const char* indexName = "hang_detector_running_jobs";
+
+} // namespace
+
+class IndexTest : public BackgroundRunFixture
+/// The optional index of packaging/sql/index.sql.
+{
+    CPPUNIT_TEST_SUITE(IndexTest);
+    CPPUNIT_TEST(makesTheSearchCostAsMuchAsThereAreRunningJobs);
+    CPPUNIT_TEST(leavesHeartbeatsHot);
+    CPPUNIT_TEST(isMadeAsOftenAsOneLikes);
+    CPPUNIT_TEST(isMadeAgainWhenItsMakingWasInterrupted);
+    CPPUNIT_TEST(isAskedForOnceWhenASearchTakesLong);
+    CPPUNIT_TEST(isNotAskedForWhenItIsThere);
+    CPPUNIT_TEST(isNotAskedForWhenTheTableIsSmall);
+    CPPUNIT_TEST(isMadeByTheCommandInTheLog);
+    CPPUNIT_TEST_SUITE_END();
+
+    void makesTheSearchCostAsMuchAsThereAreRunningJobs()
+    {
+        const int finished = rounds(1'000'000);
+        database().addJobs(finished, {.completedAgo = "1 hour"});
+        database().addJobs(50, {.updatedAgo = "1 second"});
+        addHungJobs(5);
+        database().execute("VACUUM ANALYZE provisioner_jobs");
+        const std::string without = planOfTheSearch();
+        CPPUNIT_ASSERT_MESSAGE(without, without.find("Seq Scan on provisioner_jobs") != std::string::npos);
+
+        makeIndex();
+        const std::string with = planOfTheSearch();
+        CPPUNIT_ASSERT_MESSAGE(with, with.find(indexName) != std::string::npos);
+        CPPUNIT_ASSERT_MESSAGE(with, with.find("Seq Scan on provisioner_jobs") == std::string::npos);
+        figure() << "a search beside " << finished << " finished jobs reads " << pagesIn(without)
+                 << " pages of the server's memory without the index, " << pagesIn(with) << " with it\n";
+        // Of 55 jobs, and of the index.
+        CPPUNIT_ASSERT_MESSAGE(with, pagesIn(with) < 100);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{5}, run().terminated.size());
+    }
+
+    void leavesHeartbeatsHot()
+    {
+        const std::vector<std::string> jobs = addHungJobs(20);
+        const double without = hotHeartbeats(jobs);
+        makeIndex();
+        const double with = hotHeartbeats(jobs);
+        // That it is seen when an index makes them otherwise.
+        database().execute("CREATE INDEX costly ON provisioner_jobs (updated_at)");
+        const double costly = hotHeartbeats(jobs);
+        figure() << "heartbeats that are HOT: " << without << " without the index, " << with << " with it\n";
+        CPPUNIT_ASSERT(without > 0.9);
+        CPPUNIT_ASSERT(with > 0.9);
+        CPPUNIT_ASSERT(costly < 0.1);
+    }
+
+    void isMadeAsOftenAsOneLikes()
+    {
+        makeIndex();
+        const Text first = indexColumn("indexrelid::text");
+        makeIndex();
+        CPPUNIT_ASSERT(first);
+        CPPUNIT_ASSERT_EQUAL(first, indexColumn("indexrelid::text"));
+    }
+
+    void isMadeAgainWhenItsMakingWasInterrupted()
+    {
+        addHungJob();
+        {
+            // It waits for the end of whoever writes.
+            const OpenTransaction worker(connectionString(),
+                                         "UPDATE provisioner_jobs SET updated_at = now()");
+            setStatementTimeout("= 500");
+            CPPUNIT_ASSERT_THROW(makeIndex(), std::runtime_error);
+        }
+        setStatementTimeout("TO DEFAULT");
+        CPPUNIT_ASSERT_EQUAL(Text("false"), indexColumn("indisvalid::text"));
+        makeIndex();
+        CPPUNIT_ASSERT_EQUAL(Text("true"), indexColumn("indisvalid::text"));
+    }
+
+    void isAskedForOnceWhenASearchTakesLong()
+    {
+        fillTable();
+        runWithASlowSearch();
+        runWithASlowSearch();
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, posted().indexMissing.size());
+        CPPUNIT_ASSERT(posted().indexMissing.front() >= 50ms);
+    }
+
+    void isNotAskedForWhenItIsThere()
+    {
+        fillTable();
+        makeIndex();
+        runWithASlowSearch();
+        CPPUNIT_ASSERT(posted().indexMissing.empty());
+    }
+
+    void isNotAskedForWhenTheTableIsSmall()
+    {
+        addHungJob();
+        runWithASlowSearch();
+        CPPUNIT_ASSERT(posted().indexMissing.empty());
+    }
+
+    void isMadeByTheCommandInTheLog()
+    {
+        RecordingLogger log;
+        Poco::NotificationCenter notifications;
+        const RunLog runLog(notifications, log.logger());
+        notifications.postNotification(new IndexMissing(120ms));
+        const std::string line = log.lines().back();
+        const std::string before = "run: ";
+        CPPUNIT_ASSERT_MESSAGE(line, line.starts_with("information: search takes long without an index "
+                                                      "search_ms=120 advice=\""));
+        const auto command = line.find(before) + before.size();
+        database().execute(line.substr(command, line.rfind('"') - command));
+        const Text made = indexColumn("pg_get_indexdef(indexrelid)");
+        database().execute(std::string("DROP INDEX ") + indexName);
+        makeIndex();
+        CPPUNIT_ASSERT(made);
+        CPPUNIT_ASSERT_EQUAL(indexColumn("pg_get_indexdef(indexrelid)"), made);
+    }
+
+    void makeIndex() { runScript("index.sql", connectionString()); }
+
+    void setStatementTimeout(const std::string& value)
+    {
+        database().execute("ALTER DATABASE " + databaseName() + " SET statement_timeout " + value);
+    }
+
+    std::string planOfTheSearch()
+    {
+        const std::unique_ptr<PGconn, decltype(&PQfinish)> session(
+            PQconnectdb(connectionString(detectorRole).c_str()), &PQfinish);
+        std::string plan;
+        for (const std::string& sql :
+             {std::string("SET jit = off"), std::string("PREPARE search AS ") + Statements::find_hung_jobs,
+              std::string("EXPLAIN (ANALYZE, BUFFERS) EXECUTE search (300, 60, 10, '{}')")}) {
+            const std::unique_ptr<PGresult, decltype(&PQclear)> result(PQexec(session.get(), sql.c_str()),
+                                                                       &PQclear);
+            CPPUNIT_ASSERT_EQUAL(std::string(), std::string(PQresultErrorMessage(result.get())));
+            for (int row = 0; row < PQntuples(result.get()); ++row)
+                plan += PQgetvalue(result.get(), row, 0) + std::string("\n");
+        }
+        return plan;
+    }
+
+    static int pagesIn(const std::string& plan)
+    {
+        int pages = 0;
+        std::smatch found;
+        CPPUNIT_ASSERT_MESSAGE(plan, std::regex_search(plan, found, std::regex("Buffers: shared([^\n]*)")));
+        const std::string buffers = found[1];
+        const std::regex number("(hit|read)=([0-9]+)");
+        for (std::sregex_iterator it(buffers.begin(), buffers.end(), number), end; it != end; ++it)
+            pages += std::stoi((*it)[2]);
+        return pages;
+    }
+
+    double hotHeartbeats(const std::vector<std::string>& jobs)
+    /// The share of them.
+    {
+        constexpr int each = 50;
+        const int before = updates("n_tup_upd");
+        const int hotBefore = updates("n_tup_hot_upd");
+        {
+            // A session tells its figures at its end.
+            Sim::JobDatabase worker(connectionString());
+            for (int i = 0; i < each; ++i) {
+                for (const std::string& job : jobs)
+                    worker.heartbeat(job);
+            }
+        }
+        const int all = each * static_cast<int>(jobs.size());
+        CPPUNIT_ASSERT(eventually(patience, [&] { return updates("n_tup_upd") == before + all; }));
+        return static_cast<double>(updates("n_tup_hot_upd") - hotBefore) / all;
+    }
+
+    int updates(const std::string& column)
+    {
+        return std::stoi(database()
+                             .value("SELECT " + column + "::text FROM pg_stat_user_tables WHERE relname = $1",
+                                    "provisioner_jobs")
+                             .value());
+    }
+
+    void fillTable()
+    {
+        database().addJobs(50000, {.completedAgo = "1 hour"});
+        database().execute("VACUUM ANALYZE provisioner_jobs");
+    }
+
+    void runWithASlowSearch()
+    {
+        OpenTransaction migration(connectionString(), "LOCK TABLE provisioner_jobs IN ACCESS EXCLUSIVE MODE");
+        startRun();
+        awaitWaitingForLock();
+        std::this_thread::sleep_for(60ms); // what makes a search a slow one
+        migration.commit();
+        CPPUNIT_ASSERT(!endOfRun().error);
+    }
+
+    Text indexColumn(const std::string& column)
+    {
+        return database().value("SELECT " + column + " FROM pg_index WHERE indexrelid = to_regclass($1)",
+                                indexName);
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(IndexTest);
+
+} // namespace HangDetection::Test

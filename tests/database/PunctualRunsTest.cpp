@@ -1,0 +1,191 @@
+#include "Count.h"
+#include "CountingProxy.h"
+#include "DatabaseFixture.h"
+#include "Eventually.h"
+#include "Figure.h"
+#include "OpenTransaction.h"
+#include "RecordingLogger.h"
+#include "TemporaryDirectory.h"
+#include "detection/Service.h"
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace HangDetection::Test {
+
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+
+class PunctualRunsTest : public DatabaseFixture
+/// A run comes when a job can be hung, and not more often than that.
+{
+public:
+    void tearDown() override
+    {
+        if (_service) {
+            _service->stop();
+            CPPUNIT_ASSERT(_service->waitUntilEnded(patience));
+        }
+        _service.reset();
+        _proxy.reset();
+        DatabaseFixture::tearDown();
+    }
+
+    CPPUNIT_TEST_SUITE(PunctualRunsTest);
+    CPPUNIT_TEST(terminatesAJobWhenItIsHung);
+    CPPUNIT_TEST(runsNoMoreOftenWhileAllReport);
+    CPPUNIT_TEST(runsAgainAfterAnIntervalAtTheLatest);
+    CPPUNIT_TEST(putsOffTheRunOfAJobThatReports);
+    CPPUNIT_TEST(goesOnWithABacklogAfterASecond);
+    CPPUNIT_TEST(waitsForAnIntervalWhenABacklogIsLocked);
+    CPPUNIT_TEST(holdsAMassHangInWhichJobsAreHungOneByOne);
+    CPPUNIT_TEST_SUITE_END();
+
+    void terminatesAJobWhenItIsHung()
+    {
+        // One after the other, and none at a moment when a run would come anyway.
+        std::vector<std::string> jobs;
+        for (const char* const silent : {"58 seconds", "56.3 seconds", "54.9 seconds"})
+            jobs.push_back(database().addJob({.updatedAgo = silent}));
+        start("Interval=1h\nHungJobDuration=1m\nHungJobExitTimeout=30\n");
+        for (const std::string& job : jobs) {
+            CPPUNIT_ASSERT_MESSAGE(log(), eventually(patience, [&] { return isCompleted(job); }));
+            const auto line = "job terminated job_id=" + job + " type=template_version_import silent_s=";
+            CPPUNIT_ASSERT_MESSAGE(log(), eventually(patience, [&] { return count(log(), line) == 1; }));
+            const long long late =
+                std::stoll(log().substr(log().find(line) + line.size())) - hungJobDuration.count();
+            figure() << "a job was terminated within " << late + 1
+                     << " s of the moment when it was hung, at an interval of an hour\n";
+            CPPUNIT_ASSERT(late >= 0);
+        }
+        CPPUNIT_ASSERT_MESSAGE(log(), runs() <= jobs.size() + 1);
+    }
+
+    void runsNoMoreOftenWhileAllReport()
+    {
+        constexpr auto interval = 2s;
+        constexpr auto time = 8s;
+        _proxy.emplace(server().directory());
+        const std::vector<std::string> jobs = addHungJobs(20);
+        report(jobs);
+        start("Interval=2\nHungJobDuration=1m\nHungJobExitTimeout=30\n");
+        const auto begin = Clock::now();
+        while (Clock::now() < begin + time) {
+            report(jobs);
+            std::this_thread::sleep_for(100ms);
+        }
+        const std::size_t all = runs();
+        const std::size_t byTheClock = (Clock::now() - begin) / interval + 1;
+        figure() << all << " runs with " << _proxy->roundTrips() << " round trips in " << time.count()
+                 << " s while 20 jobs report, " << byTheClock << " at the plain interval\n";
+        CPPUNIT_ASSERT_MESSAGE(log(), all >= 1 && all <= byTheClock);
+    }
+
+    void runsAgainAfterAnIntervalAtTheLatest()
+    {
+        // The job that can be hung next has fifty seconds; the other one was not there to be seen.
+        database().addJob({.updatedAgo = "10 seconds"});
+        start("Interval=1\nHungJobDuration=1m\nHungJobExitTimeout=30\n");
+        const std::string job = addHungJob();
+        CPPUNIT_ASSERT_MESSAGE(log(), eventually(patience, [&] { return isCompleted(job); }));
+    }
+
+    void putsOffTheRunOfAJobThatReports()
+    {
+        const std::string job = database().addJob({.updatedAgo = "57 seconds"});
+        start("Interval=1h\nHungJobDuration=1m\nHungJobExitTimeout=30\n");
+        database().heartbeat(job);
+        CPPUNIT_ASSERT_MESSAGE(log(), eventually(patience, [this] { return runs() == 2; }));
+        // The next is due in nearly a minute; nothing tells that nothing happens.
+        CPPUNIT_ASSERT_MESSAGE(log(), !eventually(3s, [this] { return runs() > 2; }));
+        CPPUNIT_ASSERT(!isCompleted(job));
+    }
+
+    void goesOnWithABacklogAfterASecond()
+    {
+        addHungJobs(7);
+        start("Interval=1h\nMaxJobsPerRun=2\n");
+        CPPUNIT_ASSERT_MESSAGE(log(), eventually(patience, [this] { return runs() == 4; }));
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(log(), std::size_t{7}, count(log(), "job terminated"));
+        std::vector<Clock::time_point> ends;
+        for (const RecordedLine& line : _log.recorded()) {
+            if (line.text.find("run finished") != std::string::npos)
+                ends.push_back(line.time);
+        }
+        for (std::size_t i = 1; i < ends.size(); ++i)
+            CPPUNIT_ASSERT_MESSAGE(log(), ends[i] - ends[i - 1] >= HangDetector::leastPause);
+        CPPUNIT_ASSERT_MESSAGE(log(), !eventually(2s, [this] { return runs() > 4; }));
+    }
+
+    void waitsForAnIntervalWhenABacklogIsLocked()
+    {
+        addHungJobs(7);
+        const OpenTransaction worker(connectionString(), "SELECT FROM provisioner_jobs FOR UPDATE");
+        start("Interval=1h\nMaxJobsPerRun=2\n");
+        CPPUNIT_ASSERT_MESSAGE(log(), count(log(), "run finished terminated=0 hung=7 locked=2") == 1);
+        CPPUNIT_ASSERT_MESSAGE(log(), !eventually(3s, [this] { return runs() > 1; }));
+    }
+
+    void holdsAMassHangInWhichJobsAreHungOneByOne()
+    {
+        // As when the Coder server is gone: the jobs reported within the last ten seconds before that.
+        std::vector<std::string> jobs;
+        for (int i = 0; i < 40; ++i)
+            jobs.push_back(database().addJob({.updatedAgo = std::to_string(50 + i / 4) + " seconds"}));
+        start("Interval=10\nHungJobDuration=1m\nHungJobExitTimeout=30\n");
+        const std::string line = "warning: mass hang, no job is terminated for now hung=";
+        CPPUNIT_ASSERT_MESSAGE(log(), eventually(patience, [&] { return count(log(), line) == 1; }));
+        CPPUNIT_ASSERT_MESSAGE(log(), count(log(), "silent=40 running=40") == 1);
+        awaitAllHung(jobs.size());
+        CPPUNIT_ASSERT_MESSAGE(log(), count(log(), "job terminated") == 0);
+    }
+
+    void awaitAllHung(std::size_t jobs)
+    {
+        const std::string line = "run finished terminated=0 hung=" + std::to_string(jobs);
+        CPPUNIT_ASSERT_MESSAGE(log(), eventually(patience + 10s, [&] { return count(log(), line) >= 1; }));
+    }
+
+    void report(const std::vector<std::string>& jobs)
+    {
+        for (const std::string& job : jobs)
+            database().heartbeat(job);
+    }
+
+    void start(const std::string& settings)
+    /// Returns after the first run.
+    {
+        const std::string host = _proxy ? " host=" + _proxy->directory().string() : "";
+        _service.emplace(
+            _directory.write("hang_detector.conf",
+                             "Connection=" + connectionString(detectorRole) + host + '\n' + settings),
+            _log.logger());
+        _service->start();
+        CPPUNIT_ASSERT_MESSAGE(log(), eventually(patience, [this] { return runs() >= 1; }));
+    }
+
+    std::size_t runs() const { return count(log(), "run finished"); }
+
+    std::string log() const
+    {
+        std::string text;
+        for (const std::string& line : _log.lines())
+            text += line + '\n';
+        return text;
+    }
+
+    static constexpr std::chrono::seconds hungJobDuration{60};
+
+    TemporaryDirectory _directory;
+    RecordingLogger _log;
+    std::optional<CountingProxy> _proxy;
+    std::optional<Service> _service;
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(PunctualRunsTest);
+
+} // namespace HangDetection::Test
