@@ -51,6 +51,7 @@ public:
         std::vector<std::string> jobs;
         for (const char* const silent : {"58 seconds", "56.3 seconds", "54.9 seconds"})
             jobs.push_back(database().addJob({.updatedAgo = silent}));
+        database().addJob({.updatedAgo = "1 second"}); // whose turn would be in a minute
         start("Interval=1h\nHungJobDuration=1m\nHungJobExitTimeout=30\n");
         for (const std::string& job : jobs) {
             CPPUNIT_ASSERT_MESSAGE(log(), eventually(patience, [&] { return isCompleted(job); }));
