@@ -78,7 +78,7 @@ void execute(const std::string& connectionString, const std::string& sql)
 
 } // namespace
 
-ThrowawayPostgres::ThrowawayPostgres() : _binaries(findBinaries()), _directory(makeDirectory())
+ThrowawayPostgres::ThrowawayPostgres(Disk disk) : _binaries(findBinaries()), _directory(makeDirectory())
 {
     try {
         if (geteuid() == 0)
@@ -90,8 +90,10 @@ ThrowawayPostgres::ThrowawayPostgres() : _binaries(findBinaries()), _directory(m
         std::ofstream settings(data / "postgresql.conf", std::ios::app);
         settings << "listen_addresses = ''\n"
                  << "unix_socket_directories = '" << _directory.string() << "'\n"
-                 << "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\n"
-                 << "shared_buffers = 32MB\nlog_min_messages = warning\n";
+                 << "log_min_messages = warning\n";
+        if (disk == Disk::spared)
+            settings << "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\n"
+                     << "shared_buffers = 32MB\n";
         settings.close();
         start();
     } catch (...) {

@@ -9,10 +9,17 @@ class ThrowawayPostgres
 /// A PostgreSQL server of its own in a temporary directory, reachable by a unix socket
 /// there and by nothing else. When started by root it runs as the user postgres. The
 /// server is stopped and the directory removed with the object, unless it was told to
-/// keep them. Not for data that anybody wants to have: it does not sync to disk.
+/// keep them. Not for data that anybody wants to have: it does not sync to disk, unless
+/// that is what is looked at.
 {
 public:
-    ThrowawayPostgres();
+    enum class Disk
+    {
+        spared, /// what is committed may be lost with the machine
+        synced  /// as a server with default settings does it
+    };
+
+    explicit ThrowawayPostgres(Disk disk = Disk::spared);
     /// Throws std::runtime_error when there is no PostgreSQL on this machine or it
     /// does not start; the text says what to install, or what the server said.
 

@@ -1,0 +1,168 @@
+#include "StatementByStatement.h"
+
+#include "data/AdvisoryLock.h"
+
+#include <algorithm>
+#include <array>
+#include <random>
+
+namespace HangDetection::Benchmark {
+
+namespace {
+
+using Era = StatementByStatement::Era;
+
+constexpr const char* allHungJobs =
+    "SELECT * FROM provisioner_jobs WHERE updated_at < now() - $1::interval AND started_at IS NOT NULL"
+    " AND completed_at IS NULL";
+
+/// And those that were never started.
+constexpr const char* someHungJobs =
+    "SELECT * FROM provisioner_jobs WHERE (updated_at < now() - $2::interval AND started_at IS NULL"
+    " AND completed_at IS NULL) OR (updated_at < now() - $1::interval AND started_at IS NOT NULL"
+    " AND completed_at IS NULL) ORDER BY random() LIMIT $3";
+
+constexpr std::array<const char*, 5> lines{
+    "",
+    "====================", "Coder: Build has been detected as hung for 5 minutes and will be terminated.",
+    "====================", ""};
+
+std::string repeated(const std::string& text)
+/// An array that says the same of each line.
+{
+    std::string literal;
+    for (std::size_t i = 0; i < lines.size(); ++i)
+        literal += (i == 0 ? "{\"" : ",\"") + text + '"';
+    return literal + '}';
+}
+
+std::string array(const std::array<std::string, lines.size()>& texts)
+{
+    std::string literal;
+    for (const std::string& text : texts)
+        literal += (literal.empty() ? "{\"" : ",\"") + text + '"';
+    return literal + '}';
+}
+
+} // namespace
+
+StatementByStatement::StatementByStatement(const std::string& connectionString, Era era, int mostJobs)
+    : _session(connectionString), _era(era), _mostJobs(mostJobs)
+{}
+
+int StatementByStatement::run()
+{
+    int terminated = 0;
+    for (const std::string& job : findHungJobs())
+        terminated += terminate(job) ? 1 : 0;
+    return terminated;
+}
+
+std::vector<std::string> StatementByStatement::findHungJobs()
+{
+    const std::string statement = _era == Era::year2023 ? allHungJobs : someHungJobs;
+    std::vector<LibpqSession::Parameter> parameters{"5 minutes"};
+    if (_era == Era::year2026)
+        parameters.insert(parameters.end(), {"30 minutes", std::to_string(_mostJobs)});
+    const Answer answer = _session.ask(statement, parameters);
+    std::vector<std::string> jobs;
+    for (int row = 0; row < answer.rows(); ++row)
+        jobs.push_back(answer.value(row, "id"));
+    if (jobs.size() > static_cast<std::size_t>(_mostJobs)) {
+        std::shuffle(jobs.begin(), jobs.end(), std::minstd_rand(std::random_device()()));
+        jobs.resize(static_cast<std::size_t>(_mostJobs));
+    }
+    return jobs;
+}
+
+bool StatementByStatement::terminate(const std::string& job)
+{
+    _session.execute("BEGIN");
+    if (_era == Era::year2023 && !takeLock(job)) {
+        _session.execute("ROLLBACK");
+        return false;
+    }
+    const Answer row = getJob(job);
+    if (row.rows() == 0 || !row.value(0, "completed_at").empty()) {
+        _session.execute("ROLLBACK");
+        return false;
+    }
+    const std::string lowestId = appendLines(job);
+    markFailed(job, row.value(0, "started_at"));
+    if (row.value(0, "type") == "workspace_build")
+        copyState(job);
+    _session.execute("COMMIT");
+    _session.ask(
+        "SELECT pg_notify($1, $2)",
+        {"provisioner-log-logs:" + job,
+         R"({"created_after":)" + std::to_string(std::stoll(lowestId) - 1) + R"(,"end_of_logs":true})"});
+    return true;
+}
+
+bool StatementByStatement::takeLock(const std::string& job)
+{
+    return _session
+               .ask("SELECT pg_try_advisory_xact_lock($1::bigint) AS taken",
+                    {std::to_string(advisoryLockKey(job))})
+               .value(0, "taken") == "t";
+}
+
+Answer StatementByStatement::getJob(const std::string& job)
+{
+    return _session.ask(std::string("SELECT * FROM provisioner_jobs WHERE id = $1") +
+                            (_era == Era::year2026 ? " FOR UPDATE SKIP LOCKED" : ""),
+                        {job});
+}
+
+std::string StatementByStatement::appendLines(const std::string& job)
+/// The lowest id of the new ones. All lines of the job are loaded to learn its last stage.
+{
+    const Answer logs = _session.ask(
+        "SELECT * FROM provisioner_job_logs WHERE job_id = $1 AND id > $2 ORDER BY id", {job, "0"});
+    std::string stage = logs.rows() == 0 ? "" : logs.value(logs.rows() - 1, "stage");
+    if (stage.empty())
+        stage = "Unknown";
+
+    std::array<std::string, lines.size()> outputs;
+    std::copy(lines.begin(), lines.end(), outputs.begin());
+    const Answer answer = _session.ask(
+        "INSERT INTO provisioner_job_logs (job_id, created_at, source, level, stage, output)"
+        " SELECT $1::uuid, unnest($2::timestamptz[]), unnest($3::log_source[]), unnest($4::log_level[]),"
+        " unnest($5::varchar(128)[]), unnest($6::varchar(1024)[]) RETURNING *",
+        {job, repeated("now"), repeated("provisioner_daemon"), repeated("error"), repeated(stage),
+         array(outputs)});
+    return answer.value(0, "id");
+}
+
+void StatementByStatement::markFailed(const std::string& job, const std::string& startedAt)
+{
+    std::string statement = "UPDATE provisioner_jobs SET updated_at = $2, completed_at = $3, error = $4,"
+                            " error_code = $5";
+    std::vector<LibpqSession::Parameter> parameters{
+        job, "now", "now",
+        "Coder: Build has been detected as hung for 5 minutes and has been terminated by hang detector.",
+        std::nullopt};
+    if (_era == Era::year2026) {
+        statement += ", started_at = $6";
+        parameters.emplace_back(startedAt);
+    }
+    _session.ask(statement + " WHERE id = $1", parameters);
+}
+
+void StatementByStatement::copyState(const std::string& job)
+/// By way of the client.
+{
+    const Answer build = _session.ask("SELECT * FROM workspace_builds WHERE job_id = $1 LIMIT 1", {job});
+    if (!build.value(0, "provisioner_state").empty())
+        return;
+    const Answer previous = _session.ask(
+        "SELECT * FROM workspace_builds WHERE workspace_id = $1 AND build_number = $2",
+        {build.value(0, "workspace_id"), std::to_string(std::stoi(build.value(0, "build_number")) - 1)});
+    if (previous.rows() == 0)
+        return;
+    _session.ask("UPDATE workspace_builds SET provisioner_state = $1::bytea, updated_at = $2::timestamptz"
+                 " WHERE id = $3::uuid",
+                 {previous.value(0, "provisioner_state"), "now", build.value(0, "id")});
+}
+
+} // namespace HangDetection::Benchmark
