@@ -10,12 +10,15 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <filesystem>
 #include <iostream>
 #include <memory>
+#include <numeric>
 #include <stdexcept>
 #include <sys/resource.h>
 #include <thread>
+#include <vector>
 
 namespace HangDetection::Benchmark {
 
@@ -94,20 +97,22 @@ Row measureRoundTrips(BenchmarkDatabase& database, const Sim::ThrowawayPostgres&
     return row;
 }
 
-Row measureHungJobs(BenchmarkDatabase& database, int hungJobs, int repetitions, int slowRepetitions)
+Row measureHungJobs(BenchmarkDatabase& database, int hungJobs, const Repetitions& repetitions)
 {
     Contenders contenders = warmContenders(database.connectionString(), hungJobs);
     Row row{label("run over ", hungJobs, "hung jobs"), "ms"};
-    Progress progress(row.what, repetitions * sides);
-    for (int i = 0; i < repetitions; ++i) {
-        for (const Side side : allSides) {
-            progress.step();
-            const bool isSlow = side == Side::statements2023 || side == Side::statements2026;
-            if (isSlow && (i >= slowRepetitions || (slowRepetitions == 1 && side == Side::statements2023)))
+    Progress progress(row.what, std::accumulate(repetitions.begin(), repetitions.end(), 0));
+    const int rounds = *std::max_element(repetitions.begin(), repetitions.end());
+    for (int round = 0; round < rounds; ++round) {
+        for (std::size_t turn = 0; turn < allSides.size(); ++turn) {
+            // Whoever comes first is another one each time.
+            const Side side = allSides.at((turn + static_cast<std::size_t>(round)) % allSides.size());
+            if (round >= repetitions.at(static_cast<std::size_t>(side)))
                 continue;
             database.addHungJobs(hungJobs);
             database.settle();
             row.of(side).add(millisecondsOf(of(contenders, side), hungJobs));
+            progress.step();
         }
     }
     return row;
@@ -158,12 +163,13 @@ int runForMemory(const std::string& side, const std::string& connectionString, i
     return 0;
 }
 
-std::vector<Row> measureLatency(BenchmarkDatabase& database)
+Row measureLatency(const BenchmarkDatabase& database)
 {
     constexpr std::chrono::seconds interval{60};
-    // The shortest that there is; the jobs hang at these seconds after the first run.
+    // The shortest that there is; the jobs hang at these seconds after the first run, which a plain
+    // interval would find half an interval later on average.
     constexpr int threshold = 60;
-    constexpr std::array<int, 6> moments{3, 8, 13, 18, 23, 28};
+    constexpr std::array<int, 6> moments{5, 15, 25, 35, 45, 55};
 
     const Test::TemporaryDirectory directory;
     const auto file = directory.write("hang_detector.conf",
@@ -206,7 +212,7 @@ std::vector<Row> measureLatency(BenchmarkDatabase& database)
                                       job)
                                .value()));
     }
-    return {row};
+    return row;
 }
 
 } // namespace HangDetection::Benchmark

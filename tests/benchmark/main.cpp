@@ -9,14 +9,16 @@
 #include "data/Connection.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <exception>
-#include <fstream>
+#include <filesystem>
 #include <iostream>
 #include <map>
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace HangDetection::Benchmark {
@@ -25,7 +27,7 @@ namespace {
 
 struct Options
 {
-    int repeat = 5;
+    int repeat = 3;
     bool isLarge = false;
     bool hasLatency = true;
     std::filesystem::path json;
@@ -77,8 +79,7 @@ public:
         measureIdle();
         if (_options.hasLatency) {
             BenchmarkDatabase database(_server, "latency");
-            for (Row& row : measureLatency(database))
-                _report.add(std::move(row));
+            _report.add(measureLatency(database));
         }
         _report.print(std::cout);
         if (!_options.json.empty())
@@ -116,11 +117,7 @@ private:
         for (const auto& [side, name] : sideNames)
             lines[side].name = name;
         for (const int hungJobs : {10, 100, 1000, 10000}) {
-            const int repetitions = hungJobs == 10 ? 5 * _options.repeat : _options.repeat;
-            const int slowRepetitions = hungJobs == 10000 ? 1 : repetitions;
-            const Row row =
-                measureHungJobs(database, hungJobs,
-                                hungJobs == 10000 ? std::min(repetitions, 3) : repetitions, slowRepetitions);
+            const Row row = measureHungJobs(database, hungJobs, repetitionsOver(hungJobs));
             for (auto& [side, line] : lines) {
                 if (!row.of(side).isEmpty())
                     line.points.emplace_back(hungJobs, row.of(side).median());
@@ -132,6 +129,13 @@ private:
 
         _report.add(measureMemory(database, 10));
         _report.add(measureMemory(database, 1000));
+    }
+
+    Repetitions repetitionsOver(int hungJobs) const
+    /// A short run varies more. Statement by statement, 10,000 jobs take half a minute or more.
+    {
+        const int often = hungJobs == 10 ? 5 * _options.repeat : _options.repeat;
+        return hungJobs < 10000 ? Repetitions{often, often, often, often} : Repetitions{often, 0, 1, often};
     }
 
     void measureIdle()
