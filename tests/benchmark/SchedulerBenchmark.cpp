@@ -6,6 +6,7 @@
 #include "HungJobFeeder.h"
 #include "LibpqSession.h"
 #include "Progress.h"
+#include "RandomMoments.h"
 #include "TemporaryDirectory.h"
 #include "TextTable.h"
 
@@ -238,11 +239,13 @@ void SchedulerBenchmark::measure(Setting setting, const std::function<DetectorWo
 }
 
 Samples SchedulerBenchmark::timeSbatch(Clock::time_point start) const
-/// In milliseconds. They come one by one, all over the time.
+/// In milliseconds. They come one by one, all over the time, and not in step with runs and cycles,
+/// which come once a second.
 {
     Samples samples;
+    Test::RandomMoments moments(duration, timedJobs);
     for (int i = 0; i < timedJobs; ++i) {
-        std::this_thread::sleep_until(start + i * duration / timedJobs);
+        std::this_thread::sleep_until(start + moments.next());
         const auto before = Clock::now();
         submitJob(timedJob);
         samples.add(std::chrono::duration<double, std::milli>(Clock::now() - before).count());
