@@ -10,6 +10,8 @@
 #include "TemporaryDirectory.h"
 #include "TextTable.h"
 
+#include <Poco/String.h>
+
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -111,6 +113,9 @@ SchedulerBenchmark::SchedulerBenchmark(int rounds) : _rounds(rounds)
 {
     // Jobs that were cancelled are soon forgotten.
     _cluster.configure("MinJobAge", "2");
+    // A slurmctld that was started again soon asks whether the node is there; before that there
+    // is nothing to schedule.
+    _cluster.configure("SlurmdTimeout", "30");
 }
 
 void SchedulerBenchmark::run()
@@ -203,10 +208,12 @@ void SchedulerBenchmark::measure(Setting setting, const std::function<DetectorWo
     _cluster.startController();
     if (!Test::eventually(patience, [&] {
             const SchedulerFigures figures = schedulerFigures();
-            return figures.mainCycles > 0 && figures.backfillCycles > 0 &&
+            return Poco::trim(_cluster.run({"sinfo", "--noheader", "--format=%T"})) == "allocated" &&
+                   figures.mainCycles > 0 && figures.backfillCycles > 0 &&
                    (setting == Setting::alone || work().runs > 0);
         }))
-        throw std::runtime_error("no scheduler or no detector at work:\n" + _cluster.log());
+        throw std::runtime_error("not at work after a minute, a scheduler or the detector, which has made " +
+                                 std::to_string(work().runs) + " runs:\n" + _cluster.run({"sdiag"}));
 
     const DetectorWork workBefore = work();
     const ProcessorTime timeBefore = processorTime();
