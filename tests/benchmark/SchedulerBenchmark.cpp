@@ -113,9 +113,6 @@ SchedulerBenchmark::SchedulerBenchmark(int rounds) : _rounds(rounds)
 {
     // Jobs that were cancelled are soon forgotten.
     _cluster.configure("MinJobAge", "2");
-    // A slurmctld that was started again soon asks whether the node is there; before that there
-    // is nothing to schedule.
-    _cluster.configure("SlurmdTimeout", "30");
 }
 
 void SchedulerBenchmark::run()
@@ -206,15 +203,9 @@ void SchedulerBenchmark::measure(Setting setting, const std::string& databaseNam
 void SchedulerBenchmark::measure(Setting setting, const std::function<DetectorWork()>& work)
 {
     _cluster.startController();
-    if (!Test::eventually(patience, [&] {
-            const SchedulerFigures figures = schedulerFigures();
-            return Poco::trim(_cluster.run({"sinfo", "--noheader", "--format=%T"})) == "allocated" &&
-                   figures.mainCycles > 0 && figures.backfillCycles > 0 &&
-                   (setting == Setting::alone || work().runs > 0);
-        }))
-        throw std::runtime_error("not at work after a minute, a scheduler or the detector, which has made " +
-                                 std::to_string(work().runs) + " runs:\n" + _cluster.run({"sdiag"}));
-
+    // The node tells that it is there when it is asked to; before that there is nothing to schedule.
+    _cluster.reconfigure();
+    waitUntilAtWork(setting, work);
     const DetectorWork workBefore = work();
     const ProcessorTime timeBefore = processorTime();
     _cluster.run({"sdiag", "--reset"});
@@ -226,7 +217,7 @@ void SchedulerBenchmark::measure(Setting setting, const std::function<DetectorWo
     const auto whole = Clock::now() - start;
     const DetectorWork worked = work().since(workBefore);
 
-    _cluster.run({"scancel", std::string("--name=") + timedJob});
+    cancelTimedJobs();
     _cluster.stopController(patience);
 
     _sbatchMedian.add(setting, sbatch.median());
@@ -243,6 +234,28 @@ void SchedulerBenchmark::measure(Setting setting, const std::function<DetectorWo
         _terminated.add(setting, static_cast<double>(worked.terminated));
         _busy.add(setting, percent(std::chrono::milliseconds(worked.busyMilliseconds), whole));
     }
+}
+
+void SchedulerBenchmark::waitUntilAtWork(Setting setting, const std::function<DetectorWork()>& work) const
+{
+    const auto isAtWork = [&] {
+        // The schedulers have a look only when something happens.
+        submitJob(timedJob);
+        std::this_thread::sleep_for(200ms);
+        const SchedulerFigures figures = schedulerFigures();
+        return Poco::trim(_cluster.run({"sinfo", "--noheader", "--format=%T"})) == "allocated" &&
+               figures.mainCycles > 0 && figures.backfillCycles > 0 &&
+               (setting == Setting::alone || work().runs > 0);
+    };
+    if (!Test::eventually(patience, isAtWork))
+        throw std::runtime_error("not at work after a minute, a scheduler or the detector, which has made " +
+                                 std::to_string(work().runs) + " runs:\n" + _cluster.run({"sdiag"}));
+    cancelTimedJobs();
+}
+
+void SchedulerBenchmark::cancelTimedJobs() const
+{
+    _cluster.run({"scancel", std::string("--name=") + timedJob});
 }
 
 Samples SchedulerBenchmark::timeSbatch(Clock::time_point start) const

@@ -56,6 +56,8 @@ private:
     void submitJob(const std::string& name) const;
     void measure(Setting setting, const std::string& databaseName);
     void measure(Setting setting, const std::function<DetectorWork()>& work);
+    void waitUntilAtWork(Setting setting, const std::function<DetectorWork()>& work) const;
+    void cancelTimedJobs() const;
     Samples timeSbatch(Clock::time_point start) const;
     SchedulerFigures schedulerFigures() const;
     std::string logFile() const;
