@@ -184,18 +184,22 @@ private:
         if (isGiven("load-cycles"))
             return runLoadCycles(slurmConf);
 
+        const int status = runPlugin(slurmConf, log);
+        // Not by a return: the log stays open for the plugin's thread, which runs on until the exit.
+        std::exit(status); // NOLINT(concurrency-mt-unsafe): a thread that runs on is the point
+    }
+
+    int runPlugin(const fs::path& slurmConf, HostLog& log)
+    {
         PluginHost plugin = PluginHost::fromSlurmConf(slurmConf);
         const int runs = isGiven("runs") ? config().getInt("runs") : std::numeric_limits<int>::max();
         const bool isComplete = serve(plugin, log, runs) || !isGiven("runs");
+        if (isGiven("exit-without-fini"))
+            plugin.abandon();
         if (!isComplete)
             std::cerr << "hang-detector-sim: the plugin has reported " << log.runs() << " of " << runs
                       << " runs\n";
-        const int status = isComplete && (!isGiven("runs") || log.failedRuns() == 0) ? int(EXIT_OK) : 1;
-        if (isGiven("exit-without-fini")) {
-            plugin.abandon();
-            std::exit(status); // NOLINT(concurrency-mt-unsafe): that the plugin's thread runs on is the point
-        }
-        return status;
+        return isComplete && (!isGiven("runs") || log.failedRuns() == 0) ? int(EXIT_OK) : 1;
     }
 
     bool serve(PluginHost& plugin, HostLog& log, int runs)

@@ -60,34 +60,35 @@ Handle connect(const std::string& host, std::chrono::seconds atMost, const std::
         direction = PGRES_POLLING_FAILED;
     while (direction != PGRES_POLLING_OK) {
         if (direction == PGRES_POLLING_FAILED)
-            throw DatabaseError::fromConnecting(connection.get());
+            throw DatabaseError::fromConnecting(PQerrorMessage(connection.get()));
         pollfd request{PQsocket(connection.get()),
                        static_cast<short>(direction == PGRES_POLLING_READING ? POLLIN : POLLOUT), 0};
-        while (poll(&request, 1, static_cast<int>(stopCheck.count())) == 0) {
+        do {
             if (stop.stop_requested())
                 throw RunStopped();
             if (Clock::now() >= deadline)
                 throw noAnswer(connection.get(), atMost);
-        }
+        } while (poll(&request, 1, static_cast<int>(stopCheck.count())) == 0);
         direction = PQconnectPoll(connection.get());
     }
     return connection;
 }
 
 DatabaseError noHostWillDo(const std::vector<DatabaseError>& errors)
-/// One error of all hosts. The advice is that of a server that answered, if there is one.
+/// One error of all hosts. The advice is that of a server that answered and is up, if there is one.
 {
     std::string causes;
     for (const DatabaseError& error : errors)
         causes += (causes.empty() ? "" : "; ") + std::string(error.what());
-    const auto answer = std::find_if(errors.begin(), errors.end(),
-                                     [](const auto& error) { return !error.sqlState().empty(); });
+    const auto answer = std::find_if(errors.begin(), errors.end(), [](const auto& error) {
+        return !error.sqlState().empty() && !error.sqlState().starts_with("57P");
+    });
     if (answer != errors.end())
         return {Scope::connection, causes, answer->sqlState(), answer->advice()};
-    const std::string& advice = errors.front().advice();
+    const DatabaseError& first = errors.front();
     const bool areAlike = std::all_of(errors.begin(), errors.end(),
-                                      [&](const auto& error) { return error.advice() == advice; });
-    return areAlike ? DatabaseError(Scope::connection, causes, "", advice)
+                                      [&](const auto& error) { return error.advice() == first.advice(); });
+    return areAlike ? DatabaseError(Scope::connection, causes, first.sqlState(), first.advice())
                     : DatabaseError::unreachable(causes);
 }
 

@@ -2,7 +2,6 @@
 
 #include <Poco/Exception.h>
 #include <Poco/String.h>
-#include <libpq-fe.h>
 
 #include <algorithm>
 #include <array>
@@ -88,11 +87,13 @@ struct KnownVerdict
     const char* advice;
 };
 
-constexpr const char* tlsAdvice = "check sslmode, sslrootcert, sslcert and sslkey of Connection in "
-                                  "hang_detector.conf, and the certificate of "
-                                  "the server";
+constexpr const char* tlsAdvice =
+    "check sslmode, sslrootcert, sslcert and sslkey of Connection in hang_detector.conf, and the certificate "
+    "of the server";
 
-constexpr std::array<KnownVerdict, 8> knownVerdicts{{
+/// The first match counts. A server that is killed ends a TLS connection with an unexpected eof.
+constexpr std::array<KnownVerdict, 9> knownVerdicts{{
+    {"unexpected eof", unreachableAdvice},
     {"read-only", standbyAdvice},
     {"hot standby", standbyAdvice},
     {"in recovery", standbyAdvice},
@@ -105,6 +106,7 @@ constexpr std::array<KnownVerdict, 8> knownVerdicts{{
 
 struct ServerMessage
 {
+    std::string origin;
     std::string sqlState;
     std::string text;
 };
@@ -117,9 +119,9 @@ bool isSqlState(std::string_view text)
 }
 
 ServerMessage parseVerboseMessage(const std::string& text)
-/// Reads "ERROR:  42P01: relation ...": severity (in the server's language),
-/// SQLSTATE, text, and more lines that may quote rows and are left out. Both
-/// members are empty when the text holds no such message.
+/// Reads "ERROR:  42P01: relation ...": severity (in the server's language) with what
+/// stands before it, SQLSTATE, text, and more lines that may quote rows and are left out.
+/// All members are empty when the text holds no such message.
 {
     constexpr std::string_view separator = ":  ";
     for (auto at = text.find(separator); at != std::string::npos; at = text.find(separator, at + 1)) {
@@ -128,10 +130,26 @@ ServerMessage parseVerboseMessage(const std::string& text)
             continue;
         if (!isSqlState(std::string_view(text).substr(state, 5)))
             continue;
+        const auto line = text.rfind('\n', state) + 1;
         const auto cause = state + 7;
-        return {text.substr(state, 5), text.substr(cause, text.find('\n', cause) - cause)};
+        return {text.substr(line, state - line), text.substr(state, 5),
+                text.substr(cause, text.find('\n', cause) - cause)};
     }
     return {};
+}
+
+std::string withoutQuotedParts(const std::string& text)
+/// Such as the names of hosts and files.
+{
+    std::string result;
+    bool isQuoted = false;
+    for (const char c : text) {
+        if (c == '"')
+            isQuoted = !isQuoted;
+        else if (!isQuoted)
+            result += c;
+    }
+    return result;
 }
 
 std::string oneLine(std::string text)
@@ -170,15 +188,12 @@ DatabaseError DatabaseError::fromStatement(const Poco::Exception& exception, boo
     return {Scope::job, message.text, message.sqlState, ""};
 }
 
-DatabaseError DatabaseError::fromConnecting(pg_conn* connection)
+DatabaseError DatabaseError::fromConnecting(const std::string& text)
 {
-    const std::string text = PQerrorMessage(connection);
     const ServerMessage message = parseVerboseMessage(text);
     if (!message.sqlState.empty()) {
         // The line begins with libpq's words about which server it was.
-        const auto state = text.find(message.sqlState + ": " + message.text);
-        const auto line = text.rfind('\n', state) + 1;
-        const std::string cause = oneLine(text.substr(line, state - line) + message.text);
+        const std::string cause = oneLine(message.origin + message.text);
         for (const KnownRefusal& known : knownRefusals) {
             if (message.sqlState.starts_with(known.prefix))
                 return {Scope::connection, cause, message.sqlState, known.advice};
@@ -186,8 +201,9 @@ DatabaseError DatabaseError::fromConnecting(pg_conn* connection)
         return {Scope::connection, cause, message.sqlState, unreachableAdvice};
     }
 
+    const std::string words = withoutQuotedParts(text);
     const auto known = std::find_if(knownVerdicts.begin(), knownVerdicts.end(), [&](const auto& verdict) {
-        return text.find(verdict.part) != std::string::npos;
+        return words.find(verdict.part) != std::string::npos;
     });
     return {Scope::connection, oneLine(text), "",
             known == knownVerdicts.end() ? unreachableAdvice : known->advice};

@@ -3,8 +3,6 @@
 #include <stdexcept>
 #include <string>
 
-struct pg_conn;
-
 namespace Poco {
 class Exception;
 }
@@ -45,8 +43,8 @@ public:
     /// The error of a statement, out of what Poco threw for it on a connection with
     /// verbose messages. Poco 1.11 has no SQLSTATE of its own.
 
-    static DatabaseError fromConnecting(pg_conn* connection);
-    /// Why a connection, with verbose messages, could not be made.
+    static DatabaseError fromConnecting(const std::string& text);
+    /// Why a connection could not be made, out of what libpq says of one with verbose messages.
 
     static DatabaseError unreachable(const std::string& cause);
     /// There is no connection, and no server has said why.

@@ -2,14 +2,13 @@
 
 #include "AdvisoryLock.h"
 #include "Statements.h"
+#include "TerminationRow.h"
 
 #include <Poco/Exception.h>
 #include <Poco/Tuple.h>
 
 #include <algorithm>
-#include <array>
 #include <string>
-#include <string_view>
 #include <utility>
 
 namespace HangDetection {
@@ -17,10 +16,6 @@ namespace HangDetection {
 namespace {
 
 using namespace Poco::Data::Keywords;
-
-/// The columns of terminate_jobs.sql up to the state, in their order.
-using TerminationRow = Poco::Tuple<std::string, std::string, std::string, Poco::Int64, std::string,
-                                   std::string, Poco::Int64, std::string>;
 
 template <typename Text>
 std::string arrayLiteral(std::span<const JobId> jobs, Text text)
@@ -33,48 +28,6 @@ std::string arrayLiteral(std::span<const JobId> jobs, Text text)
         literal += text(job);
     }
     return literal + '}';
-}
-
-template <typename Value, std::size_t Size>
-Value fromName(const std::array<std::pair<std::string_view, Value>, Size>& names, const std::string& name)
-{
-    for (const auto& [candidate, value] : names) {
-        if (candidate == name)
-            return value;
-    }
-    throw Poco::DataFormatException("unknown name in an answer of terminate_jobs.sql");
-}
-
-constexpr std::array<std::pair<std::string_view, Outcome>, 7> outcomes{{
-    {"terminated", Outcome::terminated},
-    {"locked", Outcome::locked},
-    {"missing", Outcome::missing},
-    {"not_started", Outcome::notStarted},
-    {"completed", Outcome::completed},
-    {"reported", Outcome::reported},
-    {"no_build", Outcome::failed},
-}};
-
-constexpr std::array<std::pair<std::string_view, BuildState>, 3> buildStates{{
-    {"none", BuildState::none},
-    {"kept", BuildState::kept},
-    {"copied", BuildState::copied},
-}};
-
-Termination answerFrom(const TerminationRow& row)
-{
-    Termination answer;
-    answer.jobId = row.get<0>();
-    answer.outcome = fromName(outcomes, row.get<1>());
-    answer.type = row.get<2>();
-    answer.silent = std::chrono::seconds(row.get<3>());
-    answer.stage = row.get<4>();
-    answer.workspaceId = row.get<5>();
-    answer.buildNumber = row.get<6>();
-    answer.state = fromName(buildStates, row.get<7>());
-    if (answer.outcome == Outcome::failed)
-        answer.error = "the job is a workspace build, but no row of workspace_builds belongs to it";
-    return answer;
 }
 
 } // namespace

@@ -21,6 +21,12 @@ bool FailedJobs::add(const Termination& job, Clock::time_point now)
     return true;
 }
 
+void FailedJobs::suspect(const JobId& job, Clock::time_point now)
+{
+    if (_reported.size() < most)
+        _reported.try_emplace(Error(job, ""), now);
+}
+
 void FailedJobs::remove(const JobId& job)
 {
     const auto first = _reported.lower_bound(Error(job, ""));

@@ -12,9 +12,10 @@
 namespace HangDetection {
 
 class FailedJobs
-/// The jobs that an error of their own kept from being terminated within the last hour:
-/// each is reported once an hour for the same cause, and the others come before it when
-/// the places of a run are given away. Used by one thread.
+/// The jobs that an error of their own kept from being terminated within the last hour,
+/// or may have kept the others of their statement: each is reported once an hour for the
+/// same cause, and the others come before it when the places of a run are given away.
+/// Used by one thread.
 {
 public:
     using Clock = std::chrono::steady_clock;
@@ -24,11 +25,15 @@ public:
     /// fail with this SQLSTATE (with this text, where the database raised no error) within
     /// the last hour, and there is room for it.
 
+    void suspect(const JobId& job, Clock::time_point now);
+    /// Remembers a job that was in a statement that failed for a reason which may be everybody's
+    /// as well. Nothing is reported of it.
+
     void remove(const JobId& job);
     /// The job has no error any more.
 
     std::vector<JobId> known(Clock::time_point now);
-    /// Each job once.
+    /// Each job once, in their order.
 
     static constexpr std::chrono::hours memory{1};
 
@@ -38,10 +43,10 @@ public:
 
 private:
     using Error = std::pair<JobId, std::string>;
-    /// A job and the cause.
+    /// A job and the cause, which is empty of a job that is only suspected.
 
     std::map<Error, Clock::time_point> _reported;
-    /// When each error was reported.
+    /// When each error was reported last.
 };
 
 } // namespace HangDetection

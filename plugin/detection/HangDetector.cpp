@@ -61,10 +61,11 @@ RunStatistics HangDetector::run(const std::stop_token& stop)
     try {
         const auto watch = _store->open(stop, deadline);
         const auto searchStart = Clock::now();
+        const std::vector<JobId> failedBefore = _failedJobs.known(searchStart);
         const HungJobs hung = _store->findHungJobs({.threshold = _settings.hungJobDuration,
                                                     .lookAhead = lookAheadIn(_settings),
                                                     .most = _settings.maxJobsPerRun,
-                                                    .last = _failedJobs.known(Clock::now())});
+                                                    .last = failedBefore});
         const auto searchTime = Clock::now() - searchStart;
         hasSearched = true;
         statistics.hung = hung.counts.hung;
@@ -72,17 +73,8 @@ RunStatistics HangDetector::run(const std::stop_token& stop)
         if (hung.untilNext)
             statistics.nextHang = Clock::now() + *hung.untilNext;
         statistics.held = isHeld(hung.counts);
-        std::span<const JobId> rest;
         if (!statistics.held)
-            rest = hung.chosen;
-        while (!rest.empty()) {
-            if (stop.stop_requested())
-                throw RunStopped();
-            const auto batch = rest.first(std::min(rest.size(), batchSize));
-            _store->terminate(batch, _settings.hungJobDuration,
-                              [&](const Termination& job) { report(job, statistics); });
-            rest = rest.subspan(batch.size());
-        }
+            terminate(hung.chosen, failedBefore, statistics, stop);
         if (searchTime >= slowSearch)
             askForIndex(searchTime);
     } catch (const RunStopped&) {
@@ -144,6 +136,49 @@ bool HangDetector::isHeld(const JobCounts& jobs)
         break;
     }
     return false;
+}
+
+void HangDetector::terminate(std::vector<JobId> jobs, const std::vector<JobId>& failedBefore,
+                             RunStatistics& statistics, const std::stop_token& stop)
+/// In batches; but a job that failed before gets a statement of its own, after the others, so
+/// that it takes nobody with it.
+{
+    const auto alone = std::stable_partition(jobs.begin(), jobs.end(), [&](const JobId& job) {
+        return !std::binary_search(failedBefore.begin(), failedBefore.end(), job);
+    });
+    const auto terminateBy = [&](std::span<const JobId> rest, std::size_t most) {
+        while (!rest.empty()) {
+            if (stop.stop_requested())
+                throw RunStopped();
+            const auto batch = rest.first(std::min(rest.size(), most));
+            terminateAtOnce(batch, statistics);
+            rest = rest.subspan(batch.size());
+        }
+    };
+    terminateBy({jobs.begin(), alone}, batchSize);
+    terminateBy({alone, jobs.end()}, 1);
+}
+
+void HangDetector::terminateAtOnce(std::span<const JobId> jobs, RunStatistics& statistics)
+{
+    try {
+        _store->terminate(jobs, _settings.hungJobDuration,
+                          [&](const Termination& job) { report(job, statistics); });
+    } catch (const DatabaseError& error) {
+        // A trigger can bring about any error for one job, even the end of the session.
+        const bool isItsOwn = jobs.size() == 1 && error.scope() == DatabaseError::Scope::database &&
+                              !statistics.terminated.empty();
+        if (!isItsOwn) {
+            for (const JobId& job : jobs)
+                _failedJobs.suspect(job, Clock::now());
+            throw;
+        }
+        Termination failed;
+        failed.jobId = jobs.front();
+        failed.error = error.what();
+        failed.sqlState = error.sqlState();
+        report(failed, statistics);
+    }
 }
 
 void HangDetector::askForIndex(Clock::duration searchTime)

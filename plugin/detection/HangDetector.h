@@ -12,7 +12,9 @@
 #include <chrono>
 #include <cstddef>
 #include <optional>
+#include <span>
 #include <stop_token>
+#include <vector>
 
 namespace HangDetection {
 
@@ -50,6 +52,9 @@ public:
 
 private:
     bool isHeld(const JobCounts& jobs);
+    void terminate(std::vector<JobId> jobs, const std::vector<JobId>& failedBefore, RunStatistics& statistics,
+                   const std::stop_token& stop);
+    void terminateAtOnce(std::span<const JobId> jobs, RunStatistics& statistics);
     void askForIndex(JobStore::Clock::duration searchTime);
     void report(const Termination& job, RunStatistics& statistics);
 

@@ -38,7 +38,7 @@ public:
         PeriodicTask::Next next{.interval = interval(), .sooner = _detector.pauseAfter(statistics)};
         if (_watch.isChanging())
             next.sooner =
-                std::min(next.sooner.value_or(interval()), PeriodicTask::Milliseconds(_watch.settled));
+                std::min<PeriodicTask::Milliseconds>(next.sooner.value_or(_watch.settled), _watch.settled);
         return next;
     }
 

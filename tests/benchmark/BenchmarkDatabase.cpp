@@ -1,6 +1,7 @@
 #include "BenchmarkDatabase.h"
 
 #include "BenchmarkSql.h"
+#include "Command.h"
 #include "Progress.h"
 
 #include <algorithm>
@@ -48,13 +49,13 @@ void BenchmarkDatabase::addFinishedJobs(int count)
 
 void BenchmarkDatabase::addSearchIndex()
 {
-    _session.execute("CREATE INDEX CONCURRENTLY IF NOT EXISTS provisioner_jobs_running_idx"
-                     " ON provisioner_jobs (id) WHERE started_at IS NOT NULL AND completed_at IS NULL");
+    Sim::mustRun({_server.binaries() / "psql", "--no-psqlrc", "--quiet", "--dbname", connectionString(),
+                  "--file", INDEX_SCRIPT});
 }
 
 void BenchmarkDatabase::dropSearchIndex()
 {
-    _session.execute("DROP INDEX provisioner_jobs_running_idx");
+    _session.execute("DROP INDEX hang_detector_running_jobs");
 }
 
 void BenchmarkDatabase::settle()

@@ -24,7 +24,7 @@ public:
     void addFinishedJobs(int count);
 
     void addSearchIndex();
-    /// As operators are told to.
+    /// packaging/sql/index.sql, as an operator does it.
 
     void dropSearchIndex();
 

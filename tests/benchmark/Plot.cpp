@@ -67,15 +67,15 @@ std::string tickText(double value)
 std::string text(double x, double y, const std::string& attributes, const std::string& content)
 {
     std::ostringstream stream;
-    stream << "<text x=\"" << x << "\" y=\"" << y << "\" " << attributes << ">" << content << "</text>\n";
+    stream << "<text x='" << x << "' y='" << y << "' " << attributes << ">" << content << "</text>\n";
     return stream.str();
 }
 
 std::string stroke(double x1, double y1, double x2, double y2, const std::string& attributes)
 {
     std::ostringstream stream;
-    stream << "<line x1=\"" << x1 << "\" y1=\"" << y1 << "\" x2=\"" << x2 << "\" y2=\"" << y2 << "\" "
-           << attributes << "/>\n";
+    stream << "<line x1='" << x1 << "' y1='" << y1 << "' x2='" << x2 << "' y2='" << y2 << "' " << attributes
+           << "/>\n";
     return stream.str();
 }
 
@@ -109,33 +109,33 @@ void Plot::writeSvg(const std::filesystem::path& file) const
     const Axis yAxis(*leastY, *mostY, bottom, top);
 
     std::ofstream svg(file);
-    svg << "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"" << width << "\" height=\"" << height
-        << "\" font-family=\"sans-serif\" font-size=\"12\">\n"
-        << "<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n"
-        << text(left, 28, "font-size=\"16\"", _title);
+    svg << "<svg xmlns='http://www.w3.org/2000/svg' width='" << width << "' height='" << height
+        << "' font-family='sans-serif' font-size='12'>\n"
+        << "<rect width='100%' height='100%' fill='white'/>\n"
+        << text(left, 28, "font-size='16'", _title);
     for (const double tick : xAxis.ticks())
-        svg << stroke(xAxis.at(tick), top, xAxis.at(tick), bottom, "stroke=\"#dddddd\"")
-            << text(xAxis.at(tick), bottom + 18, "text-anchor=\"middle\"", tickText(tick));
+        svg << stroke(xAxis.at(tick), top, xAxis.at(tick), bottom, "stroke='#dddddd'")
+            << text(xAxis.at(tick), bottom + 18, "text-anchor='middle'", tickText(tick));
     for (const double tick : yAxis.ticks())
-        svg << stroke(left, yAxis.at(tick), right, yAxis.at(tick), "stroke=\"#dddddd\"")
-            << text(left - 8, yAxis.at(tick) + 4, "text-anchor=\"end\"", tickText(tick));
-    svg << text((left + right) / 2, bottom + 42, "text-anchor=\"middle\"", _xName)
+        svg << stroke(left, yAxis.at(tick), right, yAxis.at(tick), "stroke='#dddddd'")
+            << text(left - 8, yAxis.at(tick) + 4, "text-anchor='end'", tickText(tick));
+    svg << text((left + right) / 2, bottom + 42, "text-anchor='middle'", _xName)
         << text(0, 0,
-                "text-anchor=\"middle\" transform=\"translate(22 " + std::to_string((top + bottom) / 2) +
-                    ") rotate(-90)\"",
+                "text-anchor='middle' transform='translate(22 " + std::to_string((top + bottom) / 2) +
+                    ") rotate(-90)'",
                 _yName);
 
     for (std::size_t i = 0; i < _lines.size(); ++i) {
         const std::string colour = colours.at(i % colours.size());
-        svg << "<polyline fill=\"none\" stroke-width=\"2\" stroke=\"" << colour << "\" points=\"";
+        svg << "<polyline fill='none' stroke-width='2' stroke='" << colour << "' points='";
         for (const auto& [x, y] : _lines.at(i).points)
             svg << xAxis.at(x) << ',' << yAxis.at(y) << ' ';
-        svg << "\"/>\n";
+        svg << "'/>\n";
         for (const auto& [x, y] : _lines.at(i).points)
-            svg << "<circle r=\"3\" cx=\"" << xAxis.at(x) << "\" cy=\"" << yAxis.at(y) << "\" fill=\""
-                << colour << "\"/>\n";
+            svg << "<circle r='3' cx='" << xAxis.at(x) << "' cy='" << yAxis.at(y) << "' fill='" << colour
+                << "'/>\n";
         const double y = top + 10 + 20 * static_cast<double>(i);
-        svg << stroke(right + 15, y, right + 35, y, "stroke-width=\"2\" stroke=\"" + colour + "\"")
+        svg << stroke(right + 15, y, right + 35, y, "stroke-width='2' stroke='" + colour + "'")
             << text(right + 41, y + 4, "", _lines.at(i).name);
     }
     svg << "</svg>\n";

@@ -66,6 +66,7 @@ std::vector<std::string> StatementByStatement::findHungJobs()
         parameters.insert(parameters.end(), {"30 minutes", std::to_string(_mostJobs)});
     const Answer answer = _session.ask(statement, parameters);
     std::vector<std::string> jobs;
+    jobs.reserve(static_cast<std::size_t>(answer.rows()));
     for (int row = 0; row < answer.rows(); ++row)
         jobs.push_back(answer.value(row, "id"));
     if (jobs.size() > static_cast<std::size_t>(_mostJobs)) {

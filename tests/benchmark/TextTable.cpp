@@ -1,9 +1,8 @@
 #include "TextTable.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <cstdio>
+#include <sstream>
 
 namespace HangDetection::Benchmark {
 
@@ -32,13 +31,11 @@ void TextTable::print(std::ostream& stream) const
 
 std::string number(double value)
 {
-    std::array<char, 32> text{};
-    const int decimals = value >= 100 || value == std::floor(value) ? 0
-                         : value >= 10                              ? 1
-                         : value >= 1                               ? 2
-                                                                    : 3;
-    std::snprintf(text.data(), text.size(), "%.*f", decimals, value);
-    return text.data();
+    std::ostringstream stream;
+    stream << std::fixed;
+    stream.precision(value >= 100 || value == std::floor(value) ? 0 : value >= 10 ? 1 : value >= 1 ? 2 : 3);
+    stream << value;
+    return stream.str();
 }
 
 } // namespace HangDetection::Benchmark

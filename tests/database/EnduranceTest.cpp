@@ -2,9 +2,13 @@
 #include "DatabaseFixture.h"
 #include "Eventually.h"
 #include "Figure.h"
+#include "FrozenServer.h"
+#include "FullDisk.h"
 #include "HbaRule.h"
+#include "OpenTransaction.h"
 #include "Outage.h"
 #include "ProcessState.h"
+#include "Rounds.h"
 #include "StallingProxy.h"
 #include "TerminationFaults.h"
 #include "notification/RunLog.h"
@@ -13,12 +17,13 @@
 #include <Poco/Logger.h>
 #include <Poco/NullChannel.h>
 
+#include <algorithm>
+#include <barrier>
 #include <chrono>
 #include <functional>
-#include <future>
-#include <list>
 #include <optional>
 #include <string>
+#include <thread>
 #include <unistd.h>
 #include <vector>
 
@@ -37,6 +42,68 @@ Poco::Logger& silentLogger()
     return logger;
 }
 
+struct Attempt
+/// One run, and how soon it is to be tried again.
+{
+    RunStatistics statistics;
+    std::optional<std::chrono::milliseconds> pause;
+};
+
+class Detectors
+/// So many detectors, each in a thread of its own that is kept, as in the plugin.
+{
+public:
+    Detectors(int count, const Settings& settings)
+        : _attempts(static_cast<std::size_t>(count)), _begin(count + 1), _end(count + 1)
+    {
+        for (Attempt& attempt : _attempts)
+            _threads.emplace_back([this, settings, &attempt] { detect(settings, attempt); });
+    }
+
+    ~Detectors()
+    {
+        _isOver = true;
+        _begin.arrive_and_wait();
+        for (std::thread& thread : _threads)
+            thread.join();
+    }
+
+    Detectors(const Detectors&) = delete;
+    Detectors& operator=(const Detectors&) = delete;
+
+    const std::vector<Attempt>& run()
+    /// One run of each, all at the same time.
+    {
+        _begin.arrive_and_wait();
+        _end.arrive_and_wait();
+        return _attempts;
+    }
+
+private:
+    void detect(const Settings& settings, Attempt& attempt)
+    {
+        Poco::NotificationCenter notifications;
+        const RunLog log(notifications, _logger);
+        HangDetector detector(settings, notifications);
+        while (true) {
+            _begin.arrive_and_wait();
+            if (_isOver)
+                return;
+            attempt.statistics = detector.run({});
+            attempt.pause = detector.pauseAfter(attempt.statistics);
+            _end.arrive_and_wait();
+        }
+    }
+
+    Poco::Logger& _logger = silentLogger();
+    std::vector<Attempt> _attempts;
+    std::barrier<> _begin;
+    std::barrier<> _end;
+    bool _isOver = false;
+    /// What the threads share is written by one side only, while the other waits.
+    std::vector<std::thread> _threads;
+};
+
 } // namespace
 
 class EnduranceTest : public DatabaseFixture
@@ -51,6 +118,10 @@ class EnduranceTest : public DatabaseFixture
     CPPUNIT_TEST(keepsNothingOfAMissingPrivilege);
     CPPUNIT_TEST(keepsNothingOfSessionsThatAreEnded);
     CPPUNIT_TEST(keepsNothingOfABlackHole);
+    CPPUNIT_TEST(keepsNothingOfAFrozenServer);
+    CPPUNIT_TEST(keepsNothingOfAFullDisk);
+    CPPUNIT_TEST(keepsNothingOfALockedTable);
+    CPPUNIT_TEST(keepsNothingOfAStatementThatTakesTooLong);
     CPPUNIT_TEST(keepsNothingOfRunsThatSucceed);
     CPPUNIT_TEST_SUITE_END();
 
@@ -68,7 +139,7 @@ class EnduranceTest : public DatabaseFixture
 
     void keepsNothingOfAServerWithoutConnectionsLeft()
     {
-        createRole("crowded_role");
+        applyRoleScript("crowded_role");
         database().execute("ALTER ROLE crowded_role CONNECTION LIMIT 0");
         settings().connection = ConnectionString::parse(connectionString("crowded_role"));
         expectFlatFailures("no connections left", "too many connections for role");
@@ -96,23 +167,58 @@ class EnduranceTest : public DatabaseFixture
 
     void keepsNothingOfABlackHole()
     {
-        // An attempt takes a second, so many detectors try at once.
-        constexpr int detectors = 20;
-        constexpr int attempts = 3;
         StallingProxy proxy(server().directory());
         proxy.fallSilentAtConnection(1);
         settings().connection = ConnectionString::parse(
             connectionString(detectorRole) + " connect_timeout=1 host=" + proxy.directory().string());
-        std::list<HangDetector> all;
-        for (int i = 0; i < detectors; ++i)
-            all.emplace_back(settings(), _notifications);
-        expectFlat("failed attempts, black hole", detectors * attempts, 1, attempts, [&] {
-            std::vector<std::future<RunStatistics>> running;
-            for (HangDetector& one : all)
-                running.push_back(std::async(std::launch::async, [&one] { return one.run({}); }));
-            for (auto& run : running)
-                expectFailure(run.get(), "no answer within 1s");
+        expectFlatFailuresAtOnce("black hole", "no answer within 1s", 2 * many);
+    }
+
+    void keepsNothingOfAFrozenServer()
+    {
+        // One attempt breaks off a statement, the next one gets no connection.
+        settings().runTimeout = 1s;
+        Detectors detectors(rounds(many), settings());
+        expectFlat("failed attempts, frozen server", 2 * rounds(many), allAttempts / 2 / many, [&] {
+            FrozenServer frozen(server());
+            for (int i = 0; i < 2; ++i)
+                expectFailures(detectors.run(), "RunTimeout of 1s has passed");
+            frozen.thaw();
+            CPPUNIT_ASSERT(eventually(patience, [&] { return haveSucceeded(detectors.run()); }));
         });
+    }
+
+    void keepsNothingOfAFullDisk()
+    {
+        addHungJob();
+        const FullDisk disk(connectionString());
+        expectFlatFailures("full disk", "No space left on device");
+    }
+
+    void keepsNothingOfALockedTable()
+    {
+        // An attempt takes five seconds, so there are more detectors than connections by default.
+        constexpr int most = 200;
+        database().execute("ALTER SYSTEM SET max_connections = " + std::to_string(most + 20));
+        Outage(server()).end();
+        reconnect();
+        database().execute("ALTER SYSTEM RESET max_connections"); // with the next restart
+        addHungJob();
+        const OpenTransaction migration(connectionString(),
+                                        "LOCK TABLE provisioner_job_logs IN ACCESS EXCLUSIVE MODE");
+        expectFlatFailuresAtOnce("locked table", "canceling statement due to lock timeout", most);
+    }
+
+    void keepsNothingOfAStatementThatTakesTooLong()
+    {
+        // Not for each row, as only one of the detectors gets that of the job.
+        addHungJob();
+        database().execute("CREATE FUNCTION slow_down() RETURNS trigger LANGUAGE plpgsql AS"
+                           " 'BEGIN PERFORM pg_sleep(600); RETURN NULL; END'");
+        database().execute("CREATE TRIGGER slow_down BEFORE UPDATE ON provisioner_jobs FOR EACH STATEMENT"
+                           " EXECUTE FUNCTION slow_down()");
+        settings().runTimeout = 1s;
+        expectFlatFailuresAtOnce("statement cut off", "RunTimeout of 1s has passed", many);
     }
 
     void keepsNothingOfRunsThatSucceed()
@@ -121,8 +227,8 @@ class EnduranceTest : public DatabaseFixture
         int number = 0;
         std::size_t added = 0;
         std::size_t terminated = 0;
-        HangDetector detector(settings(), _notifications);
-        expectFlat("runs", runs, runs / 10, runs, [&] {
+        Detectors detectors(1, settings());
+        expectFlat("runs", 1, runs, [&] {
             ++number;
             if (number % 10 == 0) {
                 if (number % 100 == 0)
@@ -131,51 +237,76 @@ class EnduranceTest : public DatabaseFixture
                     addHungJob();
                 ++added;
             }
-            const RunStatistics statistics = detector.run({});
+            const auto& [statistics, pause] = detectors.run().front();
             CPPUNIT_ASSERT_MESSAGE(statistics.error ? statistics.error->cause : "", !statistics.error);
             terminated += statistics.terminated.size();
-            CPPUNIT_ASSERT(!detector.pauseAfter(statistics));
+            CPPUNIT_ASSERT(!pause);
         });
         CPPUNIT_ASSERT_EQUAL(added, terminated);
     }
 
     void expectFlatFailures(const std::string& what, const std::string& cause)
+    /// Of one detector, again and again.
     {
-        constexpr int attempts = 1000;
-        HangDetector detector(settings(), _notifications);
-        expectFlat("failed attempts, " + what, attempts, attempts / 10, attempts, [&] {
-            const RunStatistics statistics = detector.run({});
-            expectFailure(statistics, cause);
-            const auto pause = detector.pauseAfter(statistics);
+        expectFlatFailures(what, cause, 1, rounds(allAttempts));
+    }
+
+    void expectFlatFailuresAtOnce(const std::string& what, const std::string& cause, int most)
+    /// Of so many detectors at once, as an attempt takes a second or more.
+    {
+        expectFlatFailures(what, cause, rounds(most), allAttempts / most);
+    }
+
+    void expectFlatFailures(const std::string& what, const std::string& cause, int count, int times)
+    {
+        Detectors detectors(count, settings());
+        expectFlat("failed attempts, " + what, count, times, [&] { expectFailures(detectors.run(), cause); });
+    }
+
+    void expectFailures(const std::vector<Attempt>& attempts, const std::string& cause)
+    {
+        for (const auto& [statistics, pause] : attempts) {
+            CPPUNIT_ASSERT_MESSAGE("the run did not fail", statistics.error);
+            CPPUNIT_ASSERT_MESSAGE(statistics.error->cause,
+                                   statistics.error->cause.find(cause) != std::string::npos);
             CPPUNIT_ASSERT(!pause || (*pause > 0ms && *pause <= settings().interval));
-        });
+        }
     }
 
-    static void expectFailure(const RunStatistics& statistics, const std::string& cause)
+    static bool haveSucceeded(const std::vector<Attempt>& attempts)
     {
-        CPPUNIT_ASSERT(statistics.error);
-        CPPUNIT_ASSERT_MESSAGE(statistics.error->cause,
-                               statistics.error->cause.find(cause) != std::string::npos);
+        return std::none_of(attempts.begin(), attempts.end(),
+                            [](const Attempt& attempt) { return attempt.statistics.error; });
     }
 
-    static void expectFlat(const std::string& what, int count, int warmUp, int times,
-                           const std::function<void()>& action)
-    /// An action that is done so many times, and that uses no more at the end than it did after a warm-up.
+    static void expectFlat(const std::string& what, int each, int times, const std::function<void()>& action)
+    /// An action that tries something so often each time, and that uses no more at the end than it
+    /// did after a warm-up.
     {
+        const std::size_t threads = stateOf(getpid()).threads;
+        const int warmUp = std::max(1, times / 10);
         for (int i = 0; i < warmUp; ++i)
             action();
-        const ProcessState before = stateOf(getpid());
+        const ProcessState before = settledState(threads);
         const std::size_t bytesBefore = allocatedBytes();
         for (int i = warmUp; i < times; ++i)
             action();
-        // A thread that was joined may be listed for a moment longer.
-        eventually(patience, [&] { return stateOf(getpid()) == before; });
-        const ProcessState after = stateOf(getpid());
+        const ProcessState after = settledState(threads);
         const std::size_t bytesAfter = allocatedBytes();
-        figure() << count << ' ' << what << ": " << before << ", " << bytesBefore
+        figure() << each * times << ' ' << what << ": " << before << ", " << bytesBefore
                  << " bytes after a warm-up, " << after << ", " << bytesAfter << " bytes at the end\n";
         CPPUNIT_ASSERT_EQUAL(before, after);
-        CPPUNIT_ASSERT(bytesAfter < bytesBefore + fluctuation);
+        CPPUNIT_ASSERT_MESSAGE(
+            "memory was kept, unless this was run without the environment that ctest gives it",
+            bytesAfter < bytesBefore + leak * static_cast<std::size_t>(each * (times - warmUp)));
+    }
+
+    static ProcessState settledState(std::size_t threads)
+    /// When no more threads are left than that. One that nobody waits for, as for the answer to a
+    /// cancel, may take a moment longer.
+    {
+        eventually(patience, [&] { return stateOf(getpid()).threads <= threads; });
+        return stateOf(getpid());
     }
 
     void addHungBuildWithState()
@@ -185,11 +316,13 @@ class EnduranceTest : public DatabaseFixture
         addHungBuild(workspace, 2);
     }
 
-    /// Of memory that is in use for a moment. A leak of a hundred bytes in each attempt is more.
-    static constexpr std::size_t fluctuation = 65536;
+    static constexpr int allAttempts = 1000;
 
-    Poco::NotificationCenter _notifications;
-    RunLog _runLog{_notifications, silentLogger()};
+    /// Detectors at once, each with a connection of its own.
+    static constexpr int many = 50;
+
+    /// Bytes of each attempt. Less in all may be memory that is in use for a moment.
+    static constexpr std::size_t leak = 10;
 };
 
 CPPUNIT_TEST_SUITE_REGISTRATION(EnduranceTest);

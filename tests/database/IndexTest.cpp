@@ -52,7 +52,7 @@ class IndexTest : public BackgroundRunFixture
         const std::string without = planOfTheSearch();
         CPPUNIT_ASSERT_MESSAGE(without, without.find("Seq Scan on provisioner_jobs") != std::string::npos);
 
-        runScript("index.sql");
+        makeIndex();
         const std::string with = planOfTheSearch();
         CPPUNIT_ASSERT_MESSAGE(with, with.find(indexName) != std::string::npos);
         CPPUNIT_ASSERT_MESSAGE(with, with.find("Seq Scan on provisioner_jobs") == std::string::npos);
@@ -67,7 +67,7 @@ class IndexTest : public BackgroundRunFixture
     {
         const std::vector<std::string> jobs = addHungJobs(20);
         const double without = hotHeartbeats(jobs);
-        runScript("index.sql");
+        makeIndex();
         const double with = hotHeartbeats(jobs);
         // That it is seen when an index makes them otherwise.
         database().execute("CREATE INDEX costly ON provisioner_jobs (updated_at)");
@@ -80,9 +80,9 @@ class IndexTest : public BackgroundRunFixture
 
     void isMadeAsOftenAsOneLikes()
     {
-        runScript("index.sql");
+        makeIndex();
         const Text first = indexColumn("indexrelid::text");
-        runScript("index.sql");
+        makeIndex();
         CPPUNIT_ASSERT(first);
         CPPUNIT_ASSERT_EQUAL(first, indexColumn("indexrelid::text"));
     }
@@ -95,11 +95,11 @@ class IndexTest : public BackgroundRunFixture
             const OpenTransaction worker(connectionString(),
                                          "UPDATE provisioner_jobs SET updated_at = now()");
             setStatementTimeout("= 500");
-            CPPUNIT_ASSERT_THROW(runScript("index.sql"), std::runtime_error);
+            CPPUNIT_ASSERT_THROW(makeIndex(), std::runtime_error);
         }
         setStatementTimeout("TO DEFAULT");
         CPPUNIT_ASSERT_EQUAL(Text("false"), indexColumn("indisvalid::text"));
-        runScript("index.sql");
+        makeIndex();
         CPPUNIT_ASSERT_EQUAL(Text("true"), indexColumn("indisvalid::text"));
     }
 
@@ -115,7 +115,7 @@ class IndexTest : public BackgroundRunFixture
     void isNotAskedForWhenItIsThere()
     {
         fillTable();
-        runScript("index.sql");
+        makeIndex();
         runWithASlowSearch();
         CPPUNIT_ASSERT(posted().indexMissing.empty());
     }
@@ -141,10 +141,12 @@ class IndexTest : public BackgroundRunFixture
         database().execute(line.substr(command, line.rfind('"') - command));
         const Text made = indexColumn("pg_get_indexdef(indexrelid)");
         database().execute(std::string("DROP INDEX ") + indexName);
-        runScript("index.sql");
+        makeIndex();
         CPPUNIT_ASSERT(made);
         CPPUNIT_ASSERT_EQUAL(indexColumn("pg_get_indexdef(indexrelid)"), made);
     }
+
+    void makeIndex() { runScript("index.sql", connectionString()); }
 
     void setStatementTimeout(const std::string& value)
     {

@@ -1,7 +1,10 @@
 #include "DatabaseFixture.h"
+#include "OpenTransaction.h"
 #include "TerminationFaults.h"
 
 namespace HangDetection::Test {
+
+using namespace std::chrono_literals;
 
 class JobErrorTest : public DatabaseFixture
 /// Jobs that cannot be terminated because of an error of their own.
@@ -13,6 +16,10 @@ class JobErrorTest : public DatabaseFixture
     CPPUNIT_TEST(reportsAJobThatTheDatabaseRefuses);
     CPPUNIT_TEST(leavesAJobThatTheDatabaseRefusesUntouched);
     CPPUNIT_TEST(terminatesNineBesideOneThatTheDatabaseRefuses);
+    CPPUNIT_TEST(terminatesTheOthersWhateverErrorTheJobBringsAbout);
+    CPPUNIT_TEST(terminatesTheOthersOfAJobThatIsLockedInside);
+    CPPUNIT_TEST(terminatesTheOthersOfAJobThatTakesTooLong);
+    CPPUNIT_TEST(terminatesTheOthersOfAJobThatEndsTheSession);
     CPPUNIT_TEST(undoesEverythingWhenTheBuildCannotBeWritten);
     CPPUNIT_TEST(undoesEverythingWhenTheLogCannotBeWritten);
     CPPUNIT_TEST(triesAFailedJobAgainInTheNextRun);
@@ -90,6 +97,57 @@ class JobErrorTest : public DatabaseFixture
             if (job != refused)
                 CPPUNIT_ASSERT_EQUAL(std::size_t{5}, database().logs(job).size());
         }
+    }
+
+    void terminatesTheOthersWhateverErrorTheJobBringsAbout()
+    {
+        // Errors that every job meets, as a rule.
+        for (const char* const state : {"0A000", "42501", "42703", "54000", "58030"}) {
+            expectOthersTerminated(std::string("RAISE EXCEPTION 'not this one' USING ERRCODE = '") + state +
+                                   "'");
+            addHungJob();
+            const RunStatistics statistics = run();
+            CPPUNIT_ASSERT_EQUAL(std::size_t{1}, statistics.terminated.size());
+            CPPUNIT_ASSERT_EQUAL(1, statistics.failed);
+            CPPUNIT_ASSERT_EQUAL(std::string(state), posted().failed.back().sqlState);
+            CPPUNIT_ASSERT_EQUAL(std::string("not this one"), posted().failed.back().error);
+            refuseNoMore(database());
+            CPPUNIT_ASSERT_EQUAL(std::size_t{1}, run().terminated.size());
+        }
+    }
+
+    void terminatesTheOthersOfAJobThatIsLockedInside()
+    {
+        database().execute("CREATE TABLE other (id int)");
+        database().execute("INSERT INTO other VALUES (1)");
+        const OpenTransaction worker(connectionString(), "SELECT FROM other FOR UPDATE");
+        expectOthersTerminated("PERFORM FROM other FOR UPDATE");
+    }
+
+    void terminatesTheOthersOfAJobThatTakesTooLong()
+    {
+        settings().runTimeout = 1s;
+        expectOthersTerminated("PERFORM pg_sleep(600)");
+    }
+
+    void terminatesTheOthersOfAJobThatEndsTheSession()
+    {
+        expectOthersTerminated("PERFORM pg_terminate_backend(pg_backend_pid())");
+    }
+
+    void expectOthersTerminated(const std::string& whatOneDoes)
+    /// By as many runs as it takes. The order in which jobs are tried is random.
+    {
+        constexpr int mostRuns = 50;
+        const std::vector<std::string> jobs = addHungJobs(5);
+        const std::string& refused = jobs.at(2);
+        refuse(database(), refused, whatOneDoes);
+        const Text before = jobRow(refused);
+        std::size_t terminated = 0;
+        for (int i = 0; i < mostRuns && terminated < jobs.size() - 1; ++i)
+            terminated += tryRun().terminated.size();
+        CPPUNIT_ASSERT_EQUAL(jobs.size() - 1, terminated);
+        expectUntouched(refused, before);
     }
 
     void undoesEverythingWhenTheBuildCannotBeWritten()

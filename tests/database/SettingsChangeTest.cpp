@@ -95,7 +95,10 @@ public:
         server().createDatabase(other);
         Sim::JobDatabase otherDatabase(server().connectionString(other));
         const std::string job = otherDatabase.addJob();
-        writeWithConnection(server().connectionString(other) + " password=geheim123", "Interval=1\n");
+        applyRoleScriptTo(server().connectionString(other));
+        writeWithConnection(server().connectionString(other) + " user=" + detectorRole +
+                                " password=geheim123",
+                            "Interval=1\n");
         awaitLine("information: settings read again Connection=changed");
         CPPUNIT_ASSERT(eventually(patience, [&] {
             return otherDatabase.isTrue(

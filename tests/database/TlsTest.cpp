@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <string>
 #include <unistd.h>
 
@@ -47,6 +48,23 @@ private:
 class TlsTest : public DatabaseFixture
 /// A server in the network, whose certificate an authority of the site has signed.
 {
+public:
+    // Each fixture of the program is made at its start, whatever suite is wanted.
+    void setUp() override
+    {
+        DatabaseFixture::setUp();
+        _authority.emplace("authority");
+        _server.emplace();
+    }
+
+    void tearDown() override
+    {
+        _tlsDatabase.reset();
+        _server.reset();
+        _authority.reset();
+        DatabaseFixture::tearDown();
+    }
+
     CPPUNIT_TEST_SUITE(TlsTest);
     CPPUNIT_TEST(terminatesOverAVerifiedConnection);
     CPPUNIT_TEST(refusesAServerThatAnotherAuthorityHasSigned);
@@ -57,7 +75,7 @@ class TlsTest : public DatabaseFixture
     void terminatesOverAVerifiedConnection()
     {
         serve("localhost");
-        connectTo("localhost", _authority);
+        connectTo("localhost", *_authority);
         const std::string job = _tlsDatabase->addJob();
         CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
         CPPUNIT_ASSERT_EQUAL(Text("true"),
@@ -77,7 +95,7 @@ class TlsTest : public DatabaseFixture
     void refusesACertificateForAnotherHost()
     {
         serve("db.example.org");
-        connectTo("localhost", _authority);
+        connectTo("localhost", *_authority);
         expectError("\"db.example.org\"", "", "check sslmode, sslrootcert");
     }
 
@@ -88,11 +106,11 @@ class TlsTest : public DatabaseFixture
         const fs::path key = directory.path() / "client.key";
         const fs::path certificate = directory.path() / "client.crt";
         const fs::path openKey = directory.path() / "open.key";
-        _authority.sign("detector", openKey, certificate);
+        _authority->sign("detector", openKey, certificate);
         Sim::mustRun(
             {"openssl", "rsa", "-aes256", "-passout", "pass:another one", "-in", openKey, "-out", key});
         fs::permissions(key, fs::perms::owner_read | fs::perms::owner_write);
-        connectTo("localhost", _authority,
+        connectTo("localhost", *_authority,
                   " sslcert=" + certificate.string() + " sslkey=" + key.string() + " sslpassword=geheim123");
         expectError("could not load private key file", "", "check sslmode, sslrootcert");
     }
@@ -100,32 +118,34 @@ class TlsTest : public DatabaseFixture
     void serve(const std::string& hostName)
     /// Starts a server with a certificate for that name, and a job database in it.
     {
-        _server.createDatabase("coder");
-        const fs::path data = _server.directory() / "data";
-        _authority.sign(hostName, data / "server.key", data / "server.crt");
+        _server->createDatabase("coder");
+        const fs::path data = _server->directory() / "data";
+        _authority->sign(hostName, data / "server.key", data / "server.crt");
         fs::permissions(data / "server.key", fs::perms::owner_read | fs::perms::owner_write);
         if (geteuid() == 0)
             Sim::mustRun({"chown", "postgres", data / "server.key", data / "server.crt"});
         std::ofstream(data / "postgresql.conf", std::ios::app)
             << "listen_addresses = '127.0.0.1'\nport = " << _port << "\nssl = on\n";
         std::ofstream(data / "pg_hba.conf") << "local all all trust\nhostssl all all 127.0.0.1/32 trust\n";
-        _server.stop();
-        _server.start();
-        _tlsDatabase.emplace(_server.connectionString("coder") + " port=" + _port);
+        _server->stop();
+        _server->start();
+        const std::string superuser = _server->connectionString("coder") + " port=" + _port;
+        applyRoleScriptTo(superuser);
+        _tlsDatabase.emplace(superuser);
     }
 
     void connectTo(const std::string& host, const CertificateAuthority& authority,
                    const std::string& more = "")
     {
         settings().connection = ConnectionString::parse(
-            "host=" + host + " hostaddr=127.0.0.1 port=" + _port +
-            " user=postgres password=geheim123 dbname=coder sslmode=verify-full sslrootcert=" +
-            authority.certificate() + more);
+            "host=" + host + " hostaddr=127.0.0.1 port=" + _port + " user=" + detectorRole +
+            " password=geheim123 dbname=coder sslmode=verify-full sslrootcert=" + authority.certificate() +
+            more);
     }
 
     const std::string _port = freePort(15000, 19999);
-    const CertificateAuthority _authority{"authority"};
-    Sim::ThrowawayPostgres _server;
+    std::optional<CertificateAuthority> _authority;
+    std::optional<Sim::ThrowawayPostgres> _server;
     std::optional<Sim::JobDatabase> _tlsDatabase;
 };
 

@@ -1,9 +1,14 @@
-// Any text in what Poco throws for a statement: what is told of it is the line that the
-// server wrote behind a SQLSTATE, or nothing of it at all.
+// Any text in what Poco throws for a statement, and in what libpq says of a connection that
+// it could not make. What is told of a statement is the line that the server wrote behind a
+// SQLSTATE, or nothing of it at all; of a connection also what libpq wrote in front of it, or
+// all that it wrote.
 
 #include "Fuzzing.h"
+#include "LogRecord.h"
 #include "data/DatabaseError.h"
+#include "notification/LogLine.h"
 
+#include <Poco/Ascii.h>
 #include <Poco/Data/PostgreSQL/PostgreSQLException.h>
 
 #include <algorithm>
@@ -11,29 +16,92 @@
 
 namespace HangDetection::Test {
 
+namespace {
+
+using Scope = DatabaseError::Scope;
+
+void requireForm(const DatabaseError& error)
+{
+    const std::string text = error.what();
+    const std::string& state = error.sqlState();
+    require(text.find('\n') == std::string::npos, "an error is one line");
+    require(isOneLineOfText(LogLine("run failed").add("error", text).text()), "it is one in the log, too");
+    require(!tellsSecret(error.advice()), "an advice quotes nothing");
+    require(state.empty() ||
+                (state.size() == 5 &&
+                 std::all_of(state.begin(), state.end(),
+                             [](char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z'); })),
+            "a SQLSTATE is five digits or capital letters");
+}
+
+void fuzzStatement(const std::string& message, bool connectionLost)
+{
+    const Poco::Data::PostgreSQL::StatementException exception(message); // with words of Poco's in front
+    const DatabaseError error = DatabaseError::fromStatement(exception, connectionLost);
+    requireForm(error);
+    const std::string text = error.what();
+    if (connectionLost)
+        require(error.scope() == Scope::connection, "a lost connection is given up");
+    if (error.sqlState().empty()) {
+        require(!text.empty(), "there is a text in any case");
+        require(!tellsSecret(text), "what is not from the server is not quoted");
+        return;
+    }
+    require(exception.message().find(":  " + error.sqlState() + ": " + text) != std::string::npos,
+            "the text is what follows the SQLSTATE");
+}
+
+std::string withoutBlanks(std::string text)
+{
+    std::erase_if(text, [](char c) { return Poco::Ascii::isSpace(c); });
+    return text;
+}
+
+void requireWords(const DatabaseError& error, const std::string& words)
+{
+    require(withoutBlanks(error.what()) == withoutBlanks(words),
+            "the words are those of libpq and the server");
+}
+
+void fuzzConnecting(const std::string& message)
+{
+    const DatabaseError error = DatabaseError::fromConnecting(message);
+    requireForm(error);
+    require(error.scope() == Scope::connection, "there is no connection");
+    require(!error.advice().empty(), "there is an advice in any case");
+    if (error.sqlState().empty()) {
+        requireWords(error, message);
+        return;
+    }
+    const std::string sign = ":  " + error.sqlState() + ": ";
+    for (std::string line : partsOf(message, '\n')) {
+        const auto at = line.find(sign);
+        if (at == std::string::npos)
+            continue;
+        requireWords(error, line.replace(at, sign.size(), ": "));
+        return;
+    }
+    require(false, "a SQLSTATE is in the message");
+}
+
+void fuzzRefusal(const std::string& reason)
+{
+    const std::string server = "connection to server at \"db.example.org\" (::1), port 5432 failed: FATAL: ";
+    const DatabaseError error = DatabaseError::fromConnecting(server + " 53300: " + reason);
+    require(error.sqlState() == "53300", "the SQLSTATE is the server's");
+    requireWords(error, server + partsOf(reason, '\n').front());
+}
+
+} // namespace
+
 void fuzz(std::string_view input)
 {
-    const Poco::Data::PostgreSQL::StatementException exception{std::string(input)};
-    for (const bool connectionLost : {false, true}) {
-        const DatabaseError error = DatabaseError::fromStatement(exception, connectionLost);
-        const std::string text = error.what();
-        const std::string& state = error.sqlState();
-        require(text.find('\n') == std::string::npos, "an error is one line");
-        require(!tellsSecret(error.advice()), "an advice quotes nothing");
-        if (connectionLost)
-            require(error.scope() == DatabaseError::Scope::connection, "a lost connection is given up");
-        if (state.empty()) {
-            require(!text.empty(), "there is a text in any case");
-            require(!tellsSecret(text), "what is not from the server is not quoted");
-            continue;
-        }
-        require(state.size() == 5 &&
-                    std::all_of(state.begin(), state.end(),
-                                [](char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z'); }),
-                "a SQLSTATE is five digits or capital letters");
-        require(exception.message().find(":  " + state + ": " + text) != std::string::npos,
-                "the text is what follows the SQLSTATE");
-    }
+    const std::string text(input);
+    fuzzStatement(text, false);
+    fuzzStatement(text, true);
+    // A zero ends what libpq says.
+    fuzzConnecting(text.c_str());
+    fuzzRefusal(text.c_str());
 }
 
 } // namespace HangDetection::Test

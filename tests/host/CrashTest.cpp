@@ -28,7 +28,7 @@ class CrashTest : public SimulatorFixture
 #endif
     CPPUNIT_TEST_SUITE_END();
 
-    using Moment = std::chrono::microseconds;
+    using Moment = RandomMoments::Moment;
     using Process = std::unique_ptr<ChildProcess>;
 
     static constexpr std::chrono::seconds patience{20};
@@ -67,15 +67,15 @@ class CrashTest : public SimulatorFixture
         useSettings("MaxJobsPerRun=" + std::to_string(jobCount + 1) + "\nMassHangRatio=0\n");
         JobsUnderFault jobs(connectionString());
         jobs.drawOutTerminations();
-        RandomMoments moments(durationOfARun(jobs), faults);
+        RandomMoments moments([&] { return durationOfARun(jobs); }, faults, faults / 20);
 
-        int duringATermination = 0;
         int unknownOutcomes = 0;
-        for (int i = 0; i < faults; ++i) {
+        while (moments.areLeft()) {
+            const Moment moment = moments.next();
             jobs.topUp(jobCount);
             const int before = jobs.terminated();
             directory().write(logName, "");
-            runUntil(moments.next());
+            runUntil(moment);
             const int atDeath = jobs.terminated() - before;
             jobs.expectNoneInBetween();
             awaitEndOfSession();
@@ -86,25 +86,25 @@ class CrashTest : public SimulatorFixture
             const int done = jobs.terminated() - before;
             CPPUNIT_ASSERT(told <= done);
             unknownOutcomes += told < done ? 1 : 0;
-            duringATermination += told < done || atDeath < done || (done > 0 && done < jobCount) ? 1 : 0;
+            moments.note(told < done || atDeath < done || (done > 0 && done < jobCount));
         }
         jobs.endDrawingOut();
         assertStatus(0, simulate({"--runs=1"}));
         jobs.expectNothingLeft();
-        figure() << "survived " << faults << " faults: " << fault << " at a random moment (seed "
-                 << moments.seed() << "), " << duringATermination << " times during terminations; "
+        figure() << "survived " << moments.taken() << " faults: " << fault << " at a random moment (seed "
+                 << moments.seed() << "), " << moments.hits() << " times during terminations; "
                  << unknownOutcomes << " times some were committed without its knowing\n";
-        CPPUNIT_ASSERT(duringATermination >= faults / 20);
+        CPPUNIT_ASSERT(moments.haveHit());
     }
 
     Moment durationOfARun(JobsUnderFault& jobs)
     /// From the start of the process, with all that it logs.
     {
-        return RandomMoments::durationOf([&] {
-            jobs.topUp(jobCount);
-            assertStatus(0, simulate({"--runs=1"}));
-            CPPUNIT_ASSERT_EQUAL(1, jobs.left());
-        });
+        return RandomMoments::durationOf([&] { jobs.topUp(jobCount); },
+                                         [&] {
+                                             assertStatus(0, simulate({"--runs=1"}));
+                                             CPPUNIT_ASSERT_EQUAL(1, jobs.left());
+                                         });
     }
 
     std::filesystem::path logFile() const

@@ -2,6 +2,7 @@
 //   SIGUSR1  forks children that end by exit(), one after the other, as slurmctld --systemd
 //            does with one
 //   SIGUSR2  unloads the plugin and loads it again, as a changed plugin list makes slurmctld do
+//   SIGHUP   unloads the plugin and goes on without it, as when it is taken off the list
 //   SIGTERM  unloads the plugin and ends
 // It prints the plugin's log and how each of these went. Its argument is a slurm.conf.
 
@@ -68,7 +69,8 @@ void obey(const std::string& slurmConf, const sigset_t& orders)
         unload(plugin);
         if (order == SIGTERM)
             return;
-        plugin.emplace(Sim::PluginHost::fromSlurmConf(slurmConf));
+        if (order == SIGUSR2)
+            plugin.emplace(Sim::PluginHost::fromSlurmConf(slurmConf));
     }
 }
 
@@ -78,7 +80,7 @@ int main(int argc, char** argv)
 {
     sigset_t orders;
     sigemptyset(&orders);
-    for (const int order : {SIGUSR1, SIGUSR2, SIGTERM})
+    for (const int order : {SIGUSR1, SIGUSR2, SIGHUP, SIGTERM})
         sigaddset(&orders, order);
     pthread_sigmask(SIG_BLOCK, &orders, nullptr);
 

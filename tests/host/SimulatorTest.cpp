@@ -154,7 +154,9 @@ class SimulatorTest : public SimulatorFixture
     {
         slowDown();
         const auto start = Clock::now();
-        assertStatus(0, simulate({"--duration=1"}));
+        const auto result = simulate({"--duration=1", "--verbose"});
+        assertStatus(0, result);
+        assertContains("job_submit/hang_detector: run stopped", result);
         assertShort(start);
         assertNothingGoesOn();
     }

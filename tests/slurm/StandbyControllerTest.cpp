@@ -4,13 +4,17 @@
 #include "Count.h"
 #include "Eventually.h"
 #include "Figure.h"
+#include "OpenTransaction.h"
+#include "ServerLog.h"
 #include "SlurmFixture.h"
+#include "StopInTime.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 
 #include <chrono>
 #include <cstddef>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace HangDetection::Test {
@@ -38,11 +42,21 @@ public:
     CPPUNIT_TEST_SUITE_END();
 
     void eachJobIsTerminatedOnceByTheTwoOfThem()
+    /// Both choose more than half of the jobs, and start to terminate them at the same time.
     {
-        constexpr std::size_t jobs = 40;
-        const std::vector<std::string> ids = addHungJobs(jobs);
-        for (const std::string& id : ids)
-            waitUntilTerminated(id);
+        constexpr std::size_t rounds = 5;
+        constexpr std::size_t jobsOfARound = 8;
+        constexpr std::size_t jobs = rounds * jobsOfARound;
+        std::vector<std::string> ids;
+        for (std::size_t round = 0; round < rounds; ++round) {
+            OpenTransaction hold(connectionString(), "LOCK TABLE provisioner_job_logs IN SHARE MODE");
+            const std::vector<std::string> added = addHungJobs(jobsOfARound);
+            awaitBlockedRuns("provisioner_job_logs");
+            hold.rollBack();
+            for (const std::string& id : added)
+                waitUntilTerminated(id);
+            ids.insert(ids.end(), added.begin(), added.end());
+        }
         // The last ones are logged a little later than they are terminated.
         CPPUNIT_ASSERT_MESSAGE(bothLogs(), eventually(10s, [&] { return terminations() == jobs; }));
         for (const std::string& id : ids) {
@@ -56,15 +70,20 @@ public:
 
     void theStandbyStopsInTime()
     {
-        Sim::JobDatabase migration(connectionString());
-        migration.execute("BEGIN");
-        migration.execute("LOCK TABLE provisioner_jobs IN ACCESS EXCLUSIVE MODE");
-        CPPUNIT_ASSERT_MESSAGE(bothLogs(), eventually(10s, [this] { return blockedRuns() == "2"; }));
-        const auto asked = Clock::now();
-        CPPUNIT_ASSERT_EQUAL_MESSAGE(bothLogs(), 0, cluster().stopStandby(10s));
-        requireNoLongerThan(longestShutdown, asked);
-        migration.execute("ROLLBACK");
-
+        bool isRunning = true;
+        stopInTime([&] {
+            if (!std::exchange(isRunning, false))
+                cluster().startStandby();
+            const OpenTransaction migration(connectionString(),
+                                            "LOCK TABLE provisioner_jobs IN ACCESS EXCLUSIVE MODE");
+            awaitBlockedRuns("provisioner_jobs");
+            const std::size_t before = cancellations(server());
+            const auto asked = Clock::now();
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(bothLogs(), 0, cluster().stopStandby(10s));
+            const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - asked);
+            CPPUNIT_ASSERT_EQUAL(before + 1, cancellations(server()));
+            return took;
+        });
         CPPUNIT_ASSERT(cluster().controllerAnswers());
         waitUntilTerminated(database().addJob());
     }
@@ -106,12 +125,15 @@ public:
 
     std::string bothLogs() { return cluster().log() + "\nthe standby:\n" + cluster().standbyLog(); }
 
-    std::string blockedRuns()
+    void awaitBlockedRuns(const std::string& table)
+    /// Of both controllers, as the table is locked.
     {
-        return database()
-            .value("SELECT count(*)::text FROM pg_locks WHERE NOT granted AND relation = $1::regclass",
-                   "provisioner_jobs")
-            .value();
+        CPPUNIT_ASSERT_MESSAGE(bothLogs(), eventually(20s, [&] {
+                                   return database().isTrue(
+                                       "SELECT count(*) = 2 FROM pg_locks WHERE NOT granted"
+                                       " AND relation = $1::regclass",
+                                       table);
+                               }));
     }
 
     void requireNoLongerThan(Clock::duration longest, Clock::time_point asked)

@@ -42,22 +42,23 @@ void DatabaseFixture::createRole(const std::string& role)
     database().execute("CREATE ROLE " + role + " LOGIN");
 }
 
-void DatabaseFixture::runScript(const std::string& name, const Sim::CommandLine& options)
+void DatabaseFixture::runScript(const std::string& name, const std::string& connectionString,
+                                const Sim::CommandLine& options)
 {
     Sim::CommandLine command{server().binaries() / "psql",
                              "--no-psqlrc",
                              "--quiet",
                              "--dbname",
-                             connectionString(),
+                             connectionString,
                              "--file",
                              std::string(SQL_SCRIPTS) + '/' + name};
     command.insert(command.end(), options.begin(), options.end());
     Sim::mustRun(command);
 }
 
-void DatabaseFixture::applyRoleScript(const std::string& role)
+void DatabaseFixture::applyRoleScriptTo(const std::string& connectionString, const std::string& role)
 {
-    runScript("role.sql", {"--set=role=" + role});
+    runScript("role.sql", connectionString, {"--set=role=" + role});
 }
 
 std::vector<std::string> DatabaseFixture::addHungJobs(int count)

@@ -42,11 +42,19 @@ protected:
     void createRole(const std::string& role);
     /// A new role that may log in, and nothing else.
 
-    void runScript(const std::string& name, const Sim::CommandLine& options = {});
-    /// One of packaging/sql, with psql, as an operator does.
+    static void runScript(const std::string& name, const std::string& connectionString,
+                          const Sim::CommandLine& options = {});
+    /// One of packaging/sql, with psql, as an operator does who is a superuser there.
 
-    void applyRoleScript(const std::string& role = detectorRole);
+    void applyRoleScript(const std::string& role = detectorRole)
     /// role.sql, for an operator who wants this role for the detector.
+    {
+        applyRoleScriptTo(connectionString(), role);
+    }
+
+    static void applyRoleScriptTo(const std::string& connectionString,
+                                  const std::string& role = detectorRole);
+    /// The same in another database.
 
     static constexpr const char* detectorRole = "hang_detector";
 

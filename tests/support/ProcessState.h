@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <ostream>
+#include <string>
 #include <sys/types.h>
 
 namespace HangDetection::Test {
@@ -17,6 +18,9 @@ struct ProcessState
 
 ProcessState stateOf(pid_t process);
 /// Throws std::filesystem::filesystem_error when there is no such process.
+
+bool hasThread(pid_t process, const std::string& name);
+/// Whether one of its threads has this name. Throws the same.
 
 inline std::ostream& operator<<(std::ostream& stream, const ProcessState& state)
 {

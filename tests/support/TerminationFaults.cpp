@@ -2,10 +2,11 @@
 
 namespace HangDetection::Test {
 
-void refuse(Sim::JobDatabase& database, const std::string& jobId)
+void refuse(Sim::JobDatabase& database, const std::string& jobId, const std::string& by)
 {
-    database.execute("CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
-                     " 'BEGIN RAISE EXCEPTION ''this job is refused''; END'");
+    database.execute("CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql"
+                     " SECURITY DEFINER AS $$BEGIN " +
+                     by + "; RETURN new; END$$");
     database.execute("CREATE TRIGGER refuse BEFORE UPDATE ON provisioner_jobs FOR EACH ROW WHEN (old.id = '" +
                      jobId + "') EXECUTE FUNCTION refuse()");
 }

@@ -8,8 +8,9 @@
 
 namespace HangDetection::Test {
 
-void refuse(Sim::JobDatabase& database, const std::string& jobId);
-/// Raises an exception (P0001) when this job is updated.
+void refuse(Sim::JobDatabase& database, const std::string& jobId,
+            const std::string& by = "RAISE EXCEPTION 'this job is refused'");
+/// Does this, in PL/pgSQL, when the job is updated. Raises an exception (P0001) by default.
 
 void refuseNoMore(Sim::JobDatabase& database);
 /// Any job.

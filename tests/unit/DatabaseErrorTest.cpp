@@ -16,6 +16,7 @@ class DatabaseErrorTest : public CppUnit::TestFixture
     CPPUNIT_TEST(sortsErrorsByWhatHappensNext);
     CPPUNIT_TEST(belongsToTheConnectionOnceThatIsLost);
     CPPUNIT_TEST(quotesNothingThatIsNotFromTheServer);
+    CPPUNIT_TEST(findsItsAdviceInTheWordsOfLibpq);
     CPPUNIT_TEST_SUITE_END();
 
     static DatabaseError error(const std::string& text, bool connectionLost = false)
@@ -56,6 +57,26 @@ class DatabaseErrorTest : public CppUnit::TestFixture
         CPPUNIT_ASSERT(error("x ERROR:  42501: text", true).scope() == Scope::connection);
         CPPUNIT_ASSERT_EQUAL(std::string("the connection to the database was lost"),
                              std::string(error("", true).what()));
+    }
+
+    void findsItsAdviceInTheWordsOfLibpq()
+    {
+        const auto expectAdvice = [](const std::string& advice, const std::string& text) {
+            CPPUNIT_ASSERT_MESSAGE(text, DatabaseError::fromConnecting(text).advice().starts_with(advice));
+        };
+        expectAdvice("the server is a standby",
+                     "connection to server at \"db\" failed: session is read-only");
+        expectAdvice("check sslmode",
+                     "connection to server at \"db\" failed: SSL error: certificate verify failed");
+        expectAdvice("check user and password",
+                     "connection to server failed: fe_sendauth: no password supplied");
+        expectAdvice("check Connection", "could not translate host name \"pg-read-only.example.org\" to "
+                                         "address: Name or service not known");
+        expectAdvice("check Connection",
+                     "connection to server on socket \"/certificate/.s.PGSQL.5432\" failed: No such file");
+        // A server that is killed, not a certificate that is wrong.
+        expectAdvice("check Connection",
+                     "connection to server at \"db\" failed: SSL error: unexpected eof while reading");
     }
 
     void quotesNothingThatIsNotFromTheServer()

@@ -18,6 +18,7 @@ class FailedJobsTest : public CppUnit::TestFixture
     CPPUNIT_TEST(goesByTheTextWithoutSqlState);
     CPPUNIT_TEST(knowsEachJobOnceForAnHour);
     CPPUNIT_TEST(forgetsAJobThatIsWell);
+    CPPUNIT_TEST(reportsTheErrorOfAJobThatWasSuspected);
     CPPUNIT_TEST(reportsNoMoreThanItRemembers);
     CPPUNIT_TEST_SUITE_END();
 
@@ -84,6 +85,19 @@ class FailedJobsTest : public CppUnit::TestFixture
         _failedJobs.remove("2");
         expectKnown({"1", "3"}, 1s);
         CPPUNIT_ASSERT(add("2", "P0001", "refused", 1s));
+    }
+
+    void reportsTheErrorOfAJobThatWasSuspected()
+    {
+        _failedJobs.suspect("1", _start);
+        expectKnown({"1"}, 1s);
+        CPPUNIT_ASSERT(add("1", "42501", "not this one", 1s));
+        expectKnown({"1"}, 2s);
+        _failedJobs.suspect("2", _start);
+        expectKnown({"1", "2"}, 2s);
+        _failedJobs.remove("2");
+        _failedJobs.remove("1");
+        expectKnown({}, 3s);
     }
 
     void reportsNoMoreThanItRemembers()

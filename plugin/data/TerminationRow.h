@@ -1,0 +1,20 @@
+#pragma once
+
+#include "Job.h"
+
+#include <Poco/Tuple.h>
+#include <Poco/Types.h>
+
+#include <string>
+
+namespace HangDetection {
+
+using TerminationRow = Poco::Tuple<std::string, std::string, std::string, Poco::Int64, std::string,
+                                   std::string, Poco::Int64, std::string>;
+/// The columns of terminate_jobs.sql up to the state, in their order.
+
+Termination answerFrom(const TerminationRow& row);
+/// What the row tells of its job. Throws Poco::DataFormatException, which quotes nothing, for
+/// an outcome or a state that terminate_jobs.sql does not have.
+
+} // namespace HangDetection
