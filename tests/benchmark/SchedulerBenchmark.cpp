@@ -263,7 +263,7 @@ Samples SchedulerBenchmark::timeSbatch(Clock::time_point start) const
 /// which come once a second.
 {
     Samples samples;
-    Test::RandomMoments moments(duration, timedJobs);
+    Test::RandomMoments moments([] { return duration; }, timedJobs, 0);
     for (int i = 0; i < timedJobs; ++i) {
         std::this_thread::sleep_until(start + moments.next());
         const auto before = Clock::now();
