@@ -109,10 +109,29 @@ std::string loadAverage()
 
 } // namespace
 
-SchedulerBenchmark::SchedulerBenchmark(int rounds) : _rounds(rounds)
+SchedulerBenchmark::SchedulerBenchmark(int rounds, Database database)
+    : _rounds(rounds), _database(database), _server(startServer()), _cluster(startCluster())
 {
     // Jobs that were cancelled are soon forgotten.
     _cluster.configure("MinJobAge", "2");
+}
+
+void SchedulerBenchmark::useProcessors(ProcessorHalves::Half half) const
+{
+    if (_database == Database::elsewhere)
+        _processors.use(half);
+}
+
+Sim::ThrowawayPostgres SchedulerBenchmark::startServer() const
+{
+    useProcessors(databases);
+    return Sim::ThrowawayPostgres();
+}
+
+Test::SlurmCluster SchedulerBenchmark::startCluster() const
+{
+    useProcessors(slurms);
+    return Test::SlurmCluster();
 }
 
 void SchedulerBenchmark::run()
@@ -181,6 +200,7 @@ void SchedulerBenchmark::measure(Setting setting, const std::string& databaseNam
         return;
     }
     {
+        useProcessors(databases);
         BenchmarkDatabase database(_server, databaseName);
         database.addSearchIndex();
         const HungJobFeeder feeder(database.connectionString());
@@ -188,9 +208,11 @@ void SchedulerBenchmark::measure(Setting setting, const std::string& databaseNam
         const std::string settingsText = settingsFor(database.connectionString());
         if (setting == Setting::beside) {
             const DetectorProcess detector(settingsText);
+            useProcessors(slurms);
             _cluster.configure("JobSubmitPlugins", "");
             measure(setting, [&] { return DetectorWork::read(detector.log()); });
         } else {
+            useProcessors(slurms);
             _cluster.writeSettings(settingsText);
             _cluster.configure("JobSubmitPlugins", "hang_detector");
             measure(setting, [&] { return DetectorWork::read(logFile()); });
@@ -306,12 +328,15 @@ void SchedulerBenchmark::print(std::ostream& stream) const
                    ratioOf(figure->of(Setting::inside), figure->of(Setting::alone)),
                    ratioOf(figure->of(Setting::inside), figure->of(Setting::beside))});
     table.print(stream);
-    stream << "\nmedian (least to most) of " << _rounds << " rounds of " << duration.count()
-           << " s, in alternation; " << timedJobs << " sbatch commands in each\n"
-           << "beside and inside have PostgreSQL and its load on the same processors, which nothing else has "
-              "not\n"
-           << "processors: " << std::thread::hardware_concurrency() << '\n'
-           << "load average before and after: " << _loadBefore << ", " << loadAverage() << '\n';
+    stream
+        << "\nmedian (least to most) of " << _rounds << " rounds of " << duration.count()
+        << " s, in alternation; " << timedJobs << " sbatch commands in each\n"
+        << (_database == Database::elsewhere
+                ? "PostgreSQL, its load and the detector beside have half of the processors, Slurm the other"
+                : "PostgreSQL and its load are on the processors of slurmctld, too")
+        << '\n'
+        << "processors: " << std::thread::hardware_concurrency() << '\n'
+        << "load average before and after: " << _loadBefore << ", " << loadAverage() << '\n';
 }
 
 } // namespace HangDetection::Benchmark

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "DetectorWork.h"
+#include "ProcessorHalves.h"
 #include "ProcessorTime.h"
 #include "Samples.h"
 #include "SchedulerFigures.h"
@@ -23,7 +24,13 @@ class SchedulerBenchmark
 /// being inside.
 {
 public:
-    explicit SchedulerBenchmark(int rounds);
+    enum class Database
+    {
+        elsewhere, /// it and all that works with it have half of the processors, Slurm the other
+        here       /// everybody has all processors
+    };
+
+    SchedulerBenchmark(int rounds, Database database);
     /// Starts Slurm and PostgreSQL. Throws std::runtime_error with what is missing.
 
     void run();
@@ -63,7 +70,16 @@ private:
     std::string logFile() const;
     ProcessorTime processorTime() const;
 
+    void useProcessors(ProcessorHalves::Half half) const;
+    Sim::ThrowawayPostgres startServer() const;
+    Test::SlurmCluster startCluster() const;
+
+    static constexpr auto slurms = ProcessorHalves::Half::first;
+    static constexpr auto databases = ProcessorHalves::Half::second;
+
     const int _rounds;
+    const Database _database;
+    const ProcessorHalves _processors;
     std::string _loadBefore;
     const Sim::ThrowawayPostgres _server;
     Test::SlurmCluster _cluster;

@@ -32,6 +32,7 @@ struct Options
     bool isLarge = false;
     bool hasLatency = true;
     bool isScheduler = false;
+    SchedulerBenchmark::Database schedulersDatabase = SchedulerBenchmark::Database::elsewhere;
     std::filesystem::path json;
     std::filesystem::path plots = ".";
 };
@@ -49,6 +50,8 @@ Options optionsFrom(const std::vector<std::string>& arguments)
             options.isLarge = true;
         else if (*argument == "--scheduler")
             options.isScheduler = true;
+        else if (*argument == "--database-here")
+            options.schedulersDatabase = SchedulerBenchmark::Database::here;
         else if (*argument == "--no-latency")
             options.hasLatency = false;
         else if (*argument == "--repeat")
@@ -217,7 +220,7 @@ int main(int argc, char** argv)
             return runForMemory(arguments.at(1), arguments.at(2), std::stoi(arguments.at(3)));
         const Options options = optionsFrom(arguments);
         if (options.isScheduler) {
-            SchedulerBenchmark scheduler(options.repeat);
+            SchedulerBenchmark scheduler(options.repeat, options.schedulersDatabase);
             scheduler.run();
             scheduler.print(std::cout);
         } else
