@@ -52,4 +52,24 @@ ProcessorTime ProcessorTime::read(pid_t process, const std::string& thread)
     return time;
 }
 
+ThreadTime ThreadTime::read(pid_t process, const std::string& thread)
+{
+    ThreadTime time;
+    for (const auto& task : fs::directory_iterator("/proc/" + std::to_string(process) + "/task")) {
+        if (statOf(task.path()).name != thread)
+            continue;
+        long ran = 0;
+        long waited = 0;
+        std::ifstream(task.path() / "schedstat") >> ran >> waited;
+        time.ran = std::chrono::nanoseconds(ran);
+        time.waitedForProcessor = std::chrono::nanoseconds(waited);
+        std::ifstream status(task.path() / "status");
+        for (std::string key; status >> key;) {
+            if (key == "voluntary_ctxt_switches:")
+                status >> time.blocked;
+        }
+    }
+    return time;
+}
+
 } // namespace HangDetection::Benchmark

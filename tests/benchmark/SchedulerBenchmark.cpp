@@ -56,6 +56,11 @@ double percent(std::chrono::milliseconds part, std::chrono::steady_clock::durati
     return 100 * std::chrono::duration<double>(part) / std::chrono::duration<double>(whole);
 }
 
+double milliseconds(std::chrono::steady_clock::duration time)
+{
+    return std::chrono::duration<double, std::milli>(time).count();
+}
+
 class DetectorProcess
 /// The plugin in the simulator, in a process of its own.
 {
@@ -230,12 +235,14 @@ void SchedulerBenchmark::measure(Setting setting, const std::function<DetectorWo
     waitUntilAtWork(setting, work);
     const DetectorWork workBefore = work();
     const ProcessorTime timeBefore = processorTime();
+    const ThreadTime backfillBefore = backfillTime();
     _cluster.run({"sdiag", "--reset"});
     const auto start = Clock::now();
     const Samples sbatch = timeSbatch(start);
     std::this_thread::sleep_until(start + duration);
     const SchedulerFigures figures = schedulerFigures();
     const ProcessorTime time = processorTime();
+    const ThreadTime backfill = backfillTime();
     const auto whole = Clock::now() - start;
     const DetectorWork worked = work().since(workBefore);
 
@@ -248,6 +255,11 @@ void SchedulerBenchmark::measure(Setting setting, const std::function<DetectorWo
     _mainCycles.add(setting, figures.mainCycles);
     _backfillCycle.add(setting, figures.backfillCycle);
     _backfillCycles.add(setting, figures.backfillCycles);
+    const double cycles = std::max(1, figures.backfillCycles);
+    _backfillRan.add(setting, milliseconds(backfill.ran - backfillBefore.ran) / cycles);
+    _backfillWaited.add(
+        setting, milliseconds(backfill.waitedForProcessor - backfillBefore.waitedForProcessor) / cycles);
+    _backfillBlocked.add(setting, static_cast<double>(backfill.blocked - backfillBefore.blocked) / cycles);
     _queueLength.add(setting, figures.queueLength);
     _processor.add(setting, percent(time.all - timeBefore.all, whole));
     if (setting == Setting::inside)
@@ -290,7 +302,7 @@ Samples SchedulerBenchmark::timeSbatch(Clock::time_point start) const
         std::this_thread::sleep_until(start + moments.next());
         const auto before = Clock::now();
         submitJob(timedJob);
-        samples.add(std::chrono::duration<double, std::milli>(Clock::now() - before).count());
+        samples.add(milliseconds(Clock::now() - before));
     }
     return samples;
 }
@@ -313,6 +325,11 @@ ProcessorTime SchedulerBenchmark::processorTime() const
     return ProcessorTime::read(_cluster.controller(), "hang_detector");
 }
 
+ThreadTime SchedulerBenchmark::backfillTime() const
+{
+    return ThreadTime::read(_cluster.controller(), "bckfl");
+}
+
 void SchedulerBenchmark::print(std::ostream& stream) const
 {
     using enum TextTable::Align;
@@ -320,9 +337,9 @@ void SchedulerBenchmark::print(std::ostream& stream) const
     table.add({"slurmctld with", "", "the detector in", "", "inside", "inside"});
     table.add({"5,000 jobs in its queue", "nothing else", "a process beside", "the plugin inside",
                "to nothing", "to beside"});
-    for (const Figure* figure :
-         {&_sbatchMedian, &_sbatchMean, &_mainCycle, &_mainCycles, &_backfillCycle, &_backfillCycles,
-          &_queueLength, &_processor, &_ownProcessor, &_terminated, &_busy})
+    for (const Figure* figure : {&_sbatchMedian, &_sbatchMean, &_mainCycle, &_mainCycles, &_backfillCycle,
+                                 &_backfillCycles, &_backfillRan, &_backfillWaited, &_backfillBlocked,
+                                 &_queueLength, &_processor, &_ownProcessor, &_terminated, &_busy})
         table.add({figure->name, rangeOf(figure->of(Setting::alone)), rangeOf(figure->of(Setting::beside)),
                    rangeOf(figure->of(Setting::inside)),
                    ratioOf(figure->of(Setting::inside), figure->of(Setting::alone)),

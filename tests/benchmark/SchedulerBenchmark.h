@@ -69,6 +69,7 @@ private:
     SchedulerFigures schedulerFigures() const;
     std::string logFile() const;
     ProcessorTime processorTime() const;
+    ThreadTime backfillTime() const;
 
     void useProcessors(ProcessorHalves::Half half) const;
     Sim::ThrowawayPostgres startServer() const;
@@ -90,6 +91,9 @@ private:
     Figure _mainCycles{"main scheduler, cycles"};
     Figure _backfillCycle{"backfill scheduler, mean cycle, us"};
     Figure _backfillCycles{"backfill scheduler, cycles"};
+    Figure _backfillRan{"  its thread ran, ms in a cycle"};
+    Figure _backfillWaited{"  waited for a processor, ms in a cycle"};
+    Figure _backfillBlocked{"  blocked or slept, times in a cycle"};
     Figure _queueLength{"queue length"};
     Figure _processor{"slurmctld, % of a processor"};
     Figure _ownProcessor{"of that in the plugin's thread"};

@@ -64,6 +64,8 @@ Options optionsFrom(const std::vector<std::string>& arguments)
         else
             throw std::invalid_argument("unknown option " + *argument);
     }
+    if (options.isScheduler && !options.json.empty())
+        throw std::invalid_argument("--json does not go with --scheduler");
     return options;
 }
 
