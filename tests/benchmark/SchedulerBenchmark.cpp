@@ -23,7 +23,6 @@
 #include <sstream>
 #include <stdexcept>
 #include <thread>
-#include <vector>
 
 namespace HangDetection::Benchmark {
 
@@ -136,7 +135,7 @@ Sim::ThrowawayPostgres SchedulerBenchmark::startServer() const
 Test::SlurmCluster SchedulerBenchmark::startCluster() const
 {
     useProcessors(slurms);
-    return Test::SlurmCluster();
+    return {};
 }
 
 void SchedulerBenchmark::run()
@@ -184,9 +183,9 @@ void SchedulerBenchmark::submit(int count) const
             progress.step();
         }
     };
-    std::vector<std::future<void>> submitters;
-    for (int i = 0; i < 4; ++i)
-        submitters.push_back(std::async(std::launch::async, submitSome));
+    std::array<std::future<void>, 4> submitters;
+    for (auto& submitter : submitters)
+        submitter = std::async(std::launch::async, submitSome);
     for (auto& submitter : submitters)
         submitter.get();
 }
