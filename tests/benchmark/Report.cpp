@@ -1,9 +1,8 @@
 #include "Report.h"
 
-#include <algorithm>
-#include <cmath>
+#include "TextTable.h"
+
 #include <fstream>
-#include <sstream>
 #include <stdexcept>
 
 namespace HangDetection::Benchmark {
@@ -11,16 +10,6 @@ namespace HangDetection::Benchmark {
 namespace {
 
 constexpr std::array<const char*, sides> names{"detector", "statements2023", "statements2026", "psql"};
-
-std::string number(double value)
-/// With three digits that matter; large ones whole.
-{
-    std::ostringstream stream;
-    stream << std::fixed;
-    stream.precision(value >= 100 || value == std::floor(value) ? 0 : value >= 10 ? 1 : value >= 1 ? 2 : 3);
-    stream << value;
-    return stream.str();
-}
 
 std::string ratio(const Row& row, Side to)
 {
@@ -67,26 +56,13 @@ void writeValues(std::ostream& stream, const Samples& samples)
 
 void Report::print(std::ostream& stream) const
 {
-    std::vector<std::vector<std::string>> lines{
-        {"", "", "", "by stmt.", "by stmt.", "", "to", "to", "to", ""},
-        {"median of", "unit", "detector", "of 2023", "of 2026", "psql", "2023", "2026", "psql", ""}};
+    using enum TextTable::Align;
+    TextTable table({left, left, right, right, right, right, right, right, right, left});
+    table.add({"", "", "", "by stmt.", "by stmt.", "", "to", "to", "to", ""});
+    table.add({"median of", "unit", "detector", "of 2023", "of 2026", "psql", "2023", "2026", "psql", ""});
     for (const Row& row : _rows)
-        lines.push_back(cellsOf(row));
-    std::vector<std::size_t> widths(lines.front().size());
-    for (const auto& line : lines) {
-        for (std::size_t i = 0; i < line.size(); ++i)
-            widths.at(i) = std::max(widths.at(i), line.at(i).size());
-    }
-    constexpr std::size_t texts = 2;
-    for (const auto& line : lines) {
-        std::string text;
-        for (std::size_t i = 0; i < line.size(); ++i) {
-            const std::string padding(widths.at(i) - line.at(i).size(), ' ');
-            const bool isText = i < texts || i + 1 == line.size();
-            text += (isText ? line.at(i) + padding : padding + line.at(i)) + "  ";
-        }
-        stream << text.substr(0, text.find_last_not_of(' ') + 1) << '\n';
-    }
+        table.add(cellsOf(row));
+    table.print(stream);
     stream << "\nto 2023, 2026, psql: the detector's figure divided by that of the other; "
               "below 1 is better for times, above 1 for speeds\n";
     for (const auto& [name, value] : _facts)

@@ -13,6 +13,7 @@ public:
     bool isEmpty() const { return _values.empty(); }
 
     double median() const;
+    double mean() const;
     /// Of at least one.
 
     const std::vector<double>& values() const { return _values; }

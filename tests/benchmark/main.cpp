@@ -6,6 +6,7 @@
 #include "Measurements.h"
 #include "Plot.h"
 #include "Report.h"
+#include "SchedulerBenchmark.h"
 #include "data/Connection.h"
 
 #include <algorithm>
@@ -30,6 +31,8 @@ struct Options
     int repeat = 3;
     bool isLarge = false;
     bool hasLatency = true;
+    bool isScheduler = false;
+    SchedulerBenchmark::Database schedulersDatabase = SchedulerBenchmark::Database::elsewhere;
     std::filesystem::path json;
     std::filesystem::path plots = ".";
 };
@@ -45,6 +48,10 @@ Options optionsFrom(const std::vector<std::string>& arguments)
         };
         if (*argument == "--large")
             options.isLarge = true;
+        else if (*argument == "--scheduler")
+            options.isScheduler = true;
+        else if (*argument == "--database-here")
+            options.schedulersDatabase = SchedulerBenchmark::Database::here;
         else if (*argument == "--no-latency")
             options.hasLatency = false;
         else if (*argument == "--repeat")
@@ -57,6 +64,8 @@ Options optionsFrom(const std::vector<std::string>& arguments)
         else
             throw std::invalid_argument("unknown option " + *argument);
     }
+    if (options.isScheduler && !options.json.empty())
+        throw std::invalid_argument("--json does not go with --scheduler");
     return options;
 }
 
@@ -211,7 +220,13 @@ int main(int argc, char** argv)
     try {
         if (arguments.size() == 4 && arguments.front() == "--memory")
             return runForMemory(arguments.at(1), arguments.at(2), std::stoi(arguments.at(3)));
-        Benchmark(optionsFrom(arguments)).run();
+        const Options options = optionsFrom(arguments);
+        if (options.isScheduler) {
+            SchedulerBenchmark scheduler(options.repeat, options.schedulersDatabase);
+            scheduler.run();
+            scheduler.print(std::cout);
+        } else
+            Benchmark(options).run();
         return 0;
     } catch (const std::exception& exception) {
         std::cerr << exception.what() << '\n';
