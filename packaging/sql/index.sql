@@ -4,7 +4,7 @@
 --
 --     psql --dbname=coder --file=index.sql
 --
--- It costs the workers nothing: a heartbeat writes updated_at, and as neither the column nor the
+-- It costs no heartbeat anything: that writes updated_at, and as neither the column nor the
 -- condition mentions that, the heartbeat stays a HOT update, which touches no index. The column is
 -- one that never changes and by which the running jobs lie together in the table, as the ids do
 -- not. To be rid of it: DROP INDEX CONCURRENTLY hang_detector_running_jobs;

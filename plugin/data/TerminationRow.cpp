@@ -20,7 +20,7 @@ Value fromName(const std::array<std::pair<std::string_view, Value>, Size>& names
     throw Poco::DataFormatException("unknown name in an answer of terminate_jobs.sql");
 }
 
-constexpr std::array<std::pair<std::string_view, Outcome>, 7> outcomes{{
+constexpr std::array<std::pair<std::string_view, Outcome>, 8> outcomes{{
     {"terminated", Outcome::terminated},
     {"locked", Outcome::locked},
     {"missing", Outcome::missing},
@@ -28,6 +28,7 @@ constexpr std::array<std::pair<std::string_view, Outcome>, 7> outcomes{{
     {"completed", Outcome::completed},
     {"reported", Outcome::reported},
     {"no_build", Outcome::failed},
+    {"not_updated", Outcome::failed},
 }};
 
 constexpr std::array<std::pair<std::string_view, BuildState>, 3> buildStates{{
@@ -50,7 +51,9 @@ Termination answerFrom(const TerminationRow& row)
     answer.buildNumber = row.get<6>();
     answer.state = fromName(buildStates, row.get<7>());
     if (answer.outcome == Outcome::failed)
-        answer.error = "the job is a workspace build, but no row of workspace_builds belongs to it";
+        answer.error = row.get<1>() == "no_build"
+                           ? "the job is a workspace build, but no row of workspace_builds belongs to it"
+                           : "a trigger of the database keeps the job from being updated";
     return answer;
 }
 

@@ -1,6 +1,7 @@
 #include "FailedJobs.h"
 
 #include <algorithm>
+#include <set>
 
 namespace HangDetection {
 
@@ -23,12 +24,13 @@ bool FailedJobs::add(const Termination& job, Clock::time_point now)
 
 void FailedJobs::suspect(const JobId& job, Clock::time_point now)
 {
-    if (_reported.size() < most)
-        _reported.try_emplace(Error(job, ""), now);
+    if (_suspects.size() < mostSuspects)
+        _suspects.try_emplace(job, now);
 }
 
 void FailedJobs::remove(const JobId& job)
 {
+    _suspects.erase(job);
     const auto first = _reported.lower_bound(Error(job, ""));
     const auto isOther = [&](const auto& error) { return error.first.first != job; };
     _reported.erase(first, std::find_if(first, _reported.end(), isOther));
@@ -36,13 +38,15 @@ void FailedJobs::remove(const JobId& job)
 
 std::vector<JobId> FailedJobs::known(Clock::time_point now)
 {
-    std::erase_if(_reported, [&](const auto& error) { return now - error.second >= memory; });
-    std::vector<JobId> jobs;
-    for (const auto& [error, reported] : _reported) {
-        if (jobs.empty() || jobs.back() != error.first)
-            jobs.push_back(error.first);
-    }
-    return jobs;
+    const auto isOld = [&](const auto& entry) { return now - entry.second >= memory; };
+    std::erase_if(_reported, isOld);
+    std::erase_if(_suspects, isOld);
+    std::set<JobId> jobs;
+    for (const auto& [error, reported] : _reported)
+        jobs.insert(jobs.end(), error.first);
+    for (const auto& [job, suspected] : _suspects)
+        jobs.insert(job);
+    return {jobs.begin(), jobs.end()};
 }
 
 } // namespace HangDetection

@@ -29,6 +29,10 @@ public:
     /// Remembers a job that was in a statement that failed for a reason which may be everybody's
     /// as well. Nothing is reported of it.
 
+    static constexpr std::size_t mostSuspects = 1000;
+    /// Those of two large statements. A reason that is everybody's makes more of them with each
+    /// run, for nothing.
+
     void remove(const JobId& job);
     /// The job has no error any more.
 
@@ -43,10 +47,12 @@ public:
 
 private:
     using Error = std::pair<JobId, std::string>;
-    /// A job and the cause, which is empty of a job that is only suspected.
+    /// A job and the cause.
 
     std::map<Error, Clock::time_point> _reported;
     /// When each error was reported last.
+    std::map<JobId, Clock::time_point> _suspects;
+    /// When each was suspected first.
 };
 
 } // namespace HangDetection

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <set>
 #include <span>
 #include <string>
 #include <utility>
@@ -16,10 +17,18 @@ namespace {
 using Clock = JobStore::Clock;
 
 std::chrono::seconds lookAheadIn(const Settings& settings)
-/// Who is silent now and would be hung when the next run comes anyway has fallen silent together
-/// with who is hung now. A worker reports many times in half of the threshold.
+/// Who would be hung within a minute has fallen silent together with who is hung now: a worker
+/// reports several times a minute, and many times in half of the threshold.
 {
-    return std::min(settings.interval, settings.hungJobDuration / 2);
+    return std::min(std::chrono::seconds(60), settings.hungJobDuration / 2);
+}
+
+bool isEverybodys(const DatabaseError& error)
+/// Also when others could be terminated before: the server is gone or short of something, or the
+/// statement was cancelled, because the run is over.
+{
+    return error.scope() == DatabaseError::Scope::connection || error.sqlState().starts_with("53") ||
+           error.sqlState() == "57014";
 }
 
 /// A search that takes longer is worth an index. With one it takes about a millisecond.
@@ -45,7 +54,8 @@ void HangDetector::use(Settings settings)
         // Copied while the old store is still there, as a copy may fail.
         ConnectionString connection = settings.connection;
         _store.emplace(std::move(connection), settings.runTimeout);
-        _wasIndexLookedFor = false;
+        _indexLookedFor.reset();
+        _isIndexAskedFor = false;
     }
     _massHang.setLimits(limitsIn(settings));
     _settings = std::move(settings);
@@ -166,11 +176,12 @@ void HangDetector::terminateAtOnce(std::span<const JobId> jobs, RunStatistics& s
                           [&](const Termination& job) { report(job, statistics); });
     } catch (const DatabaseError& error) {
         // A trigger can bring about any error for one job, even the end of the session.
-        const bool isItsOwn = jobs.size() == 1 && error.scope() == DatabaseError::Scope::database &&
-                              !statistics.terminated.empty();
-        if (!isItsOwn) {
-            for (const JobId& job : jobs)
-                _failedJobs.suspect(job, Clock::now());
+        if (jobs.size() > 1 || statistics.terminated.empty() || isEverybodys(error)) {
+            const std::set<JobId> terminated(statistics.terminated.begin(), statistics.terminated.end());
+            for (const JobId& job : jobs) {
+                if (!terminated.contains(job))
+                    _failedJobs.suspect(job, Clock::now());
+            }
             throw;
         }
         Termination failed;
@@ -183,10 +194,18 @@ void HangDetector::terminateAtOnce(std::span<const JobId> jobs, RunStatistics& s
 
 void HangDetector::askForIndex(Clock::duration searchTime)
 {
-    if (std::exchange(_wasIndexLookedFor, true) || !_store->wantsIndex())
+    if (_indexLookedFor && (_isIndexAskedFor || Clock::now() - *_indexLookedFor < std::chrono::hours(1)))
         return;
-    _notifications.postNotification(
-        new IndexMissing(std::chrono::duration_cast<std::chrono::milliseconds>(searchTime)));
+    _indexLookedFor = Clock::now();
+    try {
+        _isIndexAskedFor = _store->wantsIndex();
+    } catch (const DatabaseError&) {
+        // The run is a good one all the same, and an error that lasts is met by the next.
+        return;
+    }
+    if (_isIndexAskedFor)
+        _notifications.postNotification(
+            new IndexMissing(std::chrono::duration_cast<std::chrono::milliseconds>(searchTime)));
 }
 
 void HangDetector::report(const Termination& job, RunStatistics& statistics)

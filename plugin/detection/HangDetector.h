@@ -45,7 +45,9 @@ public:
 
     static constexpr std::size_t batchSize = 500;
     /// Most jobs of one statement. Each takes an advisory lock until the statement ends,
-    /// and a server with default settings has room for some 6,000 locks in all.
+    /// and a server with default settings has room for some 6,000 locks in all. Such a
+    /// statement takes some 50 ms, in which nobody else gets at its jobs; larger ones take
+    /// as much longer as they have more jobs (tests/benchmark).
 
     static constexpr std::chrono::seconds leastPause{1};
     /// Between a run and the next when nothing failed.
@@ -65,7 +67,8 @@ private:
     RetryPause _retryPause;
     MassHang _massHang;
     FailedJobs _failedJobs;
-    bool _wasIndexLookedFor = false;
+    std::optional<JobStore::Clock::time_point> _indexLookedFor;
+    bool _isIndexAskedFor = false;
 };
 
 } // namespace HangDetection

@@ -11,8 +11,9 @@ MassHang::Verdict MassHang::judge(const JobCounts& jobs, Clock::time_point now)
     _lastSearch = now;
     _missedSearch = false;
 
-    if (_limits.ratio > 0 && jobs.hung > 0 && jobs.silent > _limits.minJobs &&
-        jobs.silent * 100 > jobs.running * _limits.ratio) {
+    const bool areManySilent = _limits.ratio > 0 && jobs.silent > _limits.minJobs &&
+                               jobs.silent * 100 > jobs.running * _limits.ratio;
+    if (areManySilent && (_sighting || jobs.hung > 0)) {
         if (!_sighting) {
             _sighting = Sighting{now};
             return Verdict::began;

@@ -15,7 +15,6 @@
 #include <regex>
 #include <stdexcept>
 #include <string>
-#include <thread>
 #include <vector>
 
 namespace HangDetection::Test {
@@ -213,16 +212,6 @@ class IndexTest : public BackgroundRunFixture
     {
         database().addJobs(50000, {.completedAgo = "1 hour"});
         database().execute("VACUUM ANALYZE provisioner_jobs");
-    }
-
-    void runWithASlowSearch()
-    {
-        OpenTransaction migration(connectionString(), "LOCK TABLE provisioner_jobs IN ACCESS EXCLUSIVE MODE");
-        startRun();
-        awaitWaitingForLock();
-        std::this_thread::sleep_for(60ms); // what makes a search a slow one
-        migration.commit();
-        CPPUNIT_ASSERT(!endOfRun().error);
     }
 
     Text indexColumn(const std::string& column)

@@ -20,6 +20,7 @@ class JobErrorTest : public DatabaseFixture
     CPPUNIT_TEST(terminatesTheOthersOfAJobThatIsLockedInside);
     CPPUNIT_TEST(terminatesTheOthersOfAJobThatTakesTooLong);
     CPPUNIT_TEST(terminatesTheOthersOfAJobThatEndsTheSession);
+    CPPUNIT_TEST(reportsAJobThatATriggerKeepsAsItIs);
     CPPUNIT_TEST(undoesEverythingWhenTheBuildCannotBeWritten);
     CPPUNIT_TEST(undoesEverythingWhenTheLogCannotBeWritten);
     CPPUNIT_TEST(triesAFailedJobAgainInTheNextRun);
@@ -133,6 +134,18 @@ class JobErrorTest : public DatabaseFixture
     void terminatesTheOthersOfAJobThatEndsTheSession()
     {
         expectOthersTerminated("PERFORM pg_terminate_backend(pg_backend_pid())");
+    }
+
+    void reportsAJobThatATriggerKeepsAsItIs()
+    {
+        const std::string job = addHungJob();
+        refuse(database(), job, "RETURN NULL");
+        const Text before = jobRow(job);
+        const std::string other = addHungJob();
+        CPPUNIT_ASSERT_EQUAL(std::vector{other}, run().terminated);
+        CPPUNIT_ASSERT_EQUAL(std::string("a trigger of the database keeps the job from being updated"),
+                             posted().failed.at(0).error);
+        expectUntouched(job, before);
     }
 
     void expectOthersTerminated(const std::string& whatOneDoes)

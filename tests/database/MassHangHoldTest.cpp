@@ -38,7 +38,6 @@ class MassHangHoldTest : public DatabaseFixture
 
     void holdsWhenTheFirstOfManySilentJobsIsHung()
     {
-        // The default Interval of a minute is the look-ahead.
         connectDetector();
         database().addJobs(30, {.updatedAgo = "250 seconds"});
         CPPUNIT_ASSERT(!run().held);

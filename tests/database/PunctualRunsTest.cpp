@@ -61,7 +61,7 @@ public:
                 std::stoll(log().substr(log().find(line) + line.size())) - hungJobDuration.count();
             figure() << "a job was terminated within " << late + 1
                      << " s of the moment when it was hung, at an interval of an hour\n";
-            CPPUNIT_ASSERT(late >= 0);
+            CPPUNIT_ASSERT_MESSAGE(log(), late >= 0 && late < 10); // a second on a machine that is not busy
         }
         CPPUNIT_ASSERT_MESSAGE(log(), runs() <= jobs.size() + 1);
     }
@@ -73,8 +73,8 @@ public:
         _proxy.emplace(server().directory());
         const std::vector<std::string> jobs = addHungJobs(20);
         report(jobs);
-        start("Interval=2\nHungJobDuration=1m\nHungJobExitTimeout=30\n");
         const auto begin = Clock::now();
+        start("Interval=2\nHungJobDuration=1m\nHungJobExitTimeout=30\n");
         while (Clock::now() < begin + time) {
             report(jobs);
             std::this_thread::sleep_for(100ms);
@@ -97,7 +97,7 @@ public:
 
     void putsOffTheRunOfAJobThatReports()
     {
-        const std::string job = database().addJob({.updatedAgo = "57 seconds"});
+        const std::string job = database().addJob({.updatedAgo = "48 seconds"});
         start("Interval=1h\nHungJobDuration=1m\nHungJobExitTimeout=30\n");
         database().heartbeat(job);
         CPPUNIT_ASSERT_MESSAGE(log(), eventually(patience, [this] { return runs() == 2; }));

@@ -1,5 +1,5 @@
+#include "BackgroundRunFixture.h"
 #include "CountingProxy.h"
-#include "DatabaseFixture.h"
 #include "Figure.h"
 
 #include <libpq-fe.h>
@@ -11,21 +11,25 @@
 
 namespace HangDetection::Test {
 
-class RoundTripsTest : public DatabaseFixture
+class RoundTripsTest : public BackgroundRunFixture
 /// How often the detector waits for an answer of the server, counted at the socket.
 {
 public:
     void setUp() override
     {
-        DatabaseFixture::setUp();
+        BackgroundRunFixture::setUp();
         _proxy.emplace(server().directory());
         settings().connection =
             ConnectionString::parse(connectionString(detectorRole) + " host=" + _proxy->directory().string());
+        settings().maxJobsPerRun = 10000;
+        settings().massHangRatio = 0;
+        // The detector is connected, and does not ask for an index on a slow machine.
+        runWithASlowSearch();
     }
 
     void tearDown() override
     {
-        DatabaseFixture::tearDown();
+        BackgroundRunFixture::tearDown();
         _proxy.reset();
     }
 
@@ -59,7 +63,6 @@ public:
 
     void waitsNoMoreOftenForMoreJobs()
     {
-        allowManyJobs();
         const int idle = roundTripsOfARun(0);
         const int one = roundTripsOfARun(1);
         const int batch = roundTripsOfARun(batchSize);
@@ -76,7 +79,6 @@ public:
 
     void halvesOnlyTheBatchThatFailed()
     {
-        allowManyJobs();
         const int good = roundTripsOfARun(3 * batchSize);
         const std::string refused = addHungJob();
         database().execute("CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
@@ -99,7 +101,6 @@ public:
 
     void fetchesNeitherLogsNorStates()
     {
-        connectDetector();
         const int plain = roundTripsOfARun(1);
         const std::string workspace = Sim::JobDatabase::newId();
         addFinishedBuild(workspace, 1, std::string(1000000, 's'));
@@ -114,13 +115,6 @@ public:
         CPPUNIT_ASSERT_EQUAL(plain, _proxy->roundTrips());
         // Statements and answers; the state alone is a megabyte.
         CPPUNIT_ASSERT_MESSAGE(std::to_string(_proxy->bytes()), _proxy->bytes() < 50000);
-    }
-
-    void allowManyJobs()
-    {
-        settings().maxJobsPerRun = 10000;
-        settings().massHangRatio = 0;
-        connectDetector();
     }
 
     int roundTripsOfARun(int hungJobs)

@@ -238,7 +238,7 @@ public:
     }
 
     /// A part of the statement that finds hung jobs.
-    static constexpr const char* search = "AS is_hung";
+    static constexpr const char* search = "AS until_next";
 
     std::optional<StallingProxy> _proxy;
 };

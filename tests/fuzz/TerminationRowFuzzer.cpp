@@ -21,8 +21,8 @@ namespace HangDetection::Test {
 namespace {
 
 // What the SQL statement writes.
-constexpr std::array outcomes{"terminated", "locked",   "missing", "not_started",
-                              "completed",  "reported", "no_build"};
+constexpr std::array outcomes{"terminated", "locked",   "missing",  "not_started",
+                              "completed",  "reported", "no_build", "not_updated"};
 constexpr std::array buildStates{"none", "kept", "copied"};
 
 template <typename Names>
@@ -82,8 +82,8 @@ void requireLine(const Termination& job, const TerminationRow& row)
     if (outcome == "terminated") {
         require(job.outcome == Outcome::terminated, "a job that was terminated is");
         report.requireLine(new JobTerminated(job, std::chrono::seconds(300)), "job terminated", pairsOf(row));
-    } else if (outcome == "no_build") {
-        require(job.outcome == Outcome::failed, "a build without its row is an error");
+    } else if (outcome == "no_build" || outcome == "not_updated") {
+        require(job.outcome == Outcome::failed, "a job that cannot be terminated is an error");
         require(!job.error.empty() && !tellsSecret(job.error), "it says what is wrong and quotes nothing");
         report.requireLine(new JobFailed(job, false), "job not terminated",
                            {{"job_id", job.jobId}, {"error", job.error}});

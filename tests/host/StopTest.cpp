@@ -206,7 +206,7 @@ public:
 
     void stopsWhileAStatementIsNotAnswered()
     {
-        expectStopInSilence([](StallingProxy& proxy) { proxy.fallSilentAfterStatement("AS is_hung"); });
+        expectStopInSilence([](StallingProxy& proxy) { proxy.fallSilentAfterStatement("AS until_next"); });
     }
 
     void stopsWhileIdleAtAFrozenServer()

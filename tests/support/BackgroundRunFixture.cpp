@@ -1,6 +1,9 @@
 #include "BackgroundRunFixture.h"
 
+#include "OpenTransaction.h"
+
 #include <string>
+#include <thread>
 
 namespace HangDetection::Test {
 
@@ -15,6 +18,16 @@ void BackgroundRunFixture::tearDown()
 void BackgroundRunFixture::startRun()
 {
     _running = std::async(std::launch::async, [this] { return tryRun(_stop.get_token()); });
+}
+
+void BackgroundRunFixture::runWithASlowSearch()
+{
+    OpenTransaction migration(connectionString(), "LOCK TABLE provisioner_jobs IN ACCESS EXCLUSIVE MODE");
+    startRun();
+    awaitWaitingForLock();
+    std::this_thread::sleep_for(std::chrono::milliseconds(60)); // what makes a search a slow one
+    migration.commit();
+    CPPUNIT_ASSERT(!endOfRun().error);
 }
 
 RunStatistics BackgroundRunFixture::endOfRun()

@@ -20,6 +20,10 @@ protected:
 
     void requestStop() { _stop.request_stop(); }
 
+    void runWithASlowSearch();
+    /// One that takes so long that the detector asks itself whether an index is missing, which it
+    /// does once an hour.
+
     RunStatistics endOfRun();
     /// Does not wait for ever, so that a run that nothing ends fails its test.
 

@@ -75,6 +75,7 @@ class MassHangTest : public CppUnit::TestFixture
     {
         CPPUNIT_ASSERT(Verdict::none == _massHang.judge({.running = 100, .silent = 90, .hung = 0}, _start));
         CPPUNIT_ASSERT(Verdict::began == _massHang.judge({.running = 100, .silent = 90, .hung = 1}, _start));
+        CPPUNIT_ASSERT(Verdict::held == _massHang.judge({.running = 100, .silent = 90, .hung = 0}, _start));
         CPPUNIT_ASSERT(Verdict::ended == _massHang.judge({.running = 100, .silent = 55, .hung = 55}, _start));
     }
 

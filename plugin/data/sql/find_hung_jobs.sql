@@ -26,7 +26,7 @@ counted AS (
         count(*) FILTER (WHERE updated_at <= (SELECT silent FROM since)) AS silent,
         count(*) FILTER (WHERE updated_at <= (SELECT hung FROM since)) AS hung,
         -- A worker's clock may be ahead.
-        least(min(updated_at) FILTER (WHERE updated_at > (SELECT hung FROM since)), now())
+        min(least(updated_at, now())) FILTER (WHERE updated_at > (SELECT hung FROM since))
             + make_interval(secs => $1) - now() AS until_next,
         array_agg(id) FILTER (WHERE updated_at <= (SELECT hung FROM since)) AS hung_ids
     FROM provisioner_jobs

@@ -10,6 +10,7 @@
 --   missing, not_started, completed, reported
 --                     not eligible any more: left alone
 --   no_build          a workspace build without its workspace_builds row: left alone
+--   not_updated       a trigger kept the job from being updated: left alone
 --
 -- The time is now(), the start of this statement by the database's own clock.
 -- CTEs that take locks are MATERIALIZED, so that each lock is tried once.
@@ -142,7 +143,7 @@ copied AS (
 -- query: a CTE that nobody reads is not executed.
 SELECT
     judged.id::text,
-    CASE WHEN staged.id IS NOT NULL THEN 'terminated' ELSE coalesce(judged.obstacle, 'completed') END AS outcome,
+    CASE WHEN staged.id IS NOT NULL THEN 'terminated' ELSE coalesce(judged.obstacle, 'not_updated') END AS outcome,
     coalesce(judged.type::text, '') AS type,
     coalesce(floor(extract(epoch FROM now() - judged.updated_at)), 0)::bigint AS silent_s,
     coalesce(staged.stage, '') AS stage,

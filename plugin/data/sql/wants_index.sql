@@ -1,9 +1,9 @@
 -- Whether the search reads a large table for want of an index.
 --
 -- One row: true when no index leaves out the finished jobs, as that of packaging/sql/index.sql
--- does, and the table has 1000 pages (8 MB, some 20,000 jobs) or more.
+-- does, and the table has 8 MB (some 20,000 jobs) or more.
 SELECT
-    c.relpages >= 1000
+    pg_relation_size(c.oid) >= 8 * 1024 * 1024
     AND NOT EXISTS (
         SELECT
         FROM pg_index i
