@@ -202,11 +202,11 @@ DatabaseError DatabaseError::fromConnecting(const std::string& text)
     }
 
     const std::string words = withoutQuotedParts(text);
-    const auto known = std::find_if(knownVerdicts.begin(), knownVerdicts.end(), [&](const auto& verdict) {
-        return words.find(verdict.part) != std::string::npos;
-    });
-    return {Scope::connection, oneLine(text), "",
-            known == knownVerdicts.end() ? unreachableAdvice : known->advice};
+    for (const KnownVerdict& known : knownVerdicts) {
+        if (words.find(known.part) != std::string::npos)
+            return {Scope::connection, oneLine(text), "", known.advice};
+    }
+    return {Scope::connection, oneLine(text), "", unreachableAdvice};
 }
 
 DatabaseError DatabaseError::unreachable(const std::string& cause)

@@ -37,8 +37,8 @@ public:
         const RunStatistics statistics = _detector.run(stop);
         PeriodicTask::Next next{.interval = interval(), .sooner = _detector.pauseAfter(statistics)};
         if (_watch.isChanging())
-            next.sooner =
-                std::min<PeriodicTask::Milliseconds>(next.sooner.value_or(_watch.settled), _watch.settled);
+            next.sooner = std::min<PeriodicTask::Milliseconds>(next.sooner.value_or(SettingsWatch::settled),
+                                                               SettingsWatch::settled);
         return next;
     }
 
