@@ -66,6 +66,15 @@ HungJobs JobStore::findHungJobs(const Search& search)
     return jobs;
 }
 
+Termination failedTermination(const JobId& job, const DatabaseError& error)
+{
+    Termination failed;
+    failed.jobId = job;
+    failed.error = error.what();
+    failed.sqlState = error.sqlState();
+    return failed;
+}
+
 bool JobStore::wantsIndex()
 {
     bool wants = false;
@@ -93,10 +102,7 @@ void JobStore::terminate(std::span<const JobId> jobs, std::chrono::seconds thres
             terminate(jobs.subspan(half), threshold, answer);
             return;
         }
-        Termination& failed = terminations.emplace_back();
-        failed.jobId = jobs.front();
-        failed.error = error.what();
-        failed.sqlState = error.sqlState();
+        terminations.push_back(failedTermination(jobs.front(), error));
     }
     std::for_each(terminations.begin(), terminations.end(), answer);
 }

@@ -13,6 +13,9 @@
 
 namespace HangDetection {
 
+Termination failedTermination(const JobId& job, const DatabaseError& error);
+/// The answer for a job that an error kept from being terminated.
+
 class JobStore
 /// The provisioner jobs of a Coder deployment, in its database. One statement
 /// finds, one statement terminates; each is atomic by itself and leaves nothing

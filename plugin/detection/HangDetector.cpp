@@ -54,8 +54,7 @@ void HangDetector::use(Settings settings)
         // Copied while the old store is still there, as a copy may fail.
         ConnectionString connection = settings.connection;
         _store.emplace(std::move(connection), settings.runTimeout);
-        _indexLookedFor.reset();
-        _isIndexAskedFor = false;
+        _nextLookForIndex = {};
     }
     _massHang.setLimits(limitsIn(settings));
     _settings = std::move(settings);
@@ -184,28 +183,25 @@ void HangDetector::terminateAtOnce(std::span<const JobId> jobs, RunStatistics& s
             }
             throw;
         }
-        Termination failed;
-        failed.jobId = jobs.front();
-        failed.error = error.what();
-        failed.sqlState = error.sqlState();
-        report(failed, statistics);
+        report(failedTermination(jobs.front(), error), statistics);
     }
 }
 
 void HangDetector::askForIndex(Clock::duration searchTime)
 {
-    if (_indexLookedFor && (_isIndexAskedFor || Clock::now() - *_indexLookedFor < std::chrono::hours(1)))
+    if (Clock::now() < _nextLookForIndex)
         return;
-    _indexLookedFor = Clock::now();
+    _nextLookForIndex = Clock::now() + std::chrono::hours(1);
     try {
-        _isIndexAskedFor = _store->wantsIndex();
+        if (!_store->wantsIndex())
+            return;
     } catch (const DatabaseError&) {
         // The run is a good one all the same, and an error that lasts is met by the next.
         return;
     }
-    if (_isIndexAskedFor)
-        _notifications.postNotification(
-            new IndexMissing(std::chrono::duration_cast<std::chrono::milliseconds>(searchTime)));
+    _nextLookForIndex = Clock::time_point::max();
+    _notifications.postNotification(
+        new IndexMissing(std::chrono::duration_cast<std::chrono::milliseconds>(searchTime)));
 }
 
 void HangDetector::report(const Termination& job, RunStatistics& statistics)

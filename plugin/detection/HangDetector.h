@@ -67,8 +67,7 @@ private:
     RetryPause _retryPause;
     MassHang _massHang;
     FailedJobs _failedJobs;
-    std::optional<JobStore::Clock::time_point> _indexLookedFor;
-    bool _isIndexAskedFor = false;
+    JobStore::Clock::time_point _nextLookForIndex;
 };
 
 } // namespace HangDetection

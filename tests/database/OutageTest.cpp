@@ -1,17 +1,14 @@
 #include "Outage.h"
-#include "DatabaseFixture.h"
 #include "Eventually.h"
 #include "FrozenServer.h"
 #include "FullDisk.h"
 #include "HbaRule.h"
 #include "OpenTransaction.h"
-#include "RecordingLogger.h"
+#include "ServiceFixture.h"
 #include "StallingProxy.h"
 #include "Standby.h"
-#include "TemporaryDirectory.h"
 #include "detection/PeriodicTask.h"
 #include "detection/RetryPause.h"
-#include "detection/Service.h"
 
 #include <algorithm>
 #include <csignal>
@@ -89,22 +86,10 @@ private:
 
 } // namespace
 
-class OutageTest : public DatabaseFixture
+class OutageTest : public ServiceFixture
 /// Outages of every kind, as the service lives through them: it warns once, tries again after
 /// growing pauses, and when the outage is over it says so and terminates what hung meanwhile.
 {
-public:
-    void tearDown() override
-    {
-        bool hasEnded = true;
-        if (_service) {
-            _service->stop();
-            hasEnded = _service->waitUntilEnded(patience);
-        }
-        DatabaseFixture::tearDown();
-        CPPUNIT_ASSERT_MESSAGE("the service did not stop", hasEnded);
-    }
-
     CPPUNIT_TEST_SUITE(OutageTest);
     CPPUNIT_TEST(bearsAServerThatIsDownAtTheStart);
     CPPUNIT_TEST(bearsAServerThatGoesAwayAndComesBack);
@@ -124,7 +109,7 @@ public:
     {
         const std::string job = addHungJob();
         Outage outage(server());
-        startService();
+        startServiceWith({});
         expectWarning("connection to server on socket", "", unreachable);
         outage.end();
         reconnect();
@@ -135,7 +120,7 @@ public:
     {
         const std::string job = addHungJob();
         std::optional<Sim::JobDatabase> worker = lockUp(job);
-        startService();
+        startServiceWith({});
         awaitLine("debug: job skipped job_id=" + job);
         Outage outage(server());
         worker.reset();
@@ -149,7 +134,7 @@ public:
     {
         const std::string job = addHungJob();
         HbaRule rule(server(), std::string("local all ") + detectorRole + " reject");
-        startService();
+        startServiceWith({});
         expectWarning("pg_hba.conf rejects connection", "28000",
                       "check user and password of Connection in hang_detector.conf, its passfile, and "
                       "pg_hba.conf of the server");
@@ -168,7 +153,7 @@ public:
         } catch (const std::runtime_error&) {
             CPPUNIT_ASSERT(crowd.size() > 10);
         }
-        startService();
+        startServiceWith({});
         expectWarning("remaining connection slots are reserved", "53300",
                       "no connection is left for the detector's role");
         crowd.clear();
@@ -180,9 +165,9 @@ public:
         const std::string job = addHungJob();
         StallingProxy proxy(server().directory());
         proxy.fallSilentAtConnection(1);
-        startService({.interval = 6s,
-                      .connection = " connect_timeout=1 host=" + proxy.directory().string(),
-                      .attempt = 1s});
+        startServiceWith({.interval = 6s,
+                          .connection = " connect_timeout=1 host=" + proxy.directory().string(),
+                          .attempt = 1s});
         expectWarning("no answer within 1s", "", unreachable);
         proxy.endSilence();
         expectRecovery(job);
@@ -193,10 +178,10 @@ public:
     {
         const std::string job = addHungJob();
         std::optional<Sim::JobDatabase> worker = lockUp(job);
-        startService({.interval = 2s,
-                      .connection = " connect_timeout=1",
-                      .settings = "RunTimeout=1s\n",
-                      .attempt = 2s});
+        startServiceWith({.interval = 2s,
+                          .connection = " connect_timeout=1",
+                          .settings = "RunTimeout=1s\n",
+                          .attempt = 2s});
         awaitLine("debug: job skipped job_id=" + job);
         FrozenServer frozen(server());
         expectWarning("RunTimeout of 1s has passed", "", unreachable);
@@ -209,7 +194,7 @@ public:
     {
         const std::string job = addHungJob();
         const Standby standby(server());
-        startService({.connection = " host=" + standby.directory().string()});
+        startServiceWith({.connection = " host=" + standby.directory().string()});
         expectWarning("session is read-only", "",
                       "the server is a standby or the session is read-only; let Connection name the primary");
         standby.promote();
@@ -221,7 +206,7 @@ public:
     {
         const std::string job = addHungJob();
         FullDisk disk(connectionString());
-        startService();
+        startServiceWith({});
         expectWarning("No space left on device", "53100", "free space on the disk of the database server");
         disk.free();
         expectRecovery(job);
@@ -231,7 +216,7 @@ public:
     {
         const std::string job = addHungJob();
         database().execute(std::string("REVOKE INSERT (stage) ON provisioner_job_logs FROM ") + detectorRole);
-        startService();
+        startServiceWith({});
         expectWarning("permission denied for table provisioner_job_logs", "42501",
                       "run the hang detector's role.sql again");
         applyRoleScript();
@@ -243,7 +228,7 @@ public:
         const std::string job = addHungJob();
         OpenTransaction migration(connectionString(),
                                   "LOCK TABLE provisioner_job_logs IN ACCESS EXCLUSIVE MODE");
-        startService({.interval = 11s, .attempt = 5s});
+        startServiceWith({.interval = 11s, .attempt = 5s});
         expectWarning("canceling statement due to lock timeout", "55P03",
                       "a table was locked for over five seconds, as by a migration", 2);
         migration.commit();
@@ -254,7 +239,7 @@ public:
     {
         const std::string job = addHungJob();
         slowDownTerminations();
-        startService({.interval = 8s, .settings = "RunTimeout=2s\n", .attempt = 2s});
+        startServiceWith({.interval = 8s, .settings = "RunTimeout=2s\n", .attempt = 2s});
         expectWarning("RunTimeout of 2s has passed", "57014", "raise RunTimeout");
         database().execute("DROP TRIGGER slow_down ON provisioner_jobs");
         expectRecovery(job);
@@ -285,22 +270,12 @@ public:
         CPPUNIT_ASSERT(!isSlowedDown());
     }
 
-    void startService(const ServiceOptions& options = {})
+    void startServiceWith(const ServiceOptions& options)
     {
         _options = options;
-        _service.emplace(_directory.write("hang_detector.conf",
-                                          "Connection=" + connectionString(detectorRole) +
-                                              options.connection +
-                                              "\nInterval=" + std::to_string(options.interval.count()) +
-                                              "\n" + options.settings),
-                         _log.logger());
-        _service->start();
-    }
-
-    void stopService()
-    {
-        _service->stop();
-        CPPUNIT_ASSERT(_service->waitUntilEnded(patience));
+        writeSettings(connectionString(detectorRole) + options.connection,
+                      "Interval=" + std::to_string(options.interval.count()) + '\n' + options.settings);
+        startService();
     }
 
     std::optional<Sim::JobDatabase> lockUp(const std::string& job)
@@ -324,24 +299,11 @@ public:
 
     bool isSlowedDown() { return testDatabase().isSomebodyWaitingFor("PgSleep"); }
 
-    void awaitLine(const std::string& start)
-    {
-        CPPUNIT_ASSERT_MESSAGE(start, eventually(patience, [&] { return !linesWith(start).empty(); }));
-    }
-
     std::vector<RecordedLine> linesWith(const std::string& start) const
     {
-        std::vector<RecordedLine> lines = _log.recorded();
+        std::vector<RecordedLine> lines = recorded();
         std::erase_if(lines, [&](const RecordedLine& line) { return !line.text.starts_with(start); });
         return lines;
-    }
-
-    std::string log() const
-    {
-        std::string text;
-        for (const std::string& line : _log.lines())
-            text += line + '\n';
-        return text;
     }
 
     static long long numberIn(const RecordedLine& line, const std::string& key)
@@ -360,7 +322,7 @@ public:
     std::vector<Run> runsWith(const std::string& text) const
     {
         std::vector<Run> runs;
-        for (const RecordedLine& line : _log.recorded()) {
+        for (const RecordedLine& line : recorded()) {
             if (line.text.find(text) != std::string::npos)
                 runs.push_back(
                     {line.time - std::chrono::milliseconds(numberIn(line, "duration_ms")), line.time});
@@ -447,10 +409,7 @@ public:
     /// Between what the log tells and when it was told.
     static constexpr std::chrono::seconds blur{1};
 
-    const TemporaryDirectory _directory;
-    RecordingLogger _log;
     ServiceOptions _options;
-    std::optional<Service> _service;
 };
 
 CPPUNIT_TEST_SUITE_REGISTRATION(OutageTest);

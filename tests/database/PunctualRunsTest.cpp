@@ -1,12 +1,9 @@
 #include "Count.h"
 #include "CountingProxy.h"
-#include "DatabaseFixture.h"
 #include "Eventually.h"
 #include "Figure.h"
 #include "OpenTransaction.h"
-#include "RecordingLogger.h"
-#include "TemporaryDirectory.h"
-#include "detection/Service.h"
+#include "ServiceFixture.h"
 
 #include <algorithm>
 #include <chrono>
@@ -20,19 +17,14 @@ namespace HangDetection::Test {
 using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
-class PunctualRunsTest : public DatabaseFixture
+class PunctualRunsTest : public ServiceFixture
 /// A run comes when a job can be hung, and not more often than that.
 {
 public:
     void tearDown() override
     {
-        if (_service) {
-            _service->stop();
-            CPPUNIT_ASSERT(_service->waitUntilEnded(patience));
-        }
-        _service.reset();
+        ServiceFixture::tearDown();
         _proxy.reset();
-        DatabaseFixture::tearDown();
     }
 
     CPPUNIT_TEST_SUITE(PunctualRunsTest);
@@ -63,7 +55,7 @@ public:
                      << " s of the moment when it was hung, at an interval of an hour\n";
             CPPUNIT_ASSERT_MESSAGE(log(), late >= 0 && late < 10); // a second on a machine that is not busy
         }
-        CPPUNIT_ASSERT_MESSAGE(log(), runs() <= jobs.size() + 1);
+        CPPUNIT_ASSERT_MESSAGE(log(), runsFinished() <= jobs.size() + 1);
     }
 
     void runsNoMoreOftenWhileAllReport()
@@ -79,7 +71,7 @@ public:
             report(jobs);
             std::this_thread::sleep_for(100ms);
         }
-        const std::size_t all = runs();
+        const std::size_t all = runsFinished();
         const std::size_t byTheClock = (Clock::now() - begin) / interval + 1;
         figure() << all << " runs with " << _proxy->roundTrips() << " round trips in " << time.count()
                  << " s while 20 jobs report, " << byTheClock << " at the plain interval\n";
@@ -100,9 +92,9 @@ public:
         const std::string job = database().addJob({.updatedAgo = "48 seconds"});
         start("Interval=1h\nHungJobDuration=1m\nHungJobExitTimeout=30\n");
         database().heartbeat(job);
-        CPPUNIT_ASSERT_MESSAGE(log(), eventually(patience, [this] { return runs() == 2; }));
+        CPPUNIT_ASSERT_MESSAGE(log(), eventually(patience, [this] { return runsFinished() == 2; }));
         // The next is due in nearly a minute; nothing tells that nothing happens.
-        CPPUNIT_ASSERT_MESSAGE(log(), !eventually(3s, [this] { return runs() > 2; }));
+        CPPUNIT_ASSERT_MESSAGE(log(), !eventually(3s, [this] { return runsFinished() > 2; }));
         CPPUNIT_ASSERT(!isCompleted(job));
     }
 
@@ -110,16 +102,16 @@ public:
     {
         addHungJobs(7);
         start("Interval=1h\nMaxJobsPerRun=2\n");
-        CPPUNIT_ASSERT_MESSAGE(log(), eventually(patience, [this] { return runs() == 4; }));
+        CPPUNIT_ASSERT_MESSAGE(log(), eventually(patience, [this] { return runsFinished() == 4; }));
         CPPUNIT_ASSERT_EQUAL_MESSAGE(log(), std::size_t{7}, count(log(), "job terminated"));
         std::vector<Clock::time_point> ends;
-        for (const RecordedLine& line : _log.recorded()) {
+        for (const RecordedLine& line : recorded()) {
             if (line.text.find("run finished") != std::string::npos)
                 ends.push_back(line.time);
         }
         for (std::size_t i = 1; i < ends.size(); ++i)
             CPPUNIT_ASSERT_MESSAGE(log(), ends[i] - ends[i - 1] >= 1s);
-        CPPUNIT_ASSERT_MESSAGE(log(), !eventually(2s, [this] { return runs() > 4; }));
+        CPPUNIT_ASSERT_MESSAGE(log(), !eventually(2s, [this] { return runsFinished() > 4; }));
     }
 
     void waitsForAnIntervalWhenABacklogIsLocked()
@@ -128,7 +120,7 @@ public:
         const OpenTransaction worker(connectionString(), "SELECT FROM provisioner_jobs FOR UPDATE");
         start("Interval=1h\nMaxJobsPerRun=2\n");
         CPPUNIT_ASSERT_MESSAGE(log(), count(log(), "run finished terminated=0 hung=7 locked=2") == 1);
-        CPPUNIT_ASSERT_MESSAGE(log(), !eventually(3s, [this] { return runs() > 1; }));
+        CPPUNIT_ASSERT_MESSAGE(log(), !eventually(3s, [this] { return runsFinished() > 1; }));
     }
 
     void holdsAMassHangInWhichJobsAreHungOneByOne()
@@ -161,30 +153,14 @@ public:
     /// Returns after the first run.
     {
         const std::string host = _proxy ? " host=" + _proxy->directory().string() : "";
-        _service.emplace(
-            _directory.write("hang_detector.conf",
-                             "Connection=" + connectionString(detectorRole) + host + '\n' + settings),
-            _log.logger());
-        _service->start();
-        CPPUNIT_ASSERT_MESSAGE(log(), eventually(patience, [this] { return runs() >= 1; }));
-    }
-
-    std::size_t runs() const { return count(log(), "run finished"); }
-
-    std::string log() const
-    {
-        std::string text;
-        for (const std::string& line : _log.lines())
-            text += line + '\n';
-        return text;
+        writeSettings(connectionString(detectorRole) + host, settings);
+        startService();
+        awaitRunsFinished(1);
     }
 
     static constexpr std::chrono::seconds hungJobDuration{60};
 
-    TemporaryDirectory _directory;
-    RecordingLogger _log;
     std::optional<CountingProxy> _proxy;
-    std::optional<Service> _service;
 };
 
 CPPUNIT_TEST_SUITE_REGISTRATION(PunctualRunsTest);

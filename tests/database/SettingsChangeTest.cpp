@@ -1,9 +1,6 @@
 #include "Count.h"
-#include "DatabaseFixture.h"
 #include "Eventually.h"
-#include "RecordingLogger.h"
-#include "TemporaryDirectory.h"
-#include "detection/Service.h"
+#include "ServiceFixture.h"
 
 #include <filesystem>
 #include <optional>
@@ -13,20 +10,9 @@ namespace HangDetection::Test {
 
 using namespace std::chrono_literals;
 
-class SettingsChangeTest : public DatabaseFixture
+class SettingsChangeTest : public ServiceFixture
 /// hang_detector.conf is changed while the detector is at work.
 {
-public:
-    void tearDown() override
-    {
-        if (_service) {
-            _service->stop();
-            CPPUNIT_ASSERT(_service->waitUntilEnded(patience));
-        }
-        _service.reset();
-        DatabaseFixture::tearDown();
-    }
-
     CPPUNIT_TEST_SUITE(SettingsChangeTest);
     CPPUNIT_TEST(takesEffectAndSaysWhatChanged);
     CPPUNIT_TEST(doesNotWaitAnIntervalForAFileThatWasJustWritten);
@@ -49,30 +35,29 @@ public:
         write("HungJobDuration=5m\nRunTimeout=7\nMaxJobsPerRun=5\n");
         awaitLine("information: settings read again HungJobDuration=\"1h -> 5m\" RunTimeout=\"5m -> 7s\"");
         awaitTerminated(job);
-        CPPUNIT_ASSERT(contains("threshold_s=300"));
+        CPPUNIT_ASSERT(logContains("threshold_s=300"));
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, count(log(), "settings read again"));
     }
 
     void doesNotWaitAnIntervalForAFileThatWasJustWritten()
     {
         const std::string connection = connectionString(detectorRole);
-        writeWithConnection(connection, "Interval=1h\n");
-        _service.emplace(_file, _log.logger());
-        writeWithConnection(connection, "Interval=1h\nRunTimeout=7\n");
-        _service->start();
+        writeSettings(connection, "Interval=1h\n");
+        makeService();
+        writeSettings(connection, "Interval=1h\nRunTimeout=7\n");
+        service().start();
         awaitLine("information: settings read again RunTimeout=\"5m -> 7s\"");
     }
 
     void runsAtTheNewInterval()
     {
         start("");
-        writeWithConnection(connectionString(detectorRole), "Interval=1h\n");
+        writeSettings("Interval=1h\n");
         awaitLine("information: settings read again Interval=\"1s -> 1h\"");
-        const auto runs = count(log(), "run finished");
+        const auto runs = runsFinished();
         // The one of this tick; nothing tells that nothing happens, so some of the old
         // intervals have to do.
-        CPPUNIT_ASSERT_MESSAGE(log(),
-                               !eventually(3500ms, [&] { return count(log(), "run finished") > runs + 1; }));
+        CPPUNIT_ASSERT_MESSAGE(log(), !eventually(3500ms, [&] { return runsFinished() > runs + 1; }));
     }
 
     void boundsItsStatementsByTheNewRunTimeout()
@@ -96,15 +81,14 @@ public:
         Sim::JobDatabase otherDatabase(server().connectionString(other));
         const std::string job = otherDatabase.addJob();
         applyRoleScriptTo(server().connectionString(other));
-        writeWithConnection(server().connectionString(other) + " user=" + detectorRole +
-                                " password=geheim123",
-                            "Interval=1\n");
+        writeSettings(server().connectionString(other) + " user=" + detectorRole + " password=geheim123",
+                      "Interval=1\n");
         awaitLine("information: settings read again Connection=changed");
         CPPUNIT_ASSERT(eventually(patience, [&] {
             return otherDatabase.isTrue(
                 "SELECT completed_at IS NOT NULL FROM provisioner_jobs WHERE id = $1::uuid", job);
         }));
-        CPPUNIT_ASSERT_MESSAGE(log(), !contains("geheim123"));
+        CPPUNIT_ASSERT_MESSAGE(log(), !logContains("geheim123"));
         // Its session at the first one is gone.
         CPPUNIT_ASSERT(eventually(patience, [this] { return !backendOfDetector(); }));
     }
@@ -113,8 +97,9 @@ public:
     {
         start("");
         write("HungJobDuration=1h\nIntervall=5\n");
-        awaitLine("error: " + _file.string() + ":4: Intervall: is not a known key; allowed: Connection");
-        CPPUNIT_ASSERT(contains("; the settings stay as they were"));
+        awaitLine("error: " + settingsFile().string() +
+                  ":4: Intervall: is not a known key; allowed: Connection");
+        CPPUNIT_ASSERT(logContains("; the settings stay as they were"));
         awaitTerminated(addHungJob());
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, count(log(), "Intervall"));
     }
@@ -122,8 +107,8 @@ public:
     void goesOnWithoutTheFile()
     {
         start("");
-        std::filesystem::remove(_file);
-        awaitLine("error: " + _file.string() + ": cannot be read: No such file");
+        std::filesystem::remove(settingsFile());
+        awaitLine("error: " + settingsFile().string() + ": cannot be read: No such file");
         awaitTerminated(addHungJob());
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, count(log(), "error: "));
     }
@@ -132,10 +117,10 @@ public:
     {
         start("");
         write("Interval=soon\n");
-        awaitLine("error: " + _file.string() + ":3: Interval: is set twice, first in line 2");
+        awaitLine("error: " + settingsFile().string() + ":3: Interval: is set twice, first in line 2");
         write("");
         awaitLine("information: settings read again");
-        CPPUNIT_ASSERT(!contains("->"));
+        CPPUNIT_ASSERT(!logContains("->"));
     }
 
     void doesNotForgetAMassHang()
@@ -147,42 +132,26 @@ public:
         awaitLine("information: settings read again MassHangMinJobs=\"20 -> 25\"");
         awaitRuns();
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, count(log(), "mass hang, no job"));
-        CPPUNIT_ASSERT(!contains("job terminated"));
+        CPPUNIT_ASSERT(!logContains("job terminated"));
 
         write("MassHangMinJobs=30\n");
         awaitLine("information: mass hang over");
         awaitLine("information: run finished terminated=10 hung=30");
     }
 
-    void write(const std::string& settings)
-    {
-        writeWithConnection(connectionString(detectorRole), "Interval=1\n" + settings);
-    }
-
-    void writeWithConnection(const std::string& connection, const std::string& settings)
-    {
-        _directory.write("hang_detector.conf", "Connection=" + connection + '\n' + settings);
-    }
+    void write(const std::string& settings) { writeSettings("Interval=1\n" + settings); }
 
     void start(const std::string& settings)
     {
         write(settings);
-        _service.emplace(_file, _log.logger());
-        _service->start();
-        awaitRuns(1);
+        startService();
+        awaitRunsFinished(1);
     }
 
     void awaitRuns(std::size_t more = 2)
     /// Of two more runs one was begun after now.
     {
-        const auto before = count(log(), "run finished");
-        CPPUNIT_ASSERT_MESSAGE(
-            log(), eventually(patience, [&] { return count(log(), "run finished") >= before + more; }));
-    }
-
-    void awaitLine(const std::string& start)
-    {
-        CPPUNIT_ASSERT_MESSAGE(log(), eventually(patience, [&] { return contains("\n" + start); }));
+        awaitRunsFinished(runsFinished() + more);
     }
 
     void awaitTerminated(const std::string& job)
@@ -190,21 +159,6 @@ public:
         CPPUNIT_ASSERT_MESSAGE(log(), eventually(patience, [&] { return isCompleted(job); }));
         awaitLine("information: job terminated job_id=" + job);
     }
-
-    bool contains(const std::string& text) const { return log().find(text) != std::string::npos; }
-
-    std::string log() const
-    {
-        std::string text;
-        for (const std::string& line : _log.lines())
-            text += '\n' + line;
-        return text;
-    }
-
-    TemporaryDirectory _directory;
-    const std::filesystem::path _file = _directory.path() / "hang_detector.conf";
-    RecordingLogger _log;
-    std::optional<Service> _service;
 };
 
 CPPUNIT_TEST_SUITE_REGISTRATION(SettingsChangeTest);

@@ -2,6 +2,7 @@
 #include "Eventually.h"
 #include "HbaRule.h"
 #include "Outage.h"
+#include "ProcessState.h"
 #include "Secret.h"
 #include "ServerLog.h"
 #include "SimulatorFixture.h"
@@ -62,9 +63,8 @@ class SecretsTest : public SimulatorFixture
         void expectSecret()
         {
             // A thread has its name a moment after its start.
-            CPPUNIT_ASSERT(eventually(patience, [&] {
-                return threadsOf(_process->id()).find("\nhang_detector\n") != std::string::npos;
-            }));
+            CPPUNIT_ASSERT(
+                eventually(patience, [&] { return threadsOf(_process->id()).contains("hang_detector"); }));
             const std::string seen = seenOf(_process->id());
             CPPUNIT_ASSERT(seen.find("hang-detector-sim") != std::string::npos);
             Secret::assertNotIn(seen);

@@ -277,7 +277,7 @@ public:
         if (_endsWithFini) {
             kill(_host.value().id(), SIGHUP);
             const bool hasStopped =
-                eventually(longestStop, [this] { return !hasThread(_host->id(), "hang_detector"); });
+                eventually(longestStop, [this] { return !threadsOf(_host->id()).contains("hang_detector"); });
             CPPUNIT_ASSERT_MESSAGE("it did not stop:\n" + output(), hasStopped);
         } else {
             expectEnd();

@@ -2,20 +2,19 @@
 
 #include "Eventually.h"
 #include "Figure.h"
+#include "ProcessState.h"
 #include "SlurmFixture.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 
 #include <chrono>
-#include <filesystem>
 #include <fstream>
+#include <set>
 #include <string>
-#include <vector>
 
 namespace HangDetection::Test {
 
 using namespace std::chrono_literals;
-namespace fs = std::filesystem;
 
 class FootprintTest : public SlurmFixture
 {
@@ -31,7 +30,7 @@ class FootprintTest : public SlurmFixture
             waitUntilTerminated(database().addJob());
         // While a run is busy, a second thread watches it.
         CPPUNIT_ASSERT(
-            eventually(10s, [this] { return ownThreads() == std::vector<std::string>{"hang_detector"}; }));
+            eventually(10s, [this] { return ownThreads() == std::multiset<std::string>{"hang_detector"}; }));
         CPPUNIT_ASSERT_EQUAL(std::string("1"), database()
                                                    .value("SELECT count(*)::text FROM pg_stat_activity"
                                                           " WHERE application_name = $1",
@@ -54,21 +53,16 @@ class FootprintTest : public SlurmFixture
         CPPUNIT_ASSERT(after - before < 10 * 1024);
     }
 
-    std::vector<std::string> ownThreads()
+    std::multiset<std::string> ownThreads()
     {
-        std::vector<std::string> names;
-        for (const auto& task : fs::directory_iterator(process() / "task")) {
-            std::string name;
-            std::getline(std::ifstream(task.path() / "comm"), name);
-            if (name.starts_with("hang_"))
-                names.push_back(name);
-        }
+        std::multiset<std::string> names = threadsOf(cluster().controller());
+        std::erase_if(names, [](const std::string& name) { return !name.starts_with("hang_"); });
         return names;
     }
 
     long residentKilobytes()
     {
-        std::ifstream status(process() / "status");
+        std::ifstream status("/proc/" + std::to_string(cluster().controller()) + "/status");
         for (std::string line; std::getline(status, line);) {
             if (line.starts_with("VmRSS:"))
                 return std::stol(line.substr(line.find(':') + 1));
@@ -76,8 +70,6 @@ class FootprintTest : public SlurmFixture
         CPPUNIT_FAIL("slurmctld is gone");
         return 0;
     }
-
-    fs::path process() { return "/proc/" + std::to_string(cluster().controller()); }
 };
 
 CPPUNIT_TEST_SUITE_REGISTRATION(FootprintTest);

@@ -1,6 +1,5 @@
 #include "ProcessState.h"
 
-#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -29,14 +28,15 @@ ProcessState stateOf(pid_t process)
     return {.descriptors = entriesOf(directory / "fd"), .threads = entriesOf(directory / "task")};
 }
 
-bool hasThread(pid_t process, const std::string& name)
+std::multiset<std::string> threadsOf(pid_t process)
 {
-    const std::filesystem::directory_iterator threads(directoryOf(process) / "task");
-    return std::any_of(begin(threads), end(threads), [&](const std::filesystem::directory_entry& thread) {
-        std::string line;
-        std::getline(std::ifstream(thread.path() / "comm"), line);
-        return line == name;
-    });
+    std::multiset<std::string> names;
+    for (const auto& thread : std::filesystem::directory_iterator(directoryOf(process) / "task")) {
+        std::string name;
+        std::getline(std::ifstream(thread.path() / "comm"), name);
+        names.insert(name);
+    }
+    return names;
 }
 
 } // namespace HangDetection::Test

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <ostream>
+#include <set>
 #include <string>
 #include <sys/types.h>
 
@@ -19,8 +20,8 @@ struct ProcessState
 ProcessState stateOf(pid_t process);
 /// Throws std::filesystem::filesystem_error when there is no such process.
 
-bool hasThread(pid_t process, const std::string& name);
-/// Whether one of its threads has this name. Throws the same.
+std::multiset<std::string> threadsOf(pid_t process);
+/// The names of its threads, one of which is the process's own. Throws the same.
 
 inline std::ostream& operator<<(std::ostream& stream, const ProcessState& state)
 {

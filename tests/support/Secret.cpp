@@ -1,5 +1,7 @@
 #include "Secret.h"
 
+#include "ProcessState.h"
+
 #include <Poco/String.h>
 #include <cppunit/TestAssert.h>
 
@@ -31,19 +33,13 @@ void Secret::assertNotIn(const std::string& text)
     }
 }
 
-std::string threadsOf(pid_t process)
-{
-    const fs::path directory = "/proc/" + std::to_string(process);
-    std::string names = textOf(directory / "comm");
-    for (const auto& thread : fs::directory_iterator(directory / "task"))
-        names += textOf(thread.path() / "comm");
-    return names;
-}
-
 std::string seenOf(pid_t process)
 {
     const fs::path directory = "/proc/" + std::to_string(process);
-    return textOf(directory / "cmdline") + textOf(directory / "environ") + threadsOf(process);
+    std::string seen = textOf(directory / "cmdline") + textOf(directory / "environ");
+    for (const std::string& name : threadsOf(process))
+        seen += name + '\n';
+    return seen;
 }
 
 } // namespace HangDetection::Test

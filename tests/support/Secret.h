@@ -21,9 +21,6 @@ public:
     /// Fails when the text holds an end of the password, and shows what is around it.
 };
 
-std::string threadsOf(pid_t process);
-/// The names of a process and of its threads, each a line. Core files have them, too.
-
 std::string seenOf(pid_t process);
 /// What others see of a process in /proc: its command line, its environment, and the
 /// names of its threads.

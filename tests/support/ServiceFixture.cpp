@@ -1,0 +1,54 @@
+#include "ServiceFixture.h"
+
+#include "Count.h"
+#include "Eventually.h"
+
+namespace HangDetection::Test {
+
+void ServiceFixture::tearDown()
+{
+    bool hasEnded = true;
+    if (_service) {
+        _service->stop();
+        hasEnded = _service->waitUntilEnded(patience);
+    }
+    _service.reset();
+    DatabaseFixture::tearDown();
+    CPPUNIT_ASSERT_MESSAGE("the service did not stop", hasEnded);
+}
+
+void ServiceFixture::writeSettings(const std::string& connection, const std::string& settings)
+{
+    _directory.write("hang_detector.conf", "Connection=" + connection + '\n' + settings);
+}
+
+void ServiceFixture::stopService()
+{
+    service().stop();
+    CPPUNIT_ASSERT(service().waitUntilEnded(patience));
+}
+
+std::string ServiceFixture::log() const
+{
+    std::string text;
+    for (const std::string& line : _log.lines())
+        text += '\n' + line;
+    return text;
+}
+
+void ServiceFixture::awaitLine(const std::string& start)
+{
+    CPPUNIT_ASSERT_MESSAGE(start + log(), eventually(patience, [&] { return logContains('\n' + start); }));
+}
+
+void ServiceFixture::awaitRunsFinished(std::size_t count)
+{
+    CPPUNIT_ASSERT_MESSAGE(log(), eventually(patience, [&] { return runsFinished() >= count; }));
+}
+
+std::size_t ServiceFixture::runsFinished() const
+{
+    return count(log(), "run finished");
+}
+
+} // namespace HangDetection::Test
