@@ -276,6 +276,8 @@ public:
         const auto asked = Clock::now();
         if (_endsWithFini) {
             kill(_host.value().id(), SIGHUP);
+            // Before that the thread may not have its name yet.
+            awaitLine("unloaded in ");
             const bool hasStopped =
                 eventually(longestStop, [this] { return !threadsOf(_host->id()).contains("hang_detector"); });
             CPPUNIT_ASSERT_MESSAGE("it did not stop:\n" + output(), hasStopped);
