@@ -37,7 +37,7 @@ private:
 
     const Sim::ThrowawayPostgres& _server;
     const std::string _name;
-    LibpqSession _session;
+    Test::LibpqSession _session;
     long _finished = 0;
 };
 

@@ -1,8 +1,8 @@
 #include "Contender.h"
 
+#include "CoderSide.h"
 #include "PluginDetector.h"
 #include "PsqlFloor.h"
-#include "StatementByStatement.h"
 
 #include <algorithm>
 
@@ -15,11 +15,9 @@ std::unique_ptr<Contender> makeContender(Side side, const std::string& connectio
     case Side::detector:
         return std::make_unique<PluginDetector>(connectionString, limit);
     case Side::statements2023:
-        return std::make_unique<StatementByStatement>(connectionString, StatementByStatement::Era::year2023,
-                                                      limit);
+        return std::make_unique<CoderSide>(connectionString, CoderSide::Era::year2023, limit);
     case Side::statements2026:
-        return std::make_unique<StatementByStatement>(connectionString, StatementByStatement::Era::year2026,
-                                                      limit);
+        return std::make_unique<CoderSide>(connectionString, CoderSide::Era::year2026, limit);
     case Side::psql:
         break;
     }

@@ -223,7 +223,7 @@ void SchedulerBenchmark::measure(Setting setting, const std::string& databaseNam
         }
     }
     // What it leaves behind to be vacuumed is not for who comes next.
-    LibpqSession(_server.connectionString("postgres")).execute("DROP DATABASE " + databaseName);
+    Test::LibpqSession(_server.connectionString("postgres")).execute("DROP DATABASE " + databaseName);
 }
 
 void SchedulerBenchmark::measure(Setting setting, const std::function<DetectorWork()>& work)

@@ -101,7 +101,7 @@ public:
 private:
     void tellFacts()
     {
-        LibpqSession session(_server.connectionString("postgres"));
+        Test::LibpqSession session(_server.connectionString("postgres"));
         _report.addFact("PostgreSQL", session.execute("SHOW server_version").value(0, "server_version"));
         _report.addFact("fsync, synchronous_commit, shared_buffers",
                         session

@@ -44,15 +44,15 @@ private:
     // Not both at once: Coder's two kinds of lock do not exclude each other.
     void terminateEachJobOnceBesideCodersThatTakeAdvisoryLocks()
     {
-        terminateAllBeside(CoderDetector::Lock::advisory);
+        terminateAllBeside(CoderDetector::Era::year2023);
     }
 
-    void terminateEachJobOnceBesideCodersThatLockRows() { terminateAllBeside(CoderDetector::Lock::row); }
+    void terminateEachJobOnceBesideCodersThatLockRows() { terminateAllBeside(CoderDetector::Era::year2026); }
 
-    void terminateAllBeside(CoderDetector::Lock lock)
+    void terminateAllBeside(CoderDetector::Era era)
     {
         for (int i = 0; i < coderCount; ++i)
-            _coders.emplace_back(connectionString(), lock);
+            _coders.emplace_back(connectionString(), era);
         terminateAll();
 
         std::size_t terminated = 0;

@@ -2,124 +2,162 @@
 
 #include "data/AdvisoryLock.h"
 
-#include <iterator>
-#include <sstream>
+#include <algorithm>
+#include <array>
+#include <random>
 
 namespace HangDetection::Test {
 
-CoderDetector::CoderDetector(const std::string& connectionString, Lock lock)
-    : _database(connectionString), _lock(lock)
+namespace {
+
+using Era = CoderDetector::Era;
+
+constexpr const char* allHungJobs =
+    "SELECT * FROM provisioner_jobs WHERE updated_at < now() - $1::interval AND started_at IS NOT NULL"
+    " AND completed_at IS NULL";
+
+/// And those that were never started.
+constexpr const char* someHungJobs =
+    "SELECT * FROM provisioner_jobs WHERE (updated_at < now() - $2::interval AND started_at IS NULL"
+    " AND completed_at IS NULL) OR (updated_at < now() - $1::interval AND started_at IS NOT NULL"
+    " AND completed_at IS NULL) ORDER BY random() LIMIT $3";
+
+constexpr std::array<const char*, 5> lines{
+    "",
+    "====================", "Coder: Build has been detected as hung for 5 minutes and will be terminated.",
+    "====================", ""};
+
+std::string array(const std::array<std::string, lines.size()>& texts)
+{
+    std::string literal;
+    for (const std::string& text : texts)
+        literal += (literal.empty() ? "{\"" : ",\"") + text + '"';
+    return literal + '}';
+}
+
+} // namespace
+
+CoderDetector::CoderDetector(const std::string& connectionString, Era era, int mostJobs)
+    : _session(connectionString), _era(era), _mostJobs(mostJobs)
 {}
 
 void CoderDetector::run()
 {
-    for (const std::string& job : findHungJobs()) {
-        _database.execute("BEGIN");
-        const auto payload = terminateInTransaction(job);
-        _database.execute("COMMIT");
-        if (payload) {
-            _terminated.push_back(job);
-            _database.execute("NOTIFY \"provisioner-log-logs:" + job + "\", '" + *payload + "'");
-        }
-    }
+    for (const std::string& job : findHungJobs())
+        terminate(job);
 }
 
 std::vector<std::string> CoderDetector::findHungJobs()
 {
-    std::istringstream ids(
-        _database
-            .value(
-                "SELECT string_agg(id::text, ' ') FROM (SELECT id FROM provisioner_jobs"
-                " WHERE started_at IS NOT NULL AND completed_at IS NULL AND updated_at < now() - $1::interval"
-                " ORDER BY random() LIMIT 10) AS hung",
-                "5 minutes")
-            .value_or(""));
-    return {std::istream_iterator<std::string>(ids), std::istream_iterator<std::string>()};
+    const std::string statement = _era == Era::year2023 ? allHungJobs : someHungJobs;
+    std::vector<LibpqSession::Parameter> parameters{"5 minutes"};
+    if (_era == Era::year2026)
+        parameters.insert(parameters.end(), {"30 minutes", std::to_string(_mostJobs)});
+    const Answer answer = _session.ask(statement, parameters);
+    std::vector<std::string> jobs;
+    jobs.reserve(static_cast<std::size_t>(answer.rows()));
+    for (int row = 0; row < answer.rows(); ++row)
+        jobs.push_back(answer.value(row, "id"));
+    if (jobs.size() > static_cast<std::size_t>(_mostJobs)) {
+        std::shuffle(jobs.begin(), jobs.end(), std::minstd_rand(std::random_device()()));
+        jobs.resize(static_cast<std::size_t>(_mostJobs));
+    }
+    return jobs;
 }
 
-std::optional<std::string> CoderDetector::terminateInTransaction(const std::string& job)
+void CoderDetector::terminate(const std::string& job)
 {
-    if (!takeLock(job)) {
+    _session.execute("BEGIN");
+    if (_era == Era::year2023 && !takeLock(job)) {
         ++_locked;
-        return std::nullopt;
+        _session.execute("ROLLBACK");
+        return;
     }
-    if (!isStillHung(job)) {
-        ++_ineligible;
-        return std::nullopt;
+    const Answer row = getJob(job);
+    if (row.rows() == 0 || row.value(0, "is_hung") != "t") {
+        // The row's own lock leaves out the row.
+        ++(row.rows() == 0 ? _locked : _ineligible);
+        _session.execute("ROLLBACK");
+        return;
     }
     const std::string lowestId = appendLines(job);
-    markFailed(job);
-    copyState(job);
-    return R"({"created_after":)" + std::to_string(std::stoll(lowestId) - 1) + R"(,"end_of_logs":true})";
+    markFailed(job, row.value(0, "started_at"));
+    if (row.value(0, "type") == "workspace_build")
+        copyState(job);
+    _session.execute("COMMIT");
+    _session.ask(
+        "SELECT pg_notify($1, $2)",
+        {"provisioner-log-logs:" + job,
+         R"({"created_after":)" + std::to_string(std::stoll(lowestId) - 1) + R"(,"end_of_logs":true})"});
+    _terminated.push_back(job);
 }
 
 bool CoderDetector::takeLock(const std::string& job)
 {
-    switch (_lock) {
-    case Lock::advisory:
-        return _database.isTrue("SELECT pg_try_advisory_xact_lock($1::bigint)",
-                                std::to_string(advisoryLockKey(job)));
-    case Lock::row:
-        break;
-    }
-    return _database
-        .value("SELECT id::text FROM provisioner_jobs WHERE id = $1::uuid FOR UPDATE SKIP LOCKED", job)
-        .has_value();
+    return _session
+               .ask("SELECT pg_try_advisory_xact_lock($1::bigint) AS taken",
+                    {std::to_string(advisoryLockKey(job))})
+               .value(0, "taken") == "t";
 }
 
-bool CoderDetector::isStillHung(const std::string& job)
+Answer CoderDetector::getJob(const std::string& job)
 {
-    return _database.isTrue("SELECT started_at IS NOT NULL AND completed_at IS NULL"
-                            " AND updated_at < now() - interval '5 minutes'"
-                            " FROM provisioner_jobs WHERE id = $1::uuid",
-                            job);
+    return _session.ask(std::string("SELECT *, started_at IS NOT NULL AND completed_at IS NULL"
+                                    " AND updated_at < now() - interval '5 minutes' AS is_hung"
+                                    " FROM provisioner_jobs WHERE id = $1") +
+                            (_era == Era::year2026 ? " FOR UPDATE SKIP LOCKED" : ""),
+                        {job});
 }
 
 std::string CoderDetector::appendLines(const std::string& job)
-/// The lowest id of the new lines.
+/// The lowest id of the new ones. All lines of the job are loaded to learn its last stage.
 {
-    const auto earlier = _database.logs(job);
-    const std::string stage =
-        earlier.empty() || earlier.back().stage.empty() ? "Unknown" : earlier.back().stage;
-    return _database
-        .value("WITH line AS ("
-               " INSERT INTO provisioner_job_logs (job_id, created_at, source, level, stage, output)"
-               " SELECT $1::uuid, now() + number * interval '1 millisecond', "
-               "'provisioner_daemon'::log_source, 'error'::log_level, '" +
-                   stage +
-                   "', output FROM (VALUES (0, ''), (1, '===================='),"
-                   " (2, 'Coder: Build has been detected as hung for 5 minutes and will be terminated.'),"
-                   " (3, '===================='), (4, '')) AS line (number, output) ORDER BY number"
-                   " RETURNING id) SELECT min(id)::text FROM line",
-               job)
-        .value();
+    const Answer logs = _session.ask(
+        "SELECT * FROM provisioner_job_logs WHERE job_id = $1 AND id > $2 ORDER BY id", {job, "0"});
+    std::string stage = logs.rows() == 0 ? "" : logs.value(logs.rows() - 1, "stage");
+    if (stage.empty())
+        stage = "Unknown";
+
+    std::array<std::string, lines.size()> outputs;
+    std::copy(lines.begin(), lines.end(), outputs.begin());
+    const Answer answer = _session.ask(
+        "INSERT INTO provisioner_job_logs (job_id, created_at, source, level, stage, output)"
+        " SELECT $1::uuid, now() + (number - 1) * interval '1 millisecond', $2::log_source, $3::log_level,"
+        " $4::varchar(128), line FROM unnest($5::varchar(1024)[]) WITH ORDINALITY AS l (line, number)"
+        " ORDER BY number RETURNING *",
+        {job, "provisioner_daemon", "error", stage, array(outputs)});
+    return answer.value(0, "id");
 }
 
-void CoderDetector::markFailed(const std::string& job)
+void CoderDetector::markFailed(const std::string& job, const std::string& startedAt)
 {
-    _database.execute("UPDATE provisioner_jobs SET updated_at = now(), completed_at = now(),"
-                      " error = 'Coder: Build has been detected as hung for 5 minutes and has been terminated"
-                      " by hang detector.', error_code = NULL WHERE id = '" +
-                      job + "'");
+    std::string statement = "UPDATE provisioner_jobs SET updated_at = $2, completed_at = $3, error = $4,"
+                            " error_code = $5";
+    std::vector<LibpqSession::Parameter> parameters{
+        job, "now", "now",
+        "Coder: Build has been detected as hung for 5 minutes and has been terminated by hang detector.",
+        std::nullopt};
+    if (_era == Era::year2026) {
+        statement += ", started_at = $6";
+        parameters.emplace_back(startedAt);
+    }
+    _session.ask(statement + " WHERE id = $1", parameters);
 }
 
 void CoderDetector::copyState(const std::string& job)
+/// By way of the client.
 {
-    const auto build = _database.value("SELECT id::text FROM workspace_builds WHERE job_id = $1::uuid"
-                                       " AND coalesce(octet_length(provisioner_state), 0) = 0",
-                                       job);
-    if (!build)
+    const Answer build = _session.ask("SELECT * FROM workspace_builds WHERE job_id = $1 LIMIT 1", {job});
+    if (!build.value(0, "provisioner_state").empty())
         return;
-    const auto previous = _database.value(
-        "SELECT previous.id::text FROM workspace_builds b JOIN workspace_builds previous"
-        " ON previous.workspace_id = b.workspace_id AND previous.build_number = b.build_number - 1"
-        " WHERE b.id = $1::uuid",
-        *build);
-    if (!previous)
+    const Answer previous = _session.ask(
+        "SELECT * FROM workspace_builds WHERE workspace_id = $1 AND build_number = $2",
+        {build.value(0, "workspace_id"), std::to_string(std::stoi(build.value(0, "build_number")) - 1)});
+    if (previous.rows() == 0)
         return;
-    _database.execute("UPDATE workspace_builds SET updated_at = now(), provisioner_state ="
-                      " (SELECT provisioner_state FROM workspace_builds WHERE id = '" +
-                      *previous + "') WHERE id = '" + *build + "'");
+    _session.ask("UPDATE workspace_builds SET provisioner_state = $1::bytea, updated_at = $2::timestamptz"
+                 " WHERE id = $3::uuid",
+                 {previous.value(0, "provisioner_state"), "now", build.value(0, "id")});
 }
 
 } // namespace HangDetection::Test

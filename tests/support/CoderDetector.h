@@ -1,29 +1,30 @@
 #pragma once
 
-#include "JobDatabase.h"
+#include "LibpqSession.h"
 
-#include <optional>
 #include <string>
 #include <vector>
 
 namespace HangDetection::Test {
 
 class CoderDetector
-/// A stand-in for the hang detector of a Coder server that works on the same database:
-/// one transaction for each job, statement by statement, as Coder's own does it, and the
-/// notification after the commit. Used by one thread.
+/// A stand-in for the hang detector of a Coder server that works on the same database, and as it
+/// does it: the same statements in the same order, one transaction for each job, and the
+/// notification after it. Seven to ten statements for a job, of which the larger number is for a
+/// workspace build whose state has to be copied; one more in servers before mid-2025, whose lock
+/// is a statement. Used by one thread.
 {
 public:
-    enum class Lock
+    enum class Era
     {
-        advisory, /// servers before mid-2025
-        row       /// later ones
+        year2023, /// servers before mid-2025: all hung jobs are fetched, an advisory lock
+        year2026  /// later ones: as many as are wanted, the row's own lock
     };
 
-    CoderDetector(const std::string& connectionString, Lock lock);
+    CoderDetector(const std::string& connectionString, Era era, int mostJobs = 10);
 
     void run();
-    /// Terminates the hung jobs, ten of them at most, a random choice.
+    /// Terminates the hung jobs, so many of them at most, a random choice.
 
     const std::vector<std::string>& terminated() const { return _terminated; }
     /// The jobs that it has terminated in all runs.
@@ -36,17 +37,16 @@ public:
 
 private:
     std::vector<std::string> findHungJobs();
-    std::optional<std::string> terminateInTransaction(const std::string& job);
-    /// The payload of the notification that has to follow; nothing when the job was left alone.
-
+    void terminate(const std::string& job);
     bool takeLock(const std::string& job);
-    bool isStillHung(const std::string& job);
+    Answer getJob(const std::string& job);
     std::string appendLines(const std::string& job);
-    void markFailed(const std::string& job);
+    void markFailed(const std::string& job, const std::string& startedAt);
     void copyState(const std::string& job);
 
-    Sim::JobDatabase _database;
-    const Lock _lock;
+    LibpqSession _session;
+    const Era _era;
+    const int _mostJobs;
     std::vector<std::string> _terminated;
     int _locked = 0;
     int _ineligible = 0;

@@ -8,7 +8,7 @@
 struct pg_conn;
 struct pg_result;
 
-namespace HangDetection::Benchmark {
+namespace HangDetection::Test {
 
 class Answer
 /// The rows of one statement. Values are as PostgreSQL writes them.
@@ -46,4 +46,4 @@ private:
     std::unique_ptr<pg_conn, void (*)(pg_conn*)> _connection;
 };
 
-} // namespace HangDetection::Benchmark
+} // namespace HangDetection::Test

@@ -4,7 +4,7 @@
 
 #include <stdexcept>
 
-namespace HangDetection::Benchmark {
+namespace HangDetection::Test {
 
 Answer::Answer(PGresult* result) : _result(result, &PQclear) {}
 
@@ -50,4 +50,4 @@ Answer LibpqSession::checked(PGresult* result)
     return answer;
 }
 
-} // namespace HangDetection::Benchmark
+} // namespace HangDetection::Test
