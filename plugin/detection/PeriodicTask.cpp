@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <exception>
 #include <string>
+#include <sys/resource.h>
 #include <thread>
 #include <utility>
 
@@ -21,6 +22,14 @@ class Stop : public Poco::Notification
 /// Wake up and end. A queue that only forgets its waiters could miss one that is
 /// about to wait; a notification in the queue cannot be missed.
 {};
+
+void giveWay() noexcept
+/// To slurmctld's own threads, when there are too few processors for all. Of this thread only, as
+/// Linux has it, and of those that it starts.
+{
+    constexpr int politeness = 10;
+    setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + politeness);
+}
 
 } // namespace
 
@@ -55,6 +64,7 @@ void PeriodicTask::start()
     _state->ended.reset();
     try {
         signalFreeThread("hang_detector", [state = _state] {
+            giveWay();
             loop(*state);
             state->handler = nullptr;
             state->ended.set();

@@ -2,7 +2,8 @@
 
 #include <memory>
 #include <string>
-#include <vector>
+#include <sys/types.h>
+#include <unistd.h>
 
 namespace HangDetection::Benchmark {
 
@@ -18,6 +19,9 @@ public:
 
     virtual int run() = 0;
     /// One search, and the termination of what it found. Returns how many jobs were terminated.
+
+    virtual pid_t process() const { return getpid(); }
+    /// Who does the work at the client's side.
 };
 
 /// The columns of the table.

@@ -11,13 +11,19 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <condition_variable>
 #include <filesystem>
+#include <fstream>
 #include <iostream>
 #include <memory>
+#include <mutex>
 #include <numeric>
+#include <span>
+#include <sstream>
 #include <stdexcept>
-#include <sys/resource.h>
+#include <stop_token>
 #include <thread>
+#include <unistd.h>
 #include <vector>
 
 namespace HangDetection::Benchmark {
@@ -72,11 +78,72 @@ double millisecondsOf(Contender& contender, int expected)
     return took.count();
 }
 
-double peakMegabytes()
+double peakMegabytesOf(pid_t process)
 {
-    rusage usage{};
-    getrusage(RUSAGE_SELF, &usage);
-    return static_cast<double>(usage.ru_maxrss) / 1024;
+    std::ifstream status("/proc/" + std::to_string(process) + "/status");
+    for (std::string key; status >> key;) {
+        double kilobytes = 0;
+        if (key == "VmHWM:" && status >> kilobytes)
+            return kilobytes / 1024;
+    }
+    throw std::runtime_error("the memory of process " + std::to_string(process) + " cannot be read");
+}
+
+class JobsThatWillHang
+/// A database of its own in which jobs cross the threshold one by one.
+{
+public:
+    JobsThatWillHang(const Sim::ThrowawayPostgres& server, const std::string& name,
+                     std::span<const int> moments)
+        : _database(server, name), _jobs(_database.connectionString())
+    {
+        for (const int moment : moments)
+            _jobs.addJob({.updatedAgo = std::to_string(threshold - moment) + " seconds"});
+        _jobs.execute("CREATE TABLE crossings AS SELECT id, updated_at + interval '300 seconds' AS at"
+                      " FROM provisioner_jobs");
+    }
+
+    std::string connectionString() const { return _database.connectionString(); }
+
+    bool areAllTerminated()
+    {
+        return _jobs.value("SELECT bool_and(completed_at IS NOT NULL)::text FROM provisioner_jobs") == "true";
+    }
+
+    Samples latencies()
+    /// From the moment in which a job counts as hung to its termination, in seconds.
+    {
+        Samples samples;
+        std::istringstream values(
+            _jobs
+                .value("SELECT string_agg(extract(epoch FROM completed_at - at)::text, ' ')"
+                       " FROM provisioner_jobs JOIN crossings USING (id)")
+                .value());
+        for (double value = 0; values >> value;)
+            samples.add(value);
+        return samples;
+    }
+
+private:
+    /// The default of HungJobDuration, and what Coder's detectors have built in.
+    static constexpr int threshold = 300;
+
+    BenchmarkDatabase _database;
+    Sim::JobDatabase _jobs;
+};
+
+void runByTheClock(const std::stop_token& stop, Side side, const std::string& connectionString,
+                   std::chrono::seconds interval)
+/// As a detector does that knows nothing better.
+{
+    const auto contender = makeContender(side, connectionString, 10);
+    std::mutex mutex;
+    std::condition_variable_any stopped;
+    std::unique_lock lock(mutex);
+    for (auto due = Clock::now(); !stop.stop_requested(); due += interval) {
+        contender->run();
+        stopped.wait_until(lock, stop, due + interval, [] { return false; });
+    }
 }
 
 } // namespace
@@ -144,7 +211,7 @@ Row measureIdleRun(const BenchmarkDatabase& database, const std::string& what, i
 Row measureMemory(BenchmarkDatabase& database, int hungJobs)
 {
     Row row{label("memory, ", hungJobs, "hung jobs"), "MB"};
-    for (const Side side : {Side::detector, Side::statements2023, Side::statements2026}) {
+    for (const Side side : allSides) {
         database.addHungJobs(hungJobs);
         const std::string output = Sim::mustRun({std::filesystem::read_symlink("/proc/self/exe"), "--memory",
                                                  std::to_string(static_cast<int>(side)),
@@ -156,47 +223,42 @@ Row measureMemory(BenchmarkDatabase& database, int hungJobs)
 
 int runForMemory(const std::string& side, const std::string& connectionString, int hungJobs)
 {
-    const double before = peakMegabytes();
+    const double own = peakMegabytesOf(getpid());
     const auto contender = makeContender(static_cast<Side>(std::stoi(side)), connectionString, hungJobs);
+    const pid_t process = contender->process();
+    const double before = process == getpid() ? own : peakMegabytesOf(process);
     expectTerminated(hungJobs, contender->run());
-    std::cout << peakMegabytes() - before << '\n';
+    std::cout << peakMegabytesOf(process) - before << '\n';
     return 0;
 }
 
-Row measureLatency(const BenchmarkDatabase& database)
+Row measureLatency(const Sim::ThrowawayPostgres& server)
 {
     constexpr std::chrono::seconds interval{60};
-    // The shortest that there is; the jobs hang at these seconds after the first run, which a plain
-    // interval would find half an interval later on average.
-    constexpr int threshold = 60;
+    // Seconds after the first run; a plain interval finds who hangs then half an interval later on average.
     constexpr std::array<int, 6> moments{5, 15, 25, 35, 45, 55};
 
-    const Test::TemporaryDirectory directory;
-    const auto file = directory.write("hang_detector.conf",
-                                      "Connection=" + database.connectionString() +
-                                          "\nInterval=60s\nHungJobDuration=60s\nHungJobExitTimeout=30s\n");
-    Sim::JobDatabase jobs(database.connectionString());
-    struct Expected
-    {
-        std::string job;
-        std::string crossing;
-    };
-    std::vector<Expected> expected;
-    for (const int moment : moments) {
-        const std::string job = jobs.addJob({.updatedAgo = std::to_string(threshold - moment) + " seconds"});
-        expected.push_back({job, jobs.value("SELECT (updated_at + interval '60 seconds')::text"
-                                            " FROM provisioner_jobs WHERE id = $1::uuid",
-                                            job)
-                                     .value()});
+    std::array<std::unique_ptr<JobsThatWillHang>, sides> jobs;
+    std::vector<std::jthread> plain;
+    for (const Side side : allSides) {
+        auto& its = jobs.at(static_cast<std::size_t>(side));
+        its = std::make_unique<JobsThatWillHang>(server, "latency_" + std::to_string(static_cast<int>(side)),
+                                                 moments);
+        if (side != Side::detector)
+            plain.emplace_back(runByTheClock, side, its->connectionString(), interval);
     }
-
-    Service service(file, silentLogger());
+    const Test::TemporaryDirectory directory;
+    Service service(
+        directory.write(
+            "hang_detector.conf",
+            "Connection=" + jobs.at(static_cast<std::size_t>(Side::detector))->connectionString() + '\n'),
+        silentLogger());
     service.start();
+
     Progress progress("detection latency", static_cast<int>(interval.count()));
     const auto until = Clock::now() + 2 * interval;
     while (Clock::now() < until &&
-           jobs.value("SELECT count(*)::text FROM provisioner_jobs WHERE completed_at IS NULL").value() !=
-               "0") {
+           !std::all_of(jobs.begin(), jobs.end(), [](const auto& its) { return its->areAllTerminated(); })) {
         std::this_thread::sleep_for(std::chrono::seconds(1));
         progress.step();
     }
@@ -204,14 +266,8 @@ Row measureLatency(const BenchmarkDatabase& database)
     service.waitUntilEnded(std::chrono::seconds(5));
 
     Row row{"latency at an interval of 60 s", "s"};
-    row.note = "a plain interval: 30 on average";
-    for (const auto& [job, crossing] : expected) {
-        row.of(Side::detector)
-            .add(std::stod(jobs.value("SELECT extract(epoch FROM completed_at - '" + crossing +
-                                          "'::timestamptz)::text FROM provisioner_jobs WHERE id = $1::uuid",
-                                      job)
-                               .value()));
-    }
+    for (const Side side : allSides)
+        row.of(side) = jobs.at(static_cast<std::size_t>(side))->latencies();
     return row;
 }
 

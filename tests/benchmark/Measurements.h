@@ -32,7 +32,7 @@ Row measureMemory(BenchmarkDatabase& database, int hungJobs);
 int runForMemory(const std::string& side, const std::string& connectionString, int hungJobs);
 /// What a process of measureMemory does; the result is its exit status.
 
-Row measureLatency(const BenchmarkDatabase& database);
+Row measureLatency(const Sim::ThrowawayPostgres& server);
 /// How long after the moment in which it counts as hung a job is terminated, in seconds.
 
 } // namespace HangDetection::Benchmark

@@ -22,7 +22,9 @@ PsqlFloor::PsqlFloor(const std::string& connectionString, Task task)
                                   &_in, &_out, nullptr)),
       _questions(_in),
       _answers(_out)
-{}
+{
+    ask("");
+}
 
 PsqlFloor::~PsqlFloor()
 {
@@ -32,16 +34,23 @@ PsqlFloor::~PsqlFloor()
 
 int PsqlFloor::run()
 {
-    _questions << (_task == Task::search ? Sql::floor_search : Sql::floor) << "\n\\echo " << endOfAnswer
-               << '\n'
-               << std::flush;
+    const std::string answer = ask(_task == Task::search ? Sql::floor_search : Sql::floor);
+    if (answer.empty())
+        throw std::runtime_error("psql gave no answer");
+    return std::stoi(answer);
+}
+
+std::string PsqlFloor::ask(const std::string& question)
+/// The last line of the answer.
+{
+    _questions << question << "\n\\echo " << endOfAnswer << '\n' << std::flush;
     std::string line;
     std::string answer;
     while (std::getline(_answers, line) && line != endOfAnswer)
         answer = line;
-    if (line != endOfAnswer || answer.empty())
+    if (line != endOfAnswer)
         throw std::runtime_error("psql ended without an answer");
-    return std::stoi(answer);
+    return answer;
 }
 
 } // namespace HangDetection::Benchmark

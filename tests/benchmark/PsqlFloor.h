@@ -22,11 +22,17 @@ public:
     };
 
     PsqlFloor(const std::string& connectionString, Task task);
+    /// Returns when it is connected. Throws std::runtime_error when it cannot.
+
     ~PsqlFloor() override;
 
     int run() override;
 
+    pid_t process() const override { return _psql.id(); }
+
 private:
+    std::string ask(const std::string& question);
+
     const Task _task;
     Poco::Pipe _in;
     Poco::Pipe _out;

@@ -1,9 +1,7 @@
 #include "Report.h"
 
+#include "Json.h"
 #include "TextTable.h"
-
-#include <fstream>
-#include <stdexcept>
 
 namespace HangDetection::Benchmark {
 
@@ -29,29 +27,6 @@ std::vector<std::string> cellsOf(const Row& row)
     return cells;
 }
 
-std::string quoted(const std::string& text)
-/// Of plain text, without control characters.
-{
-    std::string result = "\"";
-    for (const char c : text) {
-        if (c == '"' || c == '\\')
-            result += '\\';
-        result += c;
-    }
-    return result + '"';
-}
-
-void writeValues(std::ostream& stream, const Samples& samples)
-{
-    stream << "{\"median\": " << samples.median() << ", \"values\": [";
-    const char* separator = "";
-    for (const double value : samples.values()) {
-        stream << separator << value;
-        separator = ", ";
-    }
-    stream << "]}";
-}
-
 } // namespace
 
 void Report::print(std::ostream& stream) const
@@ -71,29 +46,24 @@ void Report::print(std::ostream& stream) const
 
 void Report::writeJson(const std::filesystem::path& file) const
 {
-    std::ofstream stream(file);
-    stream << "{\n  \"facts\": {";
-    const char* separator = "\n";
-    for (const auto& [name, value] : _facts) {
-        stream << separator << "    " << quoted(name) << ": " << quoted(value);
-        separator = ",\n";
-    }
-    stream << "\n  },\n  \"rows\": [";
-    separator = "\n";
+    Poco::JSON::Object facts(Poco::JSON_PRESERVE_KEY_ORDER);
+    for (const auto& [name, value] : _facts)
+        facts.set(name, value);
+    Poco::JSON::Array rows;
     for (const Row& row : _rows) {
-        stream << separator << "    {\"what\": " << quoted(row.what) << ", \"unit\": " << quoted(row.unit);
+        Poco::JSON::Object line(Poco::JSON_PRESERVE_KEY_ORDER);
+        line.set("what", row.what);
+        line.set("unit", row.unit);
         for (std::size_t i = 0; i < names.size(); ++i) {
-            if (row.samples.at(i).isEmpty())
-                continue;
-            stream << ",\n     " << quoted(names.at(i)) << ": ";
-            writeValues(stream, row.samples.at(i));
+            if (!row.samples.at(i).isEmpty())
+                line.set(names.at(i), jsonOf(row.samples.at(i)));
         }
-        stream << "}";
-        separator = ",\n";
+        rows.add(line);
     }
-    stream << "\n  ]\n}\n";
-    if (!stream.flush())
-        throw std::runtime_error(file.string() + ": cannot be written");
+    Poco::JSON::Object report(Poco::JSON_PRESERVE_KEY_ORDER);
+    report.set("facts", facts);
+    report.set("rows", rows);
+    Benchmark::writeJson(file, report);
 }
 
 } // namespace HangDetection::Benchmark

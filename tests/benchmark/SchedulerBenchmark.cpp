@@ -4,6 +4,7 @@
 #include "ChildProcess.h"
 #include "Eventually.h"
 #include "HungJobFeeder.h"
+#include "Json.h"
 #include "LibpqSession.h"
 #include "Progress.h"
 #include "RandomMoments.h"
@@ -329,6 +330,17 @@ ThreadTime SchedulerBenchmark::backfillTime() const
     return ThreadTime::read(_cluster.controller(), "bckfl");
 }
 
+std::array<const SchedulerBenchmark::Figure*, 14> SchedulerBenchmark::figures() const
+{
+    return {&_sbatchMedian,    &_sbatchMean,
+            &_mainCycle,       &_mainCycles,
+            &_backfillCycle,   &_backfillCycles,
+            &_backfillRan,     &_backfillWaited,
+            &_backfillBlocked, &_queueLength,
+            &_processor,       &_ownProcessor,
+            &_terminated,      &_busy};
+}
+
 void SchedulerBenchmark::print(std::ostream& stream) const
 {
     using enum TextTable::Align;
@@ -336,9 +348,7 @@ void SchedulerBenchmark::print(std::ostream& stream) const
     table.add({"slurmctld with", "", "the detector in", "", "inside", "inside"});
     table.add({"5,000 jobs in its queue", "nothing else", "a process beside", "the plugin inside",
                "to nothing", "to beside"});
-    for (const Figure* figure : {&_sbatchMedian, &_sbatchMean, &_mainCycle, &_mainCycles, &_backfillCycle,
-                                 &_backfillCycles, &_backfillRan, &_backfillWaited, &_backfillBlocked,
-                                 &_queueLength, &_processor, &_ownProcessor, &_terminated, &_busy})
+    for (const Figure* figure : figures())
         table.add({figure->name, rangeOf(figure->of(Setting::alone)), rangeOf(figure->of(Setting::beside)),
                    rangeOf(figure->of(Setting::inside)),
                    ratioOf(figure->of(Setting::inside), figure->of(Setting::alone)),
@@ -353,6 +363,20 @@ void SchedulerBenchmark::print(std::ostream& stream) const
         << '\n'
         << "processors: " << std::thread::hardware_concurrency() << '\n'
         << "load average before and after: " << _loadBefore << ", " << loadAverage() << '\n';
+}
+
+void SchedulerBenchmark::writeJson(const fs::path& file) const
+{
+    constexpr std::array<const char*, settings.size()> names{"alone", "beside", "inside"};
+    Poco::JSON::Array rows;
+    for (const Figure* figure : figures()) {
+        Poco::JSON::Object row;
+        row.set("what", Poco::trim(std::string(figure->name)));
+        for (const Setting setting : settings)
+            row.set(names.at(static_cast<std::size_t>(setting)), jsonOf(figure->of(setting)));
+        rows.add(row);
+    }
+    Benchmark::writeJson(file, rows);
 }
 
 } // namespace HangDetection::Benchmark

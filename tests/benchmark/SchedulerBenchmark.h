@@ -10,6 +10,7 @@
 
 #include <array>
 #include <chrono>
+#include <filesystem>
 #include <functional>
 #include <ostream>
 #include <string>
@@ -38,6 +39,9 @@ public:
 
     void print(std::ostream& stream) const;
 
+    void writeJson(const std::filesystem::path& file) const;
+    /// Each value of each figure. Throws std::runtime_error when the file cannot be written.
+
 private:
     using Clock = std::chrono::steady_clock;
 
@@ -58,6 +62,7 @@ private:
         const Samples& of(Setting setting) const { return samples.at(static_cast<std::size_t>(setting)); }
     };
 
+    std::array<const Figure*, 14> figures() const;
     void fillQueue();
     void submit(int count) const;
     void submitJob(const std::string& name) const;

@@ -13,6 +13,7 @@
 #include <optional>
 #include <pthread.h>
 #include <stdexcept>
+#include <sys/resource.h>
 #include <vector>
 
 namespace HangDetection::Test {
@@ -79,6 +80,7 @@ class PeriodicTaskTest : public CppUnit::TestFixture
     CPPUNIT_TEST(destroysItsHandlerInItsThread);
     CPPUNIT_TEST(goesOnAfterAnException);
     CPPUNIT_TEST(blocksAllSignals);
+    CPPUNIT_TEST(givesWayToTheThreadsOfItsHost);
     CPPUNIT_TEST_SUITE_END();
 
     PeriodicTask task(Milliseconds interval, PeriodicTask::Handler handler)
@@ -373,6 +375,24 @@ class PeriodicTaskTest : public CppUnit::TestFixture
         sigset_t own;
         pthread_sigmask(SIG_SETMASK, nullptr, &own);
         CPPUNIT_ASSERT_EQUAL(0, sigismember(&own, SIGTERM));
+    }
+
+    void givesWayToTheThreadsOfItsHost()
+    {
+        const int host = getpriority(PRIO_PROCESS, 0);
+        std::atomic<int> own = host;
+        PeriodicTask periodic = task(1h, [&](const std::stop_token&) -> PeriodicTask::Next {
+            own = getpriority(PRIO_PROCESS, 0);
+            _runs.record();
+            return {1h};
+        });
+        periodic.start();
+        _runs.waitFor(1);
+        periodic.stop();
+        assertEnds(periodic);
+        // A larger number is a lower priority.
+        CPPUNIT_ASSERT_GREATER(host, own.load());
+        CPPUNIT_ASSERT_EQUAL(host, getpriority(PRIO_PROCESS, 0));
     }
 
     RecordingLogger _log;
