@@ -22,14 +22,23 @@ std::string quoted(const std::string& value)
     return "'" + value + "'";
 }
 
-seconds durationWithin(const SettingsFile& file, const SettingsEntry& entry, seconds least, seconds most)
+enum class ZeroIs
 {
-    const std::string allowed = "; allowed: " + formatDuration(least) + " to " + formatDuration(most) +
+    refused,
+    allowed
+};
+
+seconds durationWithin(const SettingsFile& file, const SettingsEntry& entry, seconds least, seconds most,
+                       ZeroIs zero = ZeroIs::refused)
+{
+    const std::string allowed = "; allowed: " + std::string(zero == ZeroIs::allowed ? "0, or " : "") +
+                                formatDuration(least) + " to " + formatDuration(most) +
                                 ", in seconds or with s, m or h (90, 90s, 5m, 1h)";
     const auto duration = parseDuration(entry.value);
     if (!duration)
         file.refuse(entry, quoted(entry.value) + " is not a duration" + allowed);
-    if (*duration < least || *duration > most)
+    const bool isZero = zero == ZeroIs::allowed && *duration == seconds(0);
+    if (!isZero && (*duration < least || *duration > most))
         file.refuse(entry, quoted(entry.value) + " is out of range" + allowed);
     return *duration;
 }
@@ -45,19 +54,27 @@ int numberWithin(const SettingsFile& file, const SettingsEntry& entry, int least
     return number;
 }
 
+bool yesOrNo(const SettingsFile& file, const SettingsEntry& entry)
+{
+    const bool isYes = Poco::icompare(entry.value, "yes") == 0;
+    if (!isYes && Poco::icompare(entry.value, "no") != 0)
+        file.refuse(entry, quoted(entry.value) + " is not allowed; allowed: yes or no");
+    return isYes;
+}
+
+std::string nameOf(bool isYes)
+{
+    return isYes ? "yes" : "no";
+}
+
 struct Key
 /// A key of hang_detector.conf and how its value gets into the settings.
 {
     const char* name;
     void (*apply)(Settings&, const SettingsFile&, const SettingsEntry&);
     std::string (*text)(const Settings&);
-    /// Null for a key whose value is not told, or not available.
+    /// Null for a key whose value is not told.
 };
-
-void refuseUnavailable(Settings&, const SettingsFile& file, const SettingsEntry& entry)
-{
-    file.refuse(entry, "is not available in this release; remove the line");
-}
 
 constexpr std::array<Key, 12> keys{{
     {"Connection",
@@ -88,7 +105,13 @@ constexpr std::array<Key, 12> keys{{
          settings.hungJobExitTimeout = durationWithin(file, entry, seconds(1), seconds(7 * 24 * 3600));
      },
      [](const Settings& settings) { return formatDuration(settings.hungJobExitTimeout); }},
-    {"PendingJobDuration", refuseUnavailable, nullptr},
+    {"PendingJobDuration",
+     // A job waits for a free worker, which may take minutes where nothing is wrong.
+     [](Settings& settings, const SettingsFile& file, const SettingsEntry& entry) {
+         settings.pendingJobDuration =
+             durationWithin(file, entry, seconds(60), seconds(7 * 24 * 3600), ZeroIs::allowed);
+     },
+     [](const Settings& settings) { return formatDuration(settings.pendingJobDuration); }},
     {"MaxJobsPerRun",
      [](Settings& settings, const SettingsFile& file, const SettingsEntry& entry) {
          settings.maxJobsPerRun = numberWithin(file, entry, 1, 10000);
@@ -99,7 +122,11 @@ constexpr std::array<Key, 12> keys{{
          settings.runTimeout = durationWithin(file, entry, seconds(1), seconds(3600));
      },
      [](const Settings& settings) { return formatDuration(settings.runTimeout); }},
-    {"DryRun", refuseUnavailable, nullptr},
+    {"DryRun",
+     [](Settings& settings, const SettingsFile& file, const SettingsEntry& entry) {
+         settings.dryRun = yesOrNo(file, entry);
+     },
+     [](const Settings& settings) { return nameOf(settings.dryRun); }},
     {"MassHangRatio",
      // Never more than all jobs are silent, so 100 would be a second way to write 0.
      [](Settings& settings, const SettingsFile& file, const SettingsEntry& entry) {
@@ -111,8 +138,22 @@ constexpr std::array<Key, 12> keys{{
          settings.massHangMinJobs = numberWithin(file, entry, 0, 1000000);
      },
      [](const Settings& settings) { return std::to_string(settings.massHangMinJobs); }},
-    {"ReleaseAllocations", refuseUnavailable, nullptr},
-    {"MetricsFile", refuseUnavailable, nullptr},
+    {"ReleaseAllocations",
+     [](Settings& settings, const SettingsFile& file, const SettingsEntry& entry) {
+         settings.releaseAllocations = yesOrNo(file, entry);
+     },
+     [](const Settings& settings) { return nameOf(settings.releaseAllocations); }},
+    {"MetricsFile",
+     // slurmctld's working directory is nobody's choice.
+     [](Settings& settings, const SettingsFile& file, const SettingsEntry& entry) {
+         settings.metricsFile = entry.value;
+         if (!entry.value.empty() &&
+             (!settings.metricsFile.is_absolute() || !settings.metricsFile.has_filename()))
+             file.refuse(entry, quoted(entry.value) +
+                                    " is not allowed; allowed: an absolute path of a file, or "
+                                    "nothing for no file");
+     },
+     [](const Settings& settings) { return settings.metricsFile.string(); }},
 }};
 
 const Key* findKey(const std::string& name)

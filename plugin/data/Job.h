@@ -18,6 +18,8 @@ struct JobCounts
     std::int64_t silent = 0;
     /// Hung, or will be within the look-ahead of the search unless they report.
     std::int64_t hung = 0;
+    std::chrono::seconds oldestHung{0};
+    /// For how long the longest silent of the hung jobs has been silent; 0 when none is hung.
 };
 
 struct HungJobs
@@ -29,6 +31,13 @@ struct HungJobs
     std::optional<std::chrono::milliseconds> untilNext;
     /// How long until the first of the running jobs that are not hung will be, unless it
     /// reports. Nothing when there is none.
+};
+
+enum class Reason
+/// Why a job is terminated.
+{
+    hung,   /// started, and silent for HungJobDuration
+    pending /// never started, and not touched for PendingJobDuration
 };
 
 enum class Outcome
@@ -57,6 +66,7 @@ struct Termination
 {
     JobId jobId;
     Outcome outcome = Outcome::failed;
+    Reason reason = Reason::hung;
     std::string type;
     std::chrono::seconds silent{0};
     /// Between the last heartbeat and the termination.

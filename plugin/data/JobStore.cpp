@@ -47,7 +47,8 @@ HungJobs JobStore::findHungJobs(const Search& search)
     Poco::Int64 lookAhead = search.lookAhead.count();
     int most = search.most;
     std::string last = arrayLiteral(search.last, [](const JobId& id) { return id; });
-    std::vector<Poco::Tuple<std::string, Poco::Int64, Poco::Int64, Poco::Int64, Poco::Int64>> rows;
+    std::vector<Poco::Tuple<std::string, Poco::Int64, Poco::Int64, Poco::Int64, Poco::Int64, Poco::Int64>>
+        rows;
     try {
         _connection.session() << Statements::find_hung_jobs, into(rows), use(threshold), use(lookAhead),
             use(most), use(last), now;
@@ -59,7 +60,10 @@ HungJobs JobStore::findHungJobs(const Search& search)
     for (const auto& row : rows) {
         if (!row.get<0>().empty())
             jobs.chosen.push_back(row.get<0>());
-        jobs.counts = {.running = row.get<1>(), .silent = row.get<2>(), .hung = row.get<3>()};
+        jobs.counts = {.running = row.get<1>(),
+                       .silent = row.get<2>(),
+                       .hung = row.get<3>(),
+                       .oldestHung = std::chrono::seconds(row.get<5>())};
         if (row.get<4>() >= 0)
             jobs.untilNext = std::chrono::milliseconds(row.get<4>());
     }

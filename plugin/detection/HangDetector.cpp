@@ -65,7 +65,7 @@ RunStatistics HangDetector::run(const std::stop_token& stop)
     RunStatistics statistics;
     const auto start = Clock::now();
     const auto deadline = start + _settings.runTimeout;
-    bool hasSearched = false;
+    statistics.dryRun = _settings.dryRun;
 
     try {
         const auto watch = _store->open(stop, deadline);
@@ -76,8 +76,8 @@ RunStatistics HangDetector::run(const std::stop_token& stop)
                                                     .most = _settings.maxJobsPerRun,
                                                     .last = failedBefore});
         const auto searchTime = Clock::now() - searchStart;
-        hasSearched = true;
-        statistics.hung = hung.counts.hung;
+        statistics.hasSearched = true;
+        statistics.jobs = hung.counts;
         statistics.left = hung.counts.hung - static_cast<std::int64_t>(hung.chosen.size());
         if (hung.untilNext)
             statistics.nextHang = Clock::now() + *hung.untilNext;
@@ -106,7 +106,7 @@ RunStatistics HangDetector::run(const std::stop_token& stop)
 
     statistics.duration = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - start);
     // A termination that failed says nothing of who reports.
-    if (statistics.error && !hasSearched)
+    if (statistics.error && !statistics.hasSearched)
         _massHang.missedSearch();
     _notifications.postNotification(new RunFinished(statistics));
     return statistics;

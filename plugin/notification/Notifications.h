@@ -26,12 +26,16 @@ struct RunStatistics
 {
     std::vector<JobId> terminated;
     /// In the order of the answers.
-    std::int64_t hung = 0;
-    /// The backlog that the run found; it may be larger than what one run terminates.
+    JobCounts jobs;
+    /// What the search found, the backlog that may be larger than what one run terminates.
+    bool hasSearched = false;
+    /// Otherwise the run ended before.
     std::int64_t left = 0;
     /// Of them, the jobs for which the run had no place.
     std::optional<std::chrono::steady_clock::time_point> nextHang;
     /// When the first of the other running jobs will be hung, unless it reports.
+    bool dryRun = false;
+    /// Nothing was changed, as DryRun says.
     bool held = false;
     /// Nothing was terminated, because too many jobs fell silent at once.
     int locked = 0;
@@ -109,6 +113,32 @@ public:
     explicit IndexMissing(std::chrono::milliseconds took) : searchTime(took) {}
 
     const std::chrono::milliseconds searchTime;
+};
+
+class AllocationReleased : public Poco::Notification
+/// A Slurm job that was marked with a terminated job is cancelled.
+{
+public:
+    AllocationReleased(JobId markedWith, std::uint32_t cancelled)
+        : jobId(std::move(markedWith)), slurmJob(cancelled)
+    {}
+
+    const JobId jobId;
+    const std::uint32_t slurmJob;
+};
+
+class AllocationKept : public Poco::Notification
+/// A Slurm job that was marked with a terminated job could not be cancelled, which later runs
+/// try again.
+{
+public:
+    AllocationKept(JobId markedWith, std::uint32_t kept, std::string reason)
+        : jobId(std::move(markedWith)), slurmJob(kept), error(std::move(reason))
+    {}
+
+    const JobId jobId;
+    const std::uint32_t slurmJob;
+    const std::string error;
 };
 
 class RunFinished : public Poco::Notification

@@ -181,12 +181,12 @@ void RunLog::onRunSucceeded(const RunStatistics& statistics)
 
     const LogLine line = LogLine("run finished")
                              .add("terminated", statistics.terminated.size())
-                             .add("hung", statistics.hung)
+                             .add("hung", statistics.jobs.hung)
                              .add("locked", statistics.locked)
                              .add("ineligible", statistics.ineligible)
                              .add("failed", statistics.failed)
                              .add("duration_ms", statistics.duration.count());
-    if (statistics.hung == 0 || statistics.held)
+    if (statistics.jobs.hung == 0 || statistics.held)
         _logger.debug(line.text());
     else
         _logger.information(line.text());

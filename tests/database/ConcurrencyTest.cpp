@@ -75,7 +75,7 @@ class ConcurrencyTest : public DatabaseFixture
         const RunStatistics statistics = run();
         CPPUNIT_ASSERT_EQUAL(std::size_t{4}, statistics.terminated.size());
         CPPUNIT_ASSERT_EQUAL(1, statistics.locked);
-        CPPUNIT_ASSERT_EQUAL(std::int64_t{5}, statistics.hung);
+        CPPUNIT_ASSERT_EQUAL(std::int64_t{5}, statistics.jobs.hung);
         CPPUNIT_ASSERT(!isCompleted(locked));
     }
 
@@ -158,7 +158,7 @@ class ConcurrencyTest : public DatabaseFixture
             [&](OpenTransaction&) { worker.emplace(connectionString(), completionOf(job)); });
         expectSkippedAsLocked(job);
         worker->commit();
-        CPPUNIT_ASSERT_EQUAL(std::int64_t{0}, run().hung);
+        CPPUNIT_ASSERT_EQUAL(std::int64_t{0}, run().jobs.hung);
         CPPUNIT_ASSERT_EQUAL(Text(), jobColumn(job, "error"));
         CPPUNIT_ASSERT(database().logs(job).empty());
     }
@@ -291,7 +291,7 @@ class ConcurrencyTest : public DatabaseFixture
             const RunStatistics statistics = detector.run({});
             CPPUNIT_ASSERT(!statistics.error);
             CPPUNIT_ASSERT_EQUAL(0, statistics.failed);
-            if (statistics.hung == 0)
+            if (statistics.jobs.hung == 0)
                 return terminated;
             terminated.insert(terminated.end(), statistics.terminated.begin(), statistics.terminated.end());
         }
@@ -323,7 +323,7 @@ class ConcurrencyTest : public DatabaseFixture
         CPPUNIT_ASSERT(statistics.terminated.empty());
         CPPUNIT_ASSERT_EQUAL(1, statistics.locked);
         CPPUNIT_ASSERT_EQUAL(0, statistics.failed + statistics.ineligible);
-        CPPUNIT_ASSERT_EQUAL(std::int64_t{1}, statistics.hung);
+        CPPUNIT_ASSERT_EQUAL(std::int64_t{1}, statistics.jobs.hung);
         expectSkippedAsLocked(job);
         CPPUNIT_ASSERT_EQUAL(before, jobRow(job));
 
@@ -368,7 +368,7 @@ class ConcurrencyTest : public DatabaseFixture
     void expectNotFoundAgain(const std::string& job)
     {
         const Text before = jobRow(job);
-        CPPUNIT_ASSERT_EQUAL(std::int64_t{0}, run().hung);
+        CPPUNIT_ASSERT_EQUAL(std::int64_t{0}, run().jobs.hung);
         CPPUNIT_ASSERT_EQUAL(before, jobRow(job));
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, posted().terminated.size());
     }

@@ -254,7 +254,7 @@ class DatabaseErrorTest : public DatabaseFixture
         CPPUNIT_ASSERT_EQUAL(std::size_t{5}, posted().terminated.size());
         for (const JobId& job : statistics.terminated)
             CPPUNIT_ASSERT(isCompleted(job));
-        CPPUNIT_ASSERT_EQUAL(std::int64_t{5}, run().hung);
+        CPPUNIT_ASSERT_EQUAL(std::int64_t{5}, run().jobs.hung);
     }
 
     void worksAgainAfterTheTablesCame()

@@ -71,7 +71,7 @@ public:
     {
         const std::string job = database().addJob({.updatedAgo = "1 second"});
         const Text before = jobRow(job);
-        CPPUNIT_ASSERT_EQUAL(std::int64_t{0}, run().hung);
+        CPPUNIT_ASSERT_EQUAL(std::int64_t{0}, run().jobs.hung);
         CPPUNIT_ASSERT_EQUAL(before, jobRow(job));
     }
 

@@ -98,7 +98,7 @@ class MassHangHoldTest : public DatabaseFixture
         for (std::size_t i = 0; i < jobs.size(); ++i)
             CPPUNIT_ASSERT_EQUAL(i < 3, isCompleted(jobs[i]));
         CPPUNIT_ASSERT_EQUAL(std::vector<std::string>{"3 of 30"}, posted().massHangEnded);
-        CPPUNIT_ASSERT_EQUAL(std::int64_t{0}, run().hung);
+        CPPUNIT_ASSERT_EQUAL(std::int64_t{0}, run().jobs.hung);
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, posted().massHangEnded.size());
     }
 
@@ -179,7 +179,7 @@ class MassHangHoldTest : public DatabaseFixture
         const RunStatistics statistics = run();
         CPPUNIT_ASSERT(statistics.held);
         CPPUNIT_ASSERT(statistics.terminated.empty());
-        CPPUNIT_ASSERT(statistics.hung > 20);
+        CPPUNIT_ASSERT(statistics.jobs.hung > 20);
     }
 
     void expectTerminated(std::size_t jobs)

@@ -29,7 +29,7 @@ class SearchTest : public DatabaseFixture
     {
         const RunStatistics statistics = run();
         CPPUNIT_ASSERT(statistics.terminated.empty());
-        CPPUNIT_ASSERT_EQUAL(std::int64_t{0}, statistics.hung);
+        CPPUNIT_ASSERT_EQUAL(std::int64_t{0}, statistics.jobs.hung);
         CPPUNIT_ASSERT_EQUAL(0, statistics.locked + statistics.ineligible + statistics.failed);
         CPPUNIT_ASSERT(!statistics.error);
     }
@@ -82,11 +82,11 @@ class SearchTest : public DatabaseFixture
         const std::vector<std::string> jobs = addHungJobs(11);
         const RunStatistics first = run();
         CPPUNIT_ASSERT_EQUAL(std::size_t{10}, first.terminated.size());
-        CPPUNIT_ASSERT_EQUAL(std::int64_t{11}, first.hung);
+        CPPUNIT_ASSERT_EQUAL(std::int64_t{11}, first.jobs.hung);
 
         const RunStatistics second = run();
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, second.terminated.size());
-        CPPUNIT_ASSERT_EQUAL(std::int64_t{1}, second.hung);
+        CPPUNIT_ASSERT_EQUAL(std::int64_t{1}, second.jobs.hung);
         CPPUNIT_ASSERT(
             std::all_of(jobs.begin(), jobs.end(), [this](const auto& job) { return isCompleted(job); }));
     }
@@ -97,7 +97,7 @@ class SearchTest : public DatabaseFixture
         addHungJobs(5);
         const RunStatistics statistics = run();
         CPPUNIT_ASSERT_EQUAL(std::size_t{3}, statistics.terminated.size());
-        CPPUNIT_ASSERT_EQUAL(std::int64_t{5}, statistics.hung);
+        CPPUNIT_ASSERT_EQUAL(std::int64_t{5}, statistics.jobs.hung);
     }
 
     void choosesAtRandomAboveTheLimit()
@@ -131,7 +131,7 @@ class SearchTest : public DatabaseFixture
         const std::string job = database().addJob(row);
         const Text before = jobRow(job);
         const RunStatistics statistics = run();
-        CPPUNIT_ASSERT_EQUAL(std::int64_t{0}, statistics.hung);
+        CPPUNIT_ASSERT_EQUAL(std::int64_t{0}, statistics.jobs.hung);
         CPPUNIT_ASSERT(statistics.terminated.empty());
         CPPUNIT_ASSERT_EQUAL(before, jobRow(job));
         CPPUNIT_ASSERT(database().logs(job).empty());

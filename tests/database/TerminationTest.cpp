@@ -116,7 +116,7 @@ class TerminationTest : public DatabaseFixture
         run();
         const Text before = jobRow(job);
         const RunStatistics statistics = run();
-        CPPUNIT_ASSERT_EQUAL(std::int64_t{0}, statistics.hung);
+        CPPUNIT_ASSERT_EQUAL(std::int64_t{0}, statistics.jobs.hung);
         CPPUNIT_ASSERT_EQUAL(before, jobRow(job));
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, posted().terminated.size());
     }
@@ -157,7 +157,7 @@ class TerminationTest : public DatabaseFixture
         const std::string job = database().addJob(row);
         const RunStatistics statistics = run();
         CPPUNIT_ASSERT_EQUAL(std::vector{job}, statistics.terminated);
-        CPPUNIT_ASSERT_EQUAL(std::int64_t{1}, statistics.hung);
+        CPPUNIT_ASSERT_EQUAL(std::int64_t{1}, statistics.jobs.hung);
         CPPUNIT_ASSERT_EQUAL(0, statistics.locked + statistics.ineligible + statistics.failed);
         CPPUNIT_ASSERT(isCompleted(job));
         CPPUNIT_ASSERT_EQUAL(errorAfter("5"), jobColumn(job, "error"));

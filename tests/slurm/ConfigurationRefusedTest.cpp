@@ -18,7 +18,7 @@ class ConfigurationRefusedTest : public CppUnit::TestFixture
 {
     CPPUNIT_TEST_SUITE(ConfigurationRefusedTest);
     CPPUNIT_TEST(aValueThatIsNoDuration);
-    CPPUNIT_TEST(aSettingThatThisReleaseDoesNotHave);
+    CPPUNIT_TEST(aValueThatIsNeitherYesNorNo);
     CPPUNIT_TEST(anUnknownKey);
     CPPUNIT_TEST(exitTimeoutThatIsNotShorter);
     CPPUNIT_TEST(noConnection);
@@ -41,10 +41,10 @@ private:
         requireRefused("hang_detector.conf:2: Interval: '5x' is not a duration; allowed: 1s to 1h");
     }
 
-    void aSettingThatThisReleaseDoesNotHave()
+    void aValueThatIsNeitherYesNorNo()
     {
-        _cluster->writeSettings("# what is not there yet\nDryRun=yes\nConnection=dbname=coder\n");
-        requireRefused("hang_detector.conf:2: DryRun: is not available in this release");
+        _cluster->writeSettings("# is it so?\nDryRun=perhaps\nConnection=dbname=coder\n");
+        requireRefused("hang_detector.conf:2: DryRun: 'perhaps' is not allowed; allowed: yes or no");
     }
 
     void anUnknownKey()

@@ -134,7 +134,7 @@ class RunLogTest : public CppUnit::TestFixture
     void writesHeldRunsAtDebugLevel()
     {
         RunStatistics statistics;
-        statistics.hung = 30;
+        statistics.jobs.hung = 30;
         statistics.held = true;
         finish(statistics);
         assertLogged("debug: run finished terminated=0 hung=30 locked=0 ineligible=0 failed=0 duration_ms=0");
@@ -144,7 +144,7 @@ class RunLogTest : public CppUnit::TestFixture
     {
         RunStatistics statistics;
         statistics.terminated = {"1", "2"};
-        statistics.hung = 12;
+        statistics.jobs.hung = 12;
         statistics.locked = 3;
         statistics.ineligible = 4;
         statistics.failed = 5;

@@ -5,6 +5,7 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <algorithm>
 #include <fstream>
 #include <sstream>
 #include <string>
@@ -34,7 +35,9 @@ class SettingsTest : public CppUnit::TestFixture
     CPPUNIT_TEST(refusesAWrongNumber);
     CPPUNIT_TEST(refusesAnExitTimeoutThatIsNotShorter);
     CPPUNIT_TEST(refusesADurationShorterThanTheDefaultExitTimeout);
-    CPPUNIT_TEST(refusesKeysWhoseFeatureIsNotThereYet);
+    CPPUNIT_TEST(refusesWhatIsNeitherYesNorNo);
+    CPPUNIT_TEST(takesZeroOrAMinuteForPendingJobs);
+    CPPUNIT_TEST(refusesAMetricsFileThatIsNoAbsolutePath);
     CPPUNIT_TEST(refusesAMissingConnection);
     CPPUNIT_TEST(refusesAnEmptyConnection);
     CPPUNIT_TEST(refusesAConnectionThatLibpqCannotRead);
@@ -229,14 +232,39 @@ class SettingsTest : public CppUnit::TestFixture
             ":2: HungJobDuration: HungJobExitTimeout (3m) must be shorter than HungJobDuration (2m)");
     }
 
-    void refusesKeysWhoseFeatureIsNotThereYet()
+    void refusesWhatIsNeitherYesNorNo()
     {
-        for (const std::string setting :
-             {"PendingJobDuration=0", "DryRun=no", "ReleaseAllocations=no", "MetricsFile=/tmp/metrics"}) {
-            const std::string key = setting.substr(0, setting.find('='));
-            assertRefused(connection + setting + "\n",
-                          ":2: " + key + ": is not available in this release; remove the line");
+        for (const std::string key : {"DryRun", "ReleaseAllocations"}) {
+            for (const std::string value : {"", "1", "true", "yes please"})
+                assertRefused(connection + key + "=" + value + "\n",
+                              ":2: " + key + ": '" + value + "' is not allowed; allowed: yes or no");
         }
+        CPPUNIT_ASSERT(read(std::string(connection) + "DryRun=YES\n").dryRun);
+        CPPUNIT_ASSERT(!read(std::string(connection) + "DryRun=No\n").dryRun);
+    }
+
+    void takesZeroOrAMinuteForPendingJobs()
+    {
+        CPPUNIT_ASSERT(read(std::string(connection) + "PendingJobDuration=0\n").pendingJobDuration ==
+                       seconds(0));
+        CPPUNIT_ASSERT(read(std::string(connection) + "PendingJobDuration=30m\n").pendingJobDuration ==
+                       seconds(1800));
+        assertRefused(
+            std::string(connection) + "PendingJobDuration=59\n",
+            ":2: PendingJobDuration: '59' is out of range; allowed: 0, or 1m to 168h, in seconds or "
+            "with s, m or h (90, 90s, 5m, 1h)");
+    }
+
+    void refusesAMetricsFileThatIsNoAbsolutePath()
+    {
+        for (const std::string value : {"metrics.prom", "/var/lib/metrics/"})
+            assertRefused(
+                connection + ("MetricsFile=" + value) + "\n",
+                ":2: MetricsFile: '" + value +
+                    "' is not allowed; allowed: an absolute path of a file, or nothing for no file");
+        CPPUNIT_ASSERT(read(std::string(connection) + "MetricsFile=\n").metricsFile.empty());
+        CPPUNIT_ASSERT_EQUAL(std::string("/a/b.prom"),
+                             read(std::string(connection) + "MetricsFile=/a/b.prom\n").metricsFile.string());
     }
 
     void refusesAMissingConnection()
@@ -338,28 +366,13 @@ class SettingsTest : public CppUnit::TestFixture
     void theSampleFileShowsTheDefaults()
     {
         std::ifstream sample(SAMPLE_SETTINGS);
-        std::string available;
-        int unavailable = 0;
-        bool isAvailable = true;
+        std::string settings;
         for (std::string line; std::getline(sample, line);) {
-            isAvailable = isAvailable && line.find("not available in this release") == std::string::npos;
-            if (line.size() < 2 || line[0] != '#' || line[1] == ' ')
-                continue;
-            if (isAvailable)
-                available += line.substr(1) + "\n";
-            else
-                ++unavailable;
+            if (line.size() >= 2 && line[0] == '#' && line[1] != ' ')
+                settings += line.substr(1) + "\n";
         }
-        const Settings settings = read(available);
-        const Settings defaults;
-        CPPUNIT_ASSERT(settings.interval == defaults.interval);
-        CPPUNIT_ASSERT(settings.hungJobDuration == defaults.hungJobDuration);
-        CPPUNIT_ASSERT(settings.hungJobExitTimeout == defaults.hungJobExitTimeout);
-        CPPUNIT_ASSERT_EQUAL(defaults.maxJobsPerRun, settings.maxJobsPerRun);
-        CPPUNIT_ASSERT(settings.runTimeout == defaults.runTimeout);
-        CPPUNIT_ASSERT_EQUAL(defaults.massHangRatio, settings.massHangRatio);
-        CPPUNIT_ASSERT_EQUAL(defaults.massHangMinJobs, settings.massHangMinJobs);
-        CPPUNIT_ASSERT_EQUAL(4, unavailable);
+        CPPUNIT_ASSERT_EQUAL(12, static_cast<int>(std::count(settings.begin(), settings.end(), '\n')));
+        CPPUNIT_ASSERT_EQUAL(std::string(), textOf(read(connection).changesTo(read(settings))).substr(14));
     }
 
     static std::string textOf(const std::vector<SettingChange>& changes)
@@ -375,11 +388,14 @@ class SettingsTest : public CppUnit::TestFixture
         const Settings before = read("Connection=dbname=coder password=a\n");
         const Settings after = read("Connection=dbname=coder password=b\nInterval=45\nHungJobDuration=2h\n"
                                     "HungJobExitTimeout=90m\nMaxJobsPerRun=11\nRunTimeout=61\n"
-                                    "MassHangRatio=50\nMassHangMinJobs=21\n");
-        CPPUNIT_ASSERT_EQUAL(std::string("Connection=-> Interval=1m->45s HungJobDuration=5m->2h "
-                                         "HungJobExitTimeout=3m->90m MaxJobsPerRun=10->11 "
-                                         "RunTimeout=5m->61s MassHangRatio=55->50 MassHangMinJobs=20->21 "),
-                             textOf(before.changesTo(after)));
+                                    "MassHangRatio=50\nMassHangMinJobs=21\nPendingJobDuration=1h\n"
+                                    "DryRun=yes\nReleaseAllocations=yes\nMetricsFile=/m\n");
+        CPPUNIT_ASSERT_EQUAL(
+            std::string("Connection=-> Interval=1m->45s HungJobDuration=5m->2h "
+                        "HungJobExitTimeout=3m->90m PendingJobDuration=0s->1h MaxJobsPerRun=10->11 "
+                        "RunTimeout=5m->61s DryRun=no->yes MassHangRatio=55->50 "
+                        "MassHangMinJobs=20->21 ReleaseAllocations=no->yes MetricsFile=->/m "),
+            textOf(before.changesTo(after)));
     }
 
     void tellsNothingOfAnotherSpelling()

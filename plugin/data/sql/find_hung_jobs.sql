@@ -6,8 +6,9 @@
 -- $4  uuid[]: jobs that are chosen only when places are left, as they failed before
 --
 -- One row for each job chosen: its id, how many jobs are running, silent and hung in all,
--- each of them including the next, and the milliseconds until the first of those that are
--- not hung will be, -1 when there is none. One row without an id when none is chosen. The
+-- each of them including the next, the milliseconds until the first of those that are
+-- not hung will be, -1 when there is none, and the seconds for which the first of those that
+-- are hung has been silent, 0 when there is none. One row without an id when none is chosen. The
 -- choice is random when there are more, so that a job that can never be terminated does
 -- not starve the others.
 --
@@ -28,6 +29,7 @@ counted AS (
         -- A worker's clock may be ahead.
         min(least(updated_at, now())) FILTER (WHERE updated_at > (SELECT hung FROM since))
             + make_interval(secs => $1) - now() AS until_next,
+        min(updated_at) AS oldest,
         array_agg(id) FILTER (WHERE updated_at <= (SELECT hung FROM since)) AS hung_ids
     FROM provisioner_jobs
     WHERE started_at IS NOT NULL AND completed_at IS NULL
@@ -46,6 +48,10 @@ SELECT
     counted.running,
     counted.silent,
     counted.hung,
-    coalesce(ceil(extract(epoch FROM counted.until_next) * 1000)::bigint, -1) AS next_ms
+    coalesce(ceil(extract(epoch FROM counted.until_next) * 1000)::bigint, -1) AS next_ms,
+    CASE
+        WHEN counted.hung > 0 THEN floor(extract(epoch FROM now() - counted.oldest))::bigint
+        ELSE 0
+    END AS oldest_hung_s
 FROM counted
 LEFT JOIN chosen ON true
