@@ -31,9 +31,10 @@ WHERE oid = 'provisioner_jobs'::regclass \gset
 GRANT CONNECT ON DATABASE :"DBNAME" TO :"role";
 GRANT USAGE ON SCHEMA :schema TO :"role";
 
--- To find hung jobs, and to lock and fail them. A row lock takes the right to update.
+-- To find hung jobs, and to lock and fail them. A row lock takes the right to update. The
+-- error tells afterwards which were terminated, when their allocations are released.
 GRANT
-    SELECT (id, type, started_at, completed_at, updated_at),
+    SELECT (id, type, started_at, completed_at, updated_at, error),
     UPDATE (completed_at, updated_at, error, error_code)
     ON provisioner_jobs TO :"role";
 

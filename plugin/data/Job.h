@@ -49,6 +49,7 @@ enum class Outcome
     notStarted, /// not eligible; untouched
     completed,  /// completed meanwhile; untouched
     reported,   /// reported again meanwhile; untouched
+    suspended,  /// by Slurm, which explains its silence; untouched
     failed      /// an error of this job alone; untouched
 };
 

@@ -111,6 +111,23 @@ void JobStore::terminate(std::span<const JobId> jobs, std::chrono::seconds thres
     std::for_each(terminations.begin(), terminations.end(), answer);
 }
 
+std::map<JobId, std::string> JobStore::findTerminated(const std::vector<JobId>& jobs)
+{
+    if (jobs.empty())
+        return {};
+    std::string ids = arrayLiteral(jobs, [](const JobId& id) { return id; });
+    std::vector<Poco::Tuple<std::string, std::string>> rows;
+    try {
+        _connection.session() << Statements::find_terminated_jobs, into(rows), use(ids), now;
+    } catch (const Poco::Exception& exception) {
+        throw failure(exception);
+    }
+    std::map<JobId, std::string> terminated;
+    for (const auto& row : rows)
+        terminated.emplace(row.get<0>(), row.get<1>());
+    return terminated;
+}
+
 DatabaseError JobStore::failure(const Poco::Exception& exception)
 /// The error of a statement. A connection that it made useless is given up.
 {

@@ -6,9 +6,11 @@
 
 #include <chrono>
 #include <functional>
+#include <map>
 #include <memory>
 #include <span>
 #include <stop_token>
+#include <string>
 #include <vector>
 
 namespace HangDetection {
@@ -61,6 +63,10 @@ public:
     /// are terminated all the same: the batch is halved until the job stands alone.
     /// Throws DatabaseError for an error that every job would meet; jobs not
     /// answered for are then complete or untouched, and a later search tells which.
+
+    std::map<JobId, std::string> findTerminated(const std::vector<JobId>& jobs);
+    /// Those of the jobs that a hang detector has terminated, with the error that it failed them
+    /// with. Asks nothing when there are no jobs. Throws DatabaseError.
 
 private:
     DatabaseError failure(const Poco::Exception& exception);

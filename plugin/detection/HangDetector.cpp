@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <iterator>
 #include <set>
 #include <span>
 #include <string>
@@ -41,12 +42,16 @@ MassHang::Limits limitsIn(const Settings& settings)
 
 } // namespace
 
-HangDetector::HangDetector(Settings settings, Poco::NotificationCenter& notifications)
+HangDetector::HangDetector(Settings settings, Poco::NotificationCenter& notifications,
+                           std::unique_ptr<Allocations> slurm)
     : _settings(std::move(settings)),
       _store(std::in_place, _settings.connection, _settings.runTimeout),
       _notifications(notifications),
       _massHang(limitsIn(_settings))
-{}
+{
+    if (slurm)
+        _allocations.emplace(std::move(slurm), notifications);
+}
 
 void HangDetector::use(Settings settings)
 {
@@ -71,10 +76,13 @@ RunStatistics HangDetector::run(const std::stop_token& stop)
         const auto watch = _store->open(stop, deadline);
         const auto searchStart = Clock::now();
         const std::vector<JobId> failedBefore = _failedJobs.known(searchStart);
+        std::vector<JobId> last = failedBefore;
+        if (asksSlurm())
+            std::ranges::copy(_allocations->lastPaused(_settings.hungJobDuration), std::back_inserter(last));
         const HungJobs hung = _store->findHungJobs({.threshold = _settings.hungJobDuration,
                                                     .lookAhead = lookAheadIn(_settings),
                                                     .most = _settings.maxJobsPerRun,
-                                                    .last = failedBefore});
+                                                    .last = last});
         const auto searchTime = Clock::now() - searchStart;
         statistics.hasSearched = true;
         statistics.jobs = hung.counts;
@@ -83,7 +91,10 @@ RunStatistics HangDetector::run(const std::stop_token& stop)
             statistics.nextHang = Clock::now() + *hung.untilNext;
         statistics.held = isHeld(hung.counts);
         if (!statistics.held)
-            terminate(hung.chosen, failedBefore, statistics, stop);
+            terminate(asksSlurm() ? withoutExplained(hung.chosen, statistics) : hung.chosen, failedBefore,
+                      statistics, stop);
+        if (asksSlurm() && !statistics.held && !statistics.dryRun)
+            _allocations->release(*_store, stop, deadline);
         if (searchTime >= slowSearch)
             askForIndex(searchTime);
     } catch (const RunStopped&) {
@@ -145,6 +156,24 @@ bool HangDetector::isHeld(const JobCounts& jobs)
         break;
     }
     return false;
+}
+
+std::vector<JobId> HangDetector::withoutExplained(const std::vector<JobId>& jobs, RunStatistics& statistics)
+/// Those that Slurm has no explanation for; the others are skipped.
+{
+    const std::set<JobId> explained = _allocations->askForExplained(!jobs.empty(), _settings.hungJobDuration);
+    std::vector<JobId> rest;
+    for (const JobId& job : jobs) {
+        if (!explained.contains(job)) {
+            rest.push_back(job);
+            continue;
+        }
+        Termination skipped;
+        skipped.jobId = job;
+        skipped.outcome = Outcome::suspended;
+        report(skipped, statistics);
+    }
+    return rest;
 }
 
 void HangDetector::terminate(std::vector<JobId> jobs, const std::vector<JobId>& failedBefore,
@@ -218,6 +247,9 @@ void HangDetector::report(const Termination& job, RunStatistics& statistics)
         return;
     case Outcome::locked:
         ++statistics.locked;
+        break;
+    case Outcome::suspended:
+        ++statistics.suspended;
         break;
     case Outcome::missing:
     case Outcome::notStarted:

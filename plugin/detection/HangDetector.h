@@ -1,6 +1,7 @@
 #pragma once
 
 #include "FailedJobs.h"
+#include "JobAllocations.h"
 #include "MassHang.h"
 #include "RetryPause.h"
 #include "Settings.h"
@@ -11,6 +12,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <span>
 #include <stop_token>
@@ -25,8 +27,10 @@ class HangDetector
 /// always. Used by one thread, which also calls the subscribers.
 {
 public:
-    HangDetector(Settings settings, Poco::NotificationCenter& notifications);
-    /// Does not connect to the database yet.
+    HangDetector(Settings settings, Poco::NotificationCenter& notifications,
+                 std::unique_ptr<Allocations> slurm = nullptr);
+    /// Does not connect to the database yet. Without Slurm no allocation is asked for, whatever
+    /// ReleaseAllocations says.
 
     RunStatistics run(const std::stop_token& stop);
     /// One run. Ends early, with the cause in the statistics, when it is asked to
@@ -57,6 +61,8 @@ private:
     void terminate(std::vector<JobId> jobs, const std::vector<JobId>& failedBefore, RunStatistics& statistics,
                    const std::stop_token& stop);
     void terminateAtOnce(std::span<const JobId> jobs, RunStatistics& statistics);
+    bool asksSlurm() const { return _settings.releaseAllocations && _allocations; }
+    std::vector<JobId> withoutExplained(const std::vector<JobId>& jobs, RunStatistics& statistics);
     void askForIndex(JobStore::Clock::duration searchTime);
     void report(const Termination& job, RunStatistics& statistics);
 
@@ -67,6 +73,7 @@ private:
     RetryPause _retryPause;
     MassHang _massHang;
     FailedJobs _failedJobs;
+    std::optional<JobAllocations> _allocations;
     JobStore::Clock::time_point _nextLookForIndex;
 };
 

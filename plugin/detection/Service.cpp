@@ -4,6 +4,7 @@
 #include "Settings.h"
 #include "SettingsFile.h"
 #include "SettingsWatch.h"
+#include "notification/AllocationLog.h"
 #include "notification/LogLine.h"
 #include "notification/RunLog.h"
 
@@ -22,11 +23,13 @@ class Detection
 /// of its results.
 {
 public:
-    Detection(const std::filesystem::path& settingsFile, Poco::Logger& logger)
+    Detection(const std::filesystem::path& settingsFile, Poco::Logger& logger,
+              std::unique_ptr<Allocations> slurm)
         : _logger(logger),
           _watch(settingsFile),
           _log(_notifications, logger),
-          _detector(_watch.read(), _notifications)
+          _allocationLog(_notifications, logger),
+          _detector(_watch.read(), _notifications, std::move(slurm))
     {}
 
     std::chrono::seconds interval() const { return _detector.settings().interval; }
@@ -65,20 +68,23 @@ private:
     SettingsWatch _watch;
     Poco::NotificationCenter _notifications;
     RunLog _log;
+    AllocationLog _allocationLog;
     HangDetector _detector;
 };
 
-PeriodicTask taskFor(const std::filesystem::path& settingsFile, Poco::Logger& logger)
+PeriodicTask taskFor(const std::filesystem::path& settingsFile, Poco::Logger& logger,
+                     std::unique_ptr<Allocations> slurm)
 {
-    const auto detection = std::make_shared<Detection>(settingsFile, logger);
+    const auto detection = std::make_shared<Detection>(settingsFile, logger, std::move(slurm));
     return {detection->interval(), [detection](const std::stop_token& stop) { return detection->tick(stop); },
             logger};
 }
 
 } // namespace
 
-Service::Service(const std::filesystem::path& settingsFile, Poco::Logger& logger)
-    : _task(taskFor(settingsFile, logger))
+Service::Service(const std::filesystem::path& settingsFile, Poco::Logger& logger,
+                 std::unique_ptr<Allocations> slurm)
+    : _task(taskFor(settingsFile, logger, std::move(slurm)))
 {}
 
 } // namespace HangDetection

@@ -1,11 +1,13 @@
 #pragma once
 
+#include "Allocations.h"
 #include "PeriodicTask.h"
 
 #include <Poco/Logger.h>
 
 #include <chrono>
 #include <filesystem>
+#include <memory>
 
 namespace HangDetection {
 
@@ -15,8 +17,10 @@ class Service
 /// while a run is still busy, and nothing waits for it.
 {
 public:
-    Service(const std::filesystem::path& settingsFile, Poco::Logger& logger);
-    /// Reads hang_detector.conf, and starts nothing yet. Throws SettingsError.
+    Service(const std::filesystem::path& settingsFile, Poco::Logger& logger,
+            std::unique_ptr<Allocations> slurm = nullptr);
+    /// Reads hang_detector.conf, and starts nothing yet. Throws SettingsError. Slurm is asked for
+    /// allocations by the detector's thread, which owns it then; without it none is released.
 
     void start() { _task.start(); }
     /// Starts the first run at once, in the detector's own thread. Call it once. Throws

@@ -42,6 +42,8 @@ struct RunStatistics
     /// Jobs that somebody else is at work on.
     int ineligible = 0;
     /// Jobs that were not hung any more when they were locked.
+    int suspended = 0;
+    /// Jobs whose silence Slurm explains.
     int failed = 0;
     /// Jobs with an error of their own.
     std::chrono::milliseconds duration{0};
@@ -66,7 +68,7 @@ public:
 };
 
 class JobSkipped : public Poco::Notification
-/// A job was left as it is: held by somebody else, or not hung any more.
+/// A job was left as it is: held by somebody else, not hung any more, or suspended by Slurm.
 {
 public:
     explicit JobSkipped(Termination answer) : job(std::move(answer)) {}
@@ -132,14 +134,30 @@ class AllocationKept : public Poco::Notification
 /// try again.
 {
 public:
-    AllocationKept(JobId markedWith, std::uint32_t kept, std::string reason)
-        : jobId(std::move(markedWith)), slurmJob(kept), error(std::move(reason))
+    AllocationKept(JobId markedWith, std::uint32_t kept, std::string reason, bool wasReported)
+        : jobId(std::move(markedWith)), slurmJob(kept), error(std::move(reason)), isKnown(wasReported)
     {}
 
     const JobId jobId;
     const std::uint32_t slurmJob;
     const std::string error;
+    const bool isKnown;
+    /// The same was posted of this Slurm job before.
 };
+
+class AllocationsUnknown : public Poco::Notification
+/// Slurm did not tell its jobs, so that neither is a silence explained by them nor an allocation
+/// released. Posted once, until AllocationsKnown.
+{
+public:
+    explicit AllocationsUnknown(std::string reason) : error(std::move(reason)) {}
+
+    const std::string error;
+};
+
+class AllocationsKnown : public Poco::Notification
+/// Slurm tells its jobs again.
+{};
 
 class RunFinished : public Poco::Notification
 /// The last notification of every run, whether it succeeded or not.

@@ -35,6 +35,8 @@ const char* causeOf(Outcome outcome)
         return "completed";
     case Outcome::reported:
         return "reported";
+    case Outcome::suspended:
+        return "suspended";
     case Outcome::terminated:
     case Outcome::failed:
         break;
@@ -179,13 +181,14 @@ void RunLog::onRunSucceeded(const RunStatistics& statistics)
         _outage.reset();
     }
 
-    const LogLine line = LogLine("run finished")
-                             .add("terminated", statistics.terminated.size())
-                             .add("hung", statistics.jobs.hung)
-                             .add("locked", statistics.locked)
-                             .add("ineligible", statistics.ineligible)
-                             .add("failed", statistics.failed)
-                             .add("duration_ms", statistics.duration.count());
+    LogLine line("run finished");
+    line.add("terminated", statistics.terminated.size())
+        .add("hung", statistics.jobs.hung)
+        .add("locked", statistics.locked)
+        .add("ineligible", statistics.ineligible);
+    if (statistics.suspended > 0)
+        line.add("suspended", statistics.suspended);
+    line.add("failed", statistics.failed).add("duration_ms", statistics.duration.count());
     if (statistics.jobs.hung == 0 || statistics.held)
         _logger.debug(line.text());
     else

@@ -1,5 +1,6 @@
 #include "Lifecycle.h"
 
+#include "SlurmAllocations.h"
 #include "SlurmLogChannel.h"
 #include "data/Connection.h"
 #include "detection/Service.h"
@@ -64,7 +65,8 @@ void stopAtExit() noexcept
 
 void startDetector(const std::filesystem::path& settingsFile)
 {
-    auto started = std::make_unique<Service>(settingsFile, slurmLogger());
+    auto started =
+        std::make_unique<Service>(settingsFile, slurmLogger(), std::make_unique<SlurmAllocations>());
     prepareDatabaseLibraries();
     if (services == nullptr)
         services = std::make_unique<Services>().release();

@@ -6,6 +6,7 @@
 // list changes; an ordinary shutdown is an exit() while the detector's thread runs.
 
 #include "Lifecycle.h"
+#include "MarkCheck.h"
 #include "SettingsFile.h"
 #include "SlurmConf.h"
 #include "SlurmLogChannel.h"
@@ -68,16 +69,17 @@ HANG_DETECTOR_EXPORT int fini()
     return guarded(stopDetector);
 }
 
-// Both are called for every submission, under slurmctld's locks: they touch nothing.
+// Both are called for every submission, under slurmctld's locks: they look at a comment, and wait
+// for nothing.
 
-HANG_DETECTOR_EXPORT int job_submit(job_desc_msg_t*, std::uint32_t, char**)
+HANG_DETECTOR_EXPORT int job_submit(job_desc_msg_t* job, std::uint32_t, char** message)
 {
-    return SLURM_SUCCESS;
+    return checkMark(job->comment, message);
 }
 
-HANG_DETECTOR_EXPORT int job_modify(job_desc_msg_t*, void* /* job_record_t, which is not public */,
+HANG_DETECTOR_EXPORT int job_modify(job_desc_msg_t* job, void* /* job_record_t, which is not public */,
                                     std::uint32_t)
 {
-    return SLURM_SUCCESS;
+    return checkMark(job->comment, nullptr);
 }
 }

@@ -126,7 +126,7 @@ void DatabaseFixture::awaitWaitingForLock()
 HangDetector& DatabaseFixture::detector()
 {
     if (!_detector)
-        _detector.emplace(_settings, *_notifications);
+        _detector.emplace(_settings, *_notifications, std::move(_slurm));
     return *_detector;
 }
 

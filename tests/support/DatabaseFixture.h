@@ -13,9 +13,11 @@
 #include <cppunit/extensions/HelperMacros.h>
 
 #include <chrono>
+#include <memory>
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace HangDetection::Test {
@@ -97,6 +99,9 @@ protected:
     Settings& settings() { return _settings; }
     /// Of the detector; to be changed before its first run.
 
+    void useSlurm(std::unique_ptr<Allocations> slurm) { _slurm = std::move(slurm); }
+    /// For the next detector that is made.
+
     HangDetector& detector();
 
     RunStatistics run();
@@ -129,6 +134,7 @@ private:
     Settings _settings;
     std::optional<Poco::NotificationCenter> _notifications;
     std::optional<PostedNotifications> _posted;
+    std::unique_ptr<Allocations> _slurm;
     std::optional<HangDetector> _detector;
 };
 

@@ -36,6 +36,19 @@ public:
                          [this](const MassHangEnded& n) { massHangEnded.push_back(countsOf(n)); }),
           _indexMissing(center, "PostedNotifications", Poco::Logger::root(),
                         [this](const IndexMissing& n) { indexMissing.push_back(n.searchTime); }),
+          _allocationReleased(
+              center, "PostedNotifications", Poco::Logger::root(),
+              [this](const AllocationReleased& n) { allocations.push_back(textOf(n) + " released"); }),
+          _allocationKept(center, "PostedNotifications", Poco::Logger::root(),
+                          [this](const AllocationKept& n) {
+                              allocations.push_back(textOf(n) + (n.isKnown ? " still kept: " : " kept: ") +
+                                                    n.error);
+                          }),
+          _allocationsUnknown(
+              center, "PostedNotifications", Poco::Logger::root(),
+              [this](const AllocationsUnknown& n) { allocations.push_back("unknown: " + n.error); }),
+          _allocationsKnown(center, "PostedNotifications", Poco::Logger::root(),
+                            [this](const AllocationsKnown&) { allocations.emplace_back("known"); }),
           _finished(center, "PostedNotifications", Poco::Logger::root(),
                     [this](const RunFinished& n) { finished.push_back(n.statistics); })
     {}
@@ -51,6 +64,8 @@ public:
     /// As "silent of running".
     std::vector<std::chrono::milliseconds> indexMissing;
     /// How long each search took.
+    std::vector<std::string> allocations;
+    /// As "slurm job of job released", "... kept: error", "unknown: error", "known".
     std::vector<RunStatistics> finished;
 
 private:
@@ -61,12 +76,22 @@ private:
                std::to_string(notification.counts.running);
     }
 
+    template <typename N>
+    static std::string textOf(const N& notification)
+    {
+        return std::to_string(notification.slurmJob) + " of " + notification.jobId;
+    }
+
     Subscription<JobTerminated> _terminated;
     Subscription<JobSkipped> _skipped;
     Subscription<JobFailed> _failed;
     Subscription<MassHangBegan> _massHangBegan;
     Subscription<MassHangEnded> _massHangEnded;
     Subscription<IndexMissing> _indexMissing;
+    Subscription<AllocationReleased> _allocationReleased;
+    Subscription<AllocationKept> _allocationKept;
+    Subscription<AllocationsUnknown> _allocationsUnknown;
+    Subscription<AllocationsKnown> _allocationsKnown;
     Subscription<RunFinished> _finished;
 };
 

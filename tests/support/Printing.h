@@ -59,6 +59,8 @@ struct assertion_traits<HangDetection::Outcome>
             return "completed";
         case Outcome::reported:
             return "reported";
+        case Outcome::suspended:
+            return "suspended";
         case Outcome::failed:
             break;
         }

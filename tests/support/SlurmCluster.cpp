@@ -190,6 +190,12 @@ void SlurmCluster::writeSettings(const fs::path& file, const std::string& text, 
     fs::permissions(file, mode);
 }
 
+void SlurmCluster::setProcessors(int count)
+{
+    _processors = count;
+    configure("SlurmdParameters", "config_overrides");
+}
+
 void SlurmCluster::removeSettings() const
 {
     fs::remove(directory() / "hang_detector.conf");
@@ -383,7 +389,7 @@ std::string SlurmCluster::textOfConfiguration() const
     // The order of the hosts is that of their ranks.
     if (_hasStandby)
         text.append("SlurmctldHost=").append(standbyHost).append("(127.0.0.2)\n");
-    text += "NodeName=" + _host + " NodeAddr=127.0.0.1 CPUs=1\n";
+    text += "NodeName=" + _host + " NodeAddr=127.0.0.1 CPUs=" + std::to_string(_processors) + "\n";
     text += "PartitionName=test Nodes=ALL Default=YES\n";
     return text;
 }

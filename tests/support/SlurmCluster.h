@@ -39,6 +39,9 @@ public:
     /// Sets a line of slurm.conf; an empty value takes it out. Who runs already
     /// knows after reconfigure().
 
+    void setProcessors(int count);
+    /// Of the only node, one unless it is set, whatever the machine has. Before it is started.
+
     void writeSettings(const std::string& text, std::filesystem::perms mode = groupMayRead) const;
     /// Writes hang_detector.conf beside slurm.conf, for the user slurm.
 
@@ -135,6 +138,7 @@ private:
     const TemporaryDirectory _directory;
     const std::string _host;
     std::map<std::string, std::string> _configuration;
+    int _processors = 1;
     bool _hasStandby = false;
     // In the order in which they have to be started.
     std::optional<ChildProcess> _munged;

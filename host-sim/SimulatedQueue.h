@@ -1,0 +1,60 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace HangDetection::Sim {
+
+struct SimulatedJob
+/// A job in the simulated queue of Slurm, as far as the plugin looks at it.
+{
+    enum class State
+    {
+        running,
+        suspended,
+        cancelled
+    };
+
+    std::uint32_t id = 0;
+    std::string comment = {};
+    State state = State::running;
+    std::string adminComment = {};
+};
+
+class SimulatedQueue
+/// The queue of Slurm jobs that the loaded plugin sees through Slurm's API. Used by any thread.
+{
+public:
+    SimulatedQueue();
+    /// Until it is destroyed this is the queue of this process. Without one, Slurm's API answers
+    /// that it cannot be reached, so that nobody takes the simulator for a cluster without jobs.
+
+    ~SimulatedQueue();
+
+    SimulatedQueue(const SimulatedQueue&) = delete;
+    SimulatedQueue& operator=(const SimulatedQueue&) = delete;
+
+    std::uint32_t add(const std::string& comment, SimulatedJob::State state = SimulatedJob::State::running);
+    /// Returns the id of the new job.
+
+    std::vector<SimulatedJob> jobs() const;
+
+    bool comment(std::uint32_t job, const std::string& adminComment);
+    /// False when there is no such job.
+
+    bool cancel(std::uint32_t job);
+    /// False when there is no such job, or when it is cancelled already.
+
+private:
+    mutable std::mutex _mutex;
+    std::map<std::uint32_t, SimulatedJob> _jobs;
+};
+
+bool withQueue(const std::function<void(SimulatedQueue&)>& action);
+/// Calls the action with the queue of this process, which stays meanwhile. False without one.
+
+} // namespace HangDetection::Sim

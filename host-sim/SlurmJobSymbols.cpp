@@ -1,0 +1,118 @@
+// Slurm's functions about jobs that the plugin calls, on the simulated queue.
+
+#include "SimulatedQueue.h"
+
+#include <slurm/slurm.h>
+#include <slurm/slurm_errno.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+#include <string>
+
+namespace {
+
+using namespace HangDetection::Sim;
+
+std::uint32_t slurmState(SimulatedJob::State state)
+{
+    switch (state) {
+    case SimulatedJob::State::running:
+        return JOB_RUNNING;
+    case SimulatedJob::State::suspended:
+        return JOB_SUSPENDED;
+    case SimulatedJob::State::cancelled:
+        break;
+    }
+    return JOB_CANCELLED;
+}
+
+int failed(int error)
+{
+    errno = error;
+    return SLURM_ERROR;
+}
+
+job_info_msg_t* messageOf(const SimulatedQueue& queue)
+{
+    const auto jobs = queue.jobs();
+    auto* const message = new job_info_msg_t{};
+    message->last_update = std::time(nullptr);
+    message->record_count = static_cast<std::uint32_t>(jobs.size());
+    message->job_array = new slurm_job_info_t[jobs.size()]{};
+    for (std::size_t i = 0; i < jobs.size(); ++i) {
+        slurm_job_info_t& record = message->job_array[i];
+        record.job_id = jobs[i].id;
+        record.job_state = slurmState(jobs[i].state);
+        record.comment = strdup(jobs[i].comment.c_str());
+        record.admin_comment = strdup(jobs[i].adminComment.c_str());
+    }
+    return message;
+}
+
+} // namespace
+
+#define HOST_FUNCTION __attribute__((visibility("default")))
+
+extern "C" {
+
+HOST_FUNCTION int slurm_load_jobs(time_t, job_info_msg_t** message, std::uint16_t)
+{
+    const bool isThere = withQueue([&](SimulatedQueue& queue) { *message = messageOf(queue); });
+    return isThere ? SLURM_SUCCESS : failed(SLURM_COMMUNICATIONS_CONNECTION_ERROR);
+}
+
+HOST_FUNCTION void slurm_free_job_info_msg(job_info_msg_t* message)
+{
+    if (message == nullptr)
+        return;
+    for (std::uint32_t i = 0; i < message->record_count; ++i) {
+        std::free(message->job_array[i].comment);
+        std::free(message->job_array[i].admin_comment);
+    }
+    delete[] message->job_array;
+    delete message;
+}
+
+HOST_FUNCTION void slurm_init_job_desc_msg(job_desc_msg_t* job)
+{
+    *job = {};
+}
+
+HOST_FUNCTION int slurm_update_job(job_desc_msg_t* job)
+{
+    bool isKnown = false;
+    const bool isThere =
+        withQueue([&](SimulatedQueue& queue) { isKnown = queue.comment(job->job_id, job->admin_comment); });
+    if (!isThere)
+        return failed(SLURM_COMMUNICATIONS_CONNECTION_ERROR);
+    return isKnown ? SLURM_SUCCESS : failed(ESLURM_INVALID_JOB_ID);
+}
+
+HOST_FUNCTION int slurm_kill_job2(const char* job, std::uint16_t, std::uint16_t, const char*)
+{
+    bool isCancelled = false;
+    const bool isThere = withQueue([&](SimulatedQueue& queue) {
+        isCancelled = queue.cancel(static_cast<std::uint32_t>(std::strtoul(job, nullptr, 10)));
+    });
+    if (!isThere)
+        return failed(SLURM_COMMUNICATIONS_CONNECTION_ERROR);
+    return isCancelled ? SLURM_SUCCESS : failed(ESLURM_ALREADY_DONE);
+}
+
+HOST_FUNCTION char* slurm_strerror(int error)
+{
+    static char noQueue[] = "the simulator has no queue of Slurm jobs";
+    return error == SLURM_COMMUNICATIONS_CONNECTION_ERROR
+               ? noQueue
+               : std::strerror(error); // NOLINT(concurrency-mt-unsafe): called by the detector's thread only
+}
+
+HOST_FUNCTION void* slurm_xcalloc(std::size_t count, std::size_t size, bool, bool, const char*, int,
+                                  const char*)
+{
+    return std::calloc(count, size);
+}
+}

@@ -1,0 +1,11 @@
+-- Finds which of some jobs a hang detector has terminated, be it this one or another.
+--
+-- $1  ids of the jobs, uuid[]
+--
+-- One row for each that was: its id, and the error that it was failed with. A job that
+-- its worker has completed afterwards has another error, or none.
+SELECT id::text, error
+FROM provisioner_jobs
+WHERE id = ANY ($1::uuid[])
+  AND completed_at IS NOT NULL
+  AND error LIKE 'Coder: Build has been detected as % has been terminated by hang detector.'

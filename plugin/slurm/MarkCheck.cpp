@@ -1,0 +1,54 @@
+#include "MarkCheck.h"
+
+#include "detection/AllocationMark.h"
+
+#include <slurm/slurm.h>
+#include <slurm/slurm_errno.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstring>
+
+/// What slurmctld frees has to come from Slurm's allocator, of which the public headers declare
+/// nothing. Every libslurmfull since 19.05 exports it like this. Weak, so that one that does not
+/// costs the user the reason, not slurmctld its life.
+extern "C" __attribute__((weak)) void* slurm_xcalloc(std::size_t count, std::size_t size, bool clear,
+                                                     bool mayFail, const char* file, int line,
+                                                     const char* function);
+
+namespace HangDetection {
+
+namespace {
+
+char* slurmCopy(const std::string& text)
+/// Null when there is no memory.
+{
+    if (slurm_xcalloc == nullptr)
+        return nullptr;
+    auto* const copy =
+        static_cast<char*>(slurm_xcalloc(text.size() + 1, 1, true, true, __FILE__, __LINE__, __func__));
+    if (copy != nullptr)
+        std::memcpy(copy, text.data(), text.size());
+    return copy;
+}
+
+} // namespace
+
+int checkMark(const char* comment, char** message) noexcept
+{
+    try {
+        if (comment == nullptr)
+            return SLURM_SUCCESS;
+        const auto error = markError(comment);
+        if (!error)
+            return SLURM_SUCCESS;
+        if (message != nullptr)
+            *message = slurmCopy(*error);
+        return EINVAL;
+    } catch (...) {
+        // No memory: the mark is looked at again when it matters.
+        return SLURM_SUCCESS;
+    }
+}
+
+} // namespace HangDetection

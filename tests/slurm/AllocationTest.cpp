@@ -1,0 +1,243 @@
+// Allocations of a real Slurm: marked, suspended, requeued, given back.
+
+#include "Eventually.h"
+#include "SlurmFixture.h"
+
+#include <Poco/String.h>
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <chrono>
+#include <stdexcept>
+#include <thread>
+
+namespace HangDetection::Test {
+
+using namespace std::chrono_literals;
+
+class AllocationTest : public SlurmFixture
+{
+    CPPUNIT_TEST_SUITE(AllocationTest);
+    CPPUNIT_TEST(releasesTheAllocationOfAHungJob);
+    CPPUNIT_TEST(keepsItWhenSwitchedOff);
+    CPPUNIT_TEST(releasesTwoJobsWithTheSameMark);
+    CPPUNIT_TEST(waitsForAJobThatIsSuspended);
+    CPPUNIT_TEST(waitsForAJobThatIsStopped);
+    CPPUNIT_TEST(waitsForAJobThatIsRequeued);
+    CPPUNIT_TEST(terminatesAJobWhoseAllocationHasEnded);
+    CPPUNIT_TEST(releasesWhatWasTerminatedWhileSlurmctldWasAway);
+    CPPUNIT_TEST(keepsWhatTheAdministratorWrote);
+    CPPUNIT_TEST(refusesAMarkThatIsNoUuid);
+    CPPUNIT_TEST(refusesToChangeAMarkIntoJunk);
+    CPPUNIT_TEST_SUITE_END();
+
+    static constexpr const char* reason =
+        "Coder: Build has been detected as hung for 5 minutes and has been terminated by hang detector.";
+
+    void start(const std::string& more = "")
+    {
+        cluster().writeSettings(settings() + "ReleaseAllocations=yes\n" + more);
+        cluster().startController();
+        cluster().startNode();
+    }
+
+    std::string addHealthyJob() { return database().addJob({.updatedAgo = "1 second"}); }
+
+    void silence(const std::string& job)
+    /// As of six minutes ago.
+    {
+        database().execute(
+            "UPDATE provisioner_jobs SET updated_at = now() - interval '6 minutes' WHERE id = '" + job + "'");
+    }
+
+    std::string submitMarked(const std::string& job)
+    /// Returns the Slurm job when it runs.
+    {
+        const std::string slurmJob =
+            cluster().submit("sleep 600", {"--comment=team=a provisioner_job=" + job});
+        cluster().waitForState(slurmJob, "RUNNING");
+        return slurmJob;
+    }
+
+    std::string show(const std::string& slurmJob)
+    {
+        return cluster().run({"scontrol", "show", "job", slurmJob});
+    }
+
+    std::string nodeState() { return Poco::trim(cluster().run({"sinfo", "--noheader", "--format=%T"})); }
+
+    void expectReleased(const std::string& job, const std::string& slurmJob)
+    {
+        cluster().waitForLog("job_submit/hang_detector: allocation released job_id=" + job +
+                             " slurm_job=" + slurmJob);
+        cluster().waitForState(slurmJob, "CANCELLED");
+        CPPUNIT_ASSERT_MESSAGE(show(slurmJob), show(slurmJob).find("AdminComment=" + std::string(reason)) !=
+                                                   std::string::npos);
+    }
+
+    void expectSkipped(const std::string& job)
+    /// In two more runs.
+    {
+        const std::string line = "job_submit/hang_detector: job skipped job_id=" + job + " cause=suspended";
+        cluster().waitForLog(line, 15s, cluster().countInLog(line) + 2);
+        CPPUNIT_ASSERT(!isTerminated(job));
+    }
+
+    void releasesTheAllocationOfAHungJob()
+    {
+        start();
+        const std::string job = addHealthyJob();
+        const std::string slurmJob = submitMarked(job);
+        CPPUNIT_ASSERT_EQUAL(std::string("allocated"), nodeState());
+        silence(job);
+        waitUntilTerminated(job);
+        expectReleased(job, slurmJob);
+        CPPUNIT_ASSERT(eventually(15s, [&] { return nodeState() == "idle"; }));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, cluster().countInLog("allocation released"));
+    }
+
+    void keepsItWhenSwitchedOff()
+    {
+        start("DryRun=no\n");
+        cluster().writeSettings(settings() + "ReleaseAllocations=no\n");
+        cluster().waitForLog("settings read again ReleaseAllocations=\"yes -> no\"");
+        const std::string job = addHealthyJob();
+        const std::string slurmJob = submitMarked(job);
+        silence(job);
+        waitUntilTerminated(job);
+        cluster().waitForLog("run finished", 15s, cluster().countInLog("run finished") + 2);
+        cluster().waitForState(slurmJob, "RUNNING");
+    }
+
+    void releasesTwoJobsWithTheSameMark()
+    {
+        cluster().setProcessors(3);
+        start();
+        const std::string job = addHealthyJob();
+        const std::string first = submitMarked(job);
+        const std::string second = submitMarked(job);
+        const std::string other = submitMarked(addHealthyJob());
+        silence(job);
+        waitUntilTerminated(job);
+        expectReleased(job, first);
+        expectReleased(job, second);
+        cluster().waitForState(other, "RUNNING");
+    }
+
+    void waitsForAJobThatIsSuspended()
+    {
+        // The shortest that there is.
+        start("HungJobDuration=60\nHungJobExitTimeout=30\n");
+        const std::string job = addHealthyJob();
+        const std::string slurmJob = submitMarked(job);
+        cluster().run({"scontrol", "suspend", slurmJob});
+        silence(job);
+        expectSkipped(job);
+        cluster().run({"scontrol", "resume", slurmJob});
+        const auto resumed = std::chrono::steady_clock::now();
+        expectSkipped(job);
+        CPPUNIT_ASSERT_MESSAGE(cluster().log(), eventually(90s, [&] { return isTerminated(job); }));
+        // Slurm's times are whole seconds.
+        CPPUNIT_ASSERT(std::chrono::steady_clock::now() - resumed >= 58s);
+        cluster().waitForState(slurmJob, "CANCELLED");
+    }
+
+    void waitsForAJobThatIsStopped()
+    {
+        start();
+        const std::string job = addHealthyJob();
+        const std::string slurmJob = submitMarked(job);
+        cluster().run({"scancel", "--signal=STOP", slurmJob});
+        silence(job);
+        expectSkipped(job);
+        cluster().run({"scancel", "--signal=CONT", slurmJob});
+        expectSkipped(job);
+        database().heartbeat(job);
+        cluster().waitForState(slurmJob, "RUNNING");
+    }
+
+    void waitsForAJobThatIsRequeued()
+    {
+        start();
+        const std::string job = addHealthyJob();
+        const std::string slurmJob = submitMarked(job);
+        cluster().run({"scontrol", "requeuehold", slurmJob});
+        silence(job);
+        expectSkipped(job);
+        cluster().run({"scontrol", "release", slurmJob});
+        cluster().waitForState(slurmJob, "RUNNING");
+        expectSkipped(job);
+        cluster().waitForState(slurmJob, "RUNNING");
+    }
+
+    void terminatesAJobWhoseAllocationHasEnded()
+    {
+        start();
+        const std::string job = addHealthyJob();
+        const std::string slurmJob = submitMarked(job);
+        cluster().run({"scancel", slurmJob});
+        cluster().waitForState(slurmJob, "CANCELLED");
+        silence(job);
+        waitUntilTerminated(job);
+        cluster().waitForLog("run finished", 15s, cluster().countInLog("run finished") + 2);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{0}, cluster().countInLog("allocation"));
+    }
+
+    void releasesWhatWasTerminatedWhileSlurmctldWasAway()
+    {
+        start();
+        const std::string job = addHealthyJob();
+        const std::string slurmJob = submitMarked(job);
+        cluster().killController();
+        database().execute("UPDATE provisioner_jobs SET completed_at = now(), updated_at = now(), error = '" +
+                           std::string(reason) + "'");
+        cluster().startController();
+        expectReleased(job, slurmJob);
+    }
+
+    void keepsWhatTheAdministratorWrote()
+    {
+        start();
+        const std::string job = addHealthyJob();
+        const std::string slurmJob = submitMarked(job);
+        cluster().run({"scontrol", "update", "job=" + slurmJob, "admincomment=ticket 42"});
+        silence(job);
+        waitUntilTerminated(job);
+        cluster().waitForState(slurmJob, "CANCELLED");
+        CPPUNIT_ASSERT_MESSAGE(show(slurmJob), show(slurmJob).find("AdminComment=ticket 42; " +
+                                                                   std::string(reason)) != std::string::npos);
+    }
+
+    void expectRefused(const Sim::CommandLine& command, const std::string& text)
+    {
+        try {
+            cluster().run(command);
+        } catch (const std::runtime_error& error) {
+            CPPUNIT_ASSERT_MESSAGE(error.what(), std::string(error.what()).find(text) != std::string::npos);
+            return;
+        }
+        CPPUNIT_FAIL("not refused: " + text);
+    }
+
+    void refusesAMarkThatIsNoUuid()
+    {
+        start();
+        expectRefused({"sbatch", "--comment=provisioner_job=junk", "--wrap=true"},
+                      "provisioner_job=junk is not the id of a provisioner job; allowed in the comment: "
+                      "provisioner_job=UUID with the id of one provisioner job");
+        CPPUNIT_ASSERT_EQUAL(std::string(), cluster().run({"squeue", "--noheader"}));
+        cluster().submit("true", {"--comment=my job"});
+    }
+
+    void refusesToChangeAMarkIntoJunk()
+    {
+        start();
+        const std::string slurmJob = submitMarked(addHealthyJob());
+        expectRefused({"scontrol", "update", "job=" + slurmJob, "comment=provisioner_job=junk"},
+                      "Invalid argument");
+        CPPUNIT_ASSERT(show(slurmJob).find("junk") == std::string::npos);
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(AllocationTest);
+
+} // namespace HangDetection::Test

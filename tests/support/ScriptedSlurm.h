@@ -1,0 +1,53 @@
+#pragma once
+
+#include "detection/Allocations.h"
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace HangDetection::Test {
+
+struct SlurmScript
+/// What a Slurm answers that can be made to fail at will, as a real one does not.
+{
+    std::vector<Allocation> marked;
+    std::string askError;
+    /// Slurm does not tell its jobs, unless it is empty.
+    std::string releaseError;
+    /// Slurm does not cancel a job, unless it is empty.
+    int questions = 0;
+    std::vector<std::string> reasons;
+    /// Of each release that succeeded.
+};
+
+class ScriptedSlurm : public Allocations
+/// Used by one thread, as is its script, which outlives it.
+{
+public:
+    explicit ScriptedSlurm(SlurmScript& script) : _script(script) {}
+
+    std::vector<Allocation> marked() override
+    {
+        ++_script.questions;
+        if (!_script.askError.empty())
+            throw AllocationError(_script.askError);
+        return _script.marked;
+    }
+
+    void release(const Allocation& allocation, const std::string& reason) override
+    {
+        if (!_script.releaseError.empty())
+            throw AllocationError(_script.releaseError);
+        std::erase_if(_script.marked,
+                      [&](const Allocation& other) { return other.slurmJob == allocation.slurmJob; });
+        _script.reasons.push_back(reason);
+    }
+
+private:
+    SlurmScript& _script;
+};
+
+} // namespace HangDetection::Test
