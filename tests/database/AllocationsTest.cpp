@@ -244,9 +244,9 @@ private:
         _slurm.marked.push_back({.slurmJob = 1001, .markedWith = other});
         database().execute(
             "CREATE FUNCTION end_session() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS"
-            " $$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN new; END $$;"
-            " CREATE TRIGGER deadly BEFORE UPDATE ON provisioner_jobs FOR EACH ROW"
-            " EXECUTE FUNCTION end_session()");
+            " $$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN new; END $$");
+        database().execute("CREATE TRIGGER deadly BEFORE UPDATE ON provisioner_jobs FOR EACH ROW"
+                           " EXECUTE FUNCTION end_session()");
         CPPUNIT_ASSERT(tryRun().error);
         database().execute("DROP TRIGGER deadly ON provisioner_jobs");
         CPPUNIT_ASSERT_EQUAL(Lines{deadly}, run().terminated);

@@ -1,4 +1,5 @@
 #include "DatabaseFixture.h"
+#include "ScriptedSlurm.h"
 
 #include <Poco/Exception.h>
 
@@ -13,6 +14,7 @@ class RoleTest : public DatabaseFixture
 {
     CPPUNIT_TEST_SUITE(RoleTest);
     CPPUNIT_TEST(needsEachOfItsPrivileges);
+    CPPUNIT_TEST(needsTheErrorToReleaseAllocations);
     CPPUNIT_TEST(isDeniedAnythingElse);
     CPPUNIT_TEST(losesWhatWasGrantedBeyondTheScript);
     CPPUNIT_TEST_SUITE_END();
@@ -22,7 +24,8 @@ class RoleTest : public DatabaseFixture
         const std::string workspace = Sim::JobDatabase::newId();
         addFinishedBuild(workspace, 1, "a state");
         const std::string job = addHungBuild(workspace, 2);
-        const std::vector<std::string> privileges = privilegesOfTheRole();
+        std::vector<std::string> privileges = privilegesOfTheRole();
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, std::erase(privileges, readsTheError));
         CPPUNIT_ASSERT_EQUAL(std::size_t{26}, privileges.size());
         for (const std::string& privilege : privileges) {
             database().execute("REVOKE " + privilege + " FROM hang_detector");
@@ -34,6 +37,22 @@ class RoleTest : public DatabaseFixture
         }
         CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
         CPPUNIT_ASSERT_EQUAL(BuildState::copied, posted().terminated.front().state);
+    }
+
+    void needsTheErrorToReleaseAllocations()
+    {
+        SlurmScript slurm;
+        useSlurm(std::make_unique<ScriptedSlurm>(slurm));
+        settings().releaseAllocations = true;
+        slurm.marked.push_back({.slurmJob = 7, .markedWith = addHungJob()});
+        database().execute(std::string("REVOKE ") + readsTheError + " FROM hang_detector");
+        const RunStatistics statistics = tryRun();
+        CPPUNIT_ASSERT(statistics.error);
+        CPPUNIT_ASSERT_EQUAL(std::string("42501"), statistics.error->sqlState);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, statistics.terminated.size());
+        database().execute(std::string("GRANT ") + readsTheError + " TO hang_detector");
+        run();
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, slurm.reasons.size());
     }
 
     void isDeniedAnythingElse()
@@ -76,6 +95,8 @@ class RoleTest : public DatabaseFixture
         Sim::JobDatabase detector(connectionString(detectorRole));
         expectDenied(detector, "DELETE FROM provisioner_jobs");
     }
+
+    static constexpr const char* readsTheError = "SELECT (error) ON provisioner_jobs";
 
     std::vector<std::string> privilegesOfTheRole()
     /// On tables, columns and sequences, each as it stands in GRANT and REVOKE up to the role.

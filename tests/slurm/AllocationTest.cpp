@@ -35,8 +35,11 @@ class AllocationTest : public SlurmFixture
 
     void start(const std::string& more = "")
     {
+        cluster().configure("SlurmctldDebug", "debug");
         cluster().writeSettings(settings() + "ReleaseAllocations=yes\n" + more);
         cluster().startController();
+        // It asks Slurm once at the start, and would remember a job that was seen waiting.
+        cluster().waitForLog("run finished");
         cluster().startNode();
     }
 
@@ -97,7 +100,7 @@ class AllocationTest : public SlurmFixture
 
     void keepsItWhenSwitchedOff()
     {
-        start("DryRun=no\n");
+        start();
         cluster().writeSettings(settings() + "ReleaseAllocations=no\n");
         cluster().waitForLog("settings read again ReleaseAllocations=\"yes -> no\"");
         const std::string job = addHealthyJob();
@@ -164,6 +167,8 @@ class AllocationTest : public SlurmFixture
         silence(job);
         expectSkipped(job);
         cluster().run({"scontrol", "release", slurmJob});
+        // Slurm lets a job wait for two minutes before it runs again.
+        cluster().run({"scontrol", "update", "job=" + slurmJob, "starttime=now"});
         cluster().waitForState(slurmJob, "RUNNING");
         expectSkipped(job);
         cluster().waitForState(slurmJob, "RUNNING");

@@ -194,6 +194,8 @@ void SlurmCluster::setProcessors(int count)
 {
     _processors = count;
     configure("SlurmdParameters", "config_overrides");
+    // Otherwise a job that asks for no memory has all of it.
+    configure("SelectTypeParameters", "CR_Core");
 }
 
 void SlurmCluster::removeSettings() const
