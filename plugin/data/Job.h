@@ -80,4 +80,12 @@ struct Termination
     /// Five characters, or empty when the database raised no error.
 };
 
+struct RevivedJob
+/// A job that its worker has touched after it was terminated.
+{
+    JobId jobId;
+    bool hasSucceeded = false;
+    /// Completed without an error; otherwise it has reported, or failed by itself.
+};
+
 } // namespace HangDetection

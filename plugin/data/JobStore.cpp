@@ -128,6 +128,21 @@ std::map<JobId, std::string> JobStore::findTerminated(const std::vector<JobId>& 
     return terminated;
 }
 
+std::vector<RevivedJob> JobStore::findRevived(const std::vector<JobId>& jobs)
+{
+    std::string ids = arrayLiteral(jobs, [](const JobId& id) { return id; });
+    std::vector<Poco::Tuple<std::string, bool>> rows;
+    try {
+        _connection.session() << Statements::find_revived_jobs, into(rows), use(ids), now;
+    } catch (const Poco::Exception& exception) {
+        throw failure(exception);
+    }
+    std::vector<RevivedJob> revived;
+    for (const auto& row : rows)
+        revived.push_back({row.get<0>(), row.get<1>()});
+    return revived;
+}
+
 DatabaseError JobStore::failure(const Poco::Exception& exception)
 /// The error of a statement. A connection that it made useless is given up.
 {

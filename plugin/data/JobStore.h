@@ -68,6 +68,10 @@ public:
     /// Those of the jobs that a hang detector has terminated, with the error that it failed them
     /// with. Asks nothing when there are no jobs. Throws DatabaseError.
 
+    std::vector<RevivedJob> findRevived(const std::vector<JobId>& jobs);
+    /// Those of the jobs, all terminated, that their workers have touched since. Throws
+    /// DatabaseError.
+
 private:
     DatabaseError failure(const Poco::Exception& exception);
     std::vector<Termination> terminateAtOnce(std::span<const JobId> jobs, std::chrono::seconds threshold);

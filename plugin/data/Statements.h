@@ -4,6 +4,7 @@ namespace HangDetection::Statements {
 
 /// The statements of plugin/data/sql, where each file explains its parameters.
 extern const char* const find_hung_jobs;
+extern const char* const find_revived_jobs;
 extern const char* const find_terminated_jobs;
 extern const char* const terminate_jobs;
 extern const char* const prepare_session;

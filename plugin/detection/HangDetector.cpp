@@ -47,7 +47,8 @@ HangDetector::HangDetector(Settings settings, Poco::NotificationCenter& notifica
     : _settings(std::move(settings)),
       _store(std::in_place, _settings.connection, _settings.runTimeout),
       _notifications(notifications),
-      _massHang(limitsIn(_settings))
+      _massHang(limitsIn(_settings)),
+      _revivalWatch(notifications)
 {
     if (slurm)
         _allocations.emplace(std::move(slurm), notifications);
@@ -95,6 +96,7 @@ RunStatistics HangDetector::run(const std::stop_token& stop)
                       statistics, stop);
         if (asksSlurm() && !statistics.held && !statistics.dryRun)
             _allocations->release(*_store, stop, deadline);
+        _revivalWatch.look(*_store, _settings.interval, Clock::now());
         if (searchTime >= slowSearch)
             askForIndex(searchTime);
     } catch (const RunStopped&) {
@@ -238,6 +240,7 @@ void HangDetector::report(const Termination& job, RunStatistics& statistics)
     switch (job.outcome) {
     case Outcome::terminated:
         statistics.terminated.push_back(job.jobId);
+        _revivalWatch.add(job.jobId, Clock::now());
         _failedJobs.remove(job.jobId);
         _notifications.postNotification(new JobTerminated(job, _settings.hungJobDuration));
         return;

@@ -4,6 +4,7 @@
 #include "JobAllocations.h"
 #include "MassHang.h"
 #include "RetryPause.h"
+#include "RevivalWatch.h"
 #include "Settings.h"
 #include "data/JobStore.h"
 #include "notification/Notifications.h"
@@ -73,6 +74,7 @@ private:
     RetryPause _retryPause;
     MassHang _massHang;
     FailedJobs _failedJobs;
+    RevivalWatch _revivalWatch;
     std::optional<JobAllocations> _allocations;
     JobStore::Clock::time_point _nextLookForIndex;
 };

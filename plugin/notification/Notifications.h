@@ -87,6 +87,16 @@ public:
     /// The same was reported of this job within the last hour, or there are too many to report each.
 };
 
+class JobRevived : public Poco::Notification
+/// A job was alive although it was terminated: its worker has touched it since. Posted once for
+/// each.
+{
+public:
+    explicit JobRevived(RevivedJob revived) : job(std::move(revived)) {}
+
+    const RevivedJob job;
+};
+
 class MassHangBegan : public Poco::Notification
 /// So many jobs fell silent at once that nothing is terminated for a while. Posted once
 /// for each mass hang.

@@ -64,6 +64,7 @@ RunLog::RunLog(Poco::NotificationCenter& center, Poco::Logger& logger)
       _terminated(center, "RunLog", logger, [this](const JobTerminated& n) { onJobTerminated(n); }),
       _skipped(center, "RunLog", logger, [this](const JobSkipped& n) { onJobSkipped(n); }),
       _failed(center, "RunLog", logger, [this](const JobFailed& n) { onJobFailed(n); }),
+      _revived(center, "RunLog", logger, [this](const JobRevived& n) { onJobRevived(n); }),
       _massHangBegan(center, "RunLog", logger, [this](const MassHangBegan& n) { onMassHangBegan(n); }),
       _massHangEnded(center, "RunLog", logger, [this](const MassHangEnded& n) { onMassHangEnded(n); }),
       _indexMissing(center, "RunLog", logger, [this](const IndexMissing& n) { onIndexMissing(n); }),
@@ -101,6 +102,16 @@ void RunLog::onJobFailed(const JobFailed& notification)
         _logger.debug(line.text());
     else
         _logger.error(line.text());
+}
+
+void RunLog::onJobRevived(const JobRevived& notification)
+{
+    _logger.warning(LogLine("job was alive although it was terminated")
+                        .add("job_id", notification.job.jobId)
+                        .add("since_then", notification.job.hasSucceeded ? "succeeded" : "reported")
+                        .add("advice", "its worker was cut off for longer than the threshold; find out why, "
+                                       "or raise the threshold")
+                        .text());
 }
 
 void RunLog::onMassHangBegan(const MassHangBegan& notification)

@@ -38,6 +38,7 @@ private:
     void onJobTerminated(const JobTerminated& notification);
     void onJobSkipped(const JobSkipped& notification);
     void onJobFailed(const JobFailed& notification);
+    void onJobRevived(const JobRevived& notification);
     void onMassHangBegan(const MassHangBegan& notification);
     void onMassHangEnded(const MassHangEnded& notification);
     void onIndexMissing(const IndexMissing& notification);
@@ -50,6 +51,7 @@ private:
     Subscription<JobTerminated> _terminated;
     Subscription<JobSkipped> _skipped;
     Subscription<JobFailed> _failed;
+    Subscription<JobRevived> _revived;
     Subscription<MassHangBegan> _massHangBegan;
     Subscription<MassHangEnded> _massHangEnded;
     Subscription<IndexMissing> _indexMissing;

@@ -152,6 +152,48 @@ void SchedulerBenchmark::run()
             progress.step();
         }
     }
+    measureQuestions();
+}
+
+void SchedulerBenchmark::measureQuestions()
+/// What it costs a run to ask Slurm for the allocations of hung jobs, with a queue twice as long.
+{
+    _cluster.configure("JobSubmitPlugins", "");
+    _cluster.configure("SchedulerParameters", seldomScheduled);
+    _cluster.startController();
+    submit(queuedJobs);
+    _cluster.stopController(patience);
+    _cluster.configure("JobSubmitPlugins", "hang_detector");
+    for (int round = 0; round < _rounds; ++round) {
+        const std::string name = "questions_" + std::to_string(round);
+        _runWithoutQuestion.add(millisecondsOfARun(false, name + "_no"));
+        _runWithQuestion.add(millisecondsOfARun(true, name + "_yes"));
+    }
+}
+
+double SchedulerBenchmark::millisecondsOfARun(bool asksSlurm, const std::string& databaseName)
+/// The mean of runs that terminate one job each.
+{
+    constexpr int runs = 10;
+    BenchmarkDatabase database(_server, databaseName);
+    database.addSearchIndex();
+    _cluster.writeSettings("Connection=" + database.connectionString() +
+                           "\nInterval=1\nReleaseAllocations=" + (asksSlurm ? "yes" : "no") + "\n");
+    _cluster.startController();
+    const auto work = [&] { return DetectorWork::read(logFile()); };
+    DetectorWork before;
+    // The first jobs are not measured: the connection, and the memory that slurmctld takes.
+    for (const int jobs : {3, runs}) {
+        before = work();
+        for (int job = 1; job <= jobs; ++job) {
+            database.addHungJobs(1);
+            if (!Test::eventually(patience, [&] { return work().since(before).terminated == job; }))
+                throw std::runtime_error("the detector does not terminate a job:\n" + _cluster.log());
+        }
+    }
+    const DetectorWork worked = work().since(before);
+    _cluster.stopController(patience);
+    return static_cast<double>(worked.busyMilliseconds) / worked.runs;
 }
 
 void SchedulerBenchmark::fillQueue()
@@ -354,6 +396,9 @@ void SchedulerBenchmark::print(std::ostream& stream) const
                    ratioOf(figure->of(Setting::inside), figure->of(Setting::alone)),
                    ratioOf(figure->of(Setting::inside), figure->of(Setting::beside))});
     table.print(stream);
+    stream << "\na run that terminates one job, with " << 2 * queuedJobs
+           << " jobs in the queue, ms: " << rangeOf(_runWithoutQuestion)
+           << "; with ReleaseAllocations: " << rangeOf(_runWithQuestion) << '\n';
     stream
         << "\nmedian (least to most) of " << _rounds << " rounds of " << duration.count()
         << " s, in alternation; " << timedJobs << " sbatch commands in each\n"

@@ -69,6 +69,8 @@ private:
     void measure(Setting setting, const std::string& databaseName);
     void measure(Setting setting, const std::function<DetectorWork()>& work);
     void waitUntilAtWork(Setting setting, const std::function<DetectorWork()>& work) const;
+    void measureQuestions();
+    double millisecondsOfARun(bool asksSlurm, const std::string& databaseName);
     void cancelTimedJobs() const;
     Samples timeSbatch(Clock::time_point start) const;
     SchedulerFigures schedulerFigures() const;
@@ -90,6 +92,8 @@ private:
     const Sim::ThrowawayPostgres _server;
     Test::SlurmCluster _cluster;
 
+    Samples _runWithoutQuestion;
+    Samples _runWithQuestion;
     Figure _sbatchMedian{"sbatch, median, ms"};
     Figure _sbatchMean{"sbatch, mean, ms"};
     Figure _mainCycle{"main scheduler, mean cycle, us"};

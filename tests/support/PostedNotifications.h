@@ -36,6 +36,10 @@ public:
                          [this](const MassHangEnded& n) { massHangEnded.push_back(countsOf(n)); }),
           _indexMissing(center, "PostedNotifications", Poco::Logger::root(),
                         [this](const IndexMissing& n) { indexMissing.push_back(n.searchTime); }),
+          _revived(center, "PostedNotifications", Poco::Logger::root(),
+                   [this](const JobRevived& n) {
+                       revived.push_back(n.job.jobId + (n.job.hasSucceeded ? " succeeded" : " reported"));
+                   }),
           _allocationReleased(
               center, "PostedNotifications", Poco::Logger::root(),
               [this](const AllocationReleased& n) { allocations.push_back(textOf(n) + " released"); }),
@@ -64,6 +68,8 @@ public:
     /// As "silent of running".
     std::vector<std::chrono::milliseconds> indexMissing;
     /// How long each search took.
+    std::vector<std::string> revived;
+    /// As "job succeeded" or "job reported".
     std::vector<std::string> allocations;
     /// As "slurm job of job released", "... kept: error", "unknown: error", "known".
     std::vector<RunStatistics> finished;
@@ -88,6 +94,7 @@ private:
     Subscription<MassHangBegan> _massHangBegan;
     Subscription<MassHangEnded> _massHangEnded;
     Subscription<IndexMissing> _indexMissing;
+    Subscription<JobRevived> _revived;
     Subscription<AllocationReleased> _allocationReleased;
     Subscription<AllocationKept> _allocationKept;
     Subscription<AllocationsUnknown> _allocationsUnknown;
