@@ -34,6 +34,24 @@ bool isEverybodys(const DatabaseError& error)
 /// A search that takes longer is worth an index. With one it takes about a millisecond.
 constexpr std::chrono::milliseconds slowSearch{50};
 
+Thresholds thresholdsIn(const Settings& settings)
+{
+    return {.hung = settings.hungJobDuration, .pending = settings.pendingJobDuration};
+}
+
+template <typename Action>
+void inBatches(std::span<const JobId> jobs, std::size_t most, const std::stop_token& stop, Action action)
+/// Throws RunStopped between two of them.
+{
+    while (!jobs.empty()) {
+        if (stop.stop_requested())
+            throw RunStopped();
+        const auto batch = jobs.first(std::min(jobs.size(), most));
+        action(batch);
+        jobs = jobs.subspan(batch.size());
+    }
+}
+
 MassHang::Limits limitsIn(const Settings& settings)
 {
     return {settings.massHangRatio, settings.massHangMinJobs, settings.hungJobDuration};
@@ -57,6 +75,8 @@ void HangDetector::use(Settings settings)
         _nextLookForIndex = {};
     }
     _massHang.setLimits(limitsIn(settings));
+    if (!settings.dryRun)
+        _previewedJobs.clear();
     _settings = std::move(settings);
 }
 
@@ -71,18 +91,23 @@ RunStatistics HangDetector::run(const std::stop_token& stop)
         const auto watch = _store->open(stop, deadline);
         const auto searchStart = Clock::now();
         const std::vector<JobId> failedBefore = _failedJobs.known(searchStart);
-        const HungJobs hung = _store->findHungJobs({.threshold = _settings.hungJobDuration,
+        std::vector<JobId> last = failedBefore;
+        const std::vector<JobId> previewedBefore = _previewedJobs.known(searchStart);
+        last.insert(last.end(), previewedBefore.begin(), previewedBefore.end());
+        const HungJobs hung = _store->findHungJobs({.thresholds = thresholdsIn(_settings),
                                                     .lookAhead = lookAheadIn(_settings),
                                                     .most = _settings.maxJobsPerRun,
-                                                    .last = failedBefore});
+                                                    .last = std::move(last)});
         const auto searchTime = Clock::now() - searchStart;
         statistics.hasSearched = true;
         statistics.jobs = hung.counts;
-        statistics.left = hung.counts.hung - static_cast<std::int64_t>(hung.chosen.size());
+        statistics.left = hung.counts.backlog() - static_cast<std::int64_t>(hung.chosen.size());
         if (hung.untilNext)
             statistics.nextHang = Clock::now() + *hung.untilNext;
         statistics.held = isHeld(hung.counts);
-        if (!statistics.held)
+        if (!statistics.held && statistics.dryRun)
+            preview(hung.chosen, statistics, stop);
+        else if (!statistics.held)
             terminate(hung.chosen, failedBefore, statistics, stop);
         if (searchTime >= slowSearch)
             askForIndex(searchTime);
@@ -134,12 +159,12 @@ bool HangDetector::isHeld(const JobCounts& jobs)
 {
     switch (_massHang.judge(jobs, Clock::now())) {
     case MassHang::Verdict::began:
-        _notifications.postNotification(new MassHangBegan(jobs, _settings.hungJobDuration));
+        _notifications.postNotification(new MassHangBegan(jobs, _settings.hungJobDuration, _settings.dryRun));
         return true;
     case MassHang::Verdict::held:
         return true;
     case MassHang::Verdict::ended:
-        _notifications.postNotification(new MassHangEnded(jobs));
+        _notifications.postNotification(new MassHangEnded(jobs, _settings.dryRun));
         return false;
     case MassHang::Verdict::none:
         break;
@@ -155,23 +180,15 @@ void HangDetector::terminate(std::vector<JobId> jobs, const std::vector<JobId>& 
     const auto alone = std::stable_partition(jobs.begin(), jobs.end(), [&](const JobId& job) {
         return !std::binary_search(failedBefore.begin(), failedBefore.end(), job);
     });
-    const auto terminateBy = [&](std::span<const JobId> rest, std::size_t most) {
-        while (!rest.empty()) {
-            if (stop.stop_requested())
-                throw RunStopped();
-            const auto batch = rest.first(std::min(rest.size(), most));
-            terminateAtOnce(batch, statistics);
-            rest = rest.subspan(batch.size());
-        }
-    };
-    terminateBy({jobs.begin(), alone}, batchSize);
-    terminateBy({alone, jobs.end()}, 1);
+    const auto terminateBatch = [&](std::span<const JobId> batch) { terminateAtOnce(batch, statistics); };
+    inBatches({jobs.begin(), alone}, batchSize, stop, terminateBatch);
+    inBatches({alone, jobs.end()}, 1, stop, terminateBatch);
 }
 
 void HangDetector::terminateAtOnce(std::span<const JobId> jobs, RunStatistics& statistics)
 {
     try {
-        _store->terminate(jobs, _settings.hungJobDuration,
+        _store->terminate(jobs, thresholdsIn(_settings),
                           [&](const Termination& job) { report(job, statistics); });
     } catch (const DatabaseError& error) {
         // A trigger can bring about any error for one job, even the end of the session.
@@ -185,6 +202,15 @@ void HangDetector::terminateAtOnce(std::span<const JobId> jobs, RunStatistics& s
         }
         report(failedTermination(jobs.front(), error), statistics);
     }
+}
+
+void HangDetector::preview(const std::vector<JobId>& jobs, RunStatistics& statistics,
+                           const std::stop_token& stop)
+{
+    inBatches(jobs, batchSize, stop, [&](std::span<const JobId> batch) {
+        for (const Termination& job : _store->preview(batch, thresholdsIn(_settings)))
+            report(job, statistics);
+    });
 }
 
 void HangDetector::askForIndex(Clock::duration searchTime)
@@ -208,9 +234,16 @@ void HangDetector::report(const Termination& job, RunStatistics& statistics)
 {
     switch (job.outcome) {
     case Outcome::terminated:
+        if (statistics.dryRun) {
+            ++statistics.wouldTerminate;
+            if (_previewedJobs.add(job.jobId, Clock::now()))
+                _notifications.postNotification(
+                    new JobWouldBeTerminated(job, thresholdsIn(_settings).of(job.reason)));
+            return;
+        }
         statistics.terminated.push_back(job.jobId);
         _failedJobs.remove(job.jobId);
-        _notifications.postNotification(new JobTerminated(job, _settings.hungJobDuration));
+        _notifications.postNotification(new JobTerminated(job, thresholdsIn(_settings).of(job.reason)));
         return;
     case Outcome::failed:
         ++statistics.failed;

@@ -13,6 +13,8 @@ class RoleTest : public DatabaseFixture
 {
     CPPUNIT_TEST_SUITE(RoleTest);
     CPPUNIT_TEST(needsEachOfItsPrivileges);
+    CPPUNIT_TEST(sufficesForPendingJobs);
+    CPPUNIT_TEST(needsNoPrivilegeToWriteInADryRun);
     CPPUNIT_TEST(isDeniedAnythingElse);
     CPPUNIT_TEST(losesWhatWasGrantedBeyondTheScript);
     CPPUNIT_TEST_SUITE_END();
@@ -23,7 +25,7 @@ class RoleTest : public DatabaseFixture
         addFinishedBuild(workspace, 1, "a state");
         const std::string job = addHungBuild(workspace, 2);
         const std::vector<std::string> privileges = privilegesOfTheRole();
-        CPPUNIT_ASSERT_EQUAL(std::size_t{26}, privileges.size());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{27}, privileges.size());
         for (const std::string& privilege : privileges) {
             database().execute("REVOKE " + privilege + " FROM hang_detector");
             const RunStatistics statistics = tryRun();
@@ -34,6 +36,26 @@ class RoleTest : public DatabaseFixture
         }
         CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
         CPPUNIT_ASSERT_EQUAL(BuildState::copied, posted().terminated.front().state);
+    }
+
+    void sufficesForPendingJobs()
+    {
+        settings().pendingJobDuration = std::chrono::minutes(30);
+        const std::string job = database().addJob({.startedAgo = std::nullopt, .updatedAgo = "31 minutes"});
+        CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
+    }
+
+    void needsNoPrivilegeToWriteInADryRun()
+    {
+        settings().dryRun = true;
+        settings().pendingJobDuration = std::chrono::minutes(30);
+        addHungBuild(Sim::JobDatabase::newId(), 1);
+        database().addJob({.startedAgo = std::nullopt, .updatedAgo = "31 minutes"});
+        for (const std::string& privilege : privilegesOfTheRole()) {
+            if (!privilege.starts_with("SELECT"))
+                database().execute("REVOKE " + privilege + " FROM hang_detector");
+        }
+        CPPUNIT_ASSERT_EQUAL(2, run().wouldTerminate);
     }
 
     void isDeniedAnythingElse()
@@ -49,7 +71,7 @@ class RoleTest : public DatabaseFixture
                                       "SELECT tags FROM provisioner_jobs",
                                       "SELECT * FROM provisioner_jobs",
                                       "SELECT output FROM provisioner_job_logs",
-                                      "UPDATE provisioner_jobs SET started_at = NULL",
+                                      "UPDATE provisioner_jobs SET canceled_at = NULL",
                                       "UPDATE provisioner_jobs SET input = '{}'",
                                       "UPDATE provisioner_jobs SET worker_id = NULL",
                                       "UPDATE provisioner_job_logs SET output = ''",
