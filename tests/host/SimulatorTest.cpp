@@ -15,6 +15,7 @@ class SimulatorTest : public SimulatorFixture
 {
     CPPUNIT_TEST_SUITE(SimulatorTest);
     CPPUNIT_TEST(showsATermination);
+    CPPUNIT_TEST(showsThatAJobWasPending);
     CPPUNIT_TEST(showsWhatADryRunWouldDo);
     CPPUNIT_TEST(countsIdleRuns);
     CPPUNIT_TEST(endsWithAnErrorWhenARunDid);
@@ -48,6 +49,21 @@ class SimulatorTest : public SimulatorFixture
             result);
         CPPUNIT_ASSERT(
             database().isTrue("SELECT error IS NOT NULL FROM provisioner_jobs WHERE id = $1::uuid", job));
+    }
+
+    void showsThatAJobWasPending()
+    {
+        useSettings("Interval=1\nPendingJobDuration=30m\n");
+        const std::string job = database().addJob({.startedAgo = std::nullopt, .updatedAgo = "31 minutes"});
+        const auto result = simulate({"--runs=1"});
+        assertStatus(0, result);
+        assertContains("job_submit/hang_detector: job terminated job_id=" + job +
+                           " reason=pending type=template_version_import silent_s=18",
+                       result);
+        assertContains(" threshold_s=1800 stage=Unknown state=none\n", result);
+        assertContains("job_submit/hang_detector: run finished terminated=1 hung=0 pending=1 locked=0 "
+                       "ineligible=0 failed=0",
+                       result);
     }
 
     void showsWhatADryRunWouldDo()
