@@ -31,11 +31,12 @@ WHERE oid = 'provisioner_jobs'::regclass \gset
 GRANT CONNECT ON DATABASE :"DBNAME" TO :"role";
 GRANT USAGE ON SCHEMA :schema TO :"role";
 
--- To find hung jobs, and to lock and fail them. A row lock takes the right to update. The
--- error tells afterwards which were terminated, when their allocations are released.
+-- To find hung and pending jobs, and to lock and fail them; a pending one also gets the start that
+-- it never had. A row lock takes the right to update. The error tells afterwards which were
+-- terminated, for their allocations and for jobs that were alive after all.
 GRANT
     SELECT (id, type, started_at, completed_at, updated_at, error),
-    UPDATE (completed_at, updated_at, error, error_code)
+    UPDATE (started_at, completed_at, updated_at, error, error_code)
     ON provisioner_jobs TO :"role";
 
 -- To read the stage and to append lines. The text of a log cannot be read.

@@ -12,7 +12,7 @@ using JobId = std::string;
 /// The id of a provisioner job as PostgreSQL writes a uuid: 36 characters, lower case.
 
 struct JobCounts
-/// Of the jobs of a deployment. Each number includes the next.
+/// Of the jobs of a deployment. Each number includes the next, up to those that are hung.
 {
     std::int64_t running = 0;
     std::int64_t silent = 0;
@@ -20,6 +20,11 @@ struct JobCounts
     std::int64_t hung = 0;
     std::chrono::seconds oldestHung{0};
     /// For how long the longest silent of the hung jobs has been silent; 0 when none is hung.
+    std::optional<std::int64_t> pending = std::nullopt;
+    /// Never started, and not touched for the threshold. Nothing when they are not looked for.
+
+    std::int64_t backlog() const { return hung + pending.value_or(0); }
+    /// All that are to be terminated.
 };
 
 struct HungJobs
@@ -29,7 +34,7 @@ struct HungJobs
     /// The jobs that this run is to terminate.
     JobCounts counts;
     std::optional<std::chrono::milliseconds> untilNext;
-    /// How long until the first of the running jobs that are not hung will be, unless it
+    /// How long until the first of the jobs that are neither hung nor pending will be, unless it
     /// reports. Nothing when there is none.
 };
 
@@ -38,6 +43,17 @@ enum class Reason
 {
     hung,   /// started, and silent for HungJobDuration
     pending /// never started, and not touched for PendingJobDuration
+};
+
+struct Thresholds
+/// A job is terminated that has been silent for so long.
+{
+    std::chrono::seconds hung;
+    /// When it was started.
+    std::chrono::seconds pending{0};
+    /// When it was never started. 0: such a job is left alone.
+
+    std::chrono::seconds of(Reason reason) const { return reason == Reason::pending ? pending : hung; }
 };
 
 enum class Outcome
@@ -68,9 +84,10 @@ struct Termination
     JobId jobId;
     Outcome outcome = Outcome::failed;
     Reason reason = Reason::hung;
+    /// That of the job as it was found under the lock.
     std::string type;
     std::chrono::seconds silent{0};
-    /// Between the last heartbeat and the termination.
+    /// Between the last time that it was updated, as by a heartbeat, and the termination.
     std::string stage;
     std::string workspaceId;
     std::int64_t buildNumber = 0;

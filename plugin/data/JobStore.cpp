@@ -30,6 +30,20 @@ std::string arrayLiteral(std::span<const JobId> jobs, Text text)
     return literal + '}';
 }
 
+std::string idsOf(std::span<const JobId> jobs)
+{
+    return arrayLiteral(jobs, [](const JobId& id) { return id; });
+}
+
+std::vector<Termination> answersFrom(const std::vector<TerminationRow>& rows)
+{
+    std::vector<Termination> answers;
+    answers.reserve(rows.size());
+    for (const TerminationRow& row : rows)
+        answers.push_back(answerFrom(row));
+    return answers;
+}
+
 } // namespace
 
 JobStore::JobStore(ConnectionString connectionString, std::chrono::milliseconds statementTimeout)
@@ -43,15 +57,17 @@ std::unique_ptr<StatementWatch> JobStore::open(const std::stop_token& stop, Cloc
 
 HungJobs JobStore::findHungJobs(const Search& search)
 {
-    Poco::Int64 threshold = search.threshold.count();
+    Poco::Int64 hung = search.thresholds.hung.count();
+    Poco::Int64 pending = search.thresholds.pending.count();
     Poco::Int64 lookAhead = search.lookAhead.count();
     int most = search.most;
-    std::string last = arrayLiteral(search.last, [](const JobId& id) { return id; });
-    std::vector<Poco::Tuple<std::string, Poco::Int64, Poco::Int64, Poco::Int64, Poco::Int64, Poco::Int64>>
+    std::string last = idsOf(search.last);
+    std::vector<Poco::Tuple<std::string, Poco::Int64, Poco::Int64, Poco::Int64, Poco::Int64, Poco::Int64,
+                            Poco::Int64>>
         rows;
     try {
-        _connection.session() << Statements::find_hung_jobs, into(rows), use(threshold), use(lookAhead),
-            use(most), use(last), now;
+        _connection.session() << Statements::find_hung_jobs, into(rows), use(hung), use(lookAhead), use(most),
+            use(last), use(pending), now;
     } catch (const Poco::Exception& exception) {
         throw failure(exception);
     }
@@ -63,7 +79,8 @@ HungJobs JobStore::findHungJobs(const Search& search)
         jobs.counts = {.running = row.get<1>(),
                        .silent = row.get<2>(),
                        .hung = row.get<3>(),
-                       .oldestHung = std::chrono::seconds(row.get<5>())};
+                       .oldestHung = std::chrono::seconds(row.get<5>()),
+                       .pending = pending > 0 ? std::optional(row.get<6>()) : std::nullopt};
         if (row.get<4>() >= 0)
             jobs.untilNext = std::chrono::milliseconds(row.get<4>());
     }
@@ -90,20 +107,20 @@ bool JobStore::wantsIndex()
     return wants;
 }
 
-void JobStore::terminate(std::span<const JobId> jobs, std::chrono::seconds threshold, const Answer& answer)
+void JobStore::terminate(std::span<const JobId> jobs, const Thresholds& thresholds, const Answer& answer)
 {
     if (jobs.empty())
         return;
     std::vector<Termination> terminations;
     try {
-        terminations = terminateAtOnce(jobs, threshold);
+        terminations = terminateAtOnce(jobs, thresholds);
     } catch (const DatabaseError& error) {
         if (error.scope() != DatabaseError::Scope::job)
             throw;
         if (jobs.size() > 1) {
             const auto half = jobs.size() / 2;
-            terminate(jobs.first(half), threshold, answer);
-            terminate(jobs.subspan(half), threshold, answer);
+            terminate(jobs.first(half), thresholds, answer);
+            terminate(jobs.subspan(half), thresholds, answer);
             return;
         }
         terminations.push_back(failedTermination(jobs.front(), error));
@@ -111,11 +128,26 @@ void JobStore::terminate(std::span<const JobId> jobs, std::chrono::seconds thres
     std::for_each(terminations.begin(), terminations.end(), answer);
 }
 
+std::vector<Termination> JobStore::preview(std::span<const JobId> jobs, const Thresholds& thresholds)
+{
+    std::string ids = idsOf(jobs);
+    Poco::Int64 hung = thresholds.hung.count();
+    Poco::Int64 pending = thresholds.pending.count();
+    std::vector<TerminationRow> rows;
+    try {
+        _connection.session() << Statements::preview_terminations, into(rows), use(ids), use(hung),
+            use(pending), now;
+    } catch (const Poco::Exception& exception) {
+        throw failure(exception);
+    }
+    return answersFrom(rows);
+}
+
 std::map<JobId, std::string> JobStore::findTerminated(const std::vector<JobId>& jobs)
 {
     if (jobs.empty())
         return {};
-    std::string ids = arrayLiteral(jobs, [](const JobId& id) { return id; });
+    std::string ids = idsOf(jobs);
     std::vector<Poco::Tuple<std::string, std::string>> rows;
     try {
         _connection.session() << Statements::find_terminated_jobs, into(rows), use(ids), now;
@@ -130,7 +162,7 @@ std::map<JobId, std::string> JobStore::findTerminated(const std::vector<JobId>& 
 
 std::vector<RevivedJob> JobStore::findRevived(const std::vector<JobId>& jobs)
 {
-    std::string ids = arrayLiteral(jobs, [](const JobId& id) { return id; });
+    std::string ids = idsOf(jobs);
     std::vector<Poco::Tuple<std::string, bool>> rows;
     try {
         _connection.session() << Statements::find_revived_jobs, into(rows), use(ids), now;
@@ -152,26 +184,22 @@ DatabaseError JobStore::failure(const Poco::Exception& exception)
     return error;
 }
 
-std::vector<Termination> JobStore::terminateAtOnce(std::span<const JobId> jobs,
-                                                   std::chrono::seconds threshold)
+std::vector<Termination> JobStore::terminateAtOnce(std::span<const JobId> jobs, const Thresholds& thresholds)
 {
-    std::string ids = arrayLiteral(jobs, [](const JobId& id) { return id; });
+    std::string ids = idsOf(jobs);
     std::string keys =
         arrayLiteral(jobs, [](const JobId& id) { return std::to_string(advisoryLockKey(id)); });
-    Poco::Int64 seconds = threshold.count();
+    Poco::Int64 hung = thresholds.hung.count();
+    Poco::Int64 pending = thresholds.pending.count();
     std::vector<TerminationRow> rows;
     try {
-        _connection.session() << Statements::terminate_jobs, into(rows), use(ids), use(keys), use(seconds),
-            now;
+        _connection.session() << Statements::terminate_jobs, into(rows), use(ids), use(keys), use(hung),
+            use(pending), now;
     } catch (const Poco::Exception& exception) {
         throw failure(exception);
     }
 
-    std::vector<Termination> answers;
-    answers.reserve(rows.size());
-    for (const TerminationRow& row : rows)
-        answers.push_back(answerFrom(row));
-    return answers;
+    return answersFrom(rows);
 }
 
 } // namespace HangDetection

@@ -20,8 +20,8 @@ Termination failedTermination(const JobId& job, const DatabaseError& error);
 
 class JobStore
 /// The provisioner jobs of a Coder deployment, in its database. One statement
-/// finds, one statement terminates; each is atomic by itself and leaves nothing
-/// behind in the session. Used by one thread.
+/// finds, one statement terminates, one says what that would do; each is atomic by itself
+/// and leaves nothing behind in the session. Used by one thread.
 {
 public:
     using Clock = StatementWatch::Clock;
@@ -38,12 +38,12 @@ public:
 
     struct Search
     {
-        std::chrono::seconds threshold;
-        /// A running job that has been silent for so long is hung.
+        Thresholds thresholds;
         std::chrono::seconds lookAhead;
         /// Counted as silent are the jobs that will be hung within this time.
         int most;
-        /// Chosen are at most so many, at random.
+        /// Chosen are at most so many, at random, and as many that are hung as are pending, unless
+        /// there are too few of one kind.
         std::vector<JobId> last;
         /// These only when places are left.
     };
@@ -57,8 +57,8 @@ public:
 
     using Answer = std::function<void(const Termination&)>;
 
-    void terminate(std::span<const JobId> jobs, std::chrono::seconds threshold, const Answer& answer);
-    /// Terminates those of the jobs that are still hung, and answers for each as soon
+    void terminate(std::span<const JobId> jobs, const Thresholds& thresholds, const Answer& answer);
+    /// Terminates those of the jobs that are still hung or pending, and answers for each as soon
     /// as that is committed. When the statement fails because of one job, the others
     /// are terminated all the same: the batch is halved until the job stands alone.
     /// Throws DatabaseError for an error that every job would meet; jobs not
@@ -72,9 +72,13 @@ public:
     /// Those of the jobs, all terminated, that their workers have touched since. Throws
     /// DatabaseError.
 
+    std::vector<Termination> preview(std::span<const JobId> jobs, const Thresholds& thresholds);
+    /// What terminate() would answer for the jobs if nobody else held one of them and no trigger
+    /// interfered. Writes nothing and locks nothing. Throws DatabaseError.
+
 private:
     DatabaseError failure(const Poco::Exception& exception);
-    std::vector<Termination> terminateAtOnce(std::span<const JobId> jobs, std::chrono::seconds threshold);
+    std::vector<Termination> terminateAtOnce(std::span<const JobId> jobs, const Thresholds& thresholds);
 
     Connection _connection;
 };

@@ -17,7 +17,7 @@ Value fromName(const std::array<std::pair<std::string_view, Value>, Size>& names
         if (candidate == name)
             return value;
     }
-    throw Poco::DataFormatException("unknown name in an answer of terminate_jobs.sql");
+    throw Poco::DataFormatException("unknown name in an answer about a termination");
 }
 
 constexpr std::array<std::pair<std::string_view, Outcome>, 8> outcomes{{
@@ -37,6 +37,11 @@ constexpr std::array<std::pair<std::string_view, BuildState>, 3> buildStates{{
     {"copied", BuildState::copied},
 }};
 
+constexpr std::array<std::pair<std::string_view, Reason>, 2> reasons{{
+    {"hung", Reason::hung},
+    {"pending", Reason::pending},
+}};
+
 } // namespace
 
 Termination answerFrom(const TerminationRow& row)
@@ -50,6 +55,7 @@ Termination answerFrom(const TerminationRow& row)
     answer.workspaceId = row.get<5>();
     answer.buildNumber = row.get<6>();
     answer.state = fromName(buildStates, row.get<7>());
+    answer.reason = fromName(reasons, row.get<8>());
     if (answer.outcome == Outcome::failed)
         answer.error = row.get<1>() == "no_build"
                            ? "the job is a workspace build, but no row of workspace_builds belongs to it"

@@ -35,6 +35,24 @@ bool isEverybodys(const DatabaseError& error)
 /// A search that takes longer is worth an index. With one it takes about a millisecond.
 constexpr std::chrono::milliseconds slowSearch{50};
 
+Thresholds thresholdsIn(const Settings& settings)
+{
+    return {.hung = settings.hungJobDuration, .pending = settings.pendingJobDuration};
+}
+
+template <typename Action>
+void inBatches(std::span<const JobId> jobs, std::size_t most, const std::stop_token& stop, Action action)
+/// Throws RunStopped between two of them.
+{
+    while (!jobs.empty()) {
+        if (stop.stop_requested())
+            throw RunStopped();
+        const auto batch = jobs.first(std::min(jobs.size(), most));
+        action(batch);
+        jobs = jobs.subspan(batch.size());
+    }
+}
+
 MassHang::Limits limitsIn(const Settings& settings)
 {
     return {settings.massHangRatio, settings.massHangMinJobs, settings.hungJobDuration};
@@ -63,6 +81,8 @@ void HangDetector::use(Settings settings)
         _nextLookForIndex = {};
     }
     _massHang.setLimits(limitsIn(settings));
+    if (!settings.dryRun)
+        _previewedJobs.clear();
     _settings = std::move(settings);
 }
 
@@ -78,22 +98,23 @@ RunStatistics HangDetector::run(const std::stop_token& stop)
         const auto searchStart = Clock::now();
         const std::vector<JobId> failedBefore = _failedJobs.known(searchStart);
         std::vector<JobId> last = failedBefore;
+        const std::vector<JobId> previewedBefore = _previewedJobs.known(searchStart);
+        last.insert(last.end(), previewedBefore.begin(), previewedBefore.end());
         if (asksSlurm())
             std::ranges::copy(_allocations->lastPaused(_settings.hungJobDuration), std::back_inserter(last));
-        const HungJobs hung = _store->findHungJobs({.threshold = _settings.hungJobDuration,
+        const HungJobs hung = _store->findHungJobs({.thresholds = thresholdsIn(_settings),
                                                     .lookAhead = lookAheadIn(_settings),
                                                     .most = _settings.maxJobsPerRun,
-                                                    .last = last});
+                                                    .last = std::move(last)});
         const auto searchTime = Clock::now() - searchStart;
         statistics.hasSearched = true;
         statistics.jobs = hung.counts;
-        statistics.left = hung.counts.hung - static_cast<std::int64_t>(hung.chosen.size());
+        statistics.left = hung.counts.backlog() - static_cast<std::int64_t>(hung.chosen.size());
         if (hung.untilNext)
             statistics.nextHang = Clock::now() + *hung.untilNext;
         statistics.held = isHeld(hung.counts);
         if (!statistics.held)
-            terminate(asksSlurm() ? withoutExplained(hung.chosen, statistics) : hung.chosen, failedBefore,
-                      statistics, stop);
+            decide(hung.chosen, failedBefore, statistics, stop);
         if (asksSlurm() && !statistics.held && !statistics.dryRun)
             _allocations->release(*_store, stop, deadline);
         _revivalWatch.look(*_store, _settings.interval, Clock::now());
@@ -147,17 +168,27 @@ bool HangDetector::isHeld(const JobCounts& jobs)
 {
     switch (_massHang.judge(jobs, Clock::now())) {
     case MassHang::Verdict::began:
-        _notifications.postNotification(new MassHangBegan(jobs, _settings.hungJobDuration));
+        _notifications.postNotification(new MassHangBegan(jobs, _settings.hungJobDuration, _settings.dryRun));
         return true;
     case MassHang::Verdict::held:
         return true;
     case MassHang::Verdict::ended:
-        _notifications.postNotification(new MassHangEnded(jobs));
+        _notifications.postNotification(new MassHangEnded(jobs, _settings.dryRun));
         return false;
     case MassHang::Verdict::none:
         break;
     }
     return false;
+}
+
+void HangDetector::decide(const std::vector<JobId>& chosen, const std::vector<JobId>& failedBefore,
+                          RunStatistics& statistics, const std::stop_token& stop)
+{
+    std::vector<JobId> jobs = asksSlurm() ? withoutExplained(chosen, statistics) : chosen;
+    if (statistics.dryRun)
+        preview(jobs, statistics, stop);
+    else
+        terminate(std::move(jobs), failedBefore, statistics, stop);
 }
 
 std::vector<JobId> HangDetector::withoutExplained(const std::vector<JobId>& jobs, RunStatistics& statistics)
@@ -186,23 +217,15 @@ void HangDetector::terminate(std::vector<JobId> jobs, const std::vector<JobId>& 
     const auto alone = std::stable_partition(jobs.begin(), jobs.end(), [&](const JobId& job) {
         return !std::binary_search(failedBefore.begin(), failedBefore.end(), job);
     });
-    const auto terminateBy = [&](std::span<const JobId> rest, std::size_t most) {
-        while (!rest.empty()) {
-            if (stop.stop_requested())
-                throw RunStopped();
-            const auto batch = rest.first(std::min(rest.size(), most));
-            terminateAtOnce(batch, statistics);
-            rest = rest.subspan(batch.size());
-        }
-    };
-    terminateBy({jobs.begin(), alone}, batchSize);
-    terminateBy({alone, jobs.end()}, 1);
+    const auto terminateBatch = [&](std::span<const JobId> batch) { terminateAtOnce(batch, statistics); };
+    inBatches({jobs.begin(), alone}, batchSize, stop, terminateBatch);
+    inBatches({alone, jobs.end()}, 1, stop, terminateBatch);
 }
 
 void HangDetector::terminateAtOnce(std::span<const JobId> jobs, RunStatistics& statistics)
 {
     try {
-        _store->terminate(jobs, _settings.hungJobDuration,
+        _store->terminate(jobs, thresholdsIn(_settings),
                           [&](const Termination& job) { report(job, statistics); });
     } catch (const DatabaseError& error) {
         // A trigger can bring about any error for one job, even the end of the session.
@@ -216,6 +239,15 @@ void HangDetector::terminateAtOnce(std::span<const JobId> jobs, RunStatistics& s
         }
         report(failedTermination(jobs.front(), error), statistics);
     }
+}
+
+void HangDetector::preview(const std::vector<JobId>& jobs, RunStatistics& statistics,
+                           const std::stop_token& stop)
+{
+    inBatches(jobs, batchSize, stop, [&](std::span<const JobId> batch) {
+        for (const Termination& job : _store->preview(batch, thresholdsIn(_settings)))
+            report(job, statistics);
+    });
 }
 
 void HangDetector::askForIndex(Clock::duration searchTime)
@@ -239,10 +271,17 @@ void HangDetector::report(const Termination& job, RunStatistics& statistics)
 {
     switch (job.outcome) {
     case Outcome::terminated:
+        if (statistics.dryRun) {
+            ++statistics.wouldTerminate;
+            if (_previewedJobs.add(job.jobId, Clock::now()))
+                _notifications.postNotification(
+                    new JobWouldBeTerminated(job, thresholdsIn(_settings).of(job.reason)));
+            return;
+        }
         statistics.terminated.push_back(job.jobId);
         _revivalWatch.add(job.jobId, Clock::now());
         _failedJobs.remove(job.jobId);
-        _notifications.postNotification(new JobTerminated(job, _settings.hungJobDuration));
+        _notifications.postNotification(new JobTerminated(job, thresholdsIn(_settings).of(job.reason)));
         return;
     case Outcome::failed:
         ++statistics.failed;

@@ -3,6 +3,7 @@
 #include "FailedJobs.h"
 #include "JobAllocations.h"
 #include "MassHang.h"
+#include "PreviewedJobs.h"
 #include "RetryPause.h"
 #include "RevivalWatch.h"
 #include "Settings.h"
@@ -22,10 +23,11 @@
 namespace HangDetection {
 
 class HangDetector
-/// Finds hung jobs and terminates them, one run at a time. Whoever wants to know
-/// subscribes to the notifications that it posts: MassHangBegan and MassHangEnded,
-/// JobTerminated, JobSkipped and JobFailed for each job of a run, then RunFinished,
-/// always. Used by one thread, which also calls the subscribers.
+/// Finds hung and pending jobs and terminates them, or tells in a dry run which it would
+/// terminate, one run at a time. Whoever wants to know subscribes to the notifications that it
+/// posts: MassHangBegan and MassHangEnded, JobTerminated, JobWouldBeTerminated, JobSkipped and
+/// JobFailed for each job of a run, then RunFinished, always. Used by one thread, which also calls the
+/// subscribers.
 {
 public:
     HangDetector(Settings settings, Poco::NotificationCenter& notifications,
@@ -41,11 +43,12 @@ public:
 
     void use(Settings settings);
     /// From the next run on. What is known of a mass hang and of jobs that failed stays known,
-    /// and so does the connection, unless its settings are new.
+    /// and so does the connection, unless its settings are new. What dry runs told is forgotten
+    /// when they are over.
 
     std::optional<std::chrono::milliseconds> pauseAfter(const RunStatistics& statistics);
     /// How soon the next run has to come because of what the last one found or how it
-    /// ended: when the next job can be hung, when jobs were left, after an error, when the
+    /// ended: when the next job can be hung or pending, when jobs were left, after an error, when the
     /// hold of a mass hang is over. Nothing when Interval is soon enough.
 
     static constexpr std::size_t batchSize = 500;
@@ -62,8 +65,11 @@ private:
     void terminate(std::vector<JobId> jobs, const std::vector<JobId>& failedBefore, RunStatistics& statistics,
                    const std::stop_token& stop);
     void terminateAtOnce(std::span<const JobId> jobs, RunStatistics& statistics);
+    void decide(const std::vector<JobId>& chosen, const std::vector<JobId>& failedBefore,
+                RunStatistics& statistics, const std::stop_token& stop);
     bool asksSlurm() const { return _settings.releaseAllocations && _allocations; }
     std::vector<JobId> withoutExplained(const std::vector<JobId>& jobs, RunStatistics& statistics);
+    void preview(const std::vector<JobId>& jobs, RunStatistics& statistics, const std::stop_token& stop);
     void askForIndex(JobStore::Clock::duration searchTime);
     void report(const Termination& job, RunStatistics& statistics);
 
@@ -74,6 +80,7 @@ private:
     RetryPause _retryPause;
     MassHang _massHang;
     FailedJobs _failedJobs;
+    PreviewedJobs _previewedJobs;
     RevivalWatch _revivalWatch;
     std::optional<JobAllocations> _allocations;
     JobStore::Clock::time_point _nextLookForIndex;

@@ -25,7 +25,9 @@ struct RunStatistics
 /// What one run did.
 {
     std::vector<JobId> terminated;
-    /// In the order of the answers.
+    /// In the order of the answers. None in a dry run.
+    int wouldTerminate = 0;
+    /// In a dry run, the jobs that another run would have terminated in its place.
     JobCounts jobs;
     /// What the search found, the backlog that may be larger than what one run terminates.
     bool hasSearched = false;
@@ -33,7 +35,7 @@ struct RunStatistics
     std::int64_t left = 0;
     /// Of them, the jobs for which the run had no place.
     std::optional<std::chrono::steady_clock::time_point> nextHang;
-    /// When the first of the other running jobs will be hung, unless it reports.
+    /// When the first of the other jobs will be hung or pending, unless it reports.
     bool dryRun = false;
     /// Nothing was changed, as DryRun says.
     bool held = false;
@@ -41,7 +43,7 @@ struct RunStatistics
     int locked = 0;
     /// Jobs that somebody else is at work on.
     int ineligible = 0;
-    /// Jobs that were not hung any more when they were locked.
+    /// Jobs that were neither hung nor pending any more when they were locked.
     int suspended = 0;
     /// Jobs whose silence Slurm explains.
     int failed = 0;
@@ -67,8 +69,23 @@ public:
     const std::chrono::seconds threshold;
 };
 
+class JobWouldBeTerminated : public Poco::Notification
+/// A dry run found a job that it would have terminated. It is untouched. Posted for each job once an
+/// hour.
+{
+public:
+    JobWouldBeTerminated(Termination preview, std::chrono::seconds thresholdInForce)
+        : job(std::move(preview)), threshold(thresholdInForce)
+    {}
+
+    const Termination job;
+    /// As the termination would have answered.
+    const std::chrono::seconds threshold;
+};
+
 class JobSkipped : public Poco::Notification
-/// A job was left as it is: held by somebody else, not hung any more, or suspended by Slurm.
+/// A job was left as it is: held by somebody else, neither hung nor pending any more, or suspended by
+/// Slurm.
 {
 public:
     explicit JobSkipped(Termination answer) : job(std::move(answer)) {}
@@ -102,20 +119,26 @@ class MassHangBegan : public Poco::Notification
 /// for each mass hang.
 {
 public:
-    MassHangBegan(const JobCounts& found, std::chrono::seconds atMost) : counts(found), hold(atMost) {}
+    MassHangBegan(const JobCounts& found, std::chrono::seconds atMost, bool inDryRun)
+        : counts(found), hold(atMost), dryRun(inDryRun)
+    {}
 
     const JobCounts counts;
     const std::chrono::seconds hold;
     /// When the mass hang goes on for so long, its jobs are terminated.
+    const bool dryRun;
+    /// Nothing would be terminated anyway.
 };
 
 class MassHangEnded : public Poco::Notification
 /// Hung jobs are terminated again: those that were silent reported, or the hold is over.
 {
 public:
-    explicit MassHangEnded(const JobCounts& found) : counts(found) {}
+    MassHangEnded(const JobCounts& found, bool inDryRun) : counts(found), dryRun(inDryRun) {}
 
     const JobCounts counts;
+    const bool dryRun;
+    /// Nothing is terminated all the same.
 };
 
 class IndexMissing : public Poco::Notification

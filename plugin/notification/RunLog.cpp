@@ -44,6 +44,11 @@ const char* causeOf(Outcome outcome)
     return "unknown";
 }
 
+const char* nameOf(Reason reason)
+{
+    return reason == Reason::pending ? "pending" : "hung";
+}
+
 const char* nameOf(BuildState state)
 {
     switch (state) {
@@ -57,11 +62,28 @@ const char* nameOf(BuildState state)
     return "none";
 }
 
+std::string lineOf(const std::string& event, const Termination& job, std::chrono::seconds threshold)
+/// A termination reads the same whether it happened or would have.
+{
+    LogLine line(event);
+    line.add("job_id", job.jobId)
+        .add("reason", nameOf(job.reason))
+        .add("type", job.type)
+        .add("silent_s", job.silent.count())
+        .add("threshold_s", threshold.count())
+        .add("stage", job.stage);
+    if (!job.workspaceId.empty())
+        line.add("workspace_id", job.workspaceId).add("build_number", job.buildNumber);
+    return line.add("state", nameOf(job.state)).text();
+}
+
 } // namespace
 
 RunLog::RunLog(Poco::NotificationCenter& center, Poco::Logger& logger)
     : _logger(logger),
       _terminated(center, "RunLog", logger, [this](const JobTerminated& n) { onJobTerminated(n); }),
+      _wouldBeTerminated(center, "RunLog", logger,
+                         [this](const JobWouldBeTerminated& n) { onJobWouldBeTerminated(n); }),
       _skipped(center, "RunLog", logger, [this](const JobSkipped& n) { onJobSkipped(n); }),
       _failed(center, "RunLog", logger, [this](const JobFailed& n) { onJobFailed(n); }),
       _revived(center, "RunLog", logger, [this](const JobRevived& n) { onJobRevived(n); }),
@@ -73,16 +95,12 @@ RunLog::RunLog(Poco::NotificationCenter& center, Poco::Logger& logger)
 
 void RunLog::onJobTerminated(const JobTerminated& notification)
 {
-    const Termination& job = notification.job;
-    LogLine line("job terminated");
-    line.add("job_id", job.jobId)
-        .add("type", job.type)
-        .add("silent_s", job.silent.count())
-        .add("threshold_s", notification.threshold.count())
-        .add("stage", job.stage);
-    if (!job.workspaceId.empty())
-        line.add("workspace_id", job.workspaceId).add("build_number", job.buildNumber);
-    _logger.information(line.add("state", nameOf(job.state)).text());
+    _logger.information(lineOf("job terminated", notification.job, notification.threshold));
+}
+
+void RunLog::onJobWouldBeTerminated(const JobWouldBeTerminated& notification)
+{
+    _logger.information(lineOf("would terminate", notification.job, notification.threshold));
 }
 
 void RunLog::onJobSkipped(const JobSkipped& notification)
@@ -116,20 +134,22 @@ void RunLog::onJobRevived(const JobRevived& notification)
 
 void RunLog::onMassHangBegan(const MassHangBegan& notification)
 {
-    _logger.warning(LogLine("mass hang, no job is terminated for now")
+    _logger.warning(LogLine(notification.dryRun ? "mass hang, no job would be terminated for now"
+                                                : "mass hang, no job is terminated for now")
                         .add("hung", notification.counts.hung)
                         .add("silent", notification.counts.silent)
                         .add("running", notification.counts.running)
                         .add("hold_s", notification.hold.count())
                         .add("advice", "something upstream of the jobs is probably down, such as the Coder "
-                                       "server or its way to the database; jobs that do not report within "
-                                       "the hold are terminated")
+                                       "server or its way to the database; only jobs that report within "
+                                       "the hold are spared")
                         .text());
 }
 
 void RunLog::onMassHangEnded(const MassHangEnded& notification)
 {
-    _logger.information(LogLine("mass hang over, hung jobs are terminated again")
+    _logger.information(LogLine(notification.dryRun ? "mass hang over, hung jobs would be terminated again"
+                                                    : "mass hang over, hung jobs are terminated again")
                             .add("hung", notification.counts.hung)
                             .add("silent", notification.counts.silent)
                             .add("running", notification.counts.running)
@@ -193,14 +213,18 @@ void RunLog::onRunSucceeded(const RunStatistics& statistics)
     }
 
     LogLine line("run finished");
-    line.add("terminated", statistics.terminated.size())
-        .add("hung", statistics.jobs.hung)
-        .add("locked", statistics.locked)
-        .add("ineligible", statistics.ineligible);
+    if (statistics.dryRun)
+        line.add("would_terminate", statistics.wouldTerminate);
+    else
+        line.add("terminated", statistics.terminated.size());
+    line.add("hung", statistics.jobs.hung);
+    if (statistics.jobs.pending)
+        line.add("pending", *statistics.jobs.pending);
+    line.add("locked", statistics.locked).add("ineligible", statistics.ineligible);
     if (statistics.suspended > 0)
         line.add("suspended", statistics.suspended);
     line.add("failed", statistics.failed).add("duration_ms", statistics.duration.count());
-    if (statistics.jobs.hung == 0 || statistics.held)
+    if (statistics.jobs.backlog() == 0 || statistics.held)
         _logger.debug(line.text());
     else
         _logger.information(line.text());

@@ -14,8 +14,8 @@
 namespace HangDetection {
 
 class RunLog
-/// The observer that writes the log: one line for each job that was terminated or
-/// failed, one for each run. A run that did nothing is told at debug level only, and
+/// The observer that writes the log: one line for each job that was terminated, would be in
+/// a dry run, or failed, one for each run. A run that did nothing is told at debug level only, and
 /// so is what was told before: a run that fails for a reason that was given since the
 /// last good run, a server that is still away, whatever the cause reads now, a job that
 /// fails as it did within the last hour.
@@ -36,6 +36,7 @@ private:
     };
 
     void onJobTerminated(const JobTerminated& notification);
+    void onJobWouldBeTerminated(const JobWouldBeTerminated& notification);
     void onJobSkipped(const JobSkipped& notification);
     void onJobFailed(const JobFailed& notification);
     void onJobRevived(const JobRevived& notification);
@@ -49,6 +50,7 @@ private:
     Poco::Logger& _logger;
     std::optional<Outage> _outage;
     Subscription<JobTerminated> _terminated;
+    Subscription<JobWouldBeTerminated> _wouldBeTerminated;
     Subscription<JobSkipped> _skipped;
     Subscription<JobFailed> _failed;
     Subscription<JobRevived> _revived;

@@ -25,6 +25,12 @@ class ConcurrencyTest : public DatabaseFixture
     CPPUNIT_TEST(leavesAJobAloneThatReportsAfterTheSearch);
     CPPUNIT_TEST(leavesAJobAloneThatCompletesAfterTheSearch);
     CPPUNIT_TEST(leavesAJobAloneThatIsTakenBackAfterTheSearch);
+    CPPUNIT_TEST(leavesAPendingJobAloneThatIsStartedAfterTheSearch);
+    CPPUNIT_TEST(leavesAPendingJobAloneThatIsTouchedAfterTheSearch);
+    CPPUNIT_TEST(terminatesAPendingJobThatIsHungAfterTheSearch);
+    CPPUNIT_TEST(skipsAPendingJobWhoseAdvisoryLockIsHeld);
+    CPPUNIT_TEST(skipsAPendingJobThatIsBeingStarted);
+    CPPUNIT_TEST(leavesAPendingJobAloneThatIsStartedDuringTheTermination);
     CPPUNIT_TEST(doesWithoutAJobThatIsDeletedAfterTheSearch);
     CPPUNIT_TEST(skipsAJobThatIsBeingReportedAfterTheSearch);
     CPPUNIT_TEST(skipsAJobThatIsBeingCompletedAfterTheSearch);
@@ -128,6 +134,60 @@ class ConcurrencyTest : public DatabaseFixture
             other.execute("UPDATE provisioner_jobs SET started_at = NULL WHERE id = '" + job + "'");
         });
         expectIneligible(job, Outcome::notStarted);
+        CPPUNIT_ASSERT(!isCompleted(job));
+    }
+
+    void leavesAPendingJobAloneThatIsStartedAfterTheSearch()
+    {
+        const std::string job = addPendingJob();
+        runAndAfterTheSearch([&](OpenTransaction& other) { other.execute(startOf(job)); });
+        expectIneligible(job, Outcome::reported);
+        CPPUNIT_ASSERT(!isCompleted(job));
+    }
+
+    void leavesAPendingJobAloneThatIsTouchedAfterTheSearch()
+    {
+        const std::string job = addPendingJob();
+        runAndAfterTheSearch([&](OpenTransaction& other) { other.execute(heartbeatOf(job)); });
+        expectIneligible(job, Outcome::notStarted);
+        CPPUNIT_ASSERT(!isCompleted(job));
+        CPPUNIT_ASSERT_EQUAL(Text(), jobColumn(job, "started_at"));
+    }
+
+    void terminatesAPendingJobThatIsHungAfterTheSearch()
+    {
+        // What it was when it was found does not matter.
+        const std::string job = addPendingJob();
+        runAndAfterTheSearch([&](OpenTransaction& other) {
+            other.execute("UPDATE provisioner_jobs SET started_at = now() - interval '10 minutes',"
+                          " updated_at = now() - interval '6 minutes' WHERE id = '" +
+                          job + "'");
+        });
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, posted().terminated.size());
+        CPPUNIT_ASSERT_EQUAL(Reason::hung, posted().terminated.front().reason);
+        CPPUNIT_ASSERT_EQUAL(
+            Text("Coder: Build has been detected as hung for 5 minutes and has been terminated by hang "
+                 "detector."),
+            jobColumn(job, "error"));
+    }
+
+    void skipsAPendingJobWhoseAdvisoryLockIsHeld()
+    {
+        const std::string job = addPendingJob("11111111-2222-4333-8444-555555555555");
+        expectSkippedWhile("SELECT pg_advisory_xact_lock(-5151004368403232505)", job);
+    }
+
+    void skipsAPendingJobThatIsBeingStarted()
+    {
+        const std::string job = addPendingJob();
+        expectSkippedWhile(startOf(job), job);
+    }
+
+    void leavesAPendingJobAloneThatIsStartedDuringTheTermination()
+    {
+        const std::string job = addPendingJob();
+        runAndDuringTheTermination(startOf(job));
+        expectIneligible(job, Outcome::reported);
         CPPUNIT_ASSERT(!isCompleted(job));
     }
 
@@ -302,6 +362,17 @@ class ConcurrencyTest : public DatabaseFixture
         return "UPDATE provisioner_jobs SET updated_at = now() WHERE id = '" + job + "'";
     }
 
+    std::string addPendingJob(const std::string& id = "")
+    {
+        settings().pendingJobDuration = 30min;
+        return database().addJob({.id = id, .startedAgo = std::nullopt, .updatedAgo = "31 minutes"});
+    }
+
+    static std::string startOf(const std::string& job)
+    {
+        return "UPDATE provisioner_jobs SET started_at = now(), updated_at = now() WHERE id = '" + job + "'";
+    }
+
     static std::string completionOf(const std::string& job)
     {
         // As a worker does that comes too late: the heartbeat is as old as before.
@@ -323,7 +394,7 @@ class ConcurrencyTest : public DatabaseFixture
         CPPUNIT_ASSERT(statistics.terminated.empty());
         CPPUNIT_ASSERT_EQUAL(1, statistics.locked);
         CPPUNIT_ASSERT_EQUAL(0, statistics.failed + statistics.ineligible);
-        CPPUNIT_ASSERT_EQUAL(std::int64_t{1}, statistics.jobs.hung);
+        CPPUNIT_ASSERT_EQUAL(std::int64_t{1}, statistics.jobs.backlog());
         expectSkippedAsLocked(job);
         CPPUNIT_ASSERT_EQUAL(before, jobRow(job));
 

@@ -46,19 +46,23 @@ class IndexTest : public BackgroundRunFixture
         const int finished = rounds(1'000'000);
         database().addJobs(finished, {.completedAgo = "1 hour"});
         database().addJobs(50, {.updatedAgo = "1 second"});
+        database().addJobs(5, {.startedAgo = std::nullopt, .updatedAgo = "1 second"});
         addHungJobs(5);
         database().execute("VACUUM ANALYZE provisioner_jobs");
         const std::string without = planOfTheSearch();
         CPPUNIT_ASSERT_MESSAGE(without, without.find("Seq Scan on provisioner_jobs") != std::string::npos);
 
         makeIndex();
-        const std::string with = planOfTheSearch();
-        CPPUNIT_ASSERT_MESSAGE(with, with.find(indexName) != std::string::npos);
-        CPPUNIT_ASSERT_MESSAGE(with, with.find("Seq Scan on provisioner_jobs") == std::string::npos);
-        figure() << "a search beside " << finished << " finished jobs reads " << pagesIn(without)
-                 << " pages of the server's memory without the index, " << pagesIn(with) << " with it\n";
-        // Of 55 jobs, and of the index.
-        CPPUNIT_ASSERT_MESSAGE(with, pagesIn(with) < 100);
+        for (const char* const pendingJobDuration : {"0", "1800"}) {
+            const std::string with = planOfTheSearch(pendingJobDuration);
+            CPPUNIT_ASSERT_MESSAGE(with, with.find(indexName) != std::string::npos);
+            CPPUNIT_ASSERT_MESSAGE(with, with.find("Seq Scan on provisioner_jobs") == std::string::npos);
+            figure() << "a search beside " << finished << " finished jobs reads " << pagesIn(without)
+                     << " pages of the server's memory without the index, " << pagesIn(with)
+                     << " with it, at a PendingJobDuration of " << pendingJobDuration << "\n";
+            // Of 60 jobs, and of the indexes.
+            CPPUNIT_ASSERT_MESSAGE(with, pagesIn(with) < 100);
+        }
         CPPUNIT_ASSERT_EQUAL(std::size_t{5}, run().terminated.size());
     }
 
@@ -152,14 +156,14 @@ class IndexTest : public BackgroundRunFixture
         database().execute("ALTER DATABASE " + databaseName() + " SET statement_timeout " + value);
     }
 
-    std::string planOfTheSearch()
+    std::string planOfTheSearch(const std::string& pendingJobDuration = "0")
     {
         const std::unique_ptr<PGconn, decltype(&PQfinish)> session(
             PQconnectdb(connectionString(detectorRole).c_str()), &PQfinish);
         std::string plan;
         for (const std::string& sql :
              {std::string("SET jit = off"), std::string("PREPARE search AS ") + Statements::find_hung_jobs,
-              std::string("EXPLAIN (ANALYZE, BUFFERS) EXECUTE search (300, 60, 10, '{}')")}) {
+              "EXPLAIN (ANALYZE, BUFFERS) EXECUTE search (300, 60, 10, '{}', " + pendingJobDuration + ")"}) {
             const std::unique_ptr<PGresult, decltype(&PQclear)> result(PQexec(session.get(), sql.c_str()),
                                                                        &PQclear);
             CPPUNIT_ASSERT_EQUAL(std::string(), std::string(PQresultErrorMessage(result.get())));

@@ -17,6 +17,7 @@ public:
     CPPUNIT_TEST_SUITE(LaterSchemaTest);
     CPPUNIT_TEST(failsAnImportJob);
     CPPUNIT_TEST(failsACanceledJob);
+    CPPUNIT_TEST(failsAPendingJob);
     CPPUNIT_TEST(failsABuildJobAndCopiesItsState);
     CPPUNIT_TEST(keepsOwnStateOfABuild);
     CPPUNIT_TEST(leavesTheLengthOfTheLogAlone);
@@ -34,6 +35,14 @@ public:
     {
         const std::string job = database().addJob({.canceledAgo = "6 minutes"});
         CPPUNIT_ASSERT_EQUAL(Text("canceling"), jobColumn(job, "job_status"));
+        expectTerminated(job, BuildState::none);
+    }
+
+    void failsAPendingJob()
+    {
+        settings().pendingJobDuration = std::chrono::minutes(30);
+        const std::string job = database().addJob({.startedAgo = std::nullopt, .updatedAgo = "31 minutes"});
+        CPPUNIT_ASSERT_EQUAL(Text("pending"), jobColumn(job, "job_status"));
         expectTerminated(job, BuildState::none);
     }
 

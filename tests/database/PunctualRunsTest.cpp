@@ -47,7 +47,8 @@ public:
         start("Interval=1h\nHungJobDuration=1m\nHungJobExitTimeout=30\n");
         for (const std::string& job : jobs) {
             CPPUNIT_ASSERT_MESSAGE(log(), eventually(patience, [&] { return isCompleted(job); }));
-            const auto line = "job terminated job_id=" + job + " type=template_version_import silent_s=";
+            const auto line =
+                "job terminated job_id=" + job + " reason=hung type=template_version_import silent_s=";
             CPPUNIT_ASSERT_MESSAGE(log(), eventually(patience, [&] { return count(log(), line) == 1; }));
             const long long late =
                 std::stoll(log().substr(log().find(line) + line.size())) - hungJobDuration.count();

@@ -15,6 +15,8 @@ class RoleTest : public DatabaseFixture
     CPPUNIT_TEST_SUITE(RoleTest);
     CPPUNIT_TEST(needsEachOfItsPrivileges);
     CPPUNIT_TEST(needsTheErrorToReleaseAllocations);
+    CPPUNIT_TEST(sufficesForPendingJobs);
+    CPPUNIT_TEST(needsNoPrivilegeToWriteInADryRun);
     CPPUNIT_TEST(isDeniedAnythingElse);
     CPPUNIT_TEST(losesWhatWasGrantedBeyondTheScript);
     CPPUNIT_TEST_SUITE_END();
@@ -26,7 +28,7 @@ class RoleTest : public DatabaseFixture
         const std::string job = addHungBuild(workspace, 2);
         std::vector<std::string> privileges = privilegesOfTheRole();
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, std::erase(privileges, readsTheError));
-        CPPUNIT_ASSERT_EQUAL(std::size_t{26}, privileges.size());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{27}, privileges.size());
         for (const std::string& privilege : privileges) {
             database().execute("REVOKE " + privilege + " FROM hang_detector");
             const RunStatistics statistics = tryRun();
@@ -55,6 +57,26 @@ class RoleTest : public DatabaseFixture
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, slurm.reasons.size());
     }
 
+    void sufficesForPendingJobs()
+    {
+        settings().pendingJobDuration = std::chrono::minutes(30);
+        const std::string job = database().addJob({.startedAgo = std::nullopt, .updatedAgo = "31 minutes"});
+        CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
+    }
+
+    void needsNoPrivilegeToWriteInADryRun()
+    {
+        settings().dryRun = true;
+        settings().pendingJobDuration = std::chrono::minutes(30);
+        addHungBuild(Sim::JobDatabase::newId(), 1);
+        database().addJob({.startedAgo = std::nullopt, .updatedAgo = "31 minutes"});
+        for (const std::string& privilege : privilegesOfTheRole()) {
+            if (!privilege.starts_with("SELECT"))
+                database().execute("REVOKE " + privilege + " FROM hang_detector");
+        }
+        CPPUNIT_ASSERT_EQUAL(2, run().wouldTerminate);
+    }
+
     void isDeniedAnythingElse()
     {
         const std::string job = addHungBuild(Sim::JobDatabase::newId(), 1, "a state");
@@ -68,7 +90,7 @@ class RoleTest : public DatabaseFixture
                                       "SELECT tags FROM provisioner_jobs",
                                       "SELECT * FROM provisioner_jobs",
                                       "SELECT output FROM provisioner_job_logs",
-                                      "UPDATE provisioner_jobs SET started_at = NULL",
+                                      "UPDATE provisioner_jobs SET canceled_at = NULL",
                                       "UPDATE provisioner_jobs SET input = '{}'",
                                       "UPDATE provisioner_jobs SET worker_id = NULL",
                                       "UPDATE provisioner_job_logs SET output = ''",

@@ -36,6 +36,7 @@ public:
     CPPUNIT_TEST_SUITE(RoundTripsTest);
     CPPUNIT_TEST(countsWhatAClientWaitsFor);
     CPPUNIT_TEST(waitsNoMoreOftenForMoreJobs);
+    CPPUNIT_TEST(waitsAsOftenInADryRun);
     CPPUNIT_TEST(halvesOnlyTheBatchThatFailed);
     CPPUNIT_TEST(fetchesNeitherLogsNorStates);
     CPPUNIT_TEST_SUITE_END();
@@ -75,6 +76,27 @@ public:
         CPPUNIT_ASSERT_EQUAL(one, batch);
         CPPUNIT_ASSERT_EQUAL(one + 2 * 4, threeBatches);
         CPPUNIT_ASSERT_EQUAL(one + (10000 / batchSize - 1) * 4, tenThousand);
+    }
+
+    void waitsAsOftenInADryRun()
+    {
+        const int idle = roundTripsOfARun(0);
+        const int one = roundTripsOfARun(1);
+        Settings dry = settings();
+        dry.dryRun = true;
+        dry.pendingJobDuration = std::chrono::minutes(30);
+        detector().use(dry);
+        const auto ofADryRun = [this](int more) {
+            database().addJobs(more);
+            _proxy->reset();
+            run();
+            return _proxy->roundTrips();
+        };
+        CPPUNIT_ASSERT_EQUAL(idle, ofADryRun(0));
+        CPPUNIT_ASSERT_EQUAL(one, ofADryRun(batchSize));
+        CPPUNIT_ASSERT_EQUAL(one + 2 * 4, ofADryRun(batchSize + 1));
+        // What was told before takes no statement of its own.
+        CPPUNIT_ASSERT_EQUAL(one + 2 * 4, ofADryRun(0));
     }
 
     void halvesOnlyTheBatchThatFailed()

@@ -1,6 +1,6 @@
 // Any texts and numbers in a row of terminate_jobs.sql: it gives a termination with exactly
-// these, which is one line of the log, or is refused for its outcome or its state, which are
-// not quoted then.
+// these, which is one line of the log, or is refused for its outcome, its state or its
+// reason, which are not quoted then.
 
 #include "Fuzzing.h"
 #include "Report.h"
@@ -24,6 +24,7 @@ namespace {
 constexpr std::array outcomes{"terminated", "locked",   "missing",  "not_started",
                               "completed",  "reported", "no_build", "not_updated"};
 constexpr std::array buildStates{"none", "kept", "copied"};
+constexpr std::array reasons{"hung", "pending"};
 
 template <typename Names>
 bool isOneOf(const Names& names, const std::string& name)
@@ -61,11 +62,9 @@ void requireSame(const Termination& job, const TerminationRow& row)
 
 Pairs pairsOf(const TerminationRow& row)
 {
-    Pairs pairs{{"job_id", row.get<0>()},
-                {"type", row.get<2>()},
-                {"silent_s", std::to_string(row.get<3>())},
-                {"threshold_s", "300"},
-                {"stage", row.get<4>()}};
+    Pairs pairs{{"job_id", row.get<0>()}, {"reason", row.get<8>()},
+                {"type", row.get<2>()},   {"silent_s", std::to_string(row.get<3>())},
+                {"threshold_s", "300"},   {"stage", row.get<4>()}};
     if (!row.get<5>().empty()) {
         pairs.emplace_back("workspace_id", row.get<5>());
         pairs.emplace_back("build_number", std::to_string(row.get<6>()));
@@ -82,6 +81,8 @@ void requireLine(const Termination& job, const TerminationRow& row)
     if (outcome == "terminated") {
         require(job.outcome == Outcome::terminated, "a job that was terminated is");
         report.requireLine(new JobTerminated(job, std::chrono::seconds(300)), "job terminated", pairsOf(row));
+        report.requireLine(new JobWouldBeTerminated(job, std::chrono::seconds(300)), "would terminate",
+                           pairsOf(row));
     } else if (outcome == "no_build" || outcome == "not_updated") {
         require(job.outcome == Outcome::failed, "a job that cannot be terminated is an error");
         require(!job.error.empty() && !tellsSecret(job.error), "it says what is wrong and quotes nothing");
@@ -95,8 +96,9 @@ void requireLine(const Termination& job, const TerminationRow& row)
 void fuzzRow(const TerminationRow& row)
 {
     const std::optional<Termination> job = read(row);
-    require(job.has_value() == (isOneOf(outcomes, row.get<1>()) && isOneOf(buildStates, row.get<7>())),
-            "a row is refused for its outcome or its state alone");
+    require(job.has_value() == (isOneOf(outcomes, row.get<1>()) && isOneOf(buildStates, row.get<7>()) &&
+                                isOneOf(reasons, row.get<8>())),
+            "a row is refused for its outcome, its state or its reason alone");
     if (!job)
         return;
     requireSame(*job, row);
@@ -108,11 +110,12 @@ void fuzzRow(const TerminationRow& row)
 void fuzz(std::string_view input)
 {
     std::vector<std::string> texts = partsOf(input, '|');
-    texts.resize(8);
+    texts.resize(9);
     TerminationRow row(texts[0], texts[1], texts[2], numberFrom(texts[3]), texts[4], texts[5],
-                       numberFrom(texts[6]), texts[7]);
+                       numberFrom(texts[6]), texts[7], texts[8]);
     fuzzRow(row);
     row.set<7>(buildStates.back());
+    row.set<8>(reasons.back());
     for (const char* const outcome : outcomes) {
         row.set<1>(outcome);
         fuzzRow(row);
@@ -120,6 +123,10 @@ void fuzz(std::string_view input)
     row.set<1>(outcomes.front());
     for (const char* const state : buildStates) {
         row.set<7>(state);
+        fuzzRow(row);
+    }
+    for (const char* const reason : reasons) {
+        row.set<8>(reason);
         fuzzRow(row);
     }
 }

@@ -1,5 +1,6 @@
 #include "SimulatorFixture.h"
 
+#include "Count.h"
 #include "Eventually.h"
 
 #include <Poco/Format.h>
@@ -14,6 +15,8 @@ class SimulatorTest : public SimulatorFixture
 {
     CPPUNIT_TEST_SUITE(SimulatorTest);
     CPPUNIT_TEST(showsATermination);
+    CPPUNIT_TEST(showsThatAJobWasPending);
+    CPPUNIT_TEST(showsWhatADryRunWouldDo);
     CPPUNIT_TEST(countsIdleRuns);
     CPPUNIT_TEST(endsWithAnErrorWhenARunDid);
     CPPUNIT_TEST(endsWithAnErrorWhenThereWereTooFewRuns);
@@ -36,7 +39,7 @@ class SimulatorTest : public SimulatorFixture
         assertStatus(0, result);
         assertContains("job_submit/hang_detector: started", result);
         const std::string line = "job_submit/hang_detector: job terminated job_id=" + job +
-                                 " type=template_version_import silent_s=";
+                                 " reason=hung type=template_version_import silent_s=";
         assertContains(line, result);
         const int silent = std::stoi(result.output.substr(result.output.find(line) + line.size()));
         CPPUNIT_ASSERT(silent >= 301 && silent < 360);
@@ -46,6 +49,54 @@ class SimulatorTest : public SimulatorFixture
             result);
         CPPUNIT_ASSERT(
             database().isTrue("SELECT error IS NOT NULL FROM provisioner_jobs WHERE id = $1::uuid", job));
+    }
+
+    void showsThatAJobWasPending()
+    {
+        useSettings("Interval=1\nPendingJobDuration=30m\n");
+        const std::string job = database().addJob({.startedAgo = std::nullopt, .updatedAgo = "31 minutes"});
+        const auto result = simulate({"--runs=1"});
+        assertStatus(0, result);
+        assertContains("job_submit/hang_detector: job terminated job_id=" + job +
+                           " reason=pending type=template_version_import silent_s=18",
+                       result);
+        assertContains(" threshold_s=1800 stage=Unknown state=none\n", result);
+        assertContains("job_submit/hang_detector: run finished terminated=1 hung=0 pending=1 locked=0 "
+                       "ineligible=0 failed=0",
+                       result);
+    }
+
+    void showsWhatADryRunWouldDo()
+    {
+        useSettings("Interval=1\nDryRun=yes\nPendingJobDuration=30m\n");
+        const std::string hung = database().addJob();
+        database().addLog(hung, "Parsing");
+        const std::string pending =
+            database().addJob({.startedAgo = std::nullopt, .updatedAgo = "31 minutes"});
+        const std::string failing = database().addJob({.type = "workspace_build"});
+        const auto result = simulate({"--runs=3"});
+        assertStatus(0, result);
+        const auto expectOnce = [&](const std::string& line) {
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(result.output, std::size_t{1},
+                                         count(result.output, "job_submit/hang_detector: " + line));
+        };
+        expectOnce("would terminate job_id=" + hung + " reason=hung type=template_version_import silent_s=3");
+        assertContains(" threshold_s=300 stage=Parsing state=none\n", result);
+        expectOnce("would terminate job_id=" + pending +
+                   " reason=pending type=template_version_import silent_s=18");
+        assertContains(" threshold_s=1800 stage=Unknown state=none\n", result);
+        expectOnce("job not terminated job_id=" + failing + " error=");
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(
+            result.output, std::size_t{3},
+            count(result.output, "job_submit/hang_detector: run finished would_terminate=2 hung=2 pending=1 "
+                                 "locked=0 ineligible=0 failed=1 duration_ms="));
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(result.output, std::size_t{0}, count(result.output, "job terminated"));
+        CPPUNIT_ASSERT_EQUAL(
+            std::string("3 jobs, 1 line"),
+            database()
+                .value("SELECT count(*) || ' jobs, ' || (SELECT count(*) FROM provisioner_job_logs)"
+                       " || ' line' FROM provisioner_jobs WHERE completed_at IS NULL")
+                .value());
     }
 
     void countsIdleRuns()

@@ -73,7 +73,7 @@ class PluginInSlurmTest : public SlurmFixture
 
         cluster().waitForLog("] job_submit/hang_detector: run finished terminated=1 hung=1");
         cluster().waitForLog("] job_submit/hang_detector: job terminated job_id=" + job +
-                             " type=workspace_build");
+                             " reason=hung type=workspace_build");
         CPPUNIT_ASSERT_EQUAL(std::size_t{1},
                              cluster().countInLog("job_submit/hang_detector: job terminated job_id="));
     }
@@ -213,9 +213,9 @@ class PluginInSlurmTest : public SlurmFixture
             CPPUNIT_ASSERT_MESSAGE(line, isOneLineOfText(line));
             const LogRecord record = LogRecord::read(line.substr(line.find(prefix) + prefix.size()));
             CPPUNIT_ASSERT_EQUAL(std::string("job terminated"), record.event);
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(line, std::size_t{6}, record.pairs.size());
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(line, std::size_t{7}, record.pairs.size());
             CPPUNIT_ASSERT_EQUAL(job, record.pairs.at(0).second);
-            CPPUNIT_ASSERT_EQUAL(stage, record.pairs.at(4).second);
+            CPPUNIT_ASSERT_EQUAL(stage, record.pairs.at(5).second);
         }
         CPPUNIT_ASSERT_EQUAL_MESSAGE(cluster().log(), std::size_t{1}, cluster().countInLog("forged"));
     }

@@ -20,6 +20,8 @@ public:
     explicit PostedNotifications(Poco::NotificationCenter& center)
         : _terminated(center, "PostedNotifications", Poco::Logger::root(),
                       [this](const JobTerminated& n) { terminated.push_back(n.job); }),
+          _wouldBeTerminated(center, "PostedNotifications", Poco::Logger::root(),
+                             [this](const JobWouldBeTerminated& n) { wouldBeTerminated.push_back(n.job); }),
           _skipped(center, "PostedNotifications", Poco::Logger::root(),
                    [this](const JobSkipped& n) { skipped.push_back(n.job); }),
           _failed(center, "PostedNotifications", Poco::Logger::root(),
@@ -58,6 +60,7 @@ public:
     {}
 
     std::vector<Termination> terminated;
+    std::vector<Termination> wouldBeTerminated;
     std::vector<Termination> skipped;
     std::vector<Termination> failed;
     int failedAsBefore = 0;
@@ -89,6 +92,7 @@ private:
     }
 
     Subscription<JobTerminated> _terminated;
+    Subscription<JobWouldBeTerminated> _wouldBeTerminated;
     Subscription<JobSkipped> _skipped;
     Subscription<JobFailed> _failed;
     Subscription<MassHangBegan> _massHangBegan;

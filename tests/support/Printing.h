@@ -69,6 +69,16 @@ struct assertion_traits<HangDetection::Outcome>
 };
 
 template <>
+struct assertion_traits<HangDetection::Reason>
+{
+    using Reason = HangDetection::Reason;
+
+    static bool equal(Reason a, Reason b) { return a == b; }
+
+    static std::string toString(Reason reason) { return reason == Reason::pending ? "pending" : "hung"; }
+};
+
+template <>
 struct assertion_traits<HangDetection::BuildState>
 {
     using BuildState = HangDetection::BuildState;

@@ -17,12 +17,17 @@ class RunLogTest : public CppUnit::TestFixture
     CPPUNIT_TEST_SUITE(RunLogTest);
     CPPUNIT_TEST(writesALineForEachJobTerminated);
     CPPUNIT_TEST(leavesOutTheWorkspaceOfAJobWithoutOne);
+    CPPUNIT_TEST(saysThatAJobWasPending);
+    CPPUNIT_TEST(writesALineForEachJobThatWouldBeTerminated);
     CPPUNIT_TEST(notesSkippedJobsAtDebugLevel);
     CPPUNIT_TEST(reportsAJobThatFailed);
     CPPUNIT_TEST(reportsAKnownErrorOfAJobAtDebugLevel);
     CPPUNIT_TEST(warnsOfAMassHangAndSaysWhenItIsOver);
+    CPPUNIT_TEST(tellsAMassHangThatADryRunSees);
     CPPUNIT_TEST(writesHeldRunsAtDebugLevel);
     CPPUNIT_TEST(writesALineForARunThatDidSomething);
+    CPPUNIT_TEST(countsPendingJobsWhenTheyAreLookedFor);
+    CPPUNIT_TEST(countsWhatADryRunWouldTerminate);
     CPPUNIT_TEST(writesIdleRunsAtDebugLevel);
     CPPUNIT_TEST(warnsOnceOfAnOutageAndSaysWhenItIsOver);
     CPPUNIT_TEST(warnsAgainWhenTheCauseChanges);
@@ -62,10 +67,9 @@ class RunLogTest : public CppUnit::TestFixture
         job.buildNumber = 7;
         job.state = BuildState::copied;
         _center.postNotification(new JobTerminated(job, 300s));
-        assertLogged(
-            "information: job terminated job_id=11111111-2222-4333-8444-555555555555 type=workspace_build "
-            "silent_s=301 threshold_s=300 stage=\"Starting workspace\" "
-            "workspace_id=66666666-2222-4333-8444-555555555555 build_number=7 state=copied");
+        assertLogged("information: job terminated job_id=11111111-2222-4333-8444-555555555555 reason=hung "
+                     "type=workspace_build silent_s=301 threshold_s=300 stage=\"Starting workspace\" "
+                     "workspace_id=66666666-2222-4333-8444-555555555555 build_number=7 state=copied");
         job.state = BuildState::kept;
         _center.postNotification(new JobTerminated(job, 300s));
         CPPUNIT_ASSERT(_log.lines().back().ends_with(" state=kept"));
@@ -79,8 +83,36 @@ class RunLogTest : public CppUnit::TestFixture
         job.stage = "Unknown";
         _center.postNotification(new JobTerminated(job, 300s));
         assertLogged(
-            "information: job terminated job_id=1 type=template_version_import silent_s=0 threshold_s=300 "
-            "stage=Unknown state=none");
+            "information: job terminated job_id=1 reason=hung type=template_version_import silent_s=0 "
+            "threshold_s=300 stage=Unknown state=none");
+    }
+
+    void saysThatAJobWasPending()
+    {
+        Termination job;
+        job.jobId = "1";
+        job.reason = Reason::pending;
+        job.type = "template_version_import";
+        job.silent = 1801s;
+        job.stage = "Unknown";
+        _center.postNotification(new JobTerminated(job, 1800s));
+        assertLogged(
+            "information: job terminated job_id=1 reason=pending type=template_version_import silent_s=1801 "
+            "threshold_s=1800 stage=Unknown state=none");
+    }
+
+    void writesALineForEachJobThatWouldBeTerminated()
+    {
+        Termination job;
+        job.jobId = "1";
+        job.type = "workspace_build";
+        job.stage = "Planning";
+        job.workspaceId = "2";
+        job.buildNumber = 7;
+        job.state = BuildState::copied;
+        _center.postNotification(new JobWouldBeTerminated(job, 300s));
+        assertLogged("information: would terminate job_id=1 reason=hung type=workspace_build silent_s=0 "
+                     "threshold_s=300 stage=Planning workspace_id=2 build_number=7 state=copied");
     }
 
     void notesSkippedJobsAtDebugLevel()
@@ -122,13 +154,24 @@ class RunLogTest : public CppUnit::TestFixture
 
     void warnsOfAMassHangAndSaysWhenItIsOver()
     {
-        _center.postNotification(new MassHangBegan({.running = 40, .silent = 30, .hung = 2}, 300s));
+        _center.postNotification(new MassHangBegan({.running = 40, .silent = 30, .hung = 2}, 300s, false));
         CPPUNIT_ASSERT(_log.lines().back().starts_with(
             "warning: mass hang, no job is terminated for now hung=2 silent=30 running=40 hold_s=300 "
             "advice=\"something upstream"));
-        _center.postNotification(new MassHangEnded({.running = 40, .silent = 4, .hung = 3}));
+        _center.postNotification(new MassHangEnded({.running = 40, .silent = 4, .hung = 3}, false));
         assertLogged(
             "information: mass hang over, hung jobs are terminated again hung=3 silent=4 running=40");
+    }
+
+    void tellsAMassHangThatADryRunSees()
+    {
+        _center.postNotification(new MassHangBegan({.running = 40, .silent = 30, .hung = 2}, 300s, true));
+        CPPUNIT_ASSERT(_log.lines().back().starts_with(
+            "warning: mass hang, no job would be terminated for now hung=2 silent=30 running=40 hold_s=300 "
+            "advice=\"something upstream"));
+        _center.postNotification(new MassHangEnded({.running = 40, .silent = 4, .hung = 3}, true));
+        assertLogged(
+            "information: mass hang over, hung jobs would be terminated again hung=3 silent=4 running=40");
     }
 
     void writesHeldRunsAtDebugLevel()
@@ -152,6 +195,30 @@ class RunLogTest : public CppUnit::TestFixture
         finish(statistics);
         assertLogged(
             "information: run finished terminated=2 hung=12 locked=3 ineligible=4 failed=5 duration_ms=6");
+    }
+
+    void countsPendingJobsWhenTheyAreLookedFor()
+    {
+        RunStatistics statistics;
+        statistics.jobs.pending = 0;
+        finish(statistics);
+        assertLogged("debug: run finished terminated=0 hung=0 pending=0 locked=0 ineligible=0 failed=0 "
+                     "duration_ms=0");
+        statistics.jobs.pending = 3;
+        finish(statistics);
+        assertLogged("information: run finished terminated=0 hung=0 pending=3 locked=0 ineligible=0 failed=0 "
+                     "duration_ms=0");
+    }
+
+    void countsWhatADryRunWouldTerminate()
+    {
+        RunStatistics statistics;
+        statistics.dryRun = true;
+        statistics.wouldTerminate = 2;
+        statistics.jobs.hung = 12;
+        finish(statistics);
+        assertLogged("information: run finished would_terminate=2 hung=12 locked=0 ineligible=0 failed=0 "
+                     "duration_ms=0");
     }
 
     void writesIdleRunsAtDebugLevel()

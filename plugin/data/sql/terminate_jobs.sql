@@ -1,8 +1,10 @@
--- Terminates hung jobs: completely or not at all, by being one statement.
+-- Terminates jobs that are hung or pending: completely or not at all, by being one statement.
 --
 -- $1  ids of the jobs, uuid[]
 -- $2  their advisory lock keys in the same order, bigint[] (AdvisoryLock.h)
--- $3  threshold in seconds: a job that reported within it is left alone
+-- $3  threshold in seconds: a running job that reported within it is left alone
+-- $4  threshold in seconds: a job that was never started is left alone if it was touched within it,
+--     and always if this is 0
 --
 -- One row for each job asked for. Its outcome is one of
 --   terminated        everything below is done and committed with this statement
@@ -11,6 +13,10 @@
 --                     not eligible any more: left alone
 --   no_build          a workspace build without its workspace_builds row: left alone
 --   not_updated       a trigger kept the job from being updated: left alone
+-- Its reason follows from the job under the lock: hung when it was started, else pending. It is hung
+-- when the job could not be looked at.
+--
+-- preview_terminations.sql says without a write or a lock what this statement would do.
 --
 -- The time is now(), the start of this statement by the database's own clock.
 -- CTEs that take locks are MATERIALIZED, so that each lock is tried once.
@@ -20,8 +26,12 @@
 -- computed as a column before, and no two CTEs meet that a column passed on makes needless.
 WITH threshold AS (
     SELECT
-        now() - make_interval(secs => $3) AS silent_since,
-        trim_scale(round($3::numeric / 60, 2))::text AS minutes
+        now() - make_interval(secs => $3) AS hung_since,
+        'Coder: Build has been detected as hung for ' || trim_scale(round($3::numeric / 60, 2))
+            || ' minutes' AS hung_text,
+        CASE WHEN $4 > 0 THEN now() - make_interval(secs => $4) END AS pending_since,
+        'Coder: Build has been detected as pending for ' || trim_scale(round($4::numeric / 60, 2))
+            || ' minutes' AS pending_text
 ),
 
 -- The lock that Coder servers before mid-2025 take.
@@ -35,7 +45,9 @@ requested AS MATERIALIZED (
 -- UPDATE excludes every other detector and every update, but not a worker
 -- whose log lines refer to the job.
 job AS MATERIALIZED (
-    SELECT j.id, j.type, j.type = 'workspace_build' AS is_build, j.started_at, j.completed_at, j.updated_at
+    SELECT
+        j.id, j.type, j.type = 'workspace_build' AS is_build, j.completed_at, j.updated_at,
+        CASE WHEN j.started_at IS NULL THEN 'pending' ELSE 'hung' END AS reason
     FROM requested r
     JOIN provisioner_jobs j ON j.id = r.id
     WHERE r.is_ours
@@ -52,18 +64,20 @@ build AS MATERIALIZED (
     FOR NO KEY UPDATE OF b SKIP LOCKED
 ),
 
--- Without an obstacle a job is hung.
+-- Without an obstacle a job is hung or pending.
 judged AS MATERIALIZED (
     SELECT
-        r.id, job.type, job.updated_at,
+        r.id, job.type, job.updated_at, job.reason,
+        CASE job.reason WHEN 'pending' THEN threshold.pending_text ELSE threshold.hung_text END AS reason_text,
         build.id AS build_id, build.workspace_id, build.build_number, build.has_state,
         CASE
             WHEN NOT r.is_ours THEN 'locked'
             WHEN job.id IS NULL AND EXISTS (SELECT FROM provisioner_jobs j WHERE j.id = r.id) THEN 'locked'
             WHEN job.id IS NULL THEN 'missing'
-            WHEN job.started_at IS NULL THEN 'not_started'
             WHEN job.completed_at IS NOT NULL THEN 'completed'
-            WHEN job.updated_at > threshold.silent_since THEN 'reported'
+            WHEN job.reason = 'pending' AND (job.updated_at <= threshold.pending_since) IS NOT TRUE
+                THEN 'not_started'
+            WHEN job.reason = 'hung' AND job.updated_at > threshold.hung_since THEN 'reported'
             WHEN job.is_build AND build.id IS NULL THEN
                 CASE
                     WHEN EXISTS (SELECT FROM workspace_builds b WHERE b.job_id = r.id) THEN 'locked'
@@ -82,21 +96,23 @@ failed AS (
     UPDATE provisioner_jobs j
     SET
         updated_at = now(),
+        started_at = coalesce(j.started_at, now()),
         completed_at = now(),
-        error = 'Coder: Build has been detected as hung for ' || threshold.minutes
-            || ' minutes and has been terminated by hang detector.',
+        error = judged.reason_text || ' and has been terminated by hang detector.',
         error_code = NULL
-    FROM judged, threshold
+    FROM judged
     WHERE judged.obstacle IS NULL
       AND j.id = judged.id
       AND CASE WHEN j.completed_at IS NULL THEN true ELSE false END
-    RETURNING j.id, judged.build_id, judged.workspace_id, judged.build_number, judged.has_state
+    RETURNING
+        j.id, judged.reason_text, judged.build_id, judged.workspace_id, judged.build_number, judged.has_state
 ),
 
 -- The stage of the newest line, by the index on (job_id, id): no text is read.
 staged AS MATERIALIZED (
     SELECT
         failed.id,
+        failed.reason_text,
         coalesce(nullif((
             SELECT l.stage FROM provisioner_job_logs l WHERE l.job_id = failed.id ORDER BY l.id DESC LIMIT 1
         ), ''), 'Unknown') AS stage
@@ -114,12 +130,10 @@ logged AS (
         staged.stage,
         line.output
     FROM staged
-    CROSS JOIN threshold
     CROSS JOIN LATERAL (VALUES
         (0, ''),
         (1, '===================='),
-        (2, 'Coder: Build has been detected as hung for ' || threshold.minutes
-            || ' minutes and will be terminated.'),
+        (2, staged.reason_text || ' and will be terminated.'),
         (3, '===================='),
         (4, '')
     ) AS line (number, output)
@@ -150,6 +164,7 @@ SELECT
     coalesce(judged.workspace_id::text, '') AS workspace_id,
     coalesce(judged.build_number, 0) AS build_number,
     CASE WHEN judged.has_state THEN 'kept' WHEN copied.has_state THEN 'copied' ELSE 'none' END AS state,
+    coalesce(judged.reason, 'hung') AS reason,
     CASE
         WHEN staged.id IS NOT NULL THEN
             pg_notify(

@@ -1,0 +1,68 @@
+-- Says what terminate_jobs.sql would do with jobs. Writes nothing and locks nothing, so it also
+-- does not see what somebody else holds, or what a trigger would do.
+--
+-- $1  ids of the jobs, uuid[]
+-- $2  threshold in seconds: a running job that reported within it would be left alone
+-- $3  threshold in seconds: a job that was never started would be left alone if it was touched
+--     within it, and always if this is 0
+--
+-- One row for each job asked for, with the columns of terminate_jobs.sql up to the reason and the
+-- same values; its outcome is terminated, missing, not_started, completed, reported or no_build.
+-- What decides is written as it is there, and a test compares the two in every state of a job.
+WITH threshold AS (
+    SELECT
+        now() - make_interval(secs => $2) AS hung_since,
+        CASE WHEN $3 > 0 THEN now() - make_interval(secs => $3) END AS pending_since
+),
+
+job AS MATERIALIZED (
+    SELECT
+        r.id AS requested_id, j.id, j.type, j.type = 'workspace_build' AS is_build, j.completed_at, j.updated_at,
+        CASE WHEN j.started_at IS NULL THEN 'pending' ELSE 'hung' END AS reason
+    FROM unnest($1::uuid[]) AS r (id)
+    LEFT JOIN provisioner_jobs j ON j.id = r.id
+),
+
+judged AS MATERIALIZED (
+    SELECT
+        job.requested_id AS id, job.type, job.updated_at,
+        CASE WHEN job.id IS NULL THEN 'hung' ELSE job.reason END AS reason,
+        build.workspace_id, build.build_number,
+        coalesce(octet_length(build.provisioner_state), 0) > 0 AS has_state,
+        CASE
+            WHEN job.id IS NULL THEN 'missing'
+            WHEN job.completed_at IS NOT NULL THEN 'completed'
+            WHEN job.reason = 'pending' AND (job.updated_at <= threshold.pending_since) IS NOT TRUE
+                THEN 'not_started'
+            WHEN job.reason = 'hung' AND job.updated_at > threshold.hung_since THEN 'reported'
+            WHEN job.is_build AND build.id IS NULL THEN 'no_build'
+            ELSE 'terminated'
+        END AS outcome
+    FROM job
+    CROSS JOIN threshold
+    LEFT JOIN workspace_builds build ON build.job_id = job.id AND job.is_build
+)
+
+SELECT
+    judged.id::text,
+    judged.outcome,
+    coalesce(judged.type::text, '') AS type,
+    coalesce(floor(extract(epoch FROM now() - judged.updated_at)), 0)::bigint AS silent_s,
+    CASE
+        WHEN judged.outcome = 'terminated' THEN
+            coalesce(nullif((
+                SELECT l.stage FROM provisioner_job_logs l WHERE l.job_id = judged.id ORDER BY l.id DESC LIMIT 1
+            ), ''), 'Unknown')
+        ELSE ''
+    END AS stage,
+    coalesce(judged.workspace_id::text, '') AS workspace_id,
+    coalesce(judged.build_number, 0) AS build_number,
+    CASE
+        WHEN judged.has_state THEN 'kept'
+        WHEN judged.outcome = 'terminated' AND octet_length(previous.provisioner_state) > 0 THEN 'copied'
+        ELSE 'none'
+    END AS state,
+    judged.reason
+FROM judged
+LEFT JOIN workspace_builds previous
+    ON previous.workspace_id = judged.workspace_id AND previous.build_number = judged.build_number - 1

@@ -1,0 +1,296 @@
+#include "DatabaseFixture.h"
+#include "OpenTransaction.h"
+
+#include <map>
+#include <set>
+#include <tuple>
+#include <utility>
+
+namespace HangDetection::Test {
+
+using namespace std::chrono_literals;
+
+class DryRunTest : public DatabaseFixture
+/// With DryRun everything is decided and told, and nothing is changed.
+{
+public:
+    void setUp() override
+    {
+        DatabaseFixture::setUp();
+        settings().dryRun = true;
+    }
+
+    CPPUNIT_TEST_SUITE(DryRunTest);
+    CPPUNIT_TEST(saysWhatATerminationAnswersInEveryStateOfAJob);
+    CPPUNIT_TEST(changesNothing);
+    CPPUNIT_TEST(notifiesNobody);
+    CPPUNIT_TEST(waitsForNoLock);
+    CPPUNIT_TEST(takesABatchAfterTheOther);
+    CPPUNIT_TEST(tellsAJobOnce);
+    CPPUNIT_TEST(tellsOfEachJobBeforeItTellsOneAgain);
+    CPPUNIT_TEST(tellsABuildJobWithoutItsBuild);
+    CPPUNIT_TEST(tellsAMassHangThatWouldHold);
+    CPPUNIT_TEST(runsNoMoreOftenForABacklog);
+    CPPUNIT_TEST(terminatesWhenItIsSwitchedOff);
+    CPPUNIT_TEST(tellsAgainWhenItIsSwitchedOnAgain);
+    CPPUNIT_TEST_SUITE_END();
+
+    void saysWhatATerminationAnswersInEveryStateOfAJob()
+    {
+        JobStore store(settings().connection, 60s);
+        const auto watch = store.open({}, JobStore::Clock::now() + 60s);
+        std::map<std::pair<Reason, Outcome>, int> seen;
+        for (const std::chrono::seconds pending : {0s, 1800s}) {
+            std::vector<JobId> jobs = addJobsInEveryState();
+            jobs.push_back(Sim::JobDatabase::newId()); // deleted
+            const Thresholds thresholds{.hung = 300s, .pending = pending};
+            const Answers previews = byJob(store.preview(jobs, thresholds));
+            std::vector<Termination> answers;
+            store.terminate(jobs, thresholds, [&](const Termination& job) { answers.push_back(job); });
+            CPPUNIT_ASSERT_EQUAL(jobs.size(), previews.size());
+            CPPUNIT_ASSERT_EQUAL(jobs.size(), answers.size());
+            for (const Termination& answer : answers) {
+                expectSame(answer, previews.at(answer.jobId));
+                ++seen[{answer.reason, answer.outcome}];
+            }
+        }
+        for (const auto& state : {std::pair(Reason::hung, Outcome::terminated),
+                                  {Reason::hung, Outcome::missing},
+                                  {Reason::hung, Outcome::completed},
+                                  {Reason::hung, Outcome::reported},
+                                  {Reason::hung, Outcome::failed},
+                                  {Reason::pending, Outcome::terminated},
+                                  {Reason::pending, Outcome::notStarted},
+                                  {Reason::pending, Outcome::completed},
+                                  {Reason::pending, Outcome::failed}})
+            CPPUNIT_ASSERT(seen[state] > 0);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{9}, seen.size());
+    }
+
+    void changesNothing()
+    {
+        addJobsInEveryState();
+        settings().pendingJobDuration = 30min;
+        settings().maxJobsPerRun = 10000;
+        settings().massHangRatio = 0;
+        const std::vector<Text> before = everyRow();
+        const RunStatistics statistics = run();
+        CPPUNIT_ASSERT(statistics.dryRun);
+        CPPUNIT_ASSERT(statistics.terminated.empty());
+        CPPUNIT_ASSERT_GREATER(0, statistics.wouldTerminate);
+        CPPUNIT_ASSERT_EQUAL(static_cast<std::size_t>(statistics.wouldTerminate),
+                             posted().wouldBeTerminated.size());
+        CPPUNIT_ASSERT(posted().terminated.empty());
+        CPPUNIT_ASSERT_EQUAL(before, everyRow());
+    }
+
+    void notifiesNobody()
+    {
+        const std::string job = addHungJob();
+        Sim::NotificationListener listener(connectionString());
+        listener.follow(job);
+        CPPUNIT_ASSERT_EQUAL(1, run().wouldTerminate);
+        expectNothingReceived(listener, job);
+    }
+
+    void waitsForNoLock()
+    {
+        // Who writes or locks a row would wait for this one.
+        const std::string job = database().addJob({.id = "11111111-2222-4333-8444-555555555555"});
+        OpenTransaction other(connectionString(), "LOCK TABLE provisioner_jobs, provisioner_job_logs,"
+                                                  " workspace_builds IN EXCLUSIVE MODE");
+        other.execute("SELECT pg_advisory_xact_lock(-5151004368403232505)");
+        const RunStatistics statistics = run();
+        CPPUNIT_ASSERT_EQUAL(1, statistics.wouldTerminate);
+        CPPUNIT_ASSERT_EQUAL(0, statistics.locked);
+        CPPUNIT_ASSERT_EQUAL(job, posted().wouldBeTerminated.front().jobId);
+    }
+
+    void takesABatchAfterTheOther()
+    {
+        settings().maxJobsPerRun = 10000;
+        settings().massHangRatio = 0;
+        database().addJobs(2 * static_cast<int>(HangDetector::batchSize) + 1);
+        for (int i = 0; i < 2; ++i)
+            CPPUNIT_ASSERT_EQUAL(2 * static_cast<int>(HangDetector::batchSize) + 1, run().wouldTerminate);
+        CPPUNIT_ASSERT_EQUAL(2 * HangDetector::batchSize + 1, posted().wouldBeTerminated.size());
+    }
+
+    void tellsAJobOnce()
+    {
+        const std::string job = addHungJob();
+        for (int i = 0; i < 3; ++i)
+            CPPUNIT_ASSERT_EQUAL(1, run().wouldTerminate);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, posted().wouldBeTerminated.size());
+        CPPUNIT_ASSERT_EQUAL(job, posted().wouldBeTerminated.front().jobId);
+    }
+
+    void tellsOfEachJobBeforeItTellsOneAgain()
+    {
+        settings().maxJobsPerRun = 2;
+        settings().pendingJobDuration = 30min;
+        addHungJobs(7);
+        database().addJobs(3, {.startedAgo = std::nullopt, .updatedAgo = "31 minutes"});
+        for (int i = 0; i < 5; ++i)
+            CPPUNIT_ASSERT_EQUAL(2, run().wouldTerminate);
+        std::set<JobId> told;
+        for (const Termination& job : posted().wouldBeTerminated)
+            told.insert(job.jobId);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{10}, told.size());
+    }
+
+    void tellsABuildJobWithoutItsBuild()
+    {
+        const std::string job = database().addJob({.type = "workspace_build"});
+        for (int i = 0; i < 2; ++i) {
+            const RunStatistics statistics = run();
+            CPPUNIT_ASSERT_EQUAL(1, statistics.failed);
+            CPPUNIT_ASSERT_EQUAL(0, statistics.wouldTerminate);
+        }
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, posted().failed.size());
+        CPPUNIT_ASSERT_EQUAL(1, posted().failedAsBefore);
+        CPPUNIT_ASSERT_EQUAL(job, posted().failed.front().jobId);
+    }
+
+    void tellsAMassHangThatWouldHold()
+    {
+        addHungJobs(21);
+        const RunStatistics statistics = run();
+        CPPUNIT_ASSERT(statistics.held);
+        CPPUNIT_ASSERT_EQUAL(0, statistics.wouldTerminate);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, posted().massHangBegan.size());
+        CPPUNIT_ASSERT(posted().wouldBeTerminated.empty());
+    }
+
+    void runsNoMoreOftenForABacklog()
+    {
+        addHungJobs(15);
+        const RunStatistics statistics = run();
+        CPPUNIT_ASSERT_EQUAL(std::int64_t{5}, statistics.left);
+        CPPUNIT_ASSERT(!detector().pauseAfter(statistics));
+    }
+
+    void terminatesWhenItIsSwitchedOff()
+    {
+        addHungJobs(12);
+        run();
+        CPPUNIT_ASSERT_EQUAL(std::size_t{10}, posted().wouldBeTerminated.size());
+        switchDryRun(false);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{10}, run().terminated.size());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, run().terminated.size());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{12}, posted().terminated.size());
+    }
+
+    void tellsAgainWhenItIsSwitchedOnAgain()
+    {
+        const std::string job = addHungJob();
+        run();
+        const OpenTransaction other(connectionString(),
+                                    "SELECT FROM provisioner_jobs WHERE id = '" + job + "' FOR UPDATE");
+        switchDryRun(false);
+        CPPUNIT_ASSERT_EQUAL(1, run().locked);
+        switchDryRun(true);
+        run();
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, posted().wouldBeTerminated.size());
+    }
+
+    void switchDryRun(bool isOn)
+    {
+        Settings changed = detector().settings();
+        changed.dryRun = isOn;
+        detector().use(std::move(changed));
+    }
+
+    using Answers = std::map<JobId, Termination>;
+
+    static Answers byJob(const std::vector<Termination>& answers)
+    {
+        Answers sorted;
+        for (const Termination& answer : answers)
+            sorted.emplace(answer.jobId, answer);
+        return sorted;
+    }
+
+    static void expectSame(const Termination& answer, const Termination& preview)
+    {
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(answer.jobId, answer.outcome, preview.outcome);
+        CPPUNIT_ASSERT_EQUAL(answer.reason, preview.reason);
+        CPPUNIT_ASSERT_EQUAL(answer.type, preview.type);
+        CPPUNIT_ASSERT_EQUAL(answer.stage, preview.stage);
+        CPPUNIT_ASSERT_EQUAL(answer.workspaceId, preview.workspaceId);
+        CPPUNIT_ASSERT_EQUAL(answer.buildNumber, preview.buildNumber);
+        CPPUNIT_ASSERT_EQUAL(answer.state, preview.state);
+        CPPUNIT_ASSERT_EQUAL(answer.error, preview.error);
+        CPPUNIT_ASSERT_EQUAL(answer.sqlState, preview.sqlState);
+        // The preview came first.
+        CPPUNIT_ASSERT(answer.silent >= preview.silent && answer.silent < preview.silent + patience);
+    }
+
+    std::vector<JobId> addJobsInEveryState()
+    {
+        std::vector<JobId> jobs;
+        const std::vector<Text> either{std::nullopt, "32 minutes"};
+        for (const Text& started : either) {
+            for (const Text& canceled : either) {
+                for (const Text& completed : either) {
+                    // Within both thresholds, one of them, and none.
+                    for (const char* const updated : {"10 seconds", "6 minutes", "31 minutes"}) {
+                        const Sim::JobRow row{.startedAgo = started,
+                                              .updatedAgo = updated,
+                                              .canceledAgo = canceled,
+                                              .completedAgo = completed};
+                        addJobsOfEveryType(row, jobs);
+                    }
+                }
+            }
+        }
+        for (std::size_t i = 0; i < jobs.size(); ++i) {
+            // Without a line, with one that has a stage, and with a last one that has none.
+            if (i % 3 > 0)
+                database().addLog(jobs[i], "Planning");
+            if (i % 3 > 1)
+                database().addLog(jobs[i], "");
+        }
+        return jobs;
+    }
+
+    void addJobsOfEveryType(Sim::JobRow row, std::vector<JobId>& jobs)
+    {
+        for (const char* const type : {"template_version_import", "template_version_dry_run",
+                                       "workspace_build" /* without its build */}) {
+            row.type = type;
+            jobs.push_back(database().addJob(row));
+        }
+        for (const Text& own : {Text(), Text(""), Text("its own")}) {
+            addBuild(row, 1, own, jobs);
+            for (const Text& previous : {Text(), Text(""), Text("a state")}) {
+                const std::string workspace = addBuild(row, 2, own, jobs);
+                addFinishedBuild(workspace, 1, previous);
+            }
+        }
+    }
+
+    std::string addBuild(const Sim::JobRow& row, int number, const Text& state, std::vector<JobId>& jobs)
+    {
+        const std::string workspace = Sim::JobDatabase::newId();
+        jobs.push_back(database().addBuildJob(
+            row, {.jobId = "", .workspaceId = workspace, .buildNumber = number, .state = state}));
+        return workspace;
+    }
+
+    std::vector<Text> everyRow()
+    /// With what only PostgreSQL knows of each: who wrote or locked it last.
+    {
+        std::vector<Text> rows;
+        for (const char* const table : {"provisioner_jobs", "provisioner_job_logs", "workspace_builds"})
+            rows.push_back(database().value(
+                std::string("SELECT md5(string_agg(concat_ws(' ', ctid, xmin, xmax, to_jsonb(r)), E'\\n'"
+                            " ORDER BY id)) FROM ") +
+                table + " r"));
+        return rows;
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(DryRunTest);
+
+} // namespace HangDetection::Test
