@@ -272,7 +272,7 @@ public:
 
     std::string addBuild(const Sim::JobRow& row, int number, const Text& state, std::vector<JobId>& jobs)
     {
-        const std::string workspace = Sim::JobDatabase::newId();
+        std::string workspace = Sim::JobDatabase::newId();
         jobs.push_back(database().addBuildJob(
             row, {.jobId = "", .workspaceId = workspace, .buildNumber = number, .state = state}));
         return workspace;

@@ -153,18 +153,22 @@ public:
         const RunStatistics statistics = run();
         CPPUNIT_ASSERT(statistics.terminated.empty());
         CPPUNIT_ASSERT(!statistics.jobs.pending);
+        CPPUNIT_ASSERT_EQUAL(0, statistics.ineligible);
         CPPUNIT_ASSERT(!detector().pauseAfter(statistics));
         CPPUNIT_ASSERT_EQUAL(before, jobRow(job));
     }
 
     void sharesThePlacesOfARun()
     {
-        addPendingJobs(20);
-        addHungJobs(20);
-        const RunStatistics statistics = run();
-        CPPUNIT_ASSERT_EQUAL(std::size_t{10}, statistics.terminated.size());
-        CPPUNIT_ASSERT_EQUAL(std::int64_t{30}, statistics.left);
-        CPPUNIT_ASSERT_EQUAL(5, pendingTerminated());
+        settings().massHangRatio = 0;
+        addPendingJobs(25);
+        addHungJobs(35);
+        for (int i = 1; i <= 4; ++i) {
+            const RunStatistics statistics = run();
+            CPPUNIT_ASSERT_EQUAL(std::size_t{10}, statistics.terminated.size());
+            CPPUNIT_ASSERT_EQUAL(std::int64_t{60 - 10 * i}, statistics.left);
+            CPPUNIT_ASSERT_EQUAL(5 * i, pendingTerminated());
+        }
     }
 
     void givesThePlacesThatTheOthersDoNotNeed()
@@ -197,9 +201,9 @@ public:
     void choosesAtRandom()
     {
         // Of forty jobs, and in the order in which they were added, one chance in 40!/30!.
-        std::vector<std::string> jobs;
-        for (int i = 0; i < 40; ++i)
-            jobs.push_back(addPendingJob());
+        constexpr std::size_t all = 40;
+        std::vector<std::string> jobs(all);
+        std::generate(jobs.begin(), jobs.end(), [this] { return addPendingJob(); });
         std::vector<std::string> terminated = run().terminated;
         std::sort(terminated.begin(), terminated.end());
         std::vector<std::string> first(jobs.begin(), jobs.begin() + 10);
