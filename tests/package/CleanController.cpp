@@ -12,8 +12,6 @@
 
 namespace HangDetection::Test {
 
-namespace fs = std::filesystem;
-
 namespace {
 
 /// How long a daemon may take to start on a machine that is very busy.

@@ -1,12 +1,13 @@
 #include "CleanDebian.h"
 
-#include <Poco/File.h>
+#include <Poco/AutoPtr.h>
 #include <Poco/Util/PropertyFileConfiguration.h>
 
 #include <cerrno>
 #include <cstdlib>
 #include <exception>
 #include <iostream>
+#include <mutex>
 #include <sched.h>
 #include <stdexcept>
 #include <sys/mount.h>
@@ -19,10 +20,10 @@ namespace fs = std::filesystem;
 
 namespace {
 
-const fs::path cache = "/var/cache/hang-detector-tests";
+constexpr const char* cache = "/var/cache/hang-detector-tests";
 
 /// What apt-get has fetched once, so that only the first test needs the mirror.
-const fs::path archives = cache / "archives";
+constexpr const char* archives = "/var/cache/hang-detector-tests/archives";
 
 constexpr const char* needs =
     "these tests install the package in a Debian of their own: run them as root with "
@@ -31,13 +32,11 @@ constexpr const char* needs =
 void enterOwnNameSpace()
 /// Once for the whole program: what it mounts is seen by itself and its children only.
 {
-    static const bool isOwn = [] {
-        if (geteuid() != 0 || unshare(CLONE_NEWNS) != 0 ||
-            mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
+    static std::once_flag entered;
+    std::call_once(entered, [] {
+        if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
             throw std::runtime_error(std::string(needs) + "; " + std::generic_category().message(errno));
-        return true;
-    }();
-    static_cast<void>(isOwn);
+    });
 }
 
 std::string codename()
@@ -53,20 +52,23 @@ fs::path cleanTree()
     const std::string release = codename();
     const std::string slurmctld =
         Sim::mustRun({"dpkg-query", "--show", "--showformat=${Version}", "slurmctld"});
-    fs::path tree = cache / (release + "-slurmctld-" + slurmctld);
+    fs::path tree = fs::path(cache) / (release + "-slurmctld-" + slurmctld);
     if (fs::exists(tree))
         return tree;
 
     std::cerr << "\nmaking " << tree.string() << ", once on a machine; that takes one or two minutes\n";
     fs::create_directories(cache);
     const fs::path unfinished = tree.string() + "." + std::to_string(getpid());
-    Sim::mustRun({"mmdebstrap", "--mode=root", "--variant=minbase", "--include=slurmctld,munge",
-                  "--skip=cleanup/apt", "--aptopt=Acquire::Retries \"5\"", release, unfinished});
+    const Sim::CommandResult made =
+        Sim::runCommand({"mmdebstrap", "--mode=root", "--variant=minbase", "--include=slurmctld,munge",
+                         "--skip=cleanup/apt", "--aptopt=Acquire::Retries \"5\"", release, unfinished});
     std::error_code error;
-    fs::rename(unfinished, tree, error);
-    // Somebody else made it meanwhile.
-    if (error)
-        fs::remove_all(unfinished);
+    if (made.exitStatus == 0)
+        fs::rename(unfinished, tree, error);
+    fs::remove_all(unfinished);
+    // Somebody else may have made it meanwhile.
+    if (!fs::exists(tree))
+        throw std::runtime_error("no Debian could be made from its mirror by mmdebstrap:\n" + made.output);
     return tree;
 }
 

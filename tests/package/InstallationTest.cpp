@@ -3,14 +3,12 @@
 #include "BuiltPackage.h"
 #include "CleanController.h"
 #include "CleanDebian.h"
-#include "Eventually.h"
 #include "TemporaryDirectory.h"
 #include "TestDatabase.h"
 
 #include <Poco/String.h>
 #include <cppunit/extensions/HelperMacros.h>
 
-#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <memory>

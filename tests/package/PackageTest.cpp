@@ -4,7 +4,6 @@
 #include "Command.h"
 
 #include <Poco/String.h>
-#include <Poco/StringTokenizer.h>
 #include <cppunit/extensions/HelperMacros.h>
 
 #include <regex>
@@ -90,7 +89,7 @@ class PackageTest : public CppUnit::TestFixture
                  {"-rw-r--r-- root/root", "/usr/share/man/man1/hang-detector-sim.1.gz"},
                  {"-rw-r--r-- root/root", "/usr/share/man/man5/hang_detector.conf.5.gz"},
                  {"-rw-r--r-- root/root", "/usr/share/man/man8/job_submit_hang_detector.8.gz"}})
-            CPPUNIT_ASSERT_MESSAGE(mode + ' ' + file + " is not in\n" + contents,
+            CPPUNIT_ASSERT_MESSAGE(file + " is not as it should be in\n" + contents,
                                    hasLine(contents, mode, file));
     }
 
@@ -121,7 +120,7 @@ class PackageTest : public CppUnit::TestFixture
     static bool isSatisfiedBy(const std::string& version)
     /// Whether a slurmctld of this version will do for the package, as dpkg sees it.
     {
-        static const std::regex relation("slurmctld \\(([<>=]+) ([^)]+)\\)");
+        static const std::regex relation(R"(slurmctld \(([<>=]+) ([^)]+)\))");
         const std::string depends = packageField("Depends");
         int relations = 0;
         bool isSatisfied = true;

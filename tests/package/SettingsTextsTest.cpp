@@ -6,14 +6,12 @@
 #include "SettingsFile.h"
 #include "TemporaryDirectory.h"
 
-#include <Poco/String.h>
 #include <Poco/StringTokenizer.h>
 #include <cppunit/extensions/HelperMacros.h>
 
 #include <fstream>
 #include <regex>
 #include <string>
-#include <tuple>
 #include <vector>
 
 namespace HangDetection::Test {
@@ -66,7 +64,7 @@ class SettingsTextsTest : public CppUnit::TestFixture
         std::ifstream sample(PROJECT_SOURCE_DIR "/packaging/conf/hang_detector.conf");
         std::string found;
         // #Key=default  # meaning (what is allowed)
-        const std::regex setting("#(\\w+)=(\\S*) +# .*?\\(([^)]*)\\).*");
+        const std::regex setting(R"(#(\w+)=(\S*) +# .*?\(([^)]*)\).*)");
         for (std::string line; std::getline(sample, line);) {
             std::smatch parts;
             if (line.starts_with("#Connection="))
@@ -89,7 +87,7 @@ class SettingsTextsTest : public CppUnit::TestFixture
                                                         ". Allowed: " + entry.allowed + ".\n";
 
         std::string found;
-        const std::regex setting("\\w+ Default: (none, required\\.|\\w+\\. Allowed: [^.]*\\.)");
+        const std::regex setting(R"(\w+ Default: (none, required\.|\w+\. Allowed: [^.]*\.))");
         for (std::sregex_iterator match(page.begin(), page.end(), setting), end; match != end; ++match)
             found += match->str() + '\n';
         CPPUNIT_ASSERT_EQUAL(expected, found);
