@@ -1,0 +1,186 @@
+// The Debian package in a clean Debian: what apt-get does with it, and slurmctld there.
+
+#include "BuiltPackage.h"
+#include "CleanController.h"
+#include "CleanDebian.h"
+#include "TemporaryDirectory.h"
+#include "TestDatabase.h"
+
+#include <Poco/String.h>
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <string>
+
+namespace HangDetection::Test {
+
+class InstallationTest : public CppUnit::TestFixture
+{
+    CPPUNIT_TEST_SUITE(InstallationTest);
+    CPPUNIT_TEST(bringsAllThatThePluginNeeds);
+    CPPUNIT_TEST(givesTheSettingsToSlurm);
+    CPPUNIT_TEST(obeysAnOverrideOfOwnerAndMode);
+    CPPUNIT_TEST(leavesSlurmctldAloneUntilItIsEnabled);
+    CPPUNIT_TEST(terminatesAHungJobOnceItIsEnabled);
+    CPPUNIT_TEST(keepsEditedSettingsInAnUpgrade);
+    CPPUNIT_TEST(bringsNewDefaultsWhereNothingWasEdited);
+    CPPUNIT_TEST(keepsTheSettingsWhenItIsRemoved);
+    CPPUNIT_TEST(saysWhatToDoWhenItIsRemovedWhileEnabled);
+    CPPUNIT_TEST(leavesNothingBehindWhenItIsPurged);
+    CPPUNIT_TEST_SUITE_END();
+
+public:
+    void setUp() override { _debian = std::make_unique<CleanDebian>(); }
+
+    void tearDown() override { _debian.reset(); }
+
+private:
+    void bringsAllThatThePluginNeeds()
+    {
+        _debian->install(builtPackage());
+        CPPUNIT_ASSERT_EQUAL(std::string("install ok installed"), status());
+        _debian->run({"hang-detector-sim", "--version"});
+        const std::string libraries = _debian->run({"ldd", SLURM_PLUGIN_DIR "/job_submit_hang_detector.so"});
+        CPPUNIT_ASSERT_MESSAGE(libraries, libraries.find("not found") == std::string::npos);
+        CPPUNIT_ASSERT_EQUAL(std::string(), _debian->run({"dpkg", "--audit"}));
+    }
+
+    void givesTheSettingsToSlurm()
+    {
+        _debian->install(builtPackage());
+        CPPUNIT_ASSERT_EQUAL(std::string("root:slurm 640"), ownerAndMode());
+    }
+
+    void obeysAnOverrideOfOwnerAndMode()
+    {
+        _debian->run({"dpkg-statoverride", "--add", "slurm", "root", "0400", settingsFile});
+        _debian->install(builtPackage());
+        CPPUNIT_ASSERT_EQUAL(std::string("slurm:root 400"), ownerAndMode());
+    }
+
+    void leavesSlurmctldAloneUntilItIsEnabled()
+    {
+        _debian->install(builtPackage());
+        const CleanController controller(*_debian, "");
+        const std::string log = controller.log();
+        CPPUNIT_ASSERT_MESSAGE(log, log.find("slurmctld version") != std::string::npos);
+        CPPUNIT_ASSERT_MESSAGE(log, log.find("hang_detector") == std::string::npos);
+    }
+
+    void terminatesAHungJobOnceItIsEnabled()
+    {
+        TestDatabase database;
+        const std::string job = database.session().addJob();
+        _debian->install(builtPackage());
+        _debian->show(TestDatabase::server().directory());
+        // As the README has it: the role by the script of the package, then the settings.
+        Sim::mustRun({TestDatabase::server().binaries() / "psql", "--no-psqlrc", "--quiet", "--dbname",
+                      database.connectionString(), "--file",
+                      _debian->outside("/usr/share/hang-detector/sql/role.sql")});
+        edit("Connection=host=" + TestDatabase::server().directory().string() + " dbname=" + database.name() +
+             " user=hang_detector");
+
+        const CleanController controller(*_debian, "JobSubmitPlugins=hang_detector\n");
+
+        controller.waitForLog("] job_submit/hang_detector: started");
+        controller.waitForLog("] job_submit/hang_detector: job terminated job_id=" + job);
+        CPPUNIT_ASSERT(database.session().isTrue(
+            "SELECT completed_at IS NOT NULL FROM provisioner_jobs WHERE id = $1::uuid", job));
+    }
+
+    void keepsEditedSettingsInAnUpgrade()
+    {
+        _debian->install(builtPackage());
+        edit("Connection=dbname=mine");
+        _debian->run({"chown", "slurm:root", settingsFile});
+        _debian->run({"chmod", "0600", settingsFile});
+        const std::string edited = settings();
+
+        _debian->install(nextPackage(_directory.path()));
+
+        CPPUNIT_ASSERT_EQUAL(packageField("Version") + ".1", version());
+        CPPUNIT_ASSERT_EQUAL(edited, settings());
+        CPPUNIT_ASSERT_EQUAL(std::string("slurm:root 600"), ownerAndMode());
+    }
+
+    void bringsNewDefaultsWhereNothingWasEdited()
+    {
+        _debian->install(builtPackage());
+        _debian->install(nextPackage(_directory.path()));
+        CPPUNIT_ASSERT(settings().find("# new in the next version") != std::string::npos);
+        CPPUNIT_ASSERT_EQUAL(std::string("root:slurm 640"), ownerAndMode());
+    }
+
+    void keepsTheSettingsWhenItIsRemoved()
+    {
+        _debian->install(builtPackage());
+        edit("Connection=dbname=mine");
+        const std::string edited = settings();
+        const std::string output = _debian->run({"dpkg", "--remove", packageField("Package")});
+
+        CPPUNIT_ASSERT_MESSAGE(output, output.find("JobSubmitPlugins") == std::string::npos);
+        CPPUNIT_ASSERT(
+            !std::filesystem::exists(_debian->outside(SLURM_PLUGIN_DIR "/job_submit_hang_detector.so")));
+        CPPUNIT_ASSERT_EQUAL(edited, settings());
+        _debian->install(builtPackage());
+        CPPUNIT_ASSERT_EQUAL(edited, settings());
+        CPPUNIT_ASSERT_EQUAL(std::string("root:slurm 640"), ownerAndMode());
+    }
+
+    void saysWhatToDoWhenItIsRemovedWhileEnabled()
+    {
+        _debian->install(builtPackage());
+        std::ofstream(_debian->outside("/etc/slurm/slurm.conf")) << "JobSubmitPlugins=lua,hang_detector\n";
+        const std::string output = _debian->run({"dpkg", "--remove", packageField("Package")});
+        CPPUNIT_ASSERT_MESSAGE(output, output.find("Take hang_detector out of JobSubmitPlugins") !=
+                                           std::string::npos);
+    }
+
+    void leavesNothingBehindWhenItIsPurged()
+    {
+        _debian->install(builtPackage());
+        edit("Connection=dbname=mine");
+        _debian->install(nextPackage(_directory.path()));
+        const std::string name = packageField("Package");
+        _debian->run({"dpkg", "--purge", name});
+
+        CPPUNIT_ASSERT_EQUAL(std::string(),
+                             _debian->run({"find", "/", "-xdev", "-iname", "*hang*detector*"}));
+        CPPUNIT_ASSERT_EQUAL(std::string(), _debian->run({"find", "/etc/slurm", "-name", "*.dpkg-*"}));
+        CPPUNIT_ASSERT_EQUAL(std::string(),
+                             _debian->run({"sh", "-c", "dpkg-statoverride --list '*hang*' || true"}));
+        CPPUNIT_ASSERT(Sim::runCommand(_debian->inside({"dpkg-query", "--show", name})).exitStatus != 0);
+    }
+
+    static constexpr const char* settingsFile = "/etc/slurm/hang_detector.conf";
+
+    void edit(const std::string& line) const
+    {
+        std::ofstream(_debian->outside(settingsFile), std::ios::app) << line << '\n';
+    }
+
+    std::string settings() const { return _debian->run({"cat", settingsFile}); }
+
+    std::string ownerAndMode() const
+    {
+        return Poco::trim(_debian->run({"stat", "--format=%U:%G %a", settingsFile}));
+    }
+
+    std::string status() const { return query("${Status}"); }
+
+    std::string version() const { return query("${Version}"); }
+
+    std::string query(const std::string& format) const
+    {
+        return _debian->run({"dpkg-query", "--show", "--showformat=" + format, packageField("Package")});
+    }
+
+    const TemporaryDirectory _directory;
+    std::unique_ptr<CleanDebian> _debian;
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(InstallationTest);
+
+} // namespace HangDetection::Test

@@ -1,0 +1,141 @@
+// What the Debian package says and holds. It is not installed here.
+
+#include "BuiltPackage.h"
+#include "Command.h"
+
+#include <Poco/String.h>
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <regex>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace HangDetection::Test {
+
+class PackageTest : public CppUnit::TestFixture
+{
+    CPPUNIT_TEST_SUITE(PackageTest);
+    CPPUNIT_TEST(lintianHasNoComplaint);
+    CPPUNIT_TEST(isForThisArchitectureAndVersion);
+    CPPUNIT_TEST(takesEveryRevisionOfTheSlurmReleaseItWasBuiltFor);
+    CPPUNIT_TEST(refusesEveryOtherReleaseOfSlurm);
+    CPPUNIT_TEST(namesTheLibrariesThatItNeeds);
+    CPPUNIT_TEST(holdsAllThatAnOperatorNeeds);
+    CPPUNIT_TEST(hasTheSettingsAsItsOnlyConfigurationFile);
+    CPPUNIT_TEST_SUITE_END();
+
+    void lintianHasNoComplaint()
+    {
+        const Sim::CommandResult result = Sim::runCommand(
+            {"lintian", "--fail-on", "error,warning", "--tag-display-limit", "0", builtPackage()});
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(result.output, 0, result.exitStatus);
+    }
+
+    void isForThisArchitectureAndVersion()
+    {
+        CPPUNIT_ASSERT_EQUAL(Poco::trim(Sim::mustRun({"dpkg", "--print-architecture"})),
+                             packageField("Architecture"));
+        CPPUNIT_ASSERT_EQUAL(std::string(PROJECT_VERSION "-1+slurm") + slurmRelease(),
+                             packageField("Version"));
+    }
+
+    void takesEveryRevisionOfTheSlurmReleaseItWasBuiltFor()
+    {
+        for (const char* revision : {"-1", "-4", "-4+b1", "-4+deb12u3", "-4+deb12u13", "-4~bpo12+1", "-10"})
+            CPPUNIT_ASSERT_MESSAGE(revision, isSatisfiedBy(slurmRelease() + revision));
+        // What is installed here, for which it was built.
+        CPPUNIT_ASSERT(
+            isSatisfiedBy(Sim::mustRun({"dpkg-query", "--show", "--showformat=${Version}", "slurmctld"})));
+    }
+
+    void refusesEveryOtherReleaseOfSlurm()
+    {
+        const std::string release = slurmRelease();
+        const auto dot = release.rfind('.');
+        const int micro = std::stoi(release.substr(dot + 1));
+        const auto neighbour = [&](int distance) {
+            return release.substr(0, dot + 1) + std::to_string(micro + distance);
+        };
+        for (const std::string& version :
+             {neighbour(-1) + "-99", neighbour(1) + "-1", neighbour(1) + "~rc1-1", neighbour(10) + "-1",
+              release + "~rc1-1", std::string("99.05.0-1"), std::string("21.08.8-1")})
+            CPPUNIT_ASSERT_MESSAGE(version, !isSatisfiedBy(version));
+    }
+
+    void namesTheLibrariesThatItNeeds()
+    {
+        const std::string depends = packageField("Depends");
+        for (const char* library :
+             {"libpq5", "libpocodatapostgresql", "libpocofoundation", "libssl", "libc6"})
+            CPPUNIT_ASSERT_MESSAGE(depends, depends.find(std::string(", ") + library) != std::string::npos);
+    }
+
+    void holdsAllThatAnOperatorNeeds()
+    {
+        const std::string plugin = SLURM_PLUGIN_DIR "/job_submit_hang_detector.so";
+        const std::string documents = "/usr/share/doc/" + packageField("Package");
+        const std::string contents = Sim::mustRun({"dpkg-deb", "--contents", builtPackage()});
+        for (const auto& [mode, file] : std::vector<std::pair<std::string, std::string>>{
+                 {"-rw-r--r-- root/root", plugin},
+                 {"-rwxr-xr-x root/root", "/usr/bin/hang-detector-sim"},
+                 {"-rw-r----- root/root", "/etc/slurm/hang_detector.conf"},
+                 {"-rw-r--r-- root/root", "/usr/share/hang-detector/sql/role.sql"},
+                 {"-rw-r--r-- root/root", "/usr/share/hang-detector/sql/index.sql"},
+                 {"-rw-r--r-- root/root", documents + "/README.md"},
+                 {"-rw-r--r-- root/root", documents + "/copyright"},
+                 {"-rw-r--r-- root/root", documents + "/changelog.Debian.gz"},
+                 {"-rw-r--r-- root/root", "/usr/share/man/man1/hang-detector-sim.1.gz"},
+                 {"-rw-r--r-- root/root", "/usr/share/man/man5/hang_detector.conf.5.gz"},
+                 {"-rw-r--r-- root/root", "/usr/share/man/man8/job_submit_hang_detector.8.gz"}})
+            CPPUNIT_ASSERT_MESSAGE(file + " is not as it should be in\n" + contents,
+                                   hasLine(contents, mode, file));
+    }
+
+    void hasTheSettingsAsItsOnlyConfigurationFile()
+    {
+        CPPUNIT_ASSERT_EQUAL(std::string("/etc/slurm/hang_detector.conf\n"),
+                             Sim::mustRun({"dpkg-deb", "--info", builtPackage(), "conffiles"}));
+    }
+
+    static bool hasLine(const std::string& contents, const std::string& begin, const std::string& file)
+    {
+        std::istringstream lines(contents);
+        for (std::string line; std::getline(lines, line);) {
+            if (line.starts_with(begin) && line.ends_with(" ." + file))
+                return true;
+        }
+        return false;
+    }
+
+    static std::string slurmRelease()
+    /// That the plugin was built for, such as 22.05.8.
+    {
+        const std::string version = Sim::mustRun({SIMULATOR, "--version"});
+        const auto begin = version.find("(Slurm ") + 7;
+        return version.substr(begin, version.find(')') - begin);
+    }
+
+    static bool isSatisfiedBy(const std::string& version)
+    /// Whether a slurmctld of this version will do for the package, as dpkg sees it.
+    {
+        static const std::regex relation(R"(slurmctld \(([<>=]+) ([^)]+)\))");
+        const std::string depends = packageField("Depends");
+        int relations = 0;
+        bool isSatisfied = true;
+        for (std::sregex_iterator found(depends.begin(), depends.end(), relation), end; found != end;
+             ++found) {
+            ++relations;
+            isSatisfied = isSatisfied && Sim::runCommand({"dpkg", "--compare-versions", version,
+                                                          (*found)[1].str(), (*found)[2].str()})
+                                                 .exitStatus == 0;
+        }
+        CPPUNIT_ASSERT_MESSAGE(depends, relations > 0);
+        return isSatisfied;
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(PackageTest);
+
+} // namespace HangDetection::Test
