@@ -10,6 +10,7 @@
 #include <csignal>
 #include <filesystem>
 #include <set>
+#include <stop_token>
 #include <string>
 #include <sys/inotify.h>
 #include <sys/resource.h>
@@ -110,7 +111,7 @@ class MetricsFileTest : public CppUnit::TestFixture
     CPPUNIT_TEST(writesNothingWithoutAPath);
     CPPUNIT_TEST(letsEverybodyReadWhateverTheUmask);
     CPPUNIT_TEST(showsAReaderOneWholeTextOrTheNext);
-    CPPUNIT_TEST(showsAReaderWholeTextsOfTwoWriters);
+    CPPUNIT_TEST(showsAReaderWholeTextsOfManyWriters);
     CPPUNIT_TEST(isHiddenFromTheCollectorUntilItIsWhole);
     CPPUNIT_TEST(usesTheTemporaryOfACrash);
     CPPUNIT_TEST(removesTheOldFileWhenThePathChanges);
@@ -159,22 +160,23 @@ class MetricsFileTest : public CppUnit::TestFixture
         readWhile([this](int round) { _file.write(longText(round % 2 == 0 ? 'b' : 'c')); });
     }
 
-    void showsAReaderWholeTextsOfTwoWriters()
-    // As an old slurmctld and its successor. A lock holds between two who opened the file, be
-    // they of one process or of two.
+    void showsAReaderWholeTextsOfManyWriters()
+    // As an old slurmctld and its successor. A lock holds between any who opened the file, be
+    // they of one process or of several.
     {
-        MetricsFile other(_log.logger());
         _file.moveTo(path());
-        other.moveTo(path());
         _file.write(longText('a'));
-        std::atomic_bool isOver = false;
-        std::thread successor([&] {
-            while (!isOver)
-                other.write(longText('d'));
-        });
-        readWhile([this](int) { _file.write(longText('b')); });
-        isOver = true;
-        successor.join();
+        {
+            const auto writeOn = [this](const std::stop_token& stop, char c) {
+                MetricsFile file(_log.logger());
+                file.moveTo(path());
+                while (!stop.stop_requested())
+                    file.write(longText(c));
+            };
+            const std::jthread successor(writeOn, 'd');
+            const std::jthread another(writeOn, 'e');
+            readWhile([this](int) { _file.write(longText('b')); });
+        }
         CPPUNIT_ASSERT(_log.lines().empty());
     }
 
