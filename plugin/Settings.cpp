@@ -153,7 +153,9 @@ constexpr std::array<Key, 12> keys{{
                                     " is not allowed; allowed: an absolute path of a file, or "
                                     "nothing for no file");
      },
-     [](const Settings& settings) { return settings.metricsFile.string(); }},
+     [](const Settings& settings) {
+         return settings.metricsFile.empty() ? std::string("none") : settings.metricsFile.string();
+     }},
 }};
 
 const Key* findKey(const std::string& name)

@@ -130,9 +130,10 @@ RunStatistics HangDetector::run(const std::stop_token& stop)
             statistics.error = RunError{
                 "RunTimeout of " + formatDuration(_settings.runTimeout) + " has passed", error.sqlState(),
                 error.sqlState().empty() ? error.advice()
-                                         : "raise RunTimeout, or find out what slows the database down"};
+                                         : "raise RunTimeout, or find out what slows the database down",
+                true};
         else
-            statistics.error = RunError{error.what(), error.sqlState(), error.advice()};
+            statistics.error = RunError{error.what(), error.sqlState(), error.advice(), true};
     } catch (const std::exception& exception) {
         // Out of memory or threads, or a defect: the run is over, and the next one may do better.
         statistics.error = RunError{std::string("unexpected error: ") + exception.what(), "", ""};

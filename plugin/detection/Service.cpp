@@ -7,6 +7,7 @@
 #include "notification/AllocationLog.h"
 #include "notification/LogLine.h"
 #include "notification/RunLog.h"
+#include "notification/RunMetrics.h"
 
 #include <Poco/NotificationCenter.h>
 
@@ -29,8 +30,11 @@ public:
           _watch(settingsFile),
           _log(_notifications, logger),
           _allocationLog(_notifications, logger),
+          _metrics(_notifications, logger),
           _detector(_watch.read(), _notifications, std::move(slurm))
-    {}
+    {
+        _metrics.writeTo(_detector.settings().metricsFile);
+    }
 
     std::chrono::seconds interval() const { return _detector.settings().interval; }
 
@@ -59,6 +63,7 @@ private:
             }
             _detector.use(std::move(*changed));
             _logger.information(line.text());
+            _metrics.writeTo(_detector.settings().metricsFile);
         } catch (const SettingsError& error) {
             _logger.error(std::string(error.what()) + "; the settings stay as they were");
         }
@@ -69,6 +74,7 @@ private:
     Poco::NotificationCenter _notifications;
     RunLog _log;
     AllocationLog _allocationLog;
+    RunMetrics _metrics;
     HangDetector _detector;
 };
 

@@ -19,6 +19,8 @@ struct RunError
     std::string cause;
     std::string sqlState;
     std::string advice;
+    bool isDatabaseError = false;
+    /// The cause is the database, or the way to it.
 };
 
 struct RunStatistics

@@ -1,6 +1,7 @@
 #include "RunLog.h"
 
 #include "LogLine.h"
+#include "Names.h"
 
 #include <Poco/Ascii.h>
 
@@ -20,33 +21,6 @@ std::string kindOf(const RunError& error)
     std::string kind = isAway && !error.advice.empty() ? error.advice : error.cause;
     std::erase_if(kind, [](unsigned char c) { return Poco::Ascii::isDigit(c); });
     return kind;
-}
-
-const char* causeOf(Outcome outcome)
-{
-    switch (outcome) {
-    case Outcome::locked:
-        return "locked";
-    case Outcome::missing:
-        return "missing";
-    case Outcome::notStarted:
-        return "not_started";
-    case Outcome::completed:
-        return "completed";
-    case Outcome::reported:
-        return "reported";
-    case Outcome::suspended:
-        return "suspended";
-    case Outcome::terminated:
-    case Outcome::failed:
-        break;
-    }
-    return "unknown";
-}
-
-const char* nameOf(Reason reason)
-{
-    return reason == Reason::pending ? "pending" : "hung";
 }
 
 const char* nameOf(BuildState state)

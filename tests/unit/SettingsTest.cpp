@@ -394,7 +394,7 @@ class SettingsTest : public CppUnit::TestFixture
             std::string("Connection=-> Interval=1m->45s HungJobDuration=5m->2h "
                         "HungJobExitTimeout=3m->90m PendingJobDuration=0s->1h MaxJobsPerRun=10->11 "
                         "RunTimeout=5m->61s DryRun=no->yes MassHangRatio=55->50 "
-                        "MassHangMinJobs=20->21 ReleaseAllocations=no->yes MetricsFile=->/m "),
+                        "MassHangMinJobs=20->21 ReleaseAllocations=no->yes MetricsFile=none->/m "),
             textOf(before.changesTo(after)));
     }
 

@@ -1,0 +1,182 @@
+#include "Metrics.h"
+
+#include "Names.h"
+
+#include <array>
+#include <charconv>
+#include <concepts>
+#include <string_view>
+
+namespace HangDetection {
+
+namespace {
+
+class Exposition
+/// Text in Prometheus' format, one family of samples after the other.
+{
+public:
+    Exposition& gauge(std::string_view name, std::string_view help) { return begin(name, "gauge", help); }
+
+    Exposition& counter(std::string_view name, std::string_view help) { return begin(name, "counter", help); }
+
+    template <typename Number>
+    Exposition& sample(Number value)
+    {
+        return sample("", value);
+    }
+
+    Exposition& sample(std::string_view labels, std::integral auto value)
+    {
+        return append(labels, std::to_string(value));
+    }
+
+    Exposition& sample(std::string_view labels, double value)
+    {
+        // The locale is slurmctld's; to_chars has none.
+        std::array<char, 32> digits{};
+        const char* const end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
+        return append(labels, std::string_view(digits.data(), end));
+    }
+
+    template <typename Counters>
+    Exposition& samples(const Counters& counters)
+    {
+        for (const auto& [labels, value] : counters)
+            sample(labels, value);
+        return *this;
+    }
+
+    const std::string& text() const { return _text; }
+
+private:
+    Exposition& begin(std::string_view name, std::string_view type, std::string_view help)
+    {
+        _name = "hangdetector_";
+        _name += name;
+        ((_text += "# HELP ") += _name) += ' ';
+        (_text += help) += '\n';
+        ((_text += "# TYPE ") += _name) += ' ';
+        (_text += type) += '\n';
+        return *this;
+    }
+
+    Exposition& append(std::string_view labels, std::string_view value)
+    {
+        ((_text += _name) += labels) += ' ';
+        (_text += value) += '\n';
+        return *this;
+    }
+
+    std::string _text;
+    std::string _name;
+};
+
+std::string label(std::string_view name, std::string_view value)
+{
+    return std::string("{").append(name).append("=\"").append(value).append("\"}");
+}
+
+std::string reasonAndType(Reason reason, std::string_view type)
+{
+    return std::string("{reason=\"").append(nameOf(reason)).append("\",type=\"").append(type).append("\"}");
+}
+
+} // namespace
+
+Metrics::Metrics()
+{
+    for (const char* const result : {"success", "error", "stopped"})
+        _runs[label("result", result)] = 0;
+    for (const Reason reason : {Reason::hung, Reason::pending}) {
+        for (const char* const type :
+             {"template_version_import", "workspace_build", "template_version_dry_run"})
+            _terminated[reasonAndType(reason, type)] = 0;
+    }
+    for (const char* const cause : {"locked", "missing", "not_started", "completed", "reported", "suspended"})
+        _skipped[label("cause", cause)] = 0;
+    for (const char* const result : {"cancelled", "failed"})
+        _allocations[label("result", result)] = 0;
+}
+
+void Metrics::add(const JobTerminated& notification)
+{
+    const Termination& job = notification.job;
+    const auto known = _terminated.find(reasonAndType(job.reason, job.type));
+    // A type that a later schema adds is text of the database, which is no good for a label.
+    if (known == _terminated.end())
+        ++_terminated[reasonAndType(job.reason, "other")];
+    else
+        ++known->second;
+}
+
+void Metrics::add(const JobSkipped& notification)
+{
+    ++_skipped[label("cause", causeOf(notification.job.outcome))];
+}
+
+void Metrics::add(const JobFailed&)
+{
+    ++_jobErrors;
+}
+
+void Metrics::add(const AllocationReleased&)
+{
+    ++_allocations[label("result", "cancelled")];
+}
+
+void Metrics::add(const AllocationKept&)
+{
+    ++_allocations[label("result", "failed")];
+}
+
+void Metrics::add(const RunFinished& notification, std::chrono::system_clock::time_point now)
+{
+    const RunStatistics& run = notification.statistics;
+    ++_runs[label("result", run.stopped ? "stopped" : run.error ? "error" : "success")];
+    if (!run.stopped && !run.error)
+        _lastSuccess = now;
+    _duration = run.duration;
+    _isDryRun = run.dryRun;
+    if (run.hasSearched) {
+        _jobs = run.jobs;
+        _isHeld = run.held;
+        _isDatabaseUp = true;
+    }
+    if (run.error && run.error->isDatabaseError)
+        _isDatabaseUp = false;
+}
+
+std::string Metrics::text() const
+{
+    using Seconds = std::chrono::duration<double>;
+    Exposition out;
+    out.gauge("build_info", "The version of the plugin.").sample(label("version", HANG_DETECTOR_VERSION), 1);
+    out.gauge("last_success_timestamp_seconds", "When the last run that succeeded ended; 0 before the first.")
+        .sample(std::chrono::duration_cast<std::chrono::seconds>(_lastSuccess.time_since_epoch()).count());
+    out.counter("runs_total", "Runs, by how they ended.").samples(_runs);
+    out.gauge("run_duration_seconds", "How long the last run took.").sample(Seconds(_duration).count());
+    if (_jobs) {
+        out.gauge("jobs_running", "Running provisioner jobs at the last search.").sample(_jobs->running);
+        out.gauge("jobs_hung", "Hung jobs at the last search, also those that the run had no place for.")
+            .sample(_jobs->hung);
+        out.gauge("oldest_hung_age_seconds",
+                  "For how long the longest silent of the hung jobs was silent; 0 when none was hung.")
+            .sample(_jobs->oldestHung.count());
+        out.gauge("mass_hang_hold",
+                  "1 while nothing is terminated because too many jobs fell silent at once.")
+            .sample(static_cast<int>(_isHeld));
+    }
+    out.counter("jobs_terminated_total", "Jobs terminated, by reason and type.").samples(_terminated);
+    out.counter("jobs_skipped_total", "Jobs left as they were, by cause.").samples(_skipped);
+    out.counter("job_errors_total", "Terminations that failed because of the job itself.").sample(_jobErrors);
+    if (_isDatabaseUp)
+        out.gauge("database_up", "Whether the database could be used in the last run.")
+            .sample(static_cast<int>(*_isDatabaseUp));
+    out.counter("allocations_released_total",
+                "Attempts to cancel the Slurm jobs of terminated jobs, by their result.")
+        .samples(_allocations);
+    out.gauge("dry_run", "1 when nothing is changed, as DryRun says.").sample(static_cast<int>(_isDryRun));
+    return out.text();
+}
+
+} // namespace HangDetection

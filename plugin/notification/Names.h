@@ -1,0 +1,12 @@
+#pragma once
+
+#include "data/Job.h"
+
+namespace HangDetection {
+
+const char* causeOf(Outcome outcome);
+/// Why a job was left as it is, as log and metrics name it; `unknown` when it was not.
+
+const char* nameOf(Reason reason);
+
+} // namespace HangDetection

@@ -1,0 +1,42 @@
+#pragma once
+
+#include "Metrics.h"
+#include "MetricsFile.h"
+#include "Notifications.h"
+#include "Subscription.h"
+
+#include <Poco/Logger.h>
+#include <Poco/NotificationCenter.h>
+
+#include <filesystem>
+
+namespace HangDetection {
+
+class RunMetrics
+/// The observer that counts, and writes the metrics file after each run. Observers that post
+/// something of their own at the end of a run have to subscribe before it, so that this is in
+/// the file of that run.
+///
+/// Lives and is notified in the thread that runs the detector.
+{
+public:
+    RunMetrics(Poco::NotificationCenter& center, Poco::Logger& logger);
+    /// Writes no file yet.
+
+    void writeTo(const std::filesystem::path& file) { _file.moveTo(file); }
+    /// From the next run on; see MetricsFile::moveTo.
+
+private:
+    void onRunFinished(const RunFinished& notification);
+
+    Metrics _metrics;
+    MetricsFile _file;
+    Subscription<JobTerminated> _terminated;
+    Subscription<JobSkipped> _skipped;
+    Subscription<JobFailed> _failed;
+    Subscription<AllocationReleased> _released;
+    Subscription<AllocationKept> _kept;
+    Subscription<RunFinished> _finished;
+};
+
+} // namespace HangDetection

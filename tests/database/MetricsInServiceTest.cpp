@@ -1,0 +1,138 @@
+#include "Eventually.h"
+#include "Outage.h"
+#include "ServiceFixture.h"
+#include "TemporaryDirectory.h"
+
+#include <filesystem>
+#include <string>
+
+namespace HangDetection::Test {
+
+class MetricsInServiceTest : public ServiceFixture
+/// The metrics file of a detector at work on a real database.
+{
+    CPPUNIT_TEST_SUITE(MetricsInServiceTest);
+    CPPUNIT_TEST(tellsOfATerminatedJob);
+    CPPUNIT_TEST(tellsOfTheWholeBacklog);
+    CPPUNIT_TEST(tellsOfAnOutageAndKeepsWhatIsKnownOfTheJobs);
+    CPPUNIT_TEST(doesNotBlameTheDatabaseForAnErrorOfAJob);
+    CPPUNIT_TEST(followsTheSettings);
+    CPPUNIT_TEST(keepsTheFileWhenTheServiceStops);
+    CPPUNIT_TEST(doesItsWorkWithoutTheFile);
+    CPPUNIT_TEST_SUITE_END();
+
+    void tellsOfATerminatedJob()
+    {
+        addHungBuild("0e1c1d3a-6a7e-4f0e-9c39-1a8c6b6c9a51", 1);
+        database().addJob({.updatedAgo = "1 second"});
+        start();
+        awaitSample(R"(jobs_terminated_total{reason="hung",type="workspace_build"} 1)");
+        awaitSample("jobs_hung 0");
+        awaitSample("jobs_running 1");
+        awaitSample("oldest_hung_age_seconds 0");
+        awaitSample("database_up 1");
+    }
+
+    void tellsOfTheWholeBacklog()
+    {
+        addHungJobs(3);
+        database().addJob({.updatedAgo = "1 hour"});
+        start("MaxJobsPerRun=1\nInterval=1h\nMassHangRatio=0\n");
+        awaitSample("jobs_hung 4");
+        CPPUNIT_ASSERT_MESSAGE(text(), text().find("\nhangdetector_oldest_hung_age_seconds 0\n") ==
+                                           std::string::npos);
+    }
+
+    void tellsOfAnOutageAndKeepsWhatIsKnownOfTheJobs()
+    {
+        database().addJob({.updatedAgo = "1 second"});
+        start();
+        awaitSample("jobs_running 1");
+        {
+            const Outage outage(server());
+            awaitSample("database_up 0");
+            CPPUNIT_ASSERT_MESSAGE(text(), has("jobs_running 1"));
+            CPPUNIT_ASSERT_MESSAGE(text(), !has(R"(runs_total{result="error"} 0)"));
+        }
+        reconnect();
+        awaitSample("database_up 1");
+    }
+
+    void doesNotBlameTheDatabaseForAnErrorOfAJob()
+    {
+        addHungJob();
+        database().execute("CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS "
+                           "$$ BEGIN RAISE EXCEPTION 'no way'; END $$");
+        database().execute("CREATE TRIGGER refuse BEFORE UPDATE ON provisioner_jobs "
+                           "FOR EACH ROW EXECUTE FUNCTION refuse()");
+        start("Interval=1h\n");
+        awaitSample("job_errors_total 1");
+        CPPUNIT_ASSERT_MESSAGE(text(), has("database_up 1"));
+        CPPUNIT_ASSERT_MESSAGE(text(), has(R"(runs_total{result="success"} 1)"));
+    }
+
+    void followsTheSettings()
+    {
+        start();
+        awaitSample("database_up 1");
+        write("other.prom");
+        awaitSample("database_up 1", "other.prom");
+        CPPUNIT_ASSERT(!std::filesystem::exists(_metrics.path() / "m.prom"));
+        writeSettings("Interval=1\n");
+        awaitLine("information: settings read again MetricsFile=\"" +
+                  (_metrics.path() / "other.prom").string() + " -> none\"");
+        CPPUNIT_ASSERT(eventually(patience, [this] { return std::filesystem::is_empty(_metrics.path()); }));
+    }
+
+    void keepsTheFileWhenTheServiceStops()
+    {
+        start();
+        awaitSample("database_up 1");
+        stopService();
+        CPPUNIT_ASSERT(has("database_up 1"));
+    }
+
+    void doesItsWorkWithoutTheFile()
+    {
+        const std::string job = addHungJob();
+        write("none/m.prom");
+        startService();
+        awaitLine("error: metrics file cannot be written");
+        awaitLine("information: job terminated job_id=" + job);
+        awaitRunsFinished(2);
+        std::filesystem::create_directory(_metrics.path() / "none");
+        awaitLine("information: metrics file is written again path=");
+        awaitSample(R"(jobs_terminated_total{reason="hung",type="template_version_import"} 1)",
+                    "none/m.prom");
+    }
+
+    void write(const std::string& file, const std::string& settings = "Interval=1\n")
+    {
+        writeSettings(settings + "MetricsFile=" + (_metrics.path() / file).string() + '\n');
+    }
+
+    void start(const std::string& settings = "Interval=1\n")
+    {
+        write("m.prom", settings);
+        startService();
+    }
+
+    std::string text(const std::string& file = "m.prom") const { return _metrics.read(file); }
+
+    bool has(const std::string& sample, const std::string& file = "m.prom") const
+    {
+        return text(file).find("\nhangdetector_" + sample + '\n') != std::string::npos;
+    }
+
+    void awaitSample(const std::string& sample, const std::string& file = "m.prom")
+    {
+        const bool hasCome = eventually(patience, [&] { return has(sample, file); });
+        CPPUNIT_ASSERT_MESSAGE(sample + " is not in:\n" + text(file) + log(), hasCome);
+    }
+
+    const TemporaryDirectory _metrics;
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(MetricsInServiceTest);
+
+} // namespace HangDetection::Test
