@@ -61,3 +61,26 @@ CREATE TABLE workspace_builds (
     max_deadline timestamptz NOT NULL DEFAULT '0001-01-01 00:00:00+00',
     UNIQUE (workspace_id, build_number)
 );
+
+CREATE TABLE users (
+    id uuid PRIMARY KEY,
+    username text NOT NULL
+);
+
+CREATE TABLE templates (
+    id uuid PRIMARY KEY,
+    name varchar(64) NOT NULL
+);
+
+CREATE TABLE template_versions (
+    id uuid PRIMARY KEY,
+    template_id uuid REFERENCES templates (id) ON DELETE CASCADE,
+    job_id uuid NOT NULL UNIQUE
+);
+
+CREATE TABLE workspaces (
+    id uuid PRIMARY KEY,
+    owner_id uuid NOT NULL REFERENCES users (id),
+    template_id uuid NOT NULL REFERENCES templates (id),
+    name varchar(64) NOT NULL
+);

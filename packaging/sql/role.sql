@@ -52,4 +52,17 @@ GRANT
     UPDATE (provisioner_state, updated_at)
     ON workspace_builds TO :"role";
 
+-- To tell whose workspace and which template a job is about. Where there are no such tables, or not
+-- these rights, the log is without the names.
+SELECT
+    bool_and(to_regclass(name) IS NOT NULL) AS has_names
+FROM (VALUES ('workspaces'), ('users'), ('templates'), ('template_versions')) AS tables (name) \gset
+\if :has_names
+    REVOKE ALL ON workspaces, users, templates, template_versions FROM :"role";
+    GRANT SELECT (id, name, owner_id, template_id) ON workspaces TO :"role";
+    GRANT SELECT (id, username) ON users TO :"role";
+    GRANT SELECT (id, name) ON templates TO :"role";
+    GRANT SELECT (job_id, template_id) ON template_versions TO :"role";
+\endif
+
 COMMIT;

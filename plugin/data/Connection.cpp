@@ -185,8 +185,8 @@ void Connection::prepareSession()
 {
     try {
         std::string statementTimeout = std::to_string(_statementTimeout.count());
-        session() << Statements::prepare_session, Poco::Data::Keywords::use(statementTimeout),
-            Poco::Data::Keywords::now;
+        session() << Statements::prepare_session, Poco::Data::Keywords::into(_canReadNames),
+            Poco::Data::Keywords::use(statementTimeout), Poco::Data::Keywords::now;
     } catch (const Poco::Exception& exception) {
         throw DatabaseError::fromStatement(exception, isLost());
     }

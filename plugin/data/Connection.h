@@ -55,6 +55,13 @@ public:
     bool isLost();
     /// True when the open connection is known to be broken.
 
+    bool canReadNames() const { return _canReadNames; }
+    /// Whether the tables with the names of workspaces, users and templates are there, and the role
+    /// may read them.
+
+    void forgetNames() { _canReadNames = false; }
+    /// It may not any more, until the next connection.
+
     void drop() noexcept;
     /// Closes the connection, if there is one; the next open() makes a new one.
 
@@ -65,6 +72,7 @@ private:
     const ConnectionString _connectionString;
     const std::chrono::milliseconds _statementTimeout;
     std::optional<SessionShell> _shell;
+    bool _canReadNames = false;
     std::atomic<bool> _wasInterfered = false;
     /// A cancel was sent on the connection; it may still be on its way.
 };

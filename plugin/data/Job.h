@@ -91,6 +91,10 @@ struct Termination
     std::string stage;
     std::string workspaceId;
     std::int64_t buildNumber = 0;
+    std::string workspace;
+    std::string owner;
+    std::string templateName;
+    /// Names, as far as the role can read them: empty otherwise, and where there is none.
     BuildState state = BuildState::none;
     std::string error;
     std::string sqlState;

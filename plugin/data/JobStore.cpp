@@ -133,14 +133,13 @@ std::vector<Termination> JobStore::preview(std::span<const JobId> jobs, const Th
     std::string ids = idsOf(jobs);
     Poco::Int64 hung = thresholds.hung.count();
     Poco::Int64 pending = thresholds.pending.count();
-    std::vector<TerminationRow> rows;
-    try {
-        _connection.session() << Statements::preview_terminations, into(rows), use(ids), use(hung),
-            use(pending), now;
-    } catch (const Poco::Exception& exception) {
-        throw failure(exception);
-    }
-    return answersFrom(rows);
+    return withNames([&](bool hasNames) {
+        std::vector<TerminationRow> rows;
+        _connection.session() << (hasNames ? Statements::preview_named_terminations
+                                           : Statements::preview_terminations),
+            into(rows), use(ids), use(hung), use(pending), now;
+        return answersFrom(rows);
+    });
 }
 
 std::map<JobId, std::string> JobStore::findTerminated(const std::vector<JobId>& jobs)
@@ -191,15 +190,36 @@ std::vector<Termination> JobStore::terminateAtOnce(std::span<const JobId> jobs, 
         arrayLiteral(jobs, [](const JobId& id) { return std::to_string(advisoryLockKey(id)); });
     Poco::Int64 hung = thresholds.hung.count();
     Poco::Int64 pending = thresholds.pending.count();
-    std::vector<TerminationRow> rows;
-    try {
-        _connection.session() << Statements::terminate_jobs, into(rows), use(ids), use(keys), use(hung),
-            use(pending), now;
-    } catch (const Poco::Exception& exception) {
-        throw failure(exception);
-    }
+    return withNames([&](bool hasNames) {
+        std::vector<TerminationRow> rows;
+        _connection.session() << (hasNames ? Statements::terminate_named_jobs : Statements::terminate_jobs),
+            into(rows), use(ids), use(keys), use(hung), use(pending), now;
+        return answersFrom(rows);
+    });
+}
 
-    return answersFrom(rows);
+template <typename Ask>
+std::vector<Termination> JobStore::withNames(Ask ask)
+{
+    const auto tryTo = [&](bool hasNames) {
+        try {
+            return ask(hasNames);
+        } catch (const Poco::Exception& exception) {
+            throw failure(exception);
+        }
+    };
+    if (!_connection.canReadNames())
+        return tryTo(false);
+    try {
+        return tryTo(true);
+    } catch (const DatabaseError& error) {
+        // Names are a courtesy: a privilege or a table that went away meanwhile costs nobody more. What
+        // the statement has done is undone with its error.
+        if (!error.sqlState().starts_with("42"))
+            throw;
+        _connection.forgetNames();
+        return tryTo(false);
+    }
 }
 
 } // namespace HangDetection

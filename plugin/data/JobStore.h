@@ -80,6 +80,10 @@ private:
     DatabaseError failure(const Poco::Exception& exception);
     std::vector<Termination> terminateAtOnce(std::span<const JobId> jobs, const Thresholds& thresholds);
 
+    template <typename Ask>
+    std::vector<Termination> withNames(Ask ask);
+    /// What ask(true) answers where names can be read, and ask(false) elsewhere.
+
     Connection _connection;
 };
 

@@ -94,6 +94,8 @@ Metrics::Metrics()
     }
     for (const char* const cause : {"locked", "missing", "not_started", "completed", "reported", "suspended"})
         _skipped[label("cause", cause)] = 0;
+    for (const bool hasSucceeded : {true, false})
+        _revived[label("since_then", nameOfRevival(hasSucceeded))] = 0;
     for (const char* const result : {"cancelled", "failed"})
         _allocations[label("result", result)] = 0;
 }
@@ -117,6 +119,11 @@ void Metrics::add(const JobSkipped& notification)
 void Metrics::add(const JobFailed&)
 {
     ++_jobErrors;
+}
+
+void Metrics::add(const JobRevived& notification)
+{
+    ++_revived[label("since_then", nameOfRevival(notification.job.hasSucceeded))];
 }
 
 void Metrics::add(const AllocationReleased&)
@@ -159,6 +166,9 @@ std::string Metrics::text() const
         out.gauge("jobs_running", "Running provisioner jobs at the last search.").sample(_jobs->running);
         out.gauge("jobs_hung", "Hung jobs at the last search, also those that the run had no place for.")
             .sample(_jobs->hung);
+        if (_jobs->pending)
+            out.gauge("jobs_pending", "Jobs that waited too long at the last search.")
+                .sample(*_jobs->pending);
         out.gauge("oldest_hung_age_seconds",
                   "For how long the longest silent of the hung jobs was silent; 0 when none was hung.")
             .sample(_jobs->oldestHung.count());
@@ -169,6 +179,9 @@ std::string Metrics::text() const
     out.counter("jobs_terminated_total", "Jobs terminated, by reason and type.").samples(_terminated);
     out.counter("jobs_skipped_total", "Jobs left as they were, by cause.").samples(_skipped);
     out.counter("job_errors_total", "Terminations that failed because of the job itself.").sample(_jobErrors);
+    out.counter("jobs_revived_total",
+                "Terminated jobs whose workers reported or succeeded afterwards: jobs terminated wrongly.")
+        .samples(_revived);
     if (_isDatabaseUp)
         out.gauge("database_up", "Whether the database could be used in the last run.")
             .sample(static_cast<int>(*_isDatabaseUp));

@@ -21,6 +21,7 @@ public:
     void add(const JobTerminated& notification);
     void add(const JobSkipped& notification);
     void add(const JobFailed& notification);
+    void add(const JobRevived& notification);
     void add(const AllocationReleased& notification);
     void add(const AllocationKept& notification);
 
@@ -38,6 +39,7 @@ private:
     Counters _runs;
     Counters _terminated;
     Counters _skipped;
+    Counters _revived;
     Counters _allocations;
     std::uint64_t _jobErrors = 0;
     std::chrono::system_clock::time_point _lastSuccess;

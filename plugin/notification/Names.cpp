@@ -29,4 +29,9 @@ const char* nameOf(Reason reason)
     return reason == Reason::pending ? "pending" : "hung";
 }
 
+const char* nameOfRevival(bool hasSucceeded)
+{
+    return hasSucceeded ? "succeeded" : "reported";
+}
+
 } // namespace HangDetection

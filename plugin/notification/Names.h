@@ -9,4 +9,7 @@ const char* causeOf(Outcome outcome);
 
 const char* nameOf(Reason reason);
 
+const char* nameOfRevival(bool hasSucceeded);
+/// What a terminated job's worker has done since.
+
 } // namespace HangDetection

@@ -48,7 +48,13 @@ std::string lineOf(const std::string& event, const Termination& job, std::chrono
         .add("stage", job.stage);
     if (!job.workspaceId.empty())
         line.add("workspace_id", job.workspaceId).add("build_number", job.buildNumber);
-    return line.add("state", nameOf(job.state)).text();
+    line.add("state", nameOf(job.state));
+    for (const auto& [key, name] :
+         {std::pair("workspace", job.workspace), {"owner", job.owner}, {"template", job.templateName}}) {
+        if (!name.empty())
+            line.add(key, name);
+    }
+    return line.text();
 }
 
 } // namespace
@@ -100,7 +106,7 @@ void RunLog::onJobRevived(const JobRevived& notification)
 {
     _logger.warning(LogLine("job was alive although it was terminated")
                         .add("job_id", notification.job.jobId)
-                        .add("since_then", notification.job.hasSucceeded ? "succeeded" : "reported")
+                        .add("since_then", nameOfRevival(notification.job.hasSucceeded))
                         .add("advice", "its worker was cut off for longer than the threshold; find out why, "
                                        "or raise the threshold")
                         .text());

@@ -34,6 +34,7 @@ private:
     Subscription<JobTerminated> _terminated;
     Subscription<JobSkipped> _skipped;
     Subscription<JobFailed> _failed;
+    Subscription<JobRevived> _revived;
     Subscription<AllocationReleased> _released;
     Subscription<AllocationKept> _kept;
     Subscription<RunFinished> _finished;

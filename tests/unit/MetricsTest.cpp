@@ -67,7 +67,7 @@ class MetricsTest : public CppUnit::TestFixture
               "run_duration_seconds gauge", "jobs_running gauge", "jobs_hung gauge",
               "oldest_hung_age_seconds gauge", "mass_hang_hold gauge", "jobs_terminated_total counter",
               "jobs_skipped_total counter", "job_errors_total counter", "database_up gauge",
-              "allocations_released_total counter", "dry_run gauge"}) {
+              "jobs_revived_total counter", "allocations_released_total counter", "dry_run gauge"}) {
             const std::string name = std::string(metric).substr(0, std::string(metric).find(' '));
             CPPUNIT_ASSERT_MESSAGE(metric, contains(std::string("\n# TYPE hangdetector_") + metric + '\n'));
             CPPUNIT_ASSERT_MESSAGE(metric, contains("# HELP hangdetector_" + name + ' '));
@@ -107,6 +107,10 @@ class MetricsTest : public CppUnit::TestFixture
         assertHas("dry_run 1");
         assertHas("run_duration_seconds 1.25");
         assertHas("database_up 1");
+        CPPUNIT_ASSERT_MESSAGE(_metrics.text(), !contains("jobs_pending"));
+        run.jobs.pending = 7;
+        finish(run);
+        assertHas("jobs_pending 7");
         finish(searched());
         assertHas("jobs_hung 0");
         assertHas("oldest_hung_age_seconds 0");

@@ -19,6 +19,8 @@ class RunLogTest : public CppUnit::TestFixture
     CPPUNIT_TEST(leavesOutTheWorkspaceOfAJobWithoutOne);
     CPPUNIT_TEST(saysThatAJobWasPending);
     CPPUNIT_TEST(writesALineForEachJobThatWouldBeTerminated);
+    CPPUNIT_TEST(namesWorkspaceOwnerAndTemplateWhereTheyAreKnown);
+    CPPUNIT_TEST(tellsOfAJobThatWasAlive);
     CPPUNIT_TEST(notesSkippedJobsAtDebugLevel);
     CPPUNIT_TEST(reportsAJobThatFailed);
     CPPUNIT_TEST(reportsAKnownErrorOfAJobAtDebugLevel);
@@ -75,6 +77,21 @@ class RunLogTest : public CppUnit::TestFixture
         CPPUNIT_ASSERT(_log.lines().back().ends_with(" state=kept"));
     }
 
+    void namesWorkspaceOwnerAndTemplateWhereTheyAreKnown()
+    {
+        Termination job;
+        job.jobId = "1";
+        job.type = "workspace_build";
+        job.stage = "Unknown";
+        job.workspace = "my thesis";
+        job.owner = "ada";
+        job.templateName = "gpu\nlarge";
+        _center.postNotification(new JobTerminated(job, 300s));
+        assertLogged("information: job terminated job_id=1 reason=hung type=workspace_build silent_s=0 "
+                     R"(threshold_s=300 stage=Unknown state=none workspace="my thesis" owner=ada)"
+                     R"( template="gpu\nlarge")");
+    }
+
     void leavesOutTheWorkspaceOfAJobWithoutOne()
     {
         Termination job;
@@ -113,6 +130,14 @@ class RunLogTest : public CppUnit::TestFixture
         _center.postNotification(new JobWouldBeTerminated(job, 300s));
         assertLogged("information: would terminate job_id=1 reason=hung type=workspace_build silent_s=0 "
                      "threshold_s=300 stage=Planning workspace_id=2 build_number=7 state=copied");
+    }
+
+    void tellsOfAJobThatWasAlive()
+    {
+        _center.postNotification(new JobRevived({"1", true}));
+        assertLogged("warning: job was alive although it was terminated job_id=1 since_then=succeeded "
+                     "advice=\"its worker was cut off for longer than the threshold; find out why, or raise "
+                     "the threshold\"");
     }
 
     void notesSkippedJobsAtDebugLevel()

@@ -45,12 +45,15 @@ class RunMetricsTest : public CppUnit::TestFixture
         job.outcome = Outcome::locked;
         post(new JobSkipped(job));
         post(new JobFailed(job, false));
+        post(new JobRevived({"1", true}));
         post(new AllocationReleased("1", 4711));
         post(new AllocationKept("1", 4711, "no way", false));
         finish();
         for (const char* const sample :
              {R"(jobs_terminated_total{reason="hung",type="workspace_build"} 1)",
               R"(jobs_skipped_total{cause="locked"} 1)", "job_errors_total 1",
+              R"(jobs_revived_total{since_then="succeeded"} 1)",
+              R"(jobs_revived_total{since_then="reported"} 0)",
               R"(allocations_released_total{result="cancelled"} 1)",
               R"(allocations_released_total{result="failed"} 1)", R"(runs_total{result="success"} 1)"})
             assertHas(sample);

@@ -11,7 +11,22 @@
 -- everybody already, and the job would be terminated and told again. local waits
 -- for the server's own disk. Whoever chose off does not want to wait for a
 -- standby, which may be away; whoever chose more than local gets that.
+--
+-- One row. Its first column tells whether the role can read whose workspace a job builds: older
+-- roles cannot, and a database may lack a table.
 SELECT
+    (
+        SELECT count(*) = 10
+        FROM (VALUES
+            ('workspaces', 'id'), ('workspaces', 'name'), ('workspaces', 'owner_id'), ('workspaces', 'template_id'),
+            ('users', 'id'), ('users', 'username'),
+            ('templates', 'id'), ('templates', 'name'),
+            ('template_versions', 'job_id'), ('template_versions', 'template_id')
+        ) AS needed (table_name, column_name)
+        JOIN pg_attribute a
+            ON a.attrelid = to_regclass(needed.table_name) AND a.attname = needed.column_name
+        WHERE NOT a.attisdropped AND has_column_privilege(a.attrelid, a.attnum, 'SELECT')
+    ) AS can_read_names,
     set_config('statement_timeout', $1::text, false),
     set_config('lock_timeout', '5s', false),
     set_config('default_transaction_isolation', 'read committed', false),

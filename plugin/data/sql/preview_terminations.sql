@@ -6,9 +6,9 @@
 -- $3  threshold in seconds: a job that was never started would be left alone if it was touched
 --     within it, and always if this is 0
 --
--- One row for each job asked for, with the columns of terminate_jobs.sql up to the reason and the
+-- One row for each job asked for, with the columns of terminate_jobs.sql up to the template and the
 -- same values; its outcome is terminated, missing, not_started, completed, reported or no_build.
--- What decides is written as it is there, and a test compares the two in every state of a job.
+-- Lines that begin with --+ are what they are there. What decides is written as it is there, and a test compares the two in every state of a job.
 WITH threshold AS (
     SELECT
         now() - make_interval(secs => $2) AS hung_since,
@@ -62,7 +62,20 @@ SELECT
         WHEN judged.outcome = 'terminated' AND octet_length(previous.provisioner_state) > 0 THEN 'copied'
         ELSE 'none'
     END AS state,
-    judged.reason
+    judged.reason,
+    concat(
+--+     workspace.name,
+        '') AS workspace,
+    concat(
+--+     owner.username,
+        '') AS owner,
+    concat(
+--+     template.name,
+        '') AS template
 FROM judged
 LEFT JOIN workspace_builds previous
     ON previous.workspace_id = judged.workspace_id AND previous.build_number = judged.build_number - 1
+--+ LEFT JOIN workspaces workspace ON workspace.id = judged.workspace_id
+--+ LEFT JOIN users owner ON owner.id = workspace.owner_id
+--+ LEFT JOIN template_versions version ON version.job_id = judged.id
+--+ LEFT JOIN templates template ON template.id = coalesce(workspace.template_id, version.template_id)

@@ -16,6 +16,9 @@
 -- Its reason follows from the job under the lock: hung when it was started, else pending. It is hung
 -- when the job could not be looked at.
 --
+-- Lines that begin with --+ belong to the statement where the names of workspaces, their owners and
+-- templates can be read (prepare_session.sql); elsewhere those are empty.
+--
 -- preview_terminations.sql says without a write or a lock what this statement would do.
 --
 -- The time is now(), the start of this statement by the database's own clock.
@@ -165,6 +168,15 @@ SELECT
     coalesce(judged.build_number, 0) AS build_number,
     CASE WHEN judged.has_state THEN 'kept' WHEN copied.has_state THEN 'copied' ELSE 'none' END AS state,
     coalesce(judged.reason, 'hung') AS reason,
+    concat(
+--+     workspace.name,
+        '') AS workspace,
+    concat(
+--+     owner.username,
+        '') AS owner,
+    concat(
+--+     template.name,
+        '') AS template,
     CASE
         WHEN staged.id IS NOT NULL THEN
             pg_notify(
@@ -177,3 +189,7 @@ LEFT JOIN staged ON staged.id = judged.id
 LEFT JOIN (SELECT job_id, min(id) AS id FROM logged GROUP BY job_id) AS first_line
     ON first_line.job_id = judged.id
 LEFT JOIN copied ON copied.job_id = judged.id
+--+ LEFT JOIN workspaces workspace ON workspace.id = judged.workspace_id
+--+ LEFT JOIN users owner ON owner.id = workspace.owner_id
+--+ LEFT JOIN template_versions version ON version.job_id = judged.id
+--+ LEFT JOIN templates template ON template.id = coalesce(workspace.template_id, version.template_id)

@@ -1,0 +1,118 @@
+#include "DatabaseFixture.h"
+
+#include <string>
+
+namespace HangDetection::Test {
+
+class NamesTest : public DatabaseFixture
+/// Whose workspace, and which template, a terminated job was about.
+{
+    CPPUNIT_TEST_SUITE(NamesTest);
+    CPPUNIT_TEST(namesWorkspaceOwnerAndTemplateOfABuild);
+    CPPUNIT_TEST(namesTheTemplateOfAnImport);
+    CPPUNIT_TEST(namesWhatThereIs);
+    CPPUNIT_TEST(namesTheSameInADryRun);
+    CPPUNIT_TEST(doesWithoutTheTables);
+    CPPUNIT_TEST(doesWithoutThePrivileges);
+    CPPUNIT_TEST(doesWithoutAPrivilegeThatIsRevokedMeanwhile);
+    CPPUNIT_TEST(doesWithoutATableThatIsDroppedMeanwhile);
+    CPPUNIT_TEST_SUITE_END();
+
+public:
+    void setUp() override
+    {
+        DatabaseFixture::setUp();
+        insert("users (id, username) VALUES ('" + _user + "', 'ada')");
+        insert("templates (id, name) VALUES ('" + _template + "', 'gpu large')");
+        insert("workspaces (id, owner_id, template_id, name) VALUES ('" + _workspace + "', '" + _user +
+               "', '" + _template + "', 'thesis')");
+    }
+
+private:
+    void insert(const std::string& row) { database().execute("INSERT INTO " + row); }
+
+    std::string namesOfTheTerminated()
+    /// Of the one that a run terminates.
+    {
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, run().terminated.size());
+        return namesIn(posted().terminated.back());
+    }
+
+    static std::string namesIn(const Termination& job)
+    {
+        return job.workspace + "|" + job.owner + "|" + job.templateName;
+    }
+
+    void namesWorkspaceOwnerAndTemplateOfABuild()
+    {
+        addHungBuild(_workspace, 1);
+        CPPUNIT_ASSERT_EQUAL(std::string("thesis|ada|gpu large"), namesOfTheTerminated());
+    }
+
+    void namesTheTemplateOfAnImport()
+    {
+        const std::string job = addHungJob();
+        insert("template_versions (id, template_id, job_id) VALUES (gen_random_uuid(), '" + _template +
+               "', '" + job + "')");
+        CPPUNIT_ASSERT_EQUAL(std::string("||gpu large"), namesOfTheTerminated());
+    }
+
+    void namesWhatThereIs()
+    {
+        addHungBuild(Sim::JobDatabase::newId(), 1);
+        CPPUNIT_ASSERT_EQUAL(std::string("||"), namesOfTheTerminated());
+        addHungJob();
+        CPPUNIT_ASSERT_EQUAL(std::string("||"), namesOfTheTerminated());
+        // The first version of a template that is still to be made.
+        const std::string job = addHungJob();
+        insert("template_versions (id, job_id) VALUES (gen_random_uuid(), '" + job + "')");
+        CPPUNIT_ASSERT_EQUAL(std::string("||"), namesOfTheTerminated());
+    }
+
+    void namesTheSameInADryRun()
+    {
+        settings().dryRun = true;
+        addHungBuild(_workspace, 1);
+        CPPUNIT_ASSERT_EQUAL(1, run().wouldTerminate);
+        CPPUNIT_ASSERT_EQUAL(std::string("thesis|ada|gpu large"), namesIn(posted().wouldBeTerminated.back()));
+    }
+
+    void doesWithoutTheTables()
+    {
+        database().execute("DROP TABLE workspaces");
+        applyRoleScript();
+        addHungBuild(_workspace, 1);
+        CPPUNIT_ASSERT_EQUAL(std::string("||"), namesOfTheTerminated());
+    }
+
+    void doesWithoutThePrivileges()
+    {
+        database().execute("REVOKE SELECT (username) ON users FROM hang_detector");
+        addHungBuild(_workspace, 1);
+        CPPUNIT_ASSERT_EQUAL(std::string("||"), namesOfTheTerminated());
+    }
+
+    void doesWithoutAPrivilegeThatIsRevokedMeanwhile()
+    {
+        connectDetector();
+        database().execute("REVOKE SELECT (username) ON users FROM hang_detector");
+        addHungBuild(_workspace, 1);
+        CPPUNIT_ASSERT_EQUAL(std::string("||"), namesOfTheTerminated());
+    }
+
+    void doesWithoutATableThatIsDroppedMeanwhile()
+    {
+        connectDetector();
+        database().execute("DROP TABLE workspaces");
+        addHungBuild(_workspace, 1);
+        CPPUNIT_ASSERT_EQUAL(std::string("||"), namesOfTheTerminated());
+    }
+
+    const std::string _user = Sim::JobDatabase::newId();
+    const std::string _template = Sim::JobDatabase::newId();
+    const std::string _workspace = Sim::JobDatabase::newId();
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(NamesTest);
+
+} // namespace HangDetection::Test
