@@ -32,6 +32,7 @@ class AllocationsTest : public DatabaseFixture
     CPPUNIT_TEST(releasesWhatWasTerminatedInARunThatFailed);
     CPPUNIT_TEST(leavesAJobThatCompletedAfterAll);
     CPPUNIT_TEST(releasesNothingInADryRun);
+    CPPUNIT_TEST(tellsNoPausedJobInADryRun);
     CPPUNIT_TEST_SUITE_END();
 
 public:
@@ -277,6 +278,19 @@ private:
         _slurm.marked.push_back({.slurmJob = 7, .markedWith = job});
         run();
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, _slurm.marked.size());
+    }
+
+    void tellsNoPausedJobInADryRun()
+    {
+        settings().dryRun = true;
+        markedJob(7);
+        _slurm.marked.front().isPaused = true;
+        const std::string job = markedJob(8);
+        const RunStatistics statistics = run();
+        CPPUNIT_ASSERT_EQUAL(1, statistics.suspended);
+        CPPUNIT_ASSERT_EQUAL(1, statistics.wouldTerminate);
+        CPPUNIT_ASSERT_EQUAL(job, posted().wouldBeTerminated.front().jobId);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, _slurm.marked.size());
     }
 
     SlurmScript _slurm;
