@@ -30,8 +30,9 @@ public:
     static constexpr std::chrono::hours memory{1};
     /// A worker whose job is terminated learns it by its next report, minutes later at most.
 
-    static constexpr std::size_t most = 10000;
-    /// As many as the largest MaxJobsPerRun. More of them are not watched.
+    static constexpr std::size_t most = 500;
+    /// Many more than terminate in an ordinary hour. More of them are not watched: when thousands are
+    /// terminated, so many tell as well how many were alive.
 
 private:
     Poco::NotificationCenter& _notifications;

@@ -21,6 +21,7 @@ class RevivalWatchTest : public DatabaseFixture
     CPPUNIT_TEST(looksNoMoreOftenThanEachPause);
     CPPUNIT_TEST(asksNothingWithoutATerminatedJob);
     CPPUNIT_TEST(forgetsAJobAfterAnHour);
+    CPPUNIT_TEST(watchesSomeOfVeryMany);
     CPPUNIT_TEST(looksBetweenRuns);
     CPPUNIT_TEST_SUITE_END();
 
@@ -132,6 +133,18 @@ private:
         database().heartbeat(job);
         look(2h);
         CPPUNIT_ASSERT_EQUAL(Lines{}, revived());
+    }
+
+    void watchesSomeOfVeryMany()
+    {
+        settings().massHangRatio = 0;
+        settings().maxJobsPerRun = 600;
+        addHungJobs(600);
+        for (const std::string& job : run().terminated)
+            _watch.add(job, _start);
+        database().execute("UPDATE provisioner_jobs SET updated_at = now()");
+        look(60s);
+        CPPUNIT_ASSERT_EQUAL(RevivalWatch::most, revived().size());
     }
 
     void looksBetweenRuns()
