@@ -119,6 +119,8 @@ SchedulerBenchmark::SchedulerBenchmark(int rounds, Database database)
 {
     // Jobs that were cancelled are soon forgotten.
     _cluster.configure("MinJobAge", "2");
+    // Twice as many jobs are queued in the end.
+    _cluster.configure("MaxJobCount", std::to_string(3 * queuedJobs));
 }
 
 void SchedulerBenchmark::useProcessors(ProcessorHalves::Half half) const
