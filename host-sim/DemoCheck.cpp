@@ -1,5 +1,7 @@
 #include "DemoCheck.h"
 
+#include "detection/AllocationMark.h"
+
 #include <algorithm>
 #include <array>
 #include <functional>
@@ -18,6 +20,9 @@ constexpr std::array<std::string_view, lineCount> expectedLines{
     "",
     "====================", "Coder: Build has been detected as hung for 5 minutes and will be terminated.",
     "====================", ""};
+
+constexpr const char* reason =
+    "Coder: Build has been detected as hung for 5 minutes and has been terminated by hang detector.";
 
 /// Columns that may differ from what they were, as an array of PostgreSQL.
 constexpr const char* none = "{}";
@@ -75,9 +80,9 @@ bool isPreviousBuildUnchanged(JobDatabase& database, const DemoJob& job)
 bool isFailed(JobDatabase& database, const DemoJob& job)
 {
     return database.isTrue("SELECT completed_at BETWEEN copied_at AND now() AND updated_at = completed_at"
-                           " AND error_code IS NULL AND error = 'Coder: Build has been detected as hung"
-                           " for 5 minutes and has been terminated by hang detector.'"
-                           " FROM provisioner_jobs, before.instant WHERE id = $1::uuid",
+                           " AND error_code IS NULL AND error = '" +
+                               std::string(reason) +
+                               "' FROM provisioner_jobs, before.instant WHERE id = $1::uuid",
                            job.row.id);
 }
 
@@ -140,10 +145,26 @@ bool isUntouched(JobDatabase& database, const DemoJob& job, const std::string& e
            isLogUnchanged(database, job);
 }
 
+bool isMarkedWithHungJob(const DemoCluster& cluster, const SimulatedJob& slurmJob)
+{
+    return std::any_of(cluster.jobs().begin(), cluster.jobs().end(), [&](const DemoJob& job) {
+        return job.kind == Kind::hung && markedJob(slurmJob.comment) == job.row.id;
+    });
+}
+
+bool isCancelledWithReason(const SimulatedJob& before, const std::vector<SimulatedJob>& now)
+{
+    SimulatedJob expected = before;
+    expected.state = SimulatedJob::State::cancelled;
+    expected.adminComment = reason;
+    return std::find(now.begin(), now.end(), expected) != now.end();
+}
+
 } // namespace
 
 std::vector<Effect> checkEffects(const DemoCluster& cluster, JobDatabase& database,
-                                 const NotificationsByJob& notifications)
+                                 const NotificationsByJob& notifications,
+                                 const std::vector<SimulatedJob>& slurmJobs)
 {
     std::vector<Effect> effects;
     const auto check = [&](std::string description, const std::function<bool(const DemoJob&)>& concerns,
@@ -195,11 +216,28 @@ std::vector<Effect> checkEffects(const DemoCluster& cluster, JobDatabase& databa
         [](const DemoJob& job) { return job.kind == Kind::quiet; },
         [&](const DemoJob& job) { return isUntouched(database, job); });
     check(
+        "job whose Slurm job is suspended untouched",
+        [](const DemoJob& job) { return job.kind == Kind::paused; },
+        [&](const DemoJob& job) { return isUntouched(database, job); });
+    check(
         "waiting or completed job untouched", [](const DemoJob& job) { return job.kind == Kind::inactive; },
         [&](const DemoJob& job) { return isUntouched(database, job); });
     check(
         "nobody notified of any other job", [&](const DemoJob& job) { return !isHung(job); },
         [&](const DemoJob& job) { return !notifications.contains(job.row.id); });
+
+    Effect cancelled{"Slurm job of a terminated job cancelled, with the reason"};
+    Effect untouched{"any other Slurm job untouched"};
+    for (const SimulatedJob& before : cluster.slurmJobs()) {
+        const bool isToBeCancelled = isMarkedWithHungJob(cluster, before);
+        Effect& effect = isToBeCancelled ? cancelled : untouched;
+        ++effect.expected;
+        if (isToBeCancelled ? isCancelledWithReason(before, slurmJobs)
+                            : std::find(slurmJobs.begin(), slurmJobs.end(), before) != slurmJobs.end())
+            ++effect.found;
+    }
+    effects.push_back(std::move(cancelled));
+    effects.push_back(std::move(untouched));
     return effects;
 }
 
