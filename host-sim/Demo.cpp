@@ -237,7 +237,7 @@ void Demo::showNews(const std::vector<SimulatedJob>& slurmJobs, const std::set<s
     }
 }
 
-Demo::Counts Demo::count(const std::vector<JobLook>& jobs) const
+Demo::Counts Demo::count(const std::vector<JobLook>& jobs)
 {
     Counts counts;
     for (const JobLook& job : jobs) {

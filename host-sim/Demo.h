@@ -71,7 +71,7 @@ private:
     void showTermination(const BuildLogNotification& notification);
     void showJobs();
     void showNews(const std::vector<SimulatedJob>& slurmJobs, const std::set<std::string>& explained);
-    Counts count(const std::vector<JobLook>& jobs) const;
+    static Counts count(const std::vector<JobLook>& jobs);
     std::string describe(const std::string& jobId) const;
     bool summarize();
     void sayHowToLook();
