@@ -18,6 +18,7 @@ struct DemoJob
         quiet,    /// running, without a heartbeat, but not for five minutes yet
         inactive, /// not running: waiting or completed long ago
         paused,   /// silent for long, because its Slurm job is suspended
+        pending,  /// never started, and waiting for over half an hour
         hung      /// now, or some seconds after the start
     };
 
@@ -40,6 +41,8 @@ struct DemoJob
     State expectedState = State::none;
     std::vector<SimulatedJob::State> slurmJobs = {};
     /// Of the Slurm jobs that are marked with the job.
+
+    bool isToBeTerminated() const { return kind == Kind::hung || kind == Kind::pending; }
 };
 
 class DemoCluster

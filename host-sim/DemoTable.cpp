@@ -78,16 +78,18 @@ int rankOf(Kind kind)
     switch (kind) {
     case Kind::hung:
         return 0;
-    case Kind::paused:
+    case Kind::pending:
         return 1;
-    case Kind::quiet:
+    case Kind::paused:
         return 2;
-    case Kind::inactive:
+    case Kind::quiet:
         return 3;
+    case Kind::inactive:
+        return 4;
     case Kind::healthy:
         break;
     }
-    return 4;
+    return 5;
 }
 
 std::string padded(const std::string& text, std::size_t width)

@@ -8,6 +8,7 @@
 #include <cppunit/extensions/HelperMacros.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -71,7 +72,7 @@ class DemoCheckTest : public DatabaseFixture
     using Kind = Sim::DemoJob::Kind;
     using Effects = std::vector<std::string>;
 
-    static constexpr const char* failed = "hung job marked failed, with the reason";
+    static constexpr const char* failed = "hung or pending job marked failed, with the reason";
     static constexpr const char* fiveLines = "five lines in its log, under its last stage";
     static constexpr const char* notified = "followers notified once, with the exact payload";
     static constexpr const char* nothingElse = "nothing else of the job changed";
@@ -102,10 +103,11 @@ public:
         _slurmJobs = _cluster->slurmJobs();
         settings().releaseAllocations = true;
         useSlurm(std::make_unique<ListedSlurm>(_slurmJobs));
-        const int hung = _cluster->count(Kind::hung);
-        settings().maxJobsPerRun = hung + _cluster->count(Kind::paused);
+        settings().pendingJobDuration = std::chrono::minutes(30);
+        settings().maxJobsPerRun = static_cast<int>(_cluster->jobs().size());
         run();
-        for (int i = 0; i < hung; ++i) {
+        const int terminations = _cluster->count(Kind::hung) + _cluster->count(Kind::pending);
+        for (int i = 0; i < terminations; ++i) {
             const auto notification = listener.next(patience);
             CPPUNIT_ASSERT(notification.has_value());
             _notifications[notification->jobId].push_back(notification->payload);
@@ -193,6 +195,9 @@ private:
         assertMissingAfterUpdate(job, "error = replace(error, '5 minutes', '6 minutes')", {failed});
         assertMissingAfterUpdate(job, "error_code = 'hung'", {failed});
         assertMissingAfterUpdate(job, "updated_at = updated_at + interval '1 microsecond'", {failed});
+        assertMissingAfterUpdate("start, waiting since 45 minutes",
+                                 "error = replace(error, 'pending', 'hung')", {failed});
+        assertMissingAfterUpdate("start, waiting since 45 minutes", "started_at = NULL", {failed});
         assertMissingAfterUpdate(job, "completed_at = NULL", {failed, fiveLines});
         assertMissingAfterUpdate(job, "completed_at = started_at, updated_at = started_at",
                                  {failed, fiveLines});

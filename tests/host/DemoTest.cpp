@@ -64,9 +64,9 @@ private:
         const auto assertCount = [&](std::size_t expected, const std::string& part) {
             CPPUNIT_ASSERT_EQUAL_MESSAGE(part + " in " + result.output, expected, count(result.output, part));
         };
-        assertCount(12, "\nterminated ");
-        assertCount(12, "  notified {\"created_after\":");
-        assertCount(12, "hang_detector: job terminated job_id=");
+        assertCount(13, "\nterminated ");
+        assertCount(13, "  notified {\"created_after\":");
+        assertCount(13, "hang_detector: job terminated job_id=");
         assertCount(5, "\ncancelled Slurm job ");
         assertCount(5, "hang_detector: allocation released job_id=");
         assertCount(1, "\nleft alone ");
@@ -132,6 +132,7 @@ private:
         CPPUNIT_ASSERT_EQUAL_MESSAGE(joined(lines), std::ptrdiff_t{1},
                                      std::count_if(lines.begin(), lines.end(), &isHeading));
         assertLines(12, ".*[0-9]+[mh] [0-9]{2}[sm] .* failed .* terminated hung");
+        assertLines(1, "build +45m [0-9]{2}s +Unknown +failed +terminated pending");
         assertLines(1, "build .* Starting workspace +failed +[0-9]+,[0-9]+ cancelled +terminated hung");
         assertLines(3, ".* failed +[0-9]+ cancelled +terminated hung");
         assertLines(
@@ -212,7 +213,7 @@ private:
         TerminalProcess demo(onTerminal(), columns, rows);
         const auto status = demo.readToEnd(patience);
         CPPUNIT_ASSERT_MESSAGE(demo.output(), status == 0);
-        CPPUNIT_ASSERT_MESSAGE(demo.output(), count(demo.output(), "... and 14 more") > 10);
+        CPPUNIT_ASSERT_MESSAGE(demo.output(), count(demo.output(), "... and 15 more") > 10);
         const TerminalScreen screen = shown(demo, columns, rows);
         const std::vector<std::string>& lines = screen.lines();
         // What does not fit would be drawn again and again below itself.
