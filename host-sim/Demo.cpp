@@ -8,8 +8,6 @@
 
 #include <algorithm>
 #include <fstream>
-#include <sstream>
-#include <string>
 #include <utility>
 
 namespace HangDetection::Sim {
@@ -21,16 +19,37 @@ using Colour = Screen::Colour;
 
 constexpr const char* databaseName = "coder";
 
+/// initdb, start, tables, jobs.
+constexpr int startupSteps = 4;
+
 /// Far more than the demo takes, even on a machine with much else to do.
 constexpr std::chrono::seconds patience{60};
 
 /// Runs come every second.
 constexpr std::chrono::seconds lastRun{5};
 
-ThrowawayPostgres& withDatabase(ThrowawayPostgres& postgres)
+/// For what should not come.
+constexpr std::chrono::milliseconds quietTime{500};
+
+/// So that there is time to see the jobs before the plugin comes.
+constexpr std::chrono::milliseconds previewTime{1500};
+
+constexpr std::chrono::milliseconds heartbeatInterval{1000};
+constexpr std::chrono::milliseconds drawingInterval{200};
+
+constexpr std::size_t summaryWidth = 58;
+
+constexpr std::int64_t hungSeconds = 300;
+
+std::string summaryLine(const std::string& description, const std::string& expected, const std::string& found,
+                        std::size_t columns)
+/// Descriptions are cut, not numbers, where there is little room.
 {
-    postgres.createDatabase(databaseName);
-    return postgres;
+    constexpr std::size_t numbers = 18;
+    const std::size_t width = std::min(summaryWidth, columns > numbers ? columns - numbers : 0);
+    std::string text = description.substr(0, width);
+    text.resize(width, ' ');
+    return text + Poco::format("%10s%8s", expected, found);
 }
 
 } // namespace
@@ -38,13 +57,27 @@ ThrowawayPostgres& withDatabase(ThrowawayPostgres& postgres)
 Demo::Demo(Options options, Screen& screen)
     : _options(std::move(options)),
       _screen(screen),
-      _database(withDatabase(_postgres).connectionString(databaseName)),
+      _startup(screen, "starting PostgreSQL", startupSteps),
+      _postgres(ThrowawayPostgres::Disk::spared, [this](const std::string& step) { _startup.begin(step); }),
+      _database(withJobTables().connectionString(databaseName)),
       _cluster(_database),
       _listener(_postgres.connectionString(databaseName)),
-      _log([this](LogLevel level, const std::string& line) { printLog(level, line); })
+      _table(_cluster),
+      _log([this](LogLevel level, const std::string& line) { onLog(level, line); })
 {
     for (const DemoJob& job : _cluster.jobs())
         _listener.follow(job.row.id);
+    for (const SimulatedJob& job : _cluster.slurmJobs())
+        _slurm.add(job.comment, job.state);
+    _screen.endBlock();
+}
+
+ThrowawayPostgres& Demo::withJobTables()
+{
+    _startup.begin("tables");
+    _postgres.createDatabase(databaseName);
+    _startup.begin("jobs");
+    return _postgres;
 }
 
 Demo::Outcome Demo::run()
@@ -52,8 +85,10 @@ Demo::Outcome Demo::run()
     introduce();
     {
         PluginHost plugin = loadPlugin();
-        watchUntilNothingIsHung();
+        showRefusal(plugin);
+        watchUntilNothingIsLeft();
     }
+    _screen.endBlock();
     if (isInterrupted()) {
         _screen.line("interrupted; the database is removed");
         return Outcome::interrupted;
@@ -65,15 +100,20 @@ Demo::Outcome Demo::run()
 
 void Demo::introduce()
 {
-    _screen.endLive();
     _screen.line("PostgreSQL started in " + _postgres.directory().string());
-    _screen.line(Poco::format("%d jobs: %d running with heartbeats, %d silent for less than 5 minutes, "
-                              "%d not running, %d hung",
-                              static_cast<int>(_cluster.jobs().size()), _cluster.count(Kind::healthy),
-                              _cluster.count(Kind::quiet), _cluster.count(Kind::inactive),
-                              _cluster.count(Kind::hung)));
+    _screen.line(Poco::format(
+        "%d jobs: %d running with heartbeats, %d silent for less than 5 minutes, "
+        "%d not running, %d suspended by Slurm, %d pending for too long, %d hung or about to be",
+        static_cast<int>(_cluster.jobs().size()), _cluster.count(Kind::healthy), _cluster.count(Kind::quiet),
+        _cluster.count(Kind::inactive), _cluster.count(Kind::paused), _cluster.count(Kind::pending),
+        _cluster.count(Kind::hung)));
+    _screen.line(
+        Poco::format("%d Slurm jobs in a simulated queue", static_cast<int>(_cluster.slurmJobs().size())));
     // Before the plugin comes, or its first run might be faster.
-    showCounts();
+    if (_screen.isTerminal())
+        watchFor(previewTime);
+    else
+        showJobs();
 }
 
 PluginHost Demo::loadPlugin()
@@ -83,57 +123,84 @@ PluginHost Demo::loadPlugin()
                              << "\nJobSubmitPlugins=hang_detector\n";
     std::ofstream(_postgres.directory() / "hang_detector.conf")
         << "Connection=" << _postgres.connectionString(databaseName)
-        << "\n# Short, and few at a time, so that there is something to see.\nInterval=1s\nMaxJobsPerRun=3\n";
+        << "\nPendingJobDuration=30m\nReleaseAllocations=yes\n"
+           "# Short, and few at a time, so that there is something to see.\nInterval=1s\nMaxJobsPerRun=3\n";
     PluginHost plugin = PluginHost::fromSlurmConf(slurmConf);
     _screen.line("plugin loaded from " + _options.pluginDirectory.string() +
                  ", a run every second, 3 jobs at most in each");
-    _screen.line("");
     return plugin;
 }
 
-void Demo::watchUntilNothingIsHung()
+void Demo::showRefusal(PluginHost& plugin)
+{
+    const std::string comment = "provisioner_job=junk";
+    const auto refusal = plugin.submitJob(comment);
+    _screen.line("sbatch --comment=" + comment + ": " + (refusal ? "refused: " + *refusal : "not refused"),
+                 refusal ? Colour::plain : Colour::bad);
+}
+
+void Demo::watchFor(std::chrono::milliseconds time)
+{
+    const auto until = Clock::now() + time;
+    while (Clock::now() < until && !isInterrupted())
+        watch();
+}
+
+void Demo::watchUntilNothingIsLeft()
 {
     const auto until = Clock::now() + patience;
-    const auto expected = static_cast<std::size_t>(_cluster.count(Kind::hung));
-    auto heartbeatDue = Clock::now();
-    while (_notifications.size() < expected && Clock::now() < until && !isInterrupted()) {
-        if (Clock::now() >= heartbeatDue) {
-            _cluster.sendHeartbeats(_database);
-            heartbeatDue += std::chrono::seconds(1);
-        }
-        showCounts();
-        if (const auto notification = _listener.next(std::chrono::milliseconds(100)))
-            showTermination(*notification);
+    while (isAnythingLeft() && Clock::now() < until && !isInterrupted())
+        watch();
+    // The end of the run that did the last of it is still to be told. A notification too many
+    // would be a defect, so there is time for one to come.
+    const int runs = _log.runs();
+    const auto lastEnd = Clock::now() + lastRun;
+    auto quietSince = Clock::now();
+    while ((_log.runs() == runs || Clock::now() - quietSince < quietTime) && Clock::now() < lastEnd &&
+           !isInterrupted()) {
+        if (watch())
+            quietSince = Clock::now();
     }
-    // The end of the run that terminated the last one is still to be told. A notification
-    // too many would be a defect, so there is time for one to come.
-    if (!isInterrupted())
-        _log.waitForRuns(_log.runs() + 1, lastRun);
-    while (!isInterrupted()) {
-        const auto notification = _listener.next(std::chrono::milliseconds(500));
-        if (!notification)
-            break;
+    showJobs();
+}
+
+bool Demo::isAnythingLeft() const
+{
+    const int terminations = _cluster.count(Kind::hung) + _cluster.count(Kind::pending);
+    return _notifications.size() < static_cast<std::size_t>(terminations) ||
+           _explained.ids().size() < static_cast<std::size_t>(_cluster.count(Kind::paused));
+}
+
+bool Demo::watch()
+/// For a moment. True when a notification came.
+{
+    if (Clock::now() >= _heartbeatDue) {
+        _cluster.sendHeartbeats(_database);
+        _heartbeatDue += heartbeatInterval;
+    }
+    if (Clock::now() >= _drawingDue) {
+        showJobs();
+        _drawingDue = Clock::now() + drawingInterval;
+    }
+    const auto notification = _listener.next(std::chrono::milliseconds(100));
+    if (notification)
         showTermination(*notification);
-    }
-    showCounts();
-    _screen.endLive();
+    return notification.has_value();
 }
 
 void Demo::showTermination(const BuildLogNotification& notification)
 {
     _notifications[notification.jobId].push_back(notification.payload);
-    const auto job =
-        std::find_if(_cluster.jobs().begin(), _cluster.jobs().end(),
-                     [&](const DemoJob& candidate) { return candidate.row.id == notification.jobId; });
-    const std::string description =
-        job == _cluster.jobs().end() ? "" : job->row.type + ", " + job->description;
-    _screen.line(_screen.coloured("terminated ", Colour::good) + notification.jobId + "  " + description +
-                 "\n" + _screen.coloured("  notified " + notification.payload, Colour::faint));
+    if (_screen.isTerminal())
+        return;
+    _screen.line("terminated " + notification.jobId + "  " + describe(notification.jobId));
+    _screen.line("  notified " + notification.payload);
 }
 
-void Demo::showCounts()
+void Demo::showJobs()
 {
-    const Counts counts = countJobs();
+    const std::vector<JobLook> jobs = _database.look();
+    const Counts counts = count(jobs);
     // What is counted as terminated has been shown before: a notification comes a moment after its commit.
     while (_notifications.size() < static_cast<std::size_t>(counts.terminated)) {
         const auto notification = _listener.next(std::chrono::seconds(1));
@@ -141,42 +208,78 @@ void Demo::showCounts()
             break;
         showTermination(*notification);
     }
-    _screen.live(
-        Poco::format("running %d  hung %d  terminated %d", counts.running, counts.hung, counts.terminated));
+    const std::vector<SimulatedJob> slurmJobs = _slurm.jobs();
+    const std::set<std::string> explained = _explained.ids();
+    _table.update(jobs, slurmJobs, explained);
+    std::string text =
+        Poco::format("running %d  hung %d  terminated %d", counts.running, counts.hung, counts.terminated);
+    if (_screen.isTerminal()) {
+        const Screen::Size size = _screen.size();
+        std::vector<Screen::Line> lines = _table.lines({size.columns, size.rows - 1});
+        text += Poco::format("  followers notified %z", _notifications.size());
+        lines.push_back({{text, Colour::strong}});
+        _screen.block(std::move(lines));
+        return;
+    }
+    showNews(slurmJobs, explained);
+    if (text != std::exchange(_shownCounts, text))
+        _screen.line(text);
 }
 
-Demo::Counts Demo::countJobs()
+void Demo::showNews(const std::vector<SimulatedJob>& slurmJobs, const std::set<std::string>& explained)
+/// Of Slurm, since the last time.
 {
-    std::istringstream answer(
-        _database
-            .value("SELECT concat_ws(' ', count(*) FILTER (WHERE is_running),"
-                   " count(*) FILTER (WHERE is_running AND updated_at <= now() - $1::interval),"
-                   " count(*) FILTER (WHERE error LIKE '%terminated by hang detector.'))"
-                   " FROM (SELECT *, started_at IS NOT NULL AND completed_at IS NULL AS is_running"
-                   " FROM provisioner_jobs) AS job",
-                   "5 minutes")
-            .value());
+    for (const SimulatedJob& job : slurmJobs) {
+        if (job.state == SimulatedJob::State::cancelled && _shownCancelled.insert(job.id).second)
+            _screen.line(Poco::format("cancelled Slurm job %u, %s", job.id, job.comment));
+    }
+    for (const std::string& job : explained) {
+        if (_shownExplained.insert(job).second)
+            _screen.line("left alone " + job + "  " + describe(job) + "\n  its Slurm job is suspended");
+    }
+}
+
+Demo::Counts Demo::count(const std::vector<JobLook>& jobs)
+{
     Counts counts;
-    answer >> counts.running >> counts.hung >> counts.terminated;
+    for (const JobLook& job : jobs) {
+        const bool isRunning = job.state == "running";
+        counts.running += isRunning ? 1 : 0;
+        counts.hung += isRunning && job.silentSeconds >= hungSeconds ? 1 : 0;
+        counts.terminated += job.error.ends_with("terminated by hang detector.") ? 1 : 0;
+    }
     return counts;
+}
+
+std::string Demo::describe(const std::string& jobId) const
+{
+    const auto job = std::find_if(_cluster.jobs().begin(), _cluster.jobs().end(),
+                                  [&](const DemoJob& candidate) { return candidate.row.id == jobId; });
+    return job == _cluster.jobs().end() ? "" : job->row.type + ", " + job->description;
 }
 
 bool Demo::summarize()
 {
-    const std::vector<Effect> effects = checkEffects(_cluster, _database, _notifications);
+    const std::size_t columns = _screen.size().columns;
     _screen.line("");
-    _screen.line(Poco::format("%-52s %9s %7s", std::string("effect, in number of jobs"),
-                              std::string("expected"), std::string("found")),
-                 Colour::strong);
+    for (const Screen::Line& line : _table.lines({columns, Screen::noLimit}))
+        _screen.line(Screen::cut(line, columns));
+    const std::vector<Effect> effects = checkEffects(_cluster, _database, _notifications, _slurm.jobs());
+    _screen.line("");
+    _screen.line(summaryLine("effect, in number of jobs", "expected", "found", columns), Colour::strong);
     for (const Effect& effect : effects) {
-        _screen.line(Poco::format("%-52s %9d %7d%s", effect.description, effect.expected, effect.found,
-                                  std::string(effect.isComplete() ? "" : "   <- missing")),
+        _screen.line(summaryLine(effect.description, std::to_string(effect.expected),
+                                 std::to_string(effect.found), columns) +
+                         (effect.isComplete() ? "" : "   <- missing"),
                      effect.isComplete() ? Colour::good : Colour::bad);
     }
     const bool isComplete =
         std::all_of(effects.begin(), effects.end(), [](const Effect& e) { return e.isComplete(); });
+    const double seconds = std::chrono::duration<double>(Clock::now() - _start).count();
     _screen.line("");
-    _screen.line(isComplete ? "every effect is there" : "effects are missing",
+    _screen.line(Poco::format("%s, after %.1f seconds",
+                              std::string(isComplete ? "every effect is there" : "effects are missing"),
+                              seconds),
                  isComplete ? Colour::good : Colour::bad);
     return isComplete;
 }
@@ -199,8 +302,9 @@ void Demo::sayHowToLook()
     _screen.line("    " + stop + "&& rm -r " + _postgres.directory().string());
 }
 
-void Demo::printLog(LogLevel level, const std::string& line)
+void Demo::onLog(LogLevel level, const std::string& line)
 {
+    _explained.read(line);
     if (level == LogLevel::error)
         _screen.line("error: " + line, Colour::bad);
     else if (_options.isVerbose)

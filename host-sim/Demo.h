@@ -2,20 +2,29 @@
 
 #include "DemoCheck.h"
 #include "DemoCluster.h"
+#include "DemoTable.h"
+#include "ExplainedJobs.h"
 #include "HostLog.h"
 #include "NotificationListener.h"
 #include "PluginHost.h"
+#include "ProgressBar.h"
 #include "Screen.h"
+#include "SimulatedQueue.h"
 #include "ThrowawayPostgres.h"
 
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
+#include <set>
+#include <string>
+#include <vector>
 
 namespace HangDetection::Sim {
 
 class Demo
-/// Shows the plugin at work, on a PostgreSQL server and jobs of its own: loads it,
-/// shows every termination as it happens, and checks all effects at the end.
+/// Shows the plugin at work, on a PostgreSQL server, jobs and a queue of Slurm jobs of its own:
+/// loads it, shows what becomes of each job, and checks all effects at the end. On a terminal
+/// that is a live table; otherwise a line for each event, and the table at the end.
 {
 public:
     struct Options
@@ -51,23 +60,40 @@ private:
         int terminated = 0;
     };
 
+    ThrowawayPostgres& withJobTables();
     void introduce();
     PluginHost loadPlugin();
-    void watchUntilNothingIsHung();
+    void showRefusal(PluginHost& plugin);
+    void watchFor(std::chrono::milliseconds time);
+    void watchUntilNothingIsLeft();
+    bool isAnythingLeft() const;
+    bool watch();
     void showTermination(const BuildLogNotification& notification);
-    void showCounts();
-    Counts countJobs();
+    void showJobs();
+    void showNews(const std::vector<SimulatedJob>& slurmJobs, const std::set<std::string>& explained);
+    static Counts count(const std::vector<JobLook>& jobs);
+    std::string describe(const std::string& jobId) const;
     bool summarize();
     void sayHowToLook();
-    void printLog(LogLevel level, const std::string& line);
+    void onLog(LogLevel level, const std::string& line);
 
+    const Clock::time_point _start = Clock::now();
     const Options _options;
     Screen& _screen;
+    ProgressBar _startup;
     ThrowawayPostgres _postgres;
     JobDatabase _database;
     DemoCluster _cluster;
     NotificationListener _listener;
     NotificationsByJob _notifications;
+    SimulatedQueue _slurm;
+    DemoTable _table;
+    ExplainedJobs _explained;
+    Clock::time_point _heartbeatDue = Clock::now();
+    Clock::time_point _drawingDue = Clock::now();
+    std::string _shownCounts;
+    std::set<std::uint32_t> _shownCancelled;
+    std::set<std::string> _shownExplained;
     HostLog _log;
 };
 

@@ -1,9 +1,12 @@
 #include "DemoCheck.h"
 
+#include "detection/AllocationMark.h"
+
 #include <algorithm>
 #include <array>
 #include <functional>
-#include <string_view>
+#include <string>
+#include <utility>
 
 namespace HangDetection::Sim {
 
@@ -14,15 +17,28 @@ using State = DemoJob::State;
 
 constexpr std::size_t lineCount = 5;
 
-constexpr std::array<std::string_view, lineCount> expectedLines{
-    "",
-    "====================", "Coder: Build has been detected as hung for 5 minutes and will be terminated.",
-    "====================", ""};
+std::string detection(const DemoJob& job)
+{
+    return job.kind == Kind::pending ? "Coder: Build has been detected as pending for 30 minutes"
+                                     : "Coder: Build has been detected as hung for 5 minutes";
+}
+
+std::string reason(const DemoJob& job)
+{
+    return detection(job) + " and has been terminated by hang detector.";
+}
+
+std::array<std::string, lineCount> expectedLines(const DemoJob& job)
+{
+    const std::string rule = "====================";
+    return {"", rule, detection(job) + " and will be terminated.", rule, ""};
+}
 
 /// Columns that may differ from what they were, as an array of PostgreSQL.
 constexpr const char* none = "{}";
 constexpr const char* heartbeat = "{updated_at}";
 constexpr const char* termination = "{updated_at,completed_at,error,error_code}";
+constexpr const char* terminationOfPending = "{started_at,updated_at,completed_at,error,error_code}";
 constexpr const char* stateAndTime = "{updated_at,provisioner_state}";
 
 bool isJobUnchanged(JobDatabase& database, const DemoJob& job, const std::string& exceptColumns = none)
@@ -74,11 +90,12 @@ bool isPreviousBuildUnchanged(JobDatabase& database, const DemoJob& job)
 
 bool isFailed(JobDatabase& database, const DemoJob& job)
 {
-    return database.isTrue("SELECT completed_at BETWEEN copied_at AND now() AND updated_at = completed_at"
-                           " AND error_code IS NULL AND error = 'Coder: Build has been detected as hung"
-                           " for 5 minutes and has been terminated by hang detector.'"
-                           " FROM provisioner_jobs, before.instant WHERE id = $1::uuid",
-                           job.row.id);
+    return database.isTrue(
+        "SELECT completed_at BETWEEN copied_at AND now() AND updated_at = completed_at" +
+            std::string(job.kind == Kind::pending ? " AND started_at = completed_at" : "") +
+            " AND error_code IS NULL AND error = '" + reason(job) +
+            "' FROM provisioner_jobs, before.instant WHERE id = $1::uuid",
+        job.row.id);
 }
 
 bool hasFiveLines(JobDatabase& database, const DemoJob& job)
@@ -86,10 +103,11 @@ bool hasFiveLines(JobDatabase& database, const DemoJob& job)
     const std::vector<LogRow> logs = database.logs(job.row.id);
     if (logs.size() != job.stages.size() + lineCount)
         return false;
+    const auto lines = expectedLines(job);
     for (std::size_t i = 0; i < lineCount; ++i) {
         const LogRow& line = logs[job.stages.size() + i];
-        if (line.output != expectedLines.at(i) || line.source != "provisioner_daemon" ||
-            line.level != "error" || line.stage != job.expectedStage ||
+        if (line.output != lines.at(i) || line.source != "provisioner_daemon" || line.level != "error" ||
+            line.stage != job.expectedStage ||
             line.microsAfterCompletion != static_cast<std::int64_t>(i) * 1000)
             return false;
     }
@@ -122,8 +140,8 @@ bool hasCopiedState(JobDatabase& database, const DemoJob& job)
 
 bool isNothingElseChanged(JobDatabase& database, const DemoJob& job)
 {
-    return isJobUnchanged(database, job, termination) && isBuildUnchanged(database, job, stateAndTime) &&
-           areEarlierLinesUnchanged(database, job);
+    return isJobUnchanged(database, job, job.kind == Kind::pending ? terminationOfPending : termination) &&
+           isBuildUnchanged(database, job, stateAndTime) && areEarlierLinesUnchanged(database, job);
 }
 
 bool keepsItsCancellation(JobDatabase& database, const DemoJob& job)
@@ -140,10 +158,21 @@ bool isUntouched(JobDatabase& database, const DemoJob& job, const std::string& e
            isLogUnchanged(database, job);
 }
 
+const DemoJob* terminatedJobOf(const DemoCluster& cluster, const SimulatedJob& slurmJob)
+/// The job that it is marked with, if that is one to be terminated.
+{
+    const auto job =
+        std::find_if(cluster.jobs().begin(), cluster.jobs().end(), [&](const DemoJob& candidate) {
+            return candidate.isToBeTerminated() && markedJob(slurmJob.comment) == candidate.row.id;
+        });
+    return job == cluster.jobs().end() ? nullptr : &*job;
+}
+
 } // namespace
 
 std::vector<Effect> checkEffects(const DemoCluster& cluster, JobDatabase& database,
-                                 const NotificationsByJob& notifications)
+                                 const NotificationsByJob& notifications,
+                                 const std::vector<SimulatedJob>& slurmJobs)
 {
     std::vector<Effect> effects;
     const auto check = [&](std::string description, const std::function<bool(const DemoJob&)>& concerns,
@@ -158,33 +187,33 @@ std::vector<Effect> checkEffects(const DemoCluster& cluster, JobDatabase& databa
         }
         effects.push_back(std::move(effect));
     };
-    const auto isHung = [](const DemoJob& job) { return job.kind == Kind::hung; };
-    const auto isHungBuild = [](State state) {
+    const auto isTerminated = [](const DemoJob& job) { return job.isToBeTerminated(); };
+    const auto isTerminatedBuild = [](State state) {
         return [state](const DemoJob& job) {
-            return job.kind == Kind::hung && job.build && job.expectedState == state;
+            return job.isToBeTerminated() && job.build && job.expectedState == state;
         };
     };
     const auto isSameBuild = [&](const DemoJob& job) { return isBuildUnchanged(database, job); };
 
-    check("hung job marked failed, with the reason", isHung,
+    check("hung or pending job marked failed, with the reason", isTerminated,
           [&](const DemoJob& job) { return isFailed(database, job); });
-    check("five lines in its log, under its last stage", isHung,
+    check("five lines in its log, under its last stage", isTerminated,
           [&](const DemoJob& job) { return hasFiveLines(database, job); });
-    check("followers notified once, with the exact payload", isHung,
+    check("followers notified once, with the exact payload", isTerminated,
           [&](const DemoJob& job) { return wasNotified(database, job, notifications); });
-    check("nothing else of the job changed", isHung,
+    check("nothing else of the job changed", isTerminated,
           [&](const DemoJob& job) { return isNothingElseChanged(database, job); });
-    check("state copied from the previous build", isHungBuild(State::copied),
+    check("state copied from the previous build", isTerminatedBuild(State::copied),
           [&](const DemoJob& job) { return hasCopiedState(database, job); });
-    check("build with a state of its own untouched", isHungBuild(State::own), isSameBuild);
-    check("first build, without a state, untouched", isHungBuild(State::none), isSameBuild);
+    check("build with a state of its own untouched", isTerminatedBuild(State::own), isSameBuild);
+    check("first build, without a state, untouched", isTerminatedBuild(State::none), isSameBuild);
     check(
         "previous build of the workspace untouched",
-        [&](const DemoJob& job) { return isHung(job) && job.previousState.has_value(); },
+        [&](const DemoJob& job) { return isTerminated(job) && job.previousState.has_value(); },
         [&](const DemoJob& job) { return isPreviousBuildUnchanged(database, job); });
     check(
         "canceled job still marked as canceled",
-        [&](const DemoJob& job) { return isHung(job) && job.row.canceledAgo.has_value(); },
+        [&](const DemoJob& job) { return isTerminated(job) && job.row.canceledAgo.has_value(); },
         [&](const DemoJob& job) { return keepsItsCancellation(database, job); });
     check(
         "healthy job running, changed by its heartbeats only",
@@ -195,11 +224,31 @@ std::vector<Effect> checkEffects(const DemoCluster& cluster, JobDatabase& databa
         [](const DemoJob& job) { return job.kind == Kind::quiet; },
         [&](const DemoJob& job) { return isUntouched(database, job); });
     check(
+        "job whose Slurm job is suspended untouched",
+        [](const DemoJob& job) { return job.kind == Kind::paused; },
+        [&](const DemoJob& job) { return isUntouched(database, job); });
+    check(
         "waiting or completed job untouched", [](const DemoJob& job) { return job.kind == Kind::inactive; },
         [&](const DemoJob& job) { return isUntouched(database, job); });
     check(
-        "nobody notified of any other job", [&](const DemoJob& job) { return !isHung(job); },
+        "nobody notified of any other job", [&](const DemoJob& job) { return !isTerminated(job); },
         [&](const DemoJob& job) { return !notifications.contains(job.row.id); });
+
+    Effect cancelled{"Slurm job of a terminated job cancelled, with the reason"};
+    Effect untouched{"any other Slurm job untouched"};
+    for (SimulatedJob expected : cluster.slurmJobs()) {
+        const DemoJob* const terminated = terminatedJobOf(cluster, expected);
+        if (terminated != nullptr) {
+            expected.state = SimulatedJob::State::cancelled;
+            expected.adminComment = reason(*terminated);
+        }
+        Effect& effect = terminated == nullptr ? untouched : cancelled;
+        ++effect.expected;
+        if (std::find(slurmJobs.begin(), slurmJobs.end(), expected) != slurmJobs.end())
+            ++effect.found;
+    }
+    effects.push_back(std::move(cancelled));
+    effects.push_back(std::move(untouched));
     return effects;
 }
 

@@ -8,6 +8,7 @@ namespace {
 
 using Kind = DemoJob::Kind;
 using State = DemoJob::State;
+using SlurmState = SimulatedJob::State;
 
 BuildRow buildRow(int number, std::optional<std::string> state = std::nullopt)
 {
@@ -40,7 +41,8 @@ std::vector<DemoJob> allJobs()
         {.kind = Kind::healthy,
          .description = "start since 3 hours",
          .row = {.type = build, .startedAgo = "3 hours", .updatedAgo = "3 seconds"},
-         .build = buildRow(2)},
+         .build = buildRow(2),
+         .slurmJobs = {SlurmState::running}},
         {.kind = Kind::healthy,
          .description = "template import",
          .row = {.type = import, .updatedAgo = "2 seconds"},
@@ -55,7 +57,8 @@ std::vector<DemoJob> allJobs()
          .build = buildRow(5)},
         {.kind = Kind::quiet,
          .description = "import, silent for 3 minutes",
-         .row = {.type = import, .updatedAgo = "3 minutes"}},
+         .row = {.type = import, .updatedAgo = "3 minutes"},
+         .slurmJobs = {SlurmState::running}},
         {.kind = Kind::inactive,
          .description = "waiting for a worker",
          .row = {.type = import, .startedAgo = std::nullopt, .updatedAgo = "20 minutes"}},
@@ -63,13 +66,27 @@ std::vector<DemoJob> allJobs()
          .description = "completed an hour ago",
          .row = {.type = build, .startedAgo = "2 hours", .updatedAgo = "1 hour", .completedAgo = "1 hour"},
          .build = buildRow(1, "own state")},
+        {.kind = Kind::paused,
+         .description = "start with a suspended Slurm job",
+         .row = {.type = build, .updatedAgo = "10 minutes"},
+         .stages = {"Starting workspace"},
+         .build = buildRow(6),
+         .slurmJobs = {SlurmState::suspended}},
+        {.kind = Kind::pending,
+         .description = "start, waiting since 45 minutes",
+         .row = {.type = build, .startedAgo = std::nullopt, .updatedAgo = "45 minutes"},
+         .build = buildRow(9),
+         .previousState = "state of build 8",
+         .expectedStage = "Unknown",
+         .expectedState = State::copied},
         {.description = "start without own state",
          .row = {.type = build},
          .stages = {"Queued", "Starting workspace"},
          .build = buildRow(4),
          .previousState = "state of build 3",
          .expectedStage = "Starting workspace",
-         .expectedState = State::copied},
+         .expectedState = State::copied,
+         .slurmJobs = {SlurmState::running, SlurmState::running}},
         {.description = "stop with an empty state",
          .row = {.type = build, .updatedAgo = "7 minutes"},
          .stages = {"Stopping workspace"},
@@ -101,11 +118,13 @@ std::vector<DemoJob> allJobs()
          .build = buildRow(2),
          .previousState = "state of build 1",
          .expectedStage = "Unknown",
-         .expectedState = State::copied},
+         .expectedState = State::copied,
+         .slurmJobs = {SlurmState::running}},
         {.description = "import while parsing",
          .row = {.type = import},
          .stages = {"Setting up", "Parsing template parameters"},
-         .expectedStage = "Parsing template parameters"},
+         .expectedStage = "Parsing template parameters",
+         .slurmJobs = {SlurmState::running}},
         {.description = "import without a log",
          .row = {.type = import, .updatedAgo = "11 minutes"},
          .expectedStage = "Unknown"},
@@ -116,11 +135,16 @@ std::vector<DemoJob> allJobs()
         {.description = "dry run while planning",
          .row = {.type = dryRun},
          .stages = {"Planning infrastructure"},
-         .expectedStage = "Planning infrastructure"},
+         .expectedStage = "Planning infrastructure",
+         .slurmJobs = {SlurmState::running}},
         {.description = "dry run, stage empty",
          .row = {.type = dryRun, .updatedAgo = "13 minutes"},
          .stages = {""},
          .expectedStage = "Unknown"},
+        {.description = "import that hangs during the demo",
+         .row = {.type = import, .updatedAgo = "294 seconds"},
+         .stages = {"Installing modules"},
+         .expectedStage = "Installing modules"},
     };
 }
 
@@ -158,6 +182,18 @@ DemoCluster::DemoCluster(JobDatabase& database) : _jobs(allJobs())
     for (DemoJob& job : _jobs)
         add(database, job);
     copyTables(database);
+
+    addSlurmJob("nightly backup", SlurmState::running);
+    for (const DemoJob& job : _jobs) {
+        for (const SlurmState state : job.slurmJobs)
+            addSlurmJob("team=blue, provisioner_job=" + job.row.id, state);
+    }
+}
+
+void DemoCluster::addSlurmJob(const std::string& comment, SimulatedJob::State state)
+{
+    const auto id = static_cast<std::uint32_t>(_slurmJobs.size() + 1);
+    _slurmJobs.push_back({.id = id, .comment = comment, .state = state});
 }
 
 int DemoCluster::count(DemoJob::Kind kind) const

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "JobDatabase.h"
+#include "SimulatedQueue.h"
 
 #include <optional>
 #include <string>
@@ -16,7 +17,9 @@ struct DemoJob
         healthy,  /// running; a heartbeat comes every second
         quiet,    /// running, without a heartbeat, but not for five minutes yet
         inactive, /// not running: waiting or completed long ago
-        hung
+        paused,   /// silent for long, because its Slurm job is suspended
+        pending,  /// never started, and waiting for over half an hour
+        hung      /// now, or some seconds after the start
     };
 
     enum class State
@@ -36,11 +39,15 @@ struct DemoJob
     /// Of the workspace's previous build; without it there is none.
     std::string expectedStage = {};
     State expectedState = State::none;
+    std::vector<SimulatedJob::State> slurmJobs = {};
+    /// Of the Slurm jobs that are marked with the job.
+
+    bool isToBeTerminated() const { return kind == Kind::hung || kind == Kind::pending; }
 };
 
 class DemoCluster
-/// A little cluster's worth of provisioner jobs: healthy ones, hung ones of every
-/// sort, and some that are not running at all.
+/// A little cluster's worth of provisioner jobs: healthy ones, hung ones of every sort, and some
+/// that are not running at all. And the Slurm jobs that run some of them.
 {
 public:
     explicit DemoCluster(JobDatabase& database);
@@ -49,13 +56,19 @@ public:
 
     const std::vector<DemoJob>& jobs() const { return _jobs; }
 
+    const std::vector<SimulatedJob>& slurmJobs() const { return _slurmJobs; }
+    /// As they are at the start: marked ones, and one without a mark. Their ids count from 1.
+
     int count(DemoJob::Kind kind) const;
 
     void sendHeartbeats(JobDatabase& database) const;
     /// Every healthy job reports.
 
 private:
+    void addSlurmJob(const std::string& comment, SimulatedJob::State state);
+
     std::vector<DemoJob> _jobs;
+    std::vector<SimulatedJob> _slurmJobs;
 };
 
 } // namespace HangDetection::Sim

@@ -123,6 +123,25 @@ std::vector<LogRow> JobDatabase::logs(const std::string& jobId)
     return result;
 }
 
+std::vector<JobLook> JobDatabase::look()
+{
+    std::vector<Poco::Tuple<std::string, std::string, std::string, Poco::Int64, std::string>> rows;
+    _session << "SELECT id::text,"
+                " CASE WHEN completed_at IS NULL AND started_at IS NULL THEN 'queued'"
+                " WHEN completed_at IS NULL THEN 'running'"
+                " WHEN coalesce(error, '') = '' THEN 'done' ELSE 'failed' END,"
+                " coalesce((SELECT stage FROM provisioner_job_logs WHERE job_id = job.id"
+                " ORDER BY id DESC LIMIT 1), ''),"
+                " extract(epoch FROM now() - updated_at)::bigint, coalesce(error, '')"
+                " FROM provisioner_jobs job ORDER BY id",
+        into(rows), now;
+    std::vector<JobLook> result;
+    result.reserve(rows.size());
+    for (const auto& row : rows)
+        result.push_back({row.get<0>(), row.get<1>(), row.get<2>(), row.get<3>(), row.get<4>()});
+    return result;
+}
+
 std::optional<std::string> JobDatabase::value(const std::string& sql, const std::string& parameter)
 {
     std::string text = parameter;

@@ -45,6 +45,20 @@ struct LogRow
     /// created_at, counted from the job's completed_at.
 };
 
+struct JobLook
+/// What is to be seen of a job, in the database.
+{
+    std::string id;
+    std::string state;
+    /// queued, running, failed or done.
+    std::string stage;
+    /// Of the last line in its log; empty without one.
+    std::int64_t silentSeconds = 0;
+    /// Since it was last touched.
+    std::string error;
+    /// Empty without one.
+};
+
 class JobDatabase
 /// Puts rows into a job database, and looks at what became of them. Used by one thread.
 {
@@ -72,6 +86,9 @@ public:
 
     std::vector<LogRow> logs(const std::string& jobId);
     /// The job's log in the order of its ids.
+
+    std::vector<JobLook> look();
+    /// All jobs as they are now, in the order of their ids.
 
     std::optional<std::string> value(const std::string& sql, const std::string& parameter);
     /// The first column of the only row of a query with one parameter, as text;

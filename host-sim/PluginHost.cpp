@@ -12,7 +12,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdint>
+#include <cstdlib>
 #include <dlfcn.h>
+#include <memory>
 #include <optional>
 #include <string_view>
 #include <system_error>
@@ -102,16 +104,24 @@ PluginHost::~PluginHost()
     dlclose(_handle);
 }
 
-void PluginHost::submitJob()
+std::optional<std::string> PluginHost::submitJob(const std::string& comment)
 {
+    std::string text = comment;
     job_desc_msg_t job{};
+    job.comment = text.empty() ? nullptr : text.data();
     char* message = nullptr;
     const auto submit =
         reinterpret_cast<int (*)(job_desc_msg_t*, std::uint32_t, char**)>(symbol("job_submit"));
     const auto modify =
         reinterpret_cast<int (*)(job_desc_msg_t*, void*, std::uint32_t)>(symbol("job_modify"));
-    if (submit(&job, getuid(), &message) != SLURM_SUCCESS || modify(&job, nullptr, getuid()) != SLURM_SUCCESS)
-        throw PluginError(_file.string() + ": the plugin refused a job");
+    const int status = submit(&job, getuid(), &message);
+    // It comes from the slurm_xcalloc of this program.
+    const std::unique_ptr<char, decltype(&std::free)> owner(message, &std::free);
+    if (status != SLURM_SUCCESS)
+        return message == nullptr ? "the plugin gives no reason" : message;
+    if (modify(&job, nullptr, getuid()) != SLURM_SUCCESS)
+        throw PluginError(_file.string() + ": the plugin refused a change of a job");
+    return std::nullopt;
 }
 
 void* PluginHost::symbol(const char* name) const

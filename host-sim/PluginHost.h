@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <stdexcept>
 #include <string>
 
@@ -37,9 +38,10 @@ public:
     PluginHost& operator=(const PluginHost&) = delete;
     PluginHost& operator=(PluginHost&&) = delete;
 
-    void submitJob();
-    /// Calls job_submit and job_modify, as slurmctld does for every sbatch. Throws
-    /// PluginError when the plugin refuses the job.
+    std::optional<std::string> submitJob(const std::string& comment = {});
+    /// Calls job_submit, and job_modify as well, as slurmctld does for sbatch and scontrol update.
+    /// Returns what the user is told when the plugin refuses the job with that comment. An empty
+    /// one is none. Throws PluginError when the plugin refuses a change that it took as a new job.
 
     void abandon() noexcept { _handle = nullptr; }
     /// Leaves the plugin loaded and running, as slurmctld does when it exits.

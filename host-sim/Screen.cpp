@@ -1,11 +1,22 @@
 #include "Screen.h"
 
+#include <Poco/Environment.h>
+
+#include <algorithm>
 #include <iostream>
+#include <sys/ioctl.h>
 #include <unistd.h>
+#include <utility>
 
 namespace HangDetection::Sim {
 
 namespace {
+
+constexpr const char* hideCursor = "\033[?25l";
+constexpr const char* showCursor = "\033[?25h";
+constexpr const char* clearToEndOfLine = "\033[K";
+constexpr const char* clearToEndOfScreen = "\033[J";
+constexpr const char* resetColour = "\033[0m";
 
 const char* codeOf(Screen::Colour colour)
 {
@@ -14,6 +25,8 @@ const char* codeOf(Screen::Colour colour)
         return "\033[32m";
     case Screen::Colour::bad:
         return "\033[31m";
+    case Screen::Colour::warning:
+        return "\033[33m";
     case Screen::Colour::faint:
         return "\033[2m";
     case Screen::Colour::strong:
@@ -24,54 +37,109 @@ const char* codeOf(Screen::Colour colour)
     return "";
 }
 
+/// Of a terminal that does not know its size.
+constexpr Screen::Size usualSize{80, 24};
+
 } // namespace
 
-Screen::Screen() : _isTerminal(isatty(STDOUT_FILENO) == 1) {}
+Screen::Line Screen::cut(const Line& line, std::size_t columns)
+{
+    Line result;
+    for (const Span& span : line) {
+        result.push_back({span.text.substr(0, columns), span.colour});
+        columns -= result.back().text.size();
+    }
+    return result;
+}
+
+Screen::Screen() : _isTerminal(isatty(STDOUT_FILENO) == 1 && Poco::Environment::get("TERM", "") != "dumb") {}
 
 Screen::~Screen()
 {
-    endLive();
+    endBlock();
+}
+
+Screen::Size Screen::size() const
+{
+    if (!_isTerminal)
+        return {noLimit, noLimit};
+    struct winsize answer = {};
+    const bool isKnown =
+        ioctl(STDOUT_FILENO, TIOCGWINSZ, &answer) == 0 && answer.ws_col > 0 && answer.ws_row > 0;
+    const Size terminal = isKnown ? Size{answer.ws_col, answer.ws_row} : usualSize;
+    // Behind a character in the last column terminals differ in what they clear.
+    return {terminal.columns - 1, terminal.rows};
 }
 
 void Screen::line(const std::string& text, Colour colour)
 {
-    const std::lock_guard lock(_mutex);
-    clearLive();
-    std::cout << coloured(text, colour) << '\n';
-    if (_isTerminal)
-        std::cout << _live;
-    std::cout << std::flush;
+    line(Line{{text, colour}});
 }
 
-void Screen::live(const std::string& text)
+void Screen::line(const Line& line)
 {
     const std::lock_guard lock(_mutex);
-    if (text == _live)
+    std::string out = toTopOfBlock() + rendered(line);
+    if (_drawnRows > 0)
+        out += clearToEndOfLine;
+    out += '\n';
+    if (_drawnRows > 0)
+        out += drawnBlock();
+    std::cout << out << std::flush;
+}
+
+void Screen::block(std::vector<Line> lines)
+{
+    const std::lock_guard lock(_mutex);
+    if (!_isTerminal)
         return;
-    clearLive();
-    _live = text;
-    std::cout << _live << (_isTerminal ? "" : "\n") << std::flush;
+    std::string out = _drawnRows == 0 ? hideCursor : toTopOfBlock();
+    _block = std::move(lines);
+    out += drawnBlock();
+    // At once: what is drawn in parts flickers.
+    std::cout << out << std::flush;
 }
 
-void Screen::endLive()
+void Screen::endBlock()
 {
     const std::lock_guard lock(_mutex);
-    clearLive();
-    _live.clear();
-    std::cout << std::flush;
+    if (_drawnRows == 0)
+        return;
+    std::cout << toTopOfBlock() + clearToEndOfScreen + showCursor << std::flush;
+    _block.clear();
+    _drawnRows = 0;
 }
 
-std::string Screen::coloured(const std::string& text, Colour colour) const
+std::string Screen::rendered(const Line& line) const
 {
-    if (!_isTerminal || colour == Colour::plain)
-        return text;
-    return codeOf(colour) + text + "\033[0m";
+    std::string out;
+    for (const Span& span : line) {
+        if (_isTerminal && span.colour != Colour::plain)
+            out += codeOf(span.colour) + span.text + resetColour;
+        else
+            out += span.text;
+    }
+    return out;
 }
 
-void Screen::clearLive()
+std::string Screen::toTopOfBlock() const
 {
-    if (_isTerminal && !_live.empty())
-        std::cout << "\r\033[K";
+    return _drawnRows > 1 ? "\033[" + std::to_string(_drawnRows - 1) + "A" : "";
+}
+
+std::string Screen::drawnBlock()
+/// From where the cursor is.
+{
+    const Size limit = size();
+    _drawnRows = std::min(_block.size(), limit.rows);
+    std::string out;
+    for (std::size_t row = 0; row < _drawnRows; ++row) {
+        const bool isLast = row + 1 == _drawnRows;
+        out += rendered(cut(_block[row], limit.columns));
+        // What the terminal echoes, as ^C, is drawn over then.
+        out += isLast ? std::string(clearToEndOfScreen) + '\r' : std::string(clearToEndOfLine) + '\n';
+    }
+    return out;
 }
 
 } // namespace HangDetection::Sim

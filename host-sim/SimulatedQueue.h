@@ -23,6 +23,8 @@ struct SimulatedJob
     std::string comment = {};
     State state = State::running;
     std::string adminComment = {};
+
+    bool operator==(const SimulatedJob&) const = default;
 };
 
 class SimulatedQueue

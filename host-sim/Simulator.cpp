@@ -161,7 +161,6 @@ private:
     int runDemo()
     {
         Screen screen;
-        screen.live("starting PostgreSQL ...");
         Demo demo({.pluginDirectory = builtPluginDirectory(),
                    .isVerbose = isGiven("verbose"),
                    .keepsServer = isGiven("keep")},
@@ -212,9 +211,15 @@ private:
         while (!log.waitForRuns(runs, submitInterval)) {
             if (Clock::now() >= end || isInterrupted())
                 return false;
-            plugin.submitJob();
+            submitJob(plugin);
         }
         return true;
+    }
+
+    static void submitJob(PluginHost& plugin)
+    {
+        if (const auto refusal = plugin.submitJob())
+            throw PluginError("the plugin refused a job: " + *refusal);
     }
 
     int runLoadCycles(const fs::path& slurmConf)
@@ -225,7 +230,8 @@ private:
                 std::cout << "interrupted after " << done << " of " << cycles << " load cycles\n";
                 return exitInterrupted;
             }
-            PluginHost::fromSlurmConf(slurmConf).submitJob();
+            PluginHost plugin = PluginHost::fromSlurmConf(slurmConf);
+            submitJob(plugin);
         }
         std::cout << cycles << " load cycles\n";
         return EXIT_OK;

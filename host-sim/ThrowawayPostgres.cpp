@@ -78,9 +78,11 @@ void execute(const std::string& connectionString, const std::string& sql)
 
 } // namespace
 
-ThrowawayPostgres::ThrowawayPostgres(Disk disk) : _binaries(findBinaries()), _directory(makeDirectory())
+ThrowawayPostgres::ThrowawayPostgres(Disk disk, const StepObserver& onStep)
+    : _binaries(findBinaries()), _directory(makeDirectory())
 {
     try {
+        onStep("initdb");
         if (geteuid() == 0)
             runUndisturbed({"chown", serverUser, _directory.string()});
         const fs::path data = _directory / "data";
@@ -95,6 +97,7 @@ ThrowawayPostgres::ThrowawayPostgres(Disk disk) : _binaries(findBinaries()), _di
             settings << "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\n"
                      << "shared_buffers = 32MB\n";
         settings.close();
+        onStep("start");
         start();
     } catch (...) {
         remove();

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string>
 
 namespace HangDetection::Sim {
@@ -19,9 +20,13 @@ public:
         synced  /// as a server with default settings does it
     };
 
-    explicit ThrowawayPostgres(Disk disk = Disk::spared);
-    /// Throws std::runtime_error when there is no PostgreSQL on this machine or it
-    /// does not start; the text says what to install, or what the server said.
+    using StepObserver = std::function<void(const std::string& step)>;
+
+    explicit ThrowawayPostgres(
+        Disk disk = Disk::spared, const StepObserver& onStep = [](const std::string&) {});
+    /// The observer is told of each of the two steps, initdb and start, before it begins. Throws
+    /// std::runtime_error when there is no PostgreSQL on this machine or it does not start; the
+    /// text says what to install, or what the server said.
 
     ~ThrowawayPostgres();
 

@@ -2,15 +2,54 @@
 
 #include "DatabaseFixture.h"
 #include "NotificationListener.h"
+#include "detection/AllocationMark.h"
+#include "detection/Allocations.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 
 #include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 namespace HangDetection::Test {
+
+namespace {
+
+class ListedSlurm : public Allocations
+/// A list of Slurm jobs, which outlives it, as the detector is told of it.
+{
+public:
+    explicit ListedSlurm(std::vector<Sim::SimulatedJob>& jobs) : _jobs(jobs) {}
+
+    std::vector<Allocation> marked() override
+    {
+        std::vector<Allocation> allocations;
+        for (const Sim::SimulatedJob& job : _jobs) {
+            if (const auto mark = markedJob(job.comment))
+                allocations.push_back({.slurmJob = job.id,
+                                       .markedWith = *mark,
+                                       .isPaused = job.state == Sim::SimulatedJob::State::suspended});
+        }
+        return allocations;
+    }
+
+    void release(const Allocation& allocation, const std::string& reason) override
+    {
+        Sim::SimulatedJob& job = _jobs.at(allocation.slurmJob - 1);
+        job.adminComment = reason;
+        job.state = Sim::SimulatedJob::State::cancelled;
+    }
+
+private:
+    std::vector<Sim::SimulatedJob>& _jobs;
+};
+
+} // namespace
 
 class DemoCheckTest : public DatabaseFixture
 /// The demo's own check, on the demo's jobs, after the detector was at work on them. What
@@ -26,12 +65,14 @@ class DemoCheckTest : public DatabaseFixture
     CPPUNIT_TEST(seesAChangedPreviousBuild);
     CPPUNIT_TEST(seesAChangedJobThatWasNotHung);
     CPPUNIT_TEST(seesWrongNotifications);
+    CPPUNIT_TEST(seesASlurmJobThatIsNotAsItShouldBe);
     CPPUNIT_TEST(isNotCompleteWithoutAJob);
     CPPUNIT_TEST_SUITE_END();
 
+    using Kind = Sim::DemoJob::Kind;
     using Effects = std::vector<std::string>;
 
-    static constexpr const char* failed = "hung job marked failed, with the reason";
+    static constexpr const char* failed = "hung or pending job marked failed, with the reason";
     static constexpr const char* fiveLines = "five lines in its log, under its last stage";
     static constexpr const char* notified = "followers notified once, with the exact payload";
     static constexpr const char* nothingElse = "nothing else of the job changed";
@@ -43,7 +84,10 @@ class DemoCheckTest : public DatabaseFixture
     static constexpr const char* healthy = "healthy job running, changed by its heartbeats only";
     static constexpr const char* quiet = "job silent for less than 5 minutes untouched";
     static constexpr const char* inactive = "waiting or completed job untouched";
+    static constexpr const char* paused = "job whose Slurm job is suspended untouched";
     static constexpr const char* nobodyNotified = "nobody notified of any other job";
+    static constexpr const char* cancelled = "Slurm job of a terminated job cancelled, with the reason";
+    static constexpr const char* otherSlurmJob = "any other Slurm job untouched";
 
 public:
     void setUp() override
@@ -53,9 +97,17 @@ public:
         Sim::NotificationListener listener(connectionString());
         for (const Sim::DemoJob& job : _cluster->jobs())
             listener.follow(job.row.id);
-        settings().maxJobsPerRun = _cluster->count(Sim::DemoJob::Kind::hung);
+        database().execute("UPDATE provisioner_jobs SET updated_at = updated_at - interval '10 seconds'"
+                           " WHERE id = '" +
+                           idOf("import that hangs during the demo") + "'");
+        _slurmJobs = _cluster->slurmJobs();
+        settings().releaseAllocations = true;
+        useSlurm(std::make_unique<ListedSlurm>(_slurmJobs));
+        settings().pendingJobDuration = std::chrono::minutes(30);
+        settings().maxJobsPerRun = static_cast<int>(_cluster->jobs().size());
         run();
-        for (int i = 0; i < settings().maxJobsPerRun; ++i) {
+        const int terminations = _cluster->count(Kind::hung) + _cluster->count(Kind::pending);
+        for (int i = 0; i < terminations; ++i) {
             const auto notification = listener.next(patience);
             CPPUNIT_ASSERT(notification.has_value());
             _notifications[notification->jobId].push_back(notification->payload);
@@ -64,6 +116,7 @@ public:
 
     void tearDown() override
     {
+        forgetDetector();
         _notifications.clear();
         _cluster.reset();
         DatabaseFixture::tearDown();
@@ -82,7 +135,7 @@ private:
     Effects missing(const Sim::NotificationsByJob& notifications)
     {
         Effects descriptions;
-        for (const Sim::Effect& effect : checkEffects(*_cluster, database(), notifications)) {
+        for (const Sim::Effect& effect : checkEffects(*_cluster, database(), notifications, _slurmJobs)) {
             if (!effect.isComplete())
                 descriptions.push_back(effect.description);
         }
@@ -142,6 +195,9 @@ private:
         assertMissingAfterUpdate(job, "error = replace(error, '5 minutes', '6 minutes')", {failed});
         assertMissingAfterUpdate(job, "error_code = 'hung'", {failed});
         assertMissingAfterUpdate(job, "updated_at = updated_at + interval '1 microsecond'", {failed});
+        assertMissingAfterUpdate("start, waiting since 45 minutes",
+                                 "error = replace(error, 'pending', 'hung')", {failed});
+        assertMissingAfterUpdate("start, waiting since 45 minutes", "started_at = NULL", {failed});
         assertMissingAfterUpdate(job, "completed_at = NULL", {failed, fiveLines});
         assertMissingAfterUpdate(job, "completed_at = started_at, updated_at = started_at",
                                  {failed, fiveLines});
@@ -223,6 +279,7 @@ private:
     {
         for (const auto& [job, effect] :
              {std::pair("start of a workspace", healthy), std::pair("start, silent for 2 minutes", quiet),
+              std::pair("start with a suspended Slurm job", paused),
               std::pair("completed an hour ago", inactive)}) {
             assertMissingAfterUpdate(job, "error = 'another'", {effect});
             assertMissingAfterUpdate(job, "started_at = now()", {effect});
@@ -263,6 +320,56 @@ private:
         assertSame("of a job that is not hung", {nobodyNotified}, missing(ofOthers));
     }
 
+    void assertMissingAfterSlurm(const std::string& what,
+                                 const std::function<void(std::vector<Sim::SimulatedJob>&)>& change,
+                                 const Effects& expected)
+    {
+        const std::vector<Sim::SimulatedJob> before = _slurmJobs;
+        change(_slurmJobs);
+        const Effects actual = missing(_notifications);
+        _slurmJobs = before;
+        assertSame(what, expected, actual);
+    }
+
+    std::size_t slurmJobOf(const std::string& description) const
+    {
+        const auto job =
+            std::find_if(_slurmJobs.begin(), _slurmJobs.end(), [&](const Sim::SimulatedJob& slurmJob) {
+                return markedJob(slurmJob.comment) == idOf(description);
+            });
+        CPPUNIT_ASSERT(job != _slurmJobs.end());
+        return static_cast<std::size_t>(job - _slurmJobs.begin());
+    }
+
+    void seesASlurmJobThatIsNotAsItShouldBe()
+    {
+        const auto cancel = [](Sim::SimulatedJob& job) { job.state = Sim::SimulatedJob::State::cancelled; };
+        const auto run = [](Sim::SimulatedJob& job) { job.state = Sim::SimulatedJob::State::running; };
+        const auto explain = [](Sim::SimulatedJob& job) { job.adminComment = "another"; };
+        const auto rename = [](Sim::SimulatedJob& job) { job.comment = "another"; };
+        const auto assertMissing = [this](std::size_t index, const auto& change, const Effects& expected) {
+            assertMissingAfterSlurm(
+                "Slurm job " + std::to_string(index + 1), [&](auto& jobs) { change(jobs.at(index)); },
+                expected);
+        };
+        const std::size_t terminated = slurmJobOf("start without own state");
+        for (const std::size_t index : {terminated, terminated + 1}) {
+            assertMissing(index, run, {cancelled});
+            assertMissing(index, explain, {cancelled});
+            assertMissing(index, rename, {cancelled});
+        }
+        const std::size_t unmarked = 0;
+        for (const std::size_t index :
+             {unmarked, slurmJobOf("start since 3 hours"), slurmJobOf("import, silent for 3 minutes"),
+              slurmJobOf("start with a suspended Slurm job")}) {
+            assertMissing(index, cancel, {otherSlurmJob});
+            assertMissing(index, explain, {otherSlurmJob});
+            assertMissing(index, rename, {otherSlurmJob});
+        }
+        assertMissing(slurmJobOf("start with a suspended Slurm job"), run, {otherSlurmJob});
+        assertMissingAfterSlurm("none", [](auto& jobs) { jobs.clear(); }, {cancelled, otherSlurmJob});
+    }
+
     void isNotCompleteWithoutAJob()
     {
         CPPUNIT_ASSERT(!(Sim::Effect{.description = "", .expected = 0, .found = 0}.isComplete()));
@@ -270,6 +377,7 @@ private:
         CPPUNIT_ASSERT((Sim::Effect{.description = "", .expected = 2, .found = 2}.isComplete()));
     }
 
+    std::vector<Sim::SimulatedJob> _slurmJobs;
     std::optional<Sim::DemoCluster> _cluster;
     Sim::NotificationsByJob _notifications;
 };

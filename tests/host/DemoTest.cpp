@@ -3,15 +3,21 @@
 #include "Count.h"
 #include "Eventually.h"
 #include "TemporaryDirectory.h"
+#include "TerminalProcess.h"
+#include "TerminalScreen.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 
 #include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <cstddef>
 #include <filesystem>
 #include <functional>
+#include <regex>
+#include <sstream>
 #include <string>
+#include <vector>
 
 namespace HangDetection::Test {
 
@@ -22,7 +28,10 @@ class DemoTest : public CppUnit::TestFixture
     CPPUNIT_TEST_SUITE(DemoTest);
     CPPUNIT_TEST(showsEveryEffectAndRemovesEverything);
     CPPUNIT_TEST(keepsTheDatabaseOnRequest);
-    CPPUNIT_TEST(showsColoursAndALiveLineOnATerminal);
+    CPPUNIT_TEST(drawsATableInPlaceOnATerminal);
+    CPPUNIT_TEST(cutsTheTableToTheTerminal);
+    CPPUNIT_TEST(leavesAUsableTerminalWhenItIsInterrupted);
+    CPPUNIT_TEST(drawsNothingOnADumbTerminal);
     CPPUNIT_TEST(saysThatItWasInterruptedAndRemovesEverything);
     CPPUNIT_TEST(removesEverythingWhenItIsInterruptedAtTheStart);
     CPPUNIT_TEST(removesEverythingWhenNobodyReads);
@@ -52,17 +61,87 @@ private:
     {
         const auto result = runDemo("--verbose");
         CPPUNIT_ASSERT_EQUAL_MESSAGE(result.output, 0, result.exitStatus);
-        CPPUNIT_ASSERT_EQUAL_MESSAGE(result.output, std::size_t{11}, count(result.output, "\nterminated "));
-        CPPUNIT_ASSERT_EQUAL_MESSAGE(result.output, std::size_t{11},
-                                     count(result.output, "  notified {\"created_after\":"));
-        CPPUNIT_ASSERT_EQUAL_MESSAGE(result.output, std::size_t{11},
-                                     count(result.output, "hang_detector: job terminated job_id="));
-        CPPUNIT_ASSERT_EQUAL_MESSAGE(result.output, std::size_t{1},
-                                     count(result.output, "every effect is there"));
-        CPPUNIT_ASSERT_EQUAL_MESSAGE(result.output, std::size_t{0}, count(result.output, "missing"));
+        const auto assertCount = [&](std::size_t expected, const std::string& part) {
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(part + " in " + result.output, expected, count(result.output, part));
+        };
+        assertCount(13, "\nterminated ");
+        assertCount(13, "  notified {\"created_after\":");
+        assertCount(13, "hang_detector: job terminated job_id=");
+        assertCount(5, "\ncancelled Slurm job ");
+        assertCount(5, "hang_detector: allocation released job_id=");
+        assertCount(1, "\nleft alone ");
+        assertCount(1,
+                    "\nsbatch --comment=provisioner_job=junk: refused: provisioner_job=junk is not the id of "
+                    "a provisioner job; allowed in the comment: provisioner_job=UUID");
+        assertTable(linesOf(result.output));
+        assertCount(1, "\nevery effect is there, after ");
+        assertCount(0, "missing");
+        assertCount(0, "error: ");
+        const std::string seconds = lineAfter(result.output, "\nevery effect is there, after ");
+        CPPUNIT_ASSERT_MESSAGE(seconds, std::stod(seconds) < 60);
         // No terminal: no escape sequences.
-        CPPUNIT_ASSERT(result.output.find('\033') == std::string::npos);
+        assertCount(0, "\033");
         CPPUNIT_ASSERT(fs::is_empty(_directory.path()));
+    }
+
+    static std::vector<std::string> linesOf(const std::string& output)
+    {
+        std::vector<std::string> lines;
+        std::istringstream stream(output);
+        for (std::string line; std::getline(stream, line);)
+            lines.push_back(line);
+        return lines;
+    }
+
+    static std::size_t countLines(const std::vector<std::string>& lines, const std::string& part)
+    {
+        return static_cast<std::size_t>(
+            std::count_if(lines.begin(), lines.end(),
+                          [&](const std::string& line) { return line.find(part) != std::string::npos; }));
+    }
+
+    static std::size_t countEnds(const std::vector<std::string>& lines, const std::string& end)
+    {
+        return static_cast<std::size_t>(std::count_if(
+            lines.begin(), lines.end(), [&](const std::string& line) { return line.ends_with(end); }));
+    }
+
+    static bool isHeading(const std::string& line)
+    {
+        return line.starts_with("job  ") && line.ends_with("outcome");
+    }
+
+    static std::string joined(const std::vector<std::string>& lines)
+    {
+        std::string text;
+        for (const std::string& line : lines)
+            text += line + '\n';
+        return text;
+    }
+
+    static void assertTable(const std::vector<std::string>& lines)
+    /// It is there once, as it is at the end.
+    {
+        const auto assertLines = [&](std::ptrdiff_t expected, const std::string& pattern) {
+            const std::regex regex("[0-9a-f]{8} +" + pattern + " *");
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(pattern + " in " + joined(lines), expected,
+                                         std::count_if(lines.begin(), lines.end(), [&](const auto& line) {
+                                             return std::regex_match(line, regex);
+                                         }));
+        };
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(joined(lines), std::ptrdiff_t{1},
+                                     std::count_if(lines.begin(), lines.end(), &isHeading));
+        assertLines(12, ".*[0-9]+[mh] [0-9]{2}[sm] .* failed .* terminated hung");
+        assertLines(1, "build +45m [0-9]{2}s +Unknown +failed +terminated pending");
+        assertLines(1, "build .* Starting workspace +failed +[0-9]+,[0-9]+ cancelled +terminated hung");
+        assertLines(3, ".* failed +[0-9]+ cancelled +terminated hung");
+        assertLines(
+            1, "build +10m [0-9]{2}s +Starting workspace +running +[0-9]+ suspended +left alone: suspended");
+        assertLines(6, ".* +0m [0-9]{2}s .* +running .* +left alone: reports");
+        assertLines(1, ".* running +[0-9]+ running +left alone: reports");
+        assertLines(2, ".* running .* +left alone: under 5m");
+        assertLines(1, ".* queued +left alone: queued");
+        assertLines(1, ".* done +left alone: done");
     }
 
     void keepsTheDatabaseOnRequest()
@@ -74,22 +153,112 @@ private:
         const auto answer = Sim::runCommand(
             {"sh", "-c", look + " -Atc \"SELECT count(*) FROM provisioner_jobs WHERE error LIKE '%hung%'\""});
         const auto removed = Sim::runCommand({"sh", "-c", remove});
-        CPPUNIT_ASSERT_EQUAL_MESSAGE(answer.output, std::string("11\n"), answer.output);
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(answer.output, std::string("12\n"), answer.output);
         CPPUNIT_ASSERT_EQUAL_MESSAGE(removed.output, 0, removed.exitStatus);
         CPPUNIT_ASSERT(fs::is_empty(_directory.path()));
     }
 
-    void showsColoursAndALiveLineOnATerminal()
+    static TerminalScreen shown(const TerminalProcess& demo, std::size_t columns, std::size_t rows)
     {
-        const auto result = Sim::runCommand(
-            inDirectory({"script", "--quiet", "--return", "--command", demoCommand, "/dev/null"}));
-        CPPUNIT_ASSERT_EQUAL_MESSAGE(result.output, 0, result.exitStatus);
-        CPPUNIT_ASSERT_EQUAL_MESSAGE(result.output, std::size_t{1},
-                                     count(result.output, "\033[32mevery effect is there\033[0m"));
-        // The counts are written over, and come back below each line that is printed.
-        CPPUNIT_ASSERT(result.output.find("hung 11  terminated 0\r\033[K") != std::string::npos);
-        CPPUNIT_ASSERT(result.output.find("hung 0  terminated 11\r\033[K") != std::string::npos);
-        CPPUNIT_ASSERT(result.output.find("hung 0  terminated 11\r\n") == std::string::npos);
+        TerminalScreen screen(columns, rows);
+        screen.write(demo.output());
+        return screen;
+    }
+
+    static void assertUsable(const TerminalScreen& screen)
+    {
+        CPPUNIT_ASSERT_MESSAGE(joined(screen.lines()), screen.isCursorVisible());
+        CPPUNIT_ASSERT_MESSAGE(joined(screen.lines()), !screen.isColoured());
+    }
+
+    Sim::CommandLine onTerminal(const std::string& terminal = "xterm") const
+    {
+        return inDirectory({"env", "TERM=" + terminal, SIMULATOR, "--demo"});
+    }
+
+    void drawsATableInPlaceOnATerminal()
+    {
+        constexpr unsigned short columns = 110;
+        constexpr unsigned short rows = 40;
+        TerminalProcess demo(onTerminal(), columns, rows);
+        CPPUNIT_ASSERT(demo.readUntil(
+            [](const std::string& output) { return output.find("terminated 0 ") != std::string::npos; },
+            patience));
+        CPPUNIT_ASSERT(
+            demo.readUntil([](const std::string& output) { return output.ends_with(endOfBlock); }, patience));
+        const TerminalScreen before = shown(demo, columns, rows);
+        CPPUNIT_ASSERT_MESSAGE(joined(before.lines()), !before.isCursorVisible());
+        // On a slow machine the last one is so far, too.
+        CPPUNIT_ASSERT_MESSAGE(joined(before.lines()), countEnds(before.lines(), " hung") >= 12);
+
+        const auto status = demo.readToEnd(patience);
+        const std::string& output = demo.output();
+        CPPUNIT_ASSERT_MESSAGE(output, status == 0);
+        for (const char* const step : {"1/4 initdb", "2/4 start", "3/4 tables", "4/4 jobs"})
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(output, std::size_t{1}, count(output, step));
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(output, std::size_t{1},
+                                     count(output, "\033[32mevery effect is there, after "));
+        // A handful for each second.
+        CPPUNIT_ASSERT_MESSAGE(output, count(output, endOfBlock) > 10);
+        const TerminalScreen after = shown(demo, columns, rows);
+        assertTable(after.lines());
+        assertUsable(after);
+        CPPUNIT_ASSERT(fs::is_empty(_directory.path()));
+    }
+
+    void cutsTheTableToTheTerminal()
+    {
+        constexpr unsigned short columns = 60;
+        constexpr unsigned short rows = 12;
+        TerminalProcess demo(onTerminal(), columns, rows);
+        const auto status = demo.readToEnd(patience);
+        CPPUNIT_ASSERT_MESSAGE(demo.output(), status == 0);
+        CPPUNIT_ASSERT_MESSAGE(demo.output(), count(demo.output(), "... and 15 more") > 10);
+        const TerminalScreen screen = shown(demo, columns, rows);
+        const std::vector<std::string>& lines = screen.lines();
+        // What does not fit would be drawn again and again below itself.
+        const auto isStart = [](const std::string& line) { return line.starts_with("job  "); };
+        const auto heading = std::find_if(lines.begin(), lines.end(), isStart);
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(joined(lines), std::ptrdiff_t{1},
+                                     std::count_if(lines.begin(), lines.end(), isStart));
+        const auto end = std::find_if(heading, lines.end(), [](const std::string& line) {
+            return line.starts_with("every effect is there");
+        });
+        CPPUNIT_ASSERT_MESSAGE(joined(lines), end != lines.end() && end - heading > 30);
+        for (auto line = heading; line != end; ++line)
+            CPPUNIT_ASSERT_MESSAGE(*line, line->size() < columns);
+        assertUsable(screen);
+    }
+
+    void leavesAUsableTerminalWhenItIsInterrupted()
+    {
+        constexpr unsigned short columns = 80;
+        constexpr unsigned short rows = 24;
+        for (const std::string moment : {"1/4 initdb", "terminated 0 ", "terminated hung"}) {
+            TerminalProcess demo(onTerminal(), columns, rows);
+            CPPUNIT_ASSERT_MESSAGE(demo.output(), demo.readUntil(
+                                                      [&](const std::string& output) {
+                                                          return output.find(moment) != std::string::npos;
+                                                      },
+                                                      patience));
+            demo.type("\x03");
+            const auto status = demo.readToEnd(patience);
+            CPPUNIT_ASSERT_MESSAGE(demo.output(), status == 130);
+            const TerminalScreen screen = shown(demo, columns, rows);
+            assertUsable(screen);
+            CPPUNIT_ASSERT_MESSAGE(joined(screen.lines()),
+                                   countLines(screen.lines(), "interrupted; the database") == 1);
+            CPPUNIT_ASSERT_MESSAGE(joined(screen.lines()), countLines(screen.lines(), "outcome") == 0);
+            CPPUNIT_ASSERT(fs::is_empty(_directory.path()));
+        }
+    }
+
+    void drawsNothingOnADumbTerminal()
+    {
+        TerminalProcess demo(onTerminal("dumb"), 80, 24);
+        const auto status = demo.readToEnd(patience);
+        CPPUNIT_ASSERT_MESSAGE(demo.output(), status == 0);
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(demo.output(), std::size_t{0}, count(demo.output(), "\033"));
     }
 
     void assertInterruptedWhen(const std::function<bool()>& condition)
@@ -111,7 +280,7 @@ private:
     void saysThatItWasInterruptedAndRemovesEverything()
     {
         assertInterruptedWhen(
-            [this] { return _output.read("output").find("\nrunning 19  hung 11 ") != std::string::npos; });
+            [this] { return _output.read("output").find("\nrunning 21  hung 1") != std::string::npos; });
     }
 
     void removesEverythingWhenItIsInterruptedAtTheStart()
@@ -144,6 +313,9 @@ private:
 
     /// Far more than a demo takes, even on a machine with much else to do.
     static constexpr std::chrono::seconds patience{60};
+
+    /// With the cursor at the start of the last line.
+    static constexpr const char* endOfBlock = "\033[J\r";
 
     static constexpr const char* demoCommand = SIMULATOR " --demo";
 

@@ -1,0 +1,208 @@
+#include "DemoTable.h"
+
+#include "detection/AllocationMark.h"
+
+#include <algorithm>
+#include <array>
+#include <iterator>
+#include <map>
+#include <utility>
+
+namespace HangDetection::Sim {
+
+namespace {
+
+using Colour = Screen::Colour;
+using Kind = DemoJob::Kind;
+
+constexpr std::array<const char*, 7> headings{"job",   "type",      "silence", "stage",
+                                              "state", "Slurm job", "outcome"};
+constexpr std::size_t stageColumn = 3;
+constexpr std::size_t shortestStage = 5;
+constexpr std::size_t shownOfId = 8;
+
+/// The defaults of HungJobDuration, and what is many heartbeats.
+constexpr std::int64_t hungSeconds = 300;
+constexpr std::int64_t quietSeconds = 60;
+
+std::string shortType(const std::string& type)
+{
+    if (type == "workspace_build")
+        return "build";
+    return type == "template_version_import" ? "import" : "dry run";
+}
+
+std::string twoDigits(std::int64_t number)
+{
+    return (number < 10 ? "0" : "") + std::to_string(number);
+}
+
+std::string duration(std::int64_t seconds)
+{
+    if (seconds < 3600)
+        return std::to_string(seconds / 60) + "m " + twoDigits(seconds % 60) + "s";
+    return std::to_string(seconds / 3600) + "h " + twoDigits(seconds / 60 % 60) + "m";
+}
+
+const char* nameOf(SimulatedJob::State state)
+{
+    switch (state) {
+    case SimulatedJob::State::running:
+        return "running";
+    case SimulatedJob::State::suspended:
+        return "suspended";
+    case SimulatedJob::State::cancelled:
+        break;
+    }
+    return "cancelled";
+}
+
+std::string slurmJobsOf(const std::string& jobId, const std::vector<SimulatedJob>& slurmJobs)
+/// As "2,3 cancelled".
+{
+    std::map<SimulatedJob::State, std::string> ids;
+    for (const SimulatedJob& slurmJob : slurmJobs) {
+        if (markedJob(slurmJob.comment) != jobId)
+            continue;
+        std::string& inState = ids[slurmJob.state];
+        inState += (inState.empty() ? "" : ",") + std::to_string(slurmJob.id);
+    }
+    std::string text;
+    for (const auto& [state, list] : ids)
+        text += (text.empty() ? "" : " ") + list + " " + nameOf(state);
+    return text;
+}
+
+int rankOf(Kind kind)
+{
+    switch (kind) {
+    case Kind::hung:
+        return 0;
+    case Kind::pending:
+        return 1;
+    case Kind::paused:
+        return 2;
+    case Kind::quiet:
+        return 3;
+    case Kind::inactive:
+        return 4;
+    case Kind::healthy:
+        break;
+    }
+    return 5;
+}
+
+std::string padded(const std::string& text, std::size_t width)
+/// Cut or filled up to the width.
+{
+    std::string result = text.substr(0, width);
+    result.resize(width, ' ');
+    return result;
+}
+
+} // namespace
+
+DemoTable::DemoTable(const DemoCluster& cluster)
+{
+    std::vector<DemoJob> jobs = cluster.jobs();
+    std::stable_sort(jobs.begin(), jobs.end(), [](const DemoJob& left, const DemoJob& right) {
+        return rankOf(left.kind) < rankOf(right.kind);
+    });
+    for (const DemoJob& job : jobs)
+        _rows.push_back({.jobId = job.row.id, .type = shortType(job.row.type)});
+}
+
+void DemoTable::update(const std::vector<JobLook>& jobs, const std::vector<SimulatedJob>& slurmJobs,
+                       const std::set<std::string>& explained)
+{
+    for (Row& row : _rows) {
+        const auto job = std::find_if(jobs.begin(), jobs.end(),
+                                      [&](const JobLook& candidate) { return candidate.id == row.jobId; });
+        row.slurmJobs = slurmJobsOf(row.jobId, slurmJobs);
+        if (job == jobs.end()) {
+            row.state = "gone";
+            continue;
+        }
+        // A termination touches the job: what stays is how long it was silent before.
+        if (job->state == "running" || job->state == "queued")
+            row.silentSeconds = job->silentSeconds;
+        row.stage = job->stage;
+        row.state = job->state;
+        row.outcome = outcomeOf(*job, explained.contains(row.jobId));
+    }
+}
+
+DemoTable::Cell DemoTable::outcomeOf(const JobLook& job, bool isExplained)
+{
+    if (job.state == "failed") {
+        const bool isPending = job.error.find("pending") != std::string::npos;
+        return {isPending ? "terminated pending" : "terminated hung", Colour::good};
+    }
+    if (job.state == "queued")
+        return {"left alone: queued", Colour::faint};
+    if (job.state == "done")
+        return {"left alone: done", Colour::faint};
+    if (isExplained)
+        return {"left alone: suspended", Colour::warning};
+    if (job.silentSeconds >= hungSeconds)
+        return {"hung", Colour::bad};
+    return {job.silentSeconds < quietSeconds ? "left alone: reports" : "left alone: under 5m", Colour::faint};
+}
+
+std::vector<DemoTable::Cell> DemoTable::cellsOf(const Row& row)
+{
+    const Colour stateColour = row.state == "failed" ? Colour::bad : Colour::plain;
+    return {{row.jobId.substr(0, shownOfId)},
+            {row.type},
+            {row.state == "done" ? "" : duration(row.silentSeconds)},
+            {row.stage},
+            {row.state, stateColour},
+            {row.slurmJobs},
+            row.outcome};
+}
+
+std::vector<Screen::Line> DemoTable::lines(Screen::Size size) const
+{
+    std::vector<std::vector<Cell>> cells;
+    cells.emplace_back();
+    for (const char* const heading : headings)
+        cells.back().push_back({heading, Colour::strong});
+    std::transform(_rows.begin(), _rows.end(), std::back_inserter(cells), &cellsOf);
+
+    std::array<std::size_t, headings.size()> widths{};
+    for (const std::vector<Cell>& row : cells) {
+        for (std::size_t i = 0; i < row.size(); ++i)
+            widths.at(i) = std::max(widths.at(i), row[i].text.size());
+    }
+    std::size_t textWidth = 0;
+    for (const std::size_t width : widths)
+        textWidth += width;
+    constexpr std::size_t gaps = headings.size() - 1;
+    const std::size_t gap = textWidth + 2 * gaps <= size.columns ? 2 : 1;
+    if (const std::size_t width = textWidth + gap * gaps; width > size.columns) {
+        std::size_t& stage = widths.at(stageColumn);
+        stage = stage > width - size.columns ? stage - (width - size.columns) : 0;
+        stage = std::max(stage, shortestStage);
+    }
+
+    std::vector<Screen::Line> lines;
+    for (const std::vector<Cell>& row : cells) {
+        Screen::Line line;
+        for (std::size_t i = 0; i < row.size(); ++i) {
+            const bool isLast = i + 1 == row.size();
+            line.push_back({isLast ? row[i].text : padded(row[i].text, widths.at(i)) + std::string(gap, ' '),
+                            row[i].colour});
+        }
+        lines.push_back(std::move(line));
+    }
+    if (size.rows == 0)
+        return {};
+    if (lines.size() > size.rows) {
+        const std::size_t left = lines.size() - size.rows + 1;
+        lines.resize(size.rows - 1);
+        lines.push_back({{"... and " + std::to_string(left) + " more", Colour::faint}});
+    }
+    return lines;
+}
+
+} // namespace HangDetection::Sim

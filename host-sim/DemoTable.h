@@ -1,0 +1,54 @@
+#pragma once
+
+#include "DemoCluster.h"
+#include "JobDatabase.h"
+#include "Screen.h"
+#include "SimulatedQueue.h"
+
+#include <cstdint>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace HangDetection::Sim {
+
+class DemoTable
+/// The jobs of the demo as a table, a row each, those that are hung first. Used by one thread.
+{
+public:
+    explicit DemoTable(const DemoCluster& cluster);
+    /// The cluster outlives the table.
+
+    void update(const std::vector<JobLook>& jobs, const std::vector<SimulatedJob>& slurmJobs,
+                const std::set<std::string>& explained);
+    /// What is to be seen now. Explained are the jobs that the plugin skipped for their Slurm job.
+
+    std::vector<Screen::Line> lines(Screen::Size size) const;
+    /// The table, with a line of headings, in so many lines at most. Stages are shortened to make
+    /// lines as short as that.
+
+private:
+    struct Cell
+    {
+        std::string text;
+        Screen::Colour colour = Screen::Colour::plain;
+    };
+
+    struct Row
+    {
+        std::string jobId;
+        std::string type;
+        std::int64_t silentSeconds = 0;
+        std::string stage = {};
+        std::string state = {};
+        std::string slurmJobs = {};
+        Cell outcome = {};
+    };
+
+    static Cell outcomeOf(const JobLook& job, bool isExplained);
+    static std::vector<Cell> cellsOf(const Row& row);
+
+    std::vector<Row> _rows;
+};
+
+} // namespace HangDetection::Sim

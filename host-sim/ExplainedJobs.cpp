@@ -1,0 +1,29 @@
+#include "ExplainedJobs.h"
+
+#include <string_view>
+
+namespace HangDetection::Sim {
+
+namespace {
+
+/// As README, "What the log says".
+constexpr std::string_view begin = "job_submit/hang_detector: job skipped job_id=";
+constexpr std::string_view end = " cause=suspended";
+
+} // namespace
+
+void ExplainedJobs::read(const std::string& line)
+{
+    if (!line.starts_with(begin) || !line.ends_with(end))
+        return;
+    const std::lock_guard lock(_mutex);
+    _ids.insert(line.substr(begin.size(), line.size() - begin.size() - end.size()));
+}
+
+std::set<std::string> ExplainedJobs::ids() const
+{
+    const std::lock_guard lock(_mutex);
+    return _ids;
+}
+
+} // namespace HangDetection::Sim

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <mutex>
+#include <set>
+#include <string>
+
+namespace HangDetection::Sim {
+
+class ExplainedJobs
+/// The jobs that the plugin left alone because their Slurm job explains their silence, as its log
+/// tells. Used by any thread.
+{
+public:
+    void read(const std::string& line);
+    /// Any line of the log.
+
+    std::set<std::string> ids() const;
+
+private:
+    mutable std::mutex _mutex;
+    std::set<std::string> _ids;
+};
+
+} // namespace HangDetection::Sim
