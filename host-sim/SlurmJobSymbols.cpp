@@ -58,22 +58,22 @@ job_info_msg_t* messageOf(const SimulatedQueue& queue)
 
 extern "C" {
 
-HOST_FUNCTION int slurm_load_jobs(time_t, job_info_msg_t** message, std::uint16_t)
+HOST_FUNCTION int slurm_load_jobs(time_t, job_info_msg_t** job_info_msg_pptr, std::uint16_t)
 {
-    const bool isThere = withQueue([&](SimulatedQueue& queue) { *message = messageOf(queue); });
+    const bool isThere = withQueue([&](SimulatedQueue& queue) { *job_info_msg_pptr = messageOf(queue); });
     return isThere ? SLURM_SUCCESS : failed(SLURM_COMMUNICATIONS_CONNECTION_ERROR);
 }
 
-HOST_FUNCTION void slurm_free_job_info_msg(job_info_msg_t* message)
+HOST_FUNCTION void slurm_free_job_info_msg(job_info_msg_t* job_buffer_ptr)
 {
-    if (message == nullptr)
+    if (job_buffer_ptr == nullptr)
         return;
-    for (std::uint32_t i = 0; i < message->record_count; ++i) {
-        std::free(message->job_array[i].comment);
-        std::free(message->job_array[i].admin_comment);
+    for (std::uint32_t i = 0; i < job_buffer_ptr->record_count; ++i) {
+        std::free(job_buffer_ptr->job_array[i].comment);
+        std::free(job_buffer_ptr->job_array[i].admin_comment);
     }
-    delete[] message->job_array;
-    delete message;
+    delete[] job_buffer_ptr->job_array;
+    delete job_buffer_ptr;
 }
 
 HOST_FUNCTION void slurm_init_job_desc_msg(job_desc_msg_t* job)
@@ -102,12 +102,12 @@ HOST_FUNCTION int slurm_kill_job2(const char* job, std::uint16_t, std::uint16_t,
     return isCancelled ? SLURM_SUCCESS : failed(ESLURM_ALREADY_DONE);
 }
 
-HOST_FUNCTION char* slurm_strerror(int error)
+HOST_FUNCTION char* slurm_strerror(int errnum)
 {
     static char noQueue[] = "the simulator has no queue of Slurm jobs";
-    return error == SLURM_COMMUNICATIONS_CONNECTION_ERROR
+    return errnum == SLURM_COMMUNICATIONS_CONNECTION_ERROR
                ? noQueue
-               : std::strerror(error); // NOLINT(concurrency-mt-unsafe): called by the detector's thread only
+               : std::strerror(errnum); // NOLINT(concurrency-mt-unsafe): called by the detector's thread only
 }
 
 HOST_FUNCTION void* slurm_xcalloc(std::size_t count, std::size_t size, bool, bool, const char*, int,

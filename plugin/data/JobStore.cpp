@@ -169,6 +169,7 @@ std::vector<RevivedJob> JobStore::findRevived(const std::vector<JobId>& jobs)
         throw failure(exception);
     }
     std::vector<RevivedJob> revived;
+    revived.reserve(rows.size());
     for (const auto& row : rows)
         revived.push_back({row.get<0>(), row.get<1>()});
     return revived;

@@ -7,7 +7,7 @@
 
 #include <cerrno>
 #include <cstddef>
-#include <cstring>
+#include <string>
 
 /// What slurmctld frees has to come from Slurm's allocator, of which the public headers declare
 /// nothing. Every libslurmfull since 19.05 exports it like this. Weak, so that one that does not
@@ -28,7 +28,7 @@ char* slurmCopy(const std::string& text)
     auto* const copy =
         static_cast<char*>(slurm_xcalloc(text.size() + 1, 1, true, true, __FILE__, __LINE__, __func__));
     if (copy != nullptr)
-        std::memcpy(copy, text.data(), text.size());
+        text.copy(copy, text.size());
     return copy;
 }
 

@@ -29,9 +29,9 @@ std::string textOf(const char* text)
     return text == nullptr ? "" : text;
 }
 
-AllocationError lastError()
+[[noreturn]] void throwLastError()
 {
-    return AllocationError(slurm_strerror(errno));
+    throw AllocationError(slurm_strerror(errno));
 }
 
 bool hasEnded(const slurm_job_info_t& job)
@@ -64,7 +64,7 @@ std::vector<Allocation> SlurmAllocations::marked()
 {
     job_info_msg_t* answer = nullptr;
     if (slurm_load_jobs(0, &answer, SHOW_ALL) != SLURM_SUCCESS)
-        throw lastError();
+        throwLastError();
     const std::unique_ptr<job_info_msg_t, FreeJobs> owner(answer);
     const std::time_t now = std::time(nullptr);
 
@@ -95,12 +95,12 @@ void SlurmAllocations::release(const Allocation& allocation, const std::string& 
     if (slurm_update_job(&update) != SLURM_SUCCESS) {
         if (isGone(errno))
             return;
-        throw lastError();
+        throwLastError();
     }
 
     const std::string id = std::to_string(allocation.slurmJob);
     if (slurm_kill_job2(id.c_str(), SIGKILL, 0, nullptr) != SLURM_SUCCESS && !isGone(errno))
-        throw lastError();
+        throwLastError();
 }
 
 } // namespace HangDetection
