@@ -35,6 +35,11 @@ int failed(int error)
     return SLURM_ERROR;
 }
 
+std::uint32_t numberFrom(const char* job)
+{
+    return static_cast<std::uint32_t>(std::strtoul(job, nullptr, 10));
+}
+
 job_info_msg_t* messageOf(const SimulatedQueue& queue)
 {
     const auto jobs = queue.jobs();
@@ -45,6 +50,7 @@ job_info_msg_t* messageOf(const SimulatedQueue& queue)
     for (std::size_t i = 0; i < jobs.size(); ++i) {
         slurm_job_info_t& record = message->job_array[i];
         record.job_id = jobs[i].id;
+        record.array_task_id = NO_VAL;
         record.job_state = slurmState(jobs[i].state);
         record.comment = strdup(jobs[i].comment.c_str());
         record.admin_comment = strdup(jobs[i].adminComment.c_str());
@@ -81,22 +87,33 @@ HOST_FUNCTION void slurm_init_job_desc_msg(job_desc_msg_t* job)
     *job = {};
 }
 
-HOST_FUNCTION int slurm_update_job(job_desc_msg_t* job)
+HOST_FUNCTION int slurm_load_job(job_info_msg_t** resp, std::uint32_t, std::uint16_t)
+{
+    // Who asks looks for the one among the others.
+    return slurm_load_jobs(0, resp, SHOW_ALL);
+}
+
+HOST_FUNCTION int slurm_update_job2(job_desc_msg_t* job_msg, job_array_resp_msg_t**)
 {
     bool isKnown = false;
-    const bool isThere =
-        withQueue([&](SimulatedQueue& queue) { isKnown = queue.comment(job->job_id, job->admin_comment); });
+    const bool isThere = withQueue([&](SimulatedQueue& queue) {
+        isKnown = queue.comment(numberFrom(job_msg->job_id_str), job_msg->admin_comment);
+    });
     if (!isThere)
         return failed(SLURM_COMMUNICATIONS_CONNECTION_ERROR);
     return isKnown ? SLURM_SUCCESS : failed(ESLURM_INVALID_JOB_ID);
 }
 
+HOST_FUNCTION void slurm_free_job_array_resp(job_array_resp_msg_t*)
+{
+    // None is ever made.
+}
+
 HOST_FUNCTION int slurm_kill_job2(const char* job, std::uint16_t, std::uint16_t, const char*)
 {
     bool isCancelled = false;
-    const bool isThere = withQueue([&](SimulatedQueue& queue) {
-        isCancelled = queue.cancel(static_cast<std::uint32_t>(std::strtoul(job, nullptr, 10)));
-    });
+    const bool isThere =
+        withQueue([&](SimulatedQueue& queue) { isCancelled = queue.cancel(numberFrom(job)); });
     if (!isThere)
         return failed(SLURM_COMMUNICATIONS_CONNECTION_ERROR);
     return isCancelled ? SLURM_SUCCESS : failed(ESLURM_ALREADY_DONE);

@@ -214,12 +214,15 @@ std::vector<Termination> JobStore::withNames(Ask ask)
     try {
         return tryTo(true);
     } catch (const DatabaseError& error) {
-        // Names are a courtesy: a privilege or a table that went away meanwhile costs nobody more. What
-        // the statement has done is undone with its error.
-        if (!error.sqlState().starts_with("42"))
+        // Names are a courtesy: a privilege or a table that went away meanwhile costs nobody more, nor
+        // does a migration that locks one. What the statement has done is undone with its error.
+        const bool isGone = error.sqlState().starts_with("42");
+        if (!isGone && error.sqlState() != "55P03")
             throw;
-        _connection.forgetNames();
-        return tryTo(false);
+        std::vector<Termination> answers = tryTo(false);
+        if (isGone)
+            _connection.forgetNames();
+        return answers;
     }
 }
 

@@ -11,6 +11,8 @@ namespace HangDetection {
 namespace {
 
 constexpr std::string_view prefix = "provisioner_job=";
+/// More than a UUID. What is longer is not copied: submission waits for it.
+constexpr std::size_t mostOfAMark = 60;
 constexpr std::string_view separators = " \t\r\n\f\v,;";
 
 bool isUuid(std::string_view text)
@@ -34,8 +36,11 @@ std::set<std::string> marksIn(std::string_view comment)
     while (!comment.empty()) {
         const auto end = std::min(comment.find_first_of(separators), comment.size());
         const std::string_view token = comment.substr(0, end);
-        if (token.starts_with(prefix))
-            marks.insert(Poco::toLower(std::string(token.substr(prefix.size()))));
+        if (token.starts_with(prefix)) {
+            const std::string_view mark = token.substr(prefix.size());
+            marks.insert(Poco::toLower(std::string(mark.substr(0, mostOfAMark))) +
+                         (mark.size() > mostOfAMark ? "..." : ""));
+        }
         comment.remove_prefix(std::min(end + 1, comment.size()));
     }
     return marks;

@@ -3,7 +3,6 @@
 #include "data/Job.h"
 
 #include <chrono>
-#include <cstdint>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -21,18 +20,13 @@ public:
 struct Allocation
 /// A Slurm job that has not ended and is marked with a provisioner job.
 {
-    std::uint32_t slurmJob = 0;
+    std::string slurmJob = {};
+    /// As Slurm's commands name it: a number, or array_task.
     JobId markedWith = {};
-    std::string adminComment = {};
     bool isPaused = false;
-    /// Suspended, stopped by a signal, requeued, or still in the queue: what it runs cannot report.
+    /// Suspended, stopped by a signal, or requeued: what it ran cannot report.
     std::optional<std::chrono::seconds> resumedAgo = std::nullopt;
     /// Since when it runs again after it was suspended or requeued, as far as Slurm tells.
-
-    bool explainsSilence(std::chrono::seconds threshold) const
-    {
-        return isPaused || (resumedAgo && *resumedAgo < threshold);
-    }
 };
 
 class Allocations
@@ -49,9 +43,9 @@ public:
     virtual std::vector<Allocation> marked() = 0;
     /// All of them. Throws AllocationError.
 
-    virtual void release(const Allocation& allocation, const std::string& reason) = 0;
-    /// Adds the reason to the Slurm job's admin_comment and cancels it, as scancel does. One that
-    /// is gone already is no error. Throws AllocationError.
+    virtual bool release(const Allocation& allocation, const std::string& reason) = 0;
+    /// Adds the reason to the Slurm job's admin_comment and cancels it, as scancel does. False, and
+    /// nothing is done, when it has ended meanwhile, or has another mark now. Throws AllocationError.
 };
 
 } // namespace HangDetection

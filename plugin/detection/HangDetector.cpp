@@ -80,6 +80,8 @@ void HangDetector::use(Settings settings)
         _store.emplace(std::move(connection), settings.runTimeout);
         _nextLookForIndex = {};
     }
+    if (_allocations && settings.releaseAllocations && !_settings.releaseAllocations)
+        _allocations->lookAgain();
     _massHang.setLimits(limitsIn(settings));
     if (!settings.dryRun)
         _previewedJobs.clear();
@@ -101,7 +103,7 @@ RunStatistics HangDetector::run(const std::stop_token& stop)
         const std::vector<JobId> previewedBefore = _previewedJobs.known(searchStart);
         last.insert(last.end(), previewedBefore.begin(), previewedBefore.end());
         if (asksSlurm())
-            std::ranges::copy(_allocations->lastPaused(_settings.hungJobDuration), std::back_inserter(last));
+            std::ranges::copy(_allocations->explained(), std::back_inserter(last));
         const HungJobs hung = _store->findHungJobs({.thresholds = thresholdsIn(_settings),
                                                     .lookAhead = lookAheadIn(_settings),
                                                     .most = _settings.maxJobsPerRun,
@@ -195,7 +197,10 @@ void HangDetector::decide(const std::vector<JobId>& chosen, const std::vector<Jo
 std::vector<JobId> HangDetector::withoutExplained(const std::vector<JobId>& jobs, RunStatistics& statistics)
 /// Those that Slurm has no explanation for; the others are skipped.
 {
-    const std::set<JobId> explained = _allocations->askForExplained(!jobs.empty(), _settings.hungJobDuration);
+    // A dry run releases nothing.
+    if (jobs.empty() && (statistics.dryRun || !_allocations->isUnfinished()))
+        return jobs;
+    const std::set<JobId> explained = _allocations->askForExplained(_settings.hungJobDuration);
     std::vector<JobId> rest;
     for (const JobId& job : jobs) {
         if (!explained.contains(job)) {

@@ -11,40 +11,43 @@ JobAllocations::JobAllocations(std::unique_ptr<Allocations> slurm, Poco::Notific
     : _slurm(std::move(slurm)), _notifications(notifications)
 {}
 
-std::set<JobId> JobAllocations::askForExplained(bool areJobsHung, std::chrono::seconds threshold)
+std::set<JobId> JobAllocations::askForExplained(std::chrono::seconds threshold)
 {
-    _marked.clear();
-    if (!areJobsHung && !_isUnfinished)
-        return {};
     _isUnfinished = true;
-    ask();
-
+    const bool isAnswered = ask();
     const auto now = Clock::now();
-    std::set<JobId> explained;
+    std::set<JobId> marked;
     for (const Allocation& allocation : _marked) {
-        if (allocation.isPaused)
-            _lastPaused[allocation.markedWith] = now;
-        // Slurm keeps no time of a signal that stops or continues a job.
-        const auto seen = _lastPaused.find(allocation.markedWith);
-        const bool wasPaused = seen != _lastPaused.end() && now - seen->second < threshold;
-        if (wasPaused || allocation.explainsSilence(threshold))
-            explained.insert(allocation.markedWith);
+        marked.insert(allocation.markedWith);
+        // Slurm keeps no time of a signal that stops or continues a job, so that it was seen counts.
+        const auto left =
+            allocation.isPaused ? threshold : threshold - allocation.resumedAgo.value_or(threshold);
+        auto& until = _explainedUntil[allocation.markedWith];
+        until = std::max(until, now + left);
     }
-    return explained;
+
+    std::set<JobId> jobs;
+    for (const JobId& job : explained()) {
+        // A Slurm job that has ended explains nothing any more.
+        if (!isAnswered || marked.contains(job))
+            jobs.insert(job);
+    }
+    return jobs;
 }
 
-std::vector<JobId> JobAllocations::lastPaused(std::chrono::seconds threshold)
+std::vector<JobId> JobAllocations::explained()
 {
     const auto now = Clock::now();
-    std::erase_if(_lastPaused, [&](const auto& entry) { return now - entry.second >= threshold; });
+    std::erase_if(_explainedUntil, [&](const auto& entry) { return entry.second <= now; });
     std::vector<JobId> jobs;
-    for (const auto& [job, seen] : _lastPaused)
+    for (const auto& [job, until] : _explainedUntil)
         jobs.push_back(job);
     return jobs;
 }
 
-void JobAllocations::ask()
+bool JobAllocations::ask()
 {
+    _marked.clear();
     try {
         _marked = _slurm->marked();
         if (std::exchange(_isUnknown, false))
@@ -53,6 +56,7 @@ void JobAllocations::ask()
         if (!std::exchange(_isUnknown, true))
             _notifications.postNotification(new AllocationsUnknown(error.what()));
     }
+    return !_isUnknown;
 }
 
 void JobAllocations::release(JobStore& store, const std::stop_token& stop, Clock::time_point deadline)
@@ -72,9 +76,9 @@ void JobAllocations::release(JobStore& store, const std::stop_token& stop, Clock
         if (stop.stop_requested() || Clock::now() >= deadline)
             return;
         try {
-            _slurm->release(allocation, job->second);
+            if (_slurm->release(allocation, job->second))
+                _notifications.postNotification(new AllocationReleased(job->first, allocation.slurmJob));
             _kept.erase(allocation.slurmJob);
-            _notifications.postNotification(new AllocationReleased(job->first, allocation.slurmJob));
         } catch (const AllocationError& error) {
             isAllReleased = false;
             const bool isNew = _kept.insert(allocation.slurmJob).second;

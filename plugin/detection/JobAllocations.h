@@ -7,11 +7,11 @@
 #include <Poco/NotificationCenter.h>
 
 #include <chrono>
-#include <cstdint>
 #include <map>
 #include <memory>
 #include <set>
 #include <stop_token>
+#include <string>
 #include <vector>
 
 namespace HangDetection {
@@ -27,14 +27,21 @@ public:
 
     JobAllocations(std::unique_ptr<Allocations> slurm, Poco::NotificationCenter& notifications);
 
-    std::set<JobId> askForExplained(bool areJobsHung, std::chrono::seconds threshold);
-    /// Asks Slurm, once for all jobs, when some are hung or when an earlier release is unfinished,
-    /// as at the start. Returns the jobs whose silence is explained: their Slurm job is paused, or
-    /// runs again for less than a threshold. When Slurm does not answer, that is posted as
-    /// AllocationsUnknown, and no job has an allocation for now.
+    bool isUnfinished() const { return _isUnfinished; }
+    /// Whether there may be Slurm jobs to release although no job is hung: at the start, and when
+    /// an earlier release was cut off or failed.
 
-    std::vector<JobId> lastPaused(std::chrono::seconds threshold);
-    /// The jobs whose Slurm job was seen paused within a threshold, in their order.
+    void lookAgain() { _isUnfinished = true; }
+    /// Jobs may have been terminated without a release.
+
+    std::set<JobId> askForExplained(std::chrono::seconds threshold);
+    /// Asks Slurm, once for all jobs. Returns the jobs whose silence is explained: their Slurm job
+    /// is paused, or was so within a threshold. When Slurm does not answer, that is posted as
+    /// AllocationsUnknown, and what it said before holds for those jobs that were paused then; no
+    /// other has an allocation for now.
+
+    std::vector<JobId> explained();
+    /// The jobs of which that is known already.
 
     void release(JobStore& store, const std::stop_token& stop, Clock::time_point deadline);
     /// Cancels, of the Slurm jobs that the last question found, those whose job was terminated.
@@ -43,18 +50,17 @@ public:
     /// DatabaseError.
 
 private:
-    void ask();
+    bool ask();
 
     const std::unique_ptr<Allocations> _slurm;
     Poco::NotificationCenter& _notifications;
     std::vector<Allocation> _marked;
-    /// The answer to the question of this run.
+    /// The last answer.
     bool _isUnfinished = true;
-    /// Whether there may be Slurm jobs to release although no job is hung now.
     bool _isUnknown = false;
-    std::set<std::uint32_t> _kept;
+    std::set<std::string> _kept;
     /// Slurm jobs of which it was posted that they could not be released.
-    std::map<JobId, Clock::time_point> _lastPaused;
+    std::map<JobId, Clock::time_point> _explainedUntil;
 };
 
 } // namespace HangDetection

@@ -25,7 +25,7 @@ public:
     void look(JobStore& store, std::chrono::seconds pause, Clock::time_point now);
     /// By one statement for all jobs that were terminated within the last hour, unless there are
     /// none, or the last look is not so long ago. Each that was touched is posted once, as
-    /// JobRevived. Throws DatabaseError.
+    /// JobRevived. What keeps the database from answering is for the next run to tell.
 
     static constexpr std::chrono::hours memory{1};
     /// A worker whose job is terminated learns it by its next report, minutes later at most.

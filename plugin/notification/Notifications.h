@@ -156,12 +156,12 @@ class AllocationReleased : public Poco::Notification
 /// A Slurm job that was marked with a terminated job is cancelled.
 {
 public:
-    AllocationReleased(JobId markedWith, std::uint32_t cancelled)
-        : jobId(std::move(markedWith)), slurmJob(cancelled)
+    AllocationReleased(JobId markedWith, std::string cancelled)
+        : jobId(std::move(markedWith)), slurmJob(std::move(cancelled))
     {}
 
     const JobId jobId;
-    const std::uint32_t slurmJob;
+    const std::string slurmJob;
 };
 
 class AllocationKept : public Poco::Notification
@@ -169,12 +169,15 @@ class AllocationKept : public Poco::Notification
 /// try again.
 {
 public:
-    AllocationKept(JobId markedWith, std::uint32_t kept, std::string reason, bool wasReported)
-        : jobId(std::move(markedWith)), slurmJob(kept), error(std::move(reason)), isKnown(wasReported)
+    AllocationKept(JobId markedWith, std::string kept, std::string reason, bool wasReported)
+        : jobId(std::move(markedWith)),
+          slurmJob(std::move(kept)),
+          error(std::move(reason)),
+          isKnown(wasReported)
     {}
 
     const JobId jobId;
-    const std::uint32_t slurmJob;
+    const std::string slurmJob;
     const std::string error;
     const bool isKnown;
     /// The same was posted of this Slurm job before.

@@ -42,7 +42,8 @@ int checkMark(const char* comment, char** message) noexcept
         const auto error = markError(comment);
         if (!error)
             return SLURM_SUCCESS;
-        if (message != nullptr)
+        // Another plugin may have said something already.
+        if (message != nullptr && *message == nullptr)
             *message = slurmCopy(*error);
         return EINVAL;
     } catch (...) {

@@ -1,5 +1,6 @@
 #include "SlurmAllocations.h"
 
+#include "SignalFreeThread.h"
 #include "detection/AllocationMark.h"
 
 #include <slurm/slurm.h>
@@ -9,7 +10,9 @@
 #include <cerrno>
 #include <csignal>
 #include <ctime>
+#include <exception>
 #include <memory>
+#include <optional>
 #include <span>
 
 namespace HangDetection {
@@ -42,15 +45,26 @@ bool hasEnded(const slurm_job_info_t& job)
 bool isPaused(const slurm_job_info_t& job)
 {
     const auto state = job.job_state & JOB_STATE_BASE;
-    return state == JOB_PENDING || state == JOB_SUSPENDED ||
-           (job.job_state & (isRequeued | JOB_STOPPED)) != 0;
+    const bool waitsAgain = state == JOB_PENDING && job.restart_cnt > 0;
+    return waitsAgain || state == JOB_SUSPENDED || (job.job_state & (isRequeued | JOB_STOPPED)) != 0;
 }
 
 std::optional<std::chrono::seconds> resumedAgo(const slurm_job_info_t& job, std::time_t now)
 {
-    if (isPaused(job) || (job.restart_cnt == 0 && job.suspend_time == 0))
+    const bool hasStarted = (job.job_state & JOB_STATE_BASE) != JOB_PENDING;
+    if (!hasStarted || isPaused(job) || (job.restart_cnt == 0 && job.suspend_time == 0))
         return std::nullopt;
     return std::chrono::seconds(now - std::max(job.start_time, job.suspend_time));
+}
+
+std::string nameOf(const slurm_job_info_t& job)
+/// The number alone of a task of an array would mean the whole array, or nothing.
+{
+    if (job.array_task_id != NO_VAL)
+        return std::to_string(job.array_job_id) + '_' + std::to_string(job.array_task_id);
+    if (job.array_task_str != nullptr && *job.array_task_str != '\0')
+        return std::to_string(job.array_job_id) + "_[" + job.array_task_str + ']';
+    return std::to_string(job.job_id);
 }
 
 bool isGone(int error)
@@ -58,9 +72,12 @@ bool isGone(int error)
     return error == ESLURM_INVALID_JOB_ID || error == ESLURM_ALREADY_DONE;
 }
 
-} // namespace
+std::span<const slurm_job_info_t> jobsIn(const job_info_msg_t& answer)
+{
+    return {answer.job_array, answer.record_count};
+}
 
-std::vector<Allocation> SlurmAllocations::marked()
+std::vector<Allocation> askForMarked()
 {
     job_info_msg_t* answer = nullptr;
     if (slurm_load_jobs(0, &answer, SHOW_ALL) != SLURM_SUCCESS)
@@ -69,38 +86,87 @@ std::vector<Allocation> SlurmAllocations::marked()
     const std::time_t now = std::time(nullptr);
 
     std::vector<Allocation> allocations;
-    for (const slurm_job_info_t& job : std::span(answer->job_array, answer->record_count)) {
+    for (const slurm_job_info_t& job : jobsIn(*answer)) {
         if (job.comment == nullptr || hasEnded(job))
             continue;
         if (const auto mark = markedJob(job.comment))
-            allocations.push_back({.slurmJob = job.job_id,
+            allocations.push_back({.slurmJob = nameOf(job),
                                    .markedWith = *mark,
-                                   .adminComment = textOf(job.admin_comment),
                                    .isPaused = isPaused(job),
                                    .resumedAgo = resumedAgo(job, now)});
     }
     return allocations;
 }
 
-void SlurmAllocations::release(const Allocation& allocation, const std::string& reason)
+std::optional<std::string> adminCommentOf(const Allocation& allocation)
+/// Nothing when it has ended, or has another mark by now.
 {
-    // A release that failed half way has written its reason already.
-    std::string comment = allocation.adminComment;
-    if (comment.find(reason) == std::string::npos)
-        comment += (comment.empty() ? "" : "; ") + reason;
-    job_desc_msg_t update;
-    slurm_init_job_desc_msg(&update);
-    update.job_id = allocation.slurmJob;
-    update.admin_comment = comment.data();
-    if (slurm_update_job(&update) != SLURM_SUCCESS) {
+    job_info_msg_t* answer = nullptr;
+    // Of an array this asks for every task.
+    const auto number = static_cast<std::uint32_t>(std::stoul(allocation.slurmJob));
+    if (slurm_load_job(&answer, number, SHOW_ALL) != SLURM_SUCCESS) {
         if (isGone(errno))
-            return;
+            return std::nullopt;
         throwLastError();
     }
+    const std::unique_ptr<job_info_msg_t, FreeJobs> owner(answer);
+    for (const slurm_job_info_t& job : jobsIn(*answer)) {
+        if (nameOf(job) == allocation.slurmJob && !hasEnded(job) &&
+            markedJob(textOf(job.comment)) == allocation.markedWith)
+            return textOf(job.admin_comment);
+    }
+    return std::nullopt;
+}
 
-    const std::string id = std::to_string(allocation.slurmJob);
-    if (slurm_kill_job2(id.c_str(), SIGKILL, 0, nullptr) != SLURM_SUCCESS && !isGone(errno))
+void comment(std::string job, std::string text)
+/// One that cannot be commented is cancelled all the same.
+{
+    job_desc_msg_t update;
+    slurm_init_job_desc_msg(&update);
+    update.job_id_str = job.data();
+    update.admin_comment = text.data();
+    job_array_resp_msg_t* answer = nullptr;
+    slurm_update_job2(&update, &answer);
+    if (answer != nullptr)
+        slurm_free_job_array_resp(answer);
+}
+
+} // namespace
+
+std::vector<Allocation> SlurmAllocations::marked()
+{
+    // What comes too late may be out of date.
+    if (_answer.valid() && _answer.wait_for(std::chrono::seconds(0)) == std::future_status::ready)
+        _answer = {};
+    if (!_answer.valid()) {
+        const auto answer = std::make_shared<std::promise<std::vector<Allocation>>>();
+        _answer = answer->get_future();
+        signalFreeThread("hang_slurm", [answer] {
+            try {
+                answer->set_value(askForMarked());
+            } catch (...) {
+                answer->set_exception(std::current_exception());
+            }
+        }).detach();
+    }
+    if (_answer.wait_for(patience) != std::future_status::ready)
+        throw AllocationError("no answer within " + std::to_string(patience.count()) + " s");
+    return _answer.get();
+}
+
+bool SlurmAllocations::release(const Allocation& allocation, const std::string& reason)
+{
+    const auto before = adminCommentOf(allocation);
+    if (!before)
+        return false;
+    // A release that failed half way has written its reason already.
+    if (before->find(reason) == std::string::npos)
+        comment(allocation.slurmJob, (before->empty() ? "" : *before + "; ") + reason);
+    if (slurm_kill_job2(allocation.slurmJob.c_str(), SIGKILL, 0, nullptr) == SLURM_SUCCESS)
+        return true;
+    if (!isGone(errno))
         throwLastError();
+    return false;
 }
 
 } // namespace HangDetection

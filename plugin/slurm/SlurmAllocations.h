@@ -2,16 +2,27 @@
 
 #include "detection/Allocations.h"
 
+#include <chrono>
+#include <future>
+
 namespace HangDetection {
 
 class SlurmAllocations : public Allocations
 /// Asks slurmctld by its public API, as a client would, although in the same process: the requests
-/// go through its port, and no lock is held meanwhile. Slurm bounds them by its MessageTimeout.
+/// go through its port, and no lock is held meanwhile.
 {
 public:
     std::vector<Allocation> marked() override;
+    /// Slurm itself waits for minutes where the active controller is another one and does not
+    /// answer. So the question has a thread of its own, which is left behind after some patience.
 
-    void release(const Allocation& allocation, const std::string& reason) override;
+    bool release(const Allocation& allocation, const std::string& reason) override;
+
+    static constexpr std::chrono::seconds patience{10};
+
+private:
+    std::future<std::vector<Allocation>> _answer;
+    /// Of the question that is still open.
 };
 
 } // namespace HangDetection

@@ -25,12 +25,16 @@ class AllocationsTest : public DatabaseFixture
     CPPUNIT_TEST(waitsAThresholdAfterSlurmResumedTheJob);
     CPPUNIT_TEST(waitsAThresholdAfterThePauseWasSeen);
     CPPUNIT_TEST(terminatesAJobWhoseAllocationEndedWhilePaused);
+    CPPUNIT_TEST(sparesAPausedJobWhenSlurmDoesNotAnswer);
     CPPUNIT_TEST(leavesThePlacesToJobsThatAreNotPaused);
     CPPUNIT_TEST(terminatesWithoutASlurmThatAnswers);
     CPPUNIT_TEST(triesAgainWhatSlurmDidNotCancel);
     CPPUNIT_TEST(releasesWhatAnEarlierControllerLeft);
     CPPUNIT_TEST(releasesWhatWasTerminatedInARunThatFailed);
     CPPUNIT_TEST(leavesAJobThatCompletedAfterAll);
+    CPPUNIT_TEST(tellsNothingOfAJobThatEndedByItself);
+    CPPUNIT_TEST(looksAgainWhenSwitchedOn);
+    CPPUNIT_TEST(asksOnlyForHungJobsInADryRun);
     CPPUNIT_TEST(releasesNothingInADryRun);
     CPPUNIT_TEST(tellsNoPausedJobInADryRun);
     CPPUNIT_TEST_SUITE_END();
@@ -54,7 +58,7 @@ private:
     std::string markedJob(std::uint32_t slurmJob)
     {
         const std::string job = addHungJob();
-        _slurm.marked.push_back({.slurmJob = slurmJob, .markedWith = job});
+        _slurm.marked.push_back({.slurmJob = std::to_string(slurmJob), .markedWith = job});
         return job;
     }
 
@@ -70,9 +74,9 @@ private:
     {
         const std::string healthy = database().addJob({.updatedAgo = "1 second"});
         const std::string finished = database().addJob({.completedAgo = "1 hour"});
-        _slurm.marked.push_back({.slurmJob = 1, .markedWith = healthy});
-        _slurm.marked.push_back({.slurmJob = 2, .markedWith = finished});
-        _slurm.marked.push_back({.slurmJob = 3, .markedWith = "11111111-2222-4333-8444-555555555555"});
+        _slurm.marked.push_back({.slurmJob = "1", .markedWith = healthy});
+        _slurm.marked.push_back({.slurmJob = "2", .markedWith = finished});
+        _slurm.marked.push_back({.slurmJob = "3", .markedWith = "11111111-2222-4333-8444-555555555555"});
         addHungJob();
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, run().terminated.size());
         CPPUNIT_ASSERT_EQUAL(Lines{}, allocations());
@@ -82,7 +86,7 @@ private:
     void releasesAllThatCarryTheMark()
     {
         const std::string job = markedJob(7);
-        _slurm.marked.push_back({.slurmJob = 8, .markedWith = job});
+        _slurm.marked.push_back({.slurmJob = "8", .markedWith = job});
         run();
         CPPUNIT_ASSERT_EQUAL((Lines{"7 of " + job + " released", "8 of " + job + " released"}),
                              allocations());
@@ -141,6 +145,7 @@ private:
         const std::string job = markedJob(7);
         _slurm.marked.front().resumedAgo = 299s;
         CPPUNIT_ASSERT_EQUAL(1, run().suspended);
+        std::this_thread::sleep_for(1s);
         _slurm.marked.front().resumedAgo = 300s;
         CPPUNIT_ASSERT_EQUAL(Lines{job}, run().terminated);
     }
@@ -165,6 +170,15 @@ private:
         CPPUNIT_ASSERT_EQUAL(1, run().suspended);
         _slurm.marked.clear();
         CPPUNIT_ASSERT_EQUAL(Lines{job}, run().terminated);
+    }
+
+    void sparesAPausedJobWhenSlurmDoesNotAnswer()
+    {
+        markedJob(7);
+        _slurm.marked.front().isPaused = true;
+        CPPUNIT_ASSERT_EQUAL(1, run().suspended);
+        _slurm.askError = "Unable to contact slurm controller";
+        CPPUNIT_ASSERT_EQUAL(1, run().suspended);
     }
 
     void leavesThePlacesToJobsThatAreNotPaused()
@@ -233,7 +247,7 @@ private:
         settings().maxJobsPerRun = static_cast<int>(HangDetector::batchSize) + 1;
         const std::vector<std::string> jobs = addHungJobs(settings().maxJobsPerRun);
         for (std::uint32_t i = 0; i < jobs.size(); ++i)
-            _slurm.marked.push_back({.slurmJob = i + 1, .markedWith = jobs[i]});
+            _slurm.marked.push_back({.slurmJob = std::to_string(i + 1), .markedWith = jobs[i]});
         run();
         CPPUNIT_ASSERT_EQUAL(jobs.size(), _slurm.reasons.size());
 
@@ -242,7 +256,7 @@ private:
         const std::string other = database().addJob({.completedAgo = "1 hour"});
         database().execute("UPDATE provisioner_jobs SET error = '" + std::string(reason) + "' WHERE id = '" +
                            other + "'");
-        _slurm.marked.push_back({.slurmJob = 1001, .markedWith = other});
+        _slurm.marked.push_back({.slurmJob = "1001", .markedWith = other});
         database().execute(
             "CREATE FUNCTION end_session() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS"
             " $$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN new; END $$");
@@ -270,12 +284,49 @@ private:
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, _slurm.marked.size());
     }
 
+    void tellsNothingOfAJobThatEndedByItself()
+    {
+        _slurm.hasEnded = true;
+        const std::string job = markedJob(7);
+        CPPUNIT_ASSERT_EQUAL(Lines{job}, run().terminated);
+        CPPUNIT_ASSERT_EQUAL(Lines{}, allocations());
+        run();
+        CPPUNIT_ASSERT_EQUAL(1, _slurm.questions);
+    }
+
+    void looksAgainWhenSwitchedOn()
+    {
+        run();
+        Settings off = settings();
+        off.connection = ConnectionString::parse(connectionString(detectorRole));
+        off.releaseAllocations = false;
+        Settings on = off;
+        on.releaseAllocations = true;
+        detector().use(off);
+        const std::string job = markedJob(7);
+        CPPUNIT_ASSERT_EQUAL(Lines{job}, run().terminated);
+        detector().use(on);
+        run();
+        CPPUNIT_ASSERT_EQUAL(Lines{"7 of " + job + " released"}, allocations());
+    }
+
+    void asksOnlyForHungJobsInADryRun()
+    {
+        settings().dryRun = true;
+        run();
+        run();
+        CPPUNIT_ASSERT_EQUAL(0, _slurm.questions);
+        addHungJob();
+        CPPUNIT_ASSERT_EQUAL(1, run().wouldTerminate);
+        CPPUNIT_ASSERT_EQUAL(1, _slurm.questions);
+    }
+
     void releasesNothingInADryRun()
     {
         settings().dryRun = true;
         const std::string job = database().addJob({.completedAgo = "1 hour"});
         database().execute("UPDATE provisioner_jobs SET error = '" + std::string(reason) + "'");
-        _slurm.marked.push_back({.slurmJob = 7, .markedWith = job});
+        _slurm.marked.push_back({.slurmJob = "7", .markedWith = job});
         run();
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, _slurm.marked.size());
     }

@@ -1,4 +1,5 @@
 #include "DatabaseFixture.h"
+#include "OpenTransaction.h"
 
 #include <string>
 
@@ -16,6 +17,8 @@ class NamesTest : public DatabaseFixture
     CPPUNIT_TEST(doesWithoutThePrivileges);
     CPPUNIT_TEST(doesWithoutAPrivilegeThatIsRevokedMeanwhile);
     CPPUNIT_TEST(doesWithoutATableThatIsDroppedMeanwhile);
+    CPPUNIT_TEST(doesWithoutATableThatAMigrationHasLocked);
+    CPPUNIT_TEST(keepsTheNamesWhenAnErrorIsNotTheirs);
     CPPUNIT_TEST_SUITE_END();
 
 public:
@@ -106,6 +109,30 @@ private:
         database().execute("DROP TABLE workspaces");
         addHungBuild(_workspace, 1);
         CPPUNIT_ASSERT_EQUAL(std::string("||"), namesOfTheTerminated());
+    }
+
+    void doesWithoutATableThatAMigrationHasLocked()
+    {
+        addHungBuild(_workspace, 1);
+        {
+            const OpenTransaction migration(connectionString(), "LOCK TABLE users IN ACCESS EXCLUSIVE MODE");
+            CPPUNIT_ASSERT_EQUAL(std::string("||"), namesOfTheTerminated());
+        }
+        addHungBuild(_workspace, 2);
+        CPPUNIT_ASSERT_EQUAL(std::string("thesis|ada|gpu large"), namesOfTheTerminated());
+    }
+
+    void keepsTheNamesWhenAnErrorIsNotTheirs()
+    {
+        const std::string bad = addHungJob();
+        database().execute("CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+                           " RAISE EXCEPTION 'no' USING ERRCODE = '42501'; END $$");
+        database().execute("CREATE TRIGGER refuse BEFORE UPDATE ON provisioner_jobs FOR EACH ROW"
+                           " WHEN (old.id = '" +
+                           bad + "') EXECUTE FUNCTION refuse()");
+        CPPUNIT_ASSERT(tryRun().error);
+        addHungBuild(_workspace, 1);
+        CPPUNIT_ASSERT_EQUAL(std::string("thesis|ada|gpu large"), namesOfTheTerminated());
     }
 
     const std::string _user = Sim::JobDatabase::newId();

@@ -22,6 +22,7 @@ class RevivalWatchTest : public DatabaseFixture
     CPPUNIT_TEST(asksNothingWithoutATerminatedJob);
     CPPUNIT_TEST(forgetsAJobAfterAnHour);
     CPPUNIT_TEST(watchesSomeOfVeryMany);
+    CPPUNIT_TEST(failsNoRun);
     CPPUNIT_TEST(looksBetweenRuns);
     CPPUNIT_TEST_SUITE_END();
 
@@ -145,6 +146,14 @@ private:
         database().execute("UPDATE provisioner_jobs SET updated_at = now()");
         look(60s);
         CPPUNIT_ASSERT_EQUAL(RevivalWatch::most, revived().size());
+    }
+
+    void failsNoRun()
+    {
+        terminatedJob();
+        database().execute("REVOKE SELECT (error) ON provisioner_jobs FROM hang_detector");
+        look(60s);
+        CPPUNIT_ASSERT_EQUAL(Lines{}, revived());
     }
 
     void looksBetweenRuns()

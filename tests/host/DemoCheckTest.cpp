@@ -31,18 +31,19 @@ public:
         std::vector<Allocation> allocations;
         for (const Sim::SimulatedJob& job : _jobs) {
             if (const auto mark = markedJob(job.comment))
-                allocations.push_back({.slurmJob = job.id,
+                allocations.push_back({.slurmJob = std::to_string(job.id),
                                        .markedWith = *mark,
                                        .isPaused = job.state == Sim::SimulatedJob::State::suspended});
         }
         return allocations;
     }
 
-    void release(const Allocation& allocation, const std::string& reason) override
+    bool release(const Allocation& allocation, const std::string& reason) override
     {
-        Sim::SimulatedJob& job = _jobs.at(allocation.slurmJob - 1);
+        Sim::SimulatedJob& job = _jobs.at(std::stoul(allocation.slurmJob) - 1);
         job.adminComment = reason;
         job.state = Sim::SimulatedJob::State::cancelled;
+        return true;
     }
 
 private:

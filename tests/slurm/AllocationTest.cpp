@@ -4,11 +4,14 @@
 #include "SlurmFixture.h"
 
 #include <Poco/String.h>
+#include <Poco/StringTokenizer.h>
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <algorithm>
 #include <chrono>
 #include <stdexcept>
-#include <thread>
+#include <string>
+#include <vector>
 
 namespace HangDetection::Test {
 
@@ -20,6 +23,9 @@ class AllocationTest : public SlurmFixture
     CPPUNIT_TEST(releasesTheAllocationOfAHungJob);
     CPPUNIT_TEST(keepsItWhenSwitchedOff);
     CPPUNIT_TEST(releasesTwoJobsWithTheSameMark);
+    CPPUNIT_TEST(releasesOneTaskOfAnArray);
+    CPPUNIT_TEST(releasesAnArrayOfWhichSomeTasksWait);
+    CPPUNIT_TEST(isNotHeldUpByAJobThatNeverRan);
     CPPUNIT_TEST(waitsForAJobThatIsSuspended);
     CPPUNIT_TEST(waitsForAJobThatIsStopped);
     CPPUNIT_TEST(waitsForAJobThatIsRequeued);
@@ -124,6 +130,70 @@ class AllocationTest : public SlurmFixture
         expectReleased(job, first);
         expectReleased(job, second);
         cluster().waitForState(other, "RUNNING");
+    }
+
+    std::vector<std::string> runningTasks()
+    {
+        const Poco::StringTokenizer tasks(
+            cluster().run({"squeue", "--noheader", "--states=RUNNING", "--format=%F_%K"}), "\n",
+            Poco::StringTokenizer::TOK_IGNORE_EMPTY | Poco::StringTokenizer::TOK_TRIM);
+        std::vector<std::string> sorted(tasks.begin(), tasks.end());
+        std::sort(sorted.begin(), sorted.end());
+        return sorted;
+    }
+
+    void awaitRunningTasks(const std::vector<std::string>& tasks)
+    {
+        CPPUNIT_ASSERT_MESSAGE(cluster().run({"squeue"}),
+                               eventually(30s, [&] { return runningTasks() == tasks; }));
+    }
+
+    void releasesOneTaskOfAnArray()
+    /// Whichever: the number of the last one is that of the array, and the others' mean nothing to scancel.
+    {
+        cluster().setProcessors(3);
+        start();
+        const std::string array = cluster().submit("sleep 600", {"--array=0-2"});
+        awaitRunningTasks({array + "_0", array + "_1", array + "_2"});
+        std::vector<std::string> left = runningTasks();
+        while (left.size() > 1) {
+            const std::string task = left.back();
+            left.pop_back();
+            const std::string job = addHealthyJob();
+            cluster().run({"scontrol", "update", "job=" + task, "comment=provisioner_job=" + job});
+            silence(job);
+            waitUntilTerminated(job);
+            cluster().waitForLog("allocation released job_id=" + job + " slurm_job=" + task);
+            awaitRunningTasks(left);
+        }
+    }
+
+    void releasesAnArrayOfWhichSomeTasksWait()
+    {
+        cluster().setProcessors(2);
+        start();
+        const std::string job = addHealthyJob();
+        const std::string array =
+            cluster().submit("sleep 600", {"--array=0-3", "--comment=provisioner_job=" + job});
+        awaitRunningTasks({array + "_0", array + "_1"});
+        silence(job);
+        waitUntilTerminated(job);
+        CPPUNIT_ASSERT_MESSAGE(cluster().log(), eventually(30s, [&] {
+                                   return cluster().run({"squeue", "--noheader"}).empty();
+                               }));
+    }
+
+    void isNotHeldUpByAJobThatNeverRan()
+    {
+        start();
+        const std::string job = addHealthyJob();
+        const std::string running = submitMarked(job);
+        const std::string held =
+            cluster().submit("sleep 600", {"--hold", "--comment=provisioner_job=" + job});
+        silence(job);
+        waitUntilTerminated(job);
+        cluster().waitForState(running, "CANCELLED");
+        cluster().waitForState(held, "CANCELLED");
     }
 
     void waitsForAJobThatIsSuspended()

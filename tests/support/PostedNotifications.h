@@ -88,7 +88,7 @@ private:
     template <typename N>
     static std::string textOf(const N& notification)
     {
-        return std::to_string(notification.slurmJob) + " of " + notification.jobId;
+        return notification.slurmJob + " of " + notification.jobId;
     }
 
     Subscription<JobTerminated> _terminated;

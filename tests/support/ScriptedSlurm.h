@@ -18,6 +18,8 @@ struct SlurmScript
     /// Slurm does not tell its jobs, unless it is empty.
     std::string releaseError;
     /// Slurm does not cancel a job, unless it is empty.
+    bool hasEnded = false;
+    /// The jobs have, between question and release.
     int questions = 0;
     std::vector<std::string> reasons;
     /// Of each release that succeeded.
@@ -37,13 +39,16 @@ public:
         return _script.marked;
     }
 
-    void release(const Allocation& allocation, const std::string& reason) override
+    bool release(const Allocation& allocation, const std::string& reason) override
     {
         if (!_script.releaseError.empty())
             throw AllocationError(_script.releaseError);
+        if (_script.hasEnded)
+            return false;
         std::erase_if(_script.marked,
                       [&](const Allocation& other) { return other.slurmJob == allocation.slurmJob; });
         _script.reasons.push_back(reason);
+        return true;
     }
 
 private:

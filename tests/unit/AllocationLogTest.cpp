@@ -27,7 +27,7 @@ class AllocationLogTest : public CppUnit::TestFixture
 
     void writesALineForEachRelease()
     {
-        _center.postNotification(new AllocationReleased(job, 12));
+        _center.postNotification(new AllocationReleased(job, "12"));
         expectLogged(std::string("information: allocation released job_id=") + job + " slurm_job=12");
     }
 
@@ -35,9 +35,9 @@ class AllocationLogTest : public CppUnit::TestFixture
     {
         const std::string line = std::string("allocation not released job_id=") + job +
                                  " slurm_job=12 error=\"Access/permission denied\"";
-        _center.postNotification(new AllocationKept(job, 12, "Access/permission denied", false));
+        _center.postNotification(new AllocationKept(job, "12", "Access/permission denied", false));
         expectLogged("warning: " + line);
-        _center.postNotification(new AllocationKept(job, 12, "Access/permission denied", true));
+        _center.postNotification(new AllocationKept(job, "12", "Access/permission denied", true));
         expectLogged("debug: " + line);
     }
 

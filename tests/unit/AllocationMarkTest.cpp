@@ -16,6 +16,7 @@ class AllocationMarkTest : public CppUnit::TestFixture
     CPPUNIT_TEST(takesCapitals);
     CPPUNIT_TEST(findsNoneInOtherComments);
     CPPUNIT_TEST(refusesWhatIsNoUuid);
+    CPPUNIT_TEST(quotesTheStartOfWhatIsLong);
     CPPUNIT_TEST(refusesTwoJobs);
     CPPUNIT_TEST(takesTheSameMarkTwice);
     CPPUNIT_TEST_SUITE_END();
@@ -69,6 +70,12 @@ class AllocationMarkTest : public CppUnit::TestFixture
                         "provisioner_job=" + value + " is not the id of a provisioner job");
         expectError(std::string("provisioner_job=") + job + " provisioner_job=zz",
                     "provisioner_job=zz is not the id of a provisioner job");
+    }
+
+    void quotesTheStartOfWhatIsLong()
+    {
+        expectError("provisioner_job=" + std::string(100000, 'x'),
+                    "provisioner_job=" + std::string(60, 'x') + "... is not the id of a provisioner job");
     }
 
     void refusesTwoJobs()

@@ -196,9 +196,9 @@ class MetricsTest : public CppUnit::TestFixture
 
     void countsAllocations()
     {
-        _metrics.add(AllocationReleased("1", 4711));
-        _metrics.add(AllocationKept("1", 4711, "no way", false));
-        _metrics.add(AllocationKept("1", 4711, "no way", false));
+        _metrics.add(AllocationReleased("1", "4711"));
+        _metrics.add(AllocationKept("1", "4711", "no way", false));
+        _metrics.add(AllocationKept("1", "4711", "no way", false));
         assertHas(R"(allocations_released_total{result="cancelled"} 1)");
         assertHas(R"(allocations_released_total{result="failed"} 2)");
     }

@@ -46,8 +46,8 @@ class RunMetricsTest : public CppUnit::TestFixture
         post(new JobSkipped(job));
         post(new JobFailed(job, false));
         post(new JobRevived({"1", true}));
-        post(new AllocationReleased("1", 4711));
-        post(new AllocationKept("1", 4711, "no way", false));
+        post(new AllocationReleased("1", "4711"));
+        post(new AllocationKept("1", "4711", "no way", false));
         finish();
         for (const char* const sample :
              {R"(jobs_terminated_total{reason="hung",type="workspace_build"} 1)",

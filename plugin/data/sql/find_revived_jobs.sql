@@ -13,5 +13,5 @@ WHERE id = ANY ($1::uuid[])
   AND (
       updated_at IS DISTINCT FROM completed_at
       OR error IS NULL
-      OR error NOT LIKE 'Coder: Build has been detected as % has been terminated by hang detector.'
+      OR error !~ '^Coder: Build has been detected as (hung|pending) for [0-9.]+ minutes and has been terminated by hang detector[.]$'
   )

@@ -8,4 +8,4 @@ SELECT id::text, error
 FROM provisioner_jobs
 WHERE id = ANY ($1::uuid[])
   AND completed_at IS NOT NULL
-  AND error LIKE 'Coder: Build has been detected as % has been terminated by hang detector.'
+  AND error ~ '^Coder: Build has been detected as (hung|pending) for [0-9.]+ minutes and has been terminated by hang detector[.]$'
