@@ -25,7 +25,7 @@ class Temporary
 public:
     explicit Temporary(const std::filesystem::path& file)
         : _path(file.string() + ".tmp"),
-          _descriptor(open(_path.c_str(), O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, mode))
+          _descriptor(open(_path.c_str(), O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, mode))
     {
         if (_descriptor < 0)
             throw std::system_error(lastError());

@@ -1,5 +1,6 @@
 // Allocations of a real Slurm: marked, suspended, requeued, given back.
 
+#include "Count.h"
 #include "Eventually.h"
 #include "SlurmFixture.h"
 
@@ -31,6 +32,7 @@ class AllocationTest : public SlurmFixture
     CPPUNIT_TEST(waitsForAJobThatIsRequeued);
     CPPUNIT_TEST(terminatesAJobWhoseAllocationHasEnded);
     CPPUNIT_TEST(releasesWhatWasTerminatedWhileSlurmctldWasAway);
+    CPPUNIT_TEST(terminatesWhileSlurmDoesNotAnswer);
     CPPUNIT_TEST(keepsWhatTheAdministratorWrote);
     CPPUNIT_TEST(refusesAMarkThatIsNoUuid);
     CPPUNIT_TEST(refusesToChangeAMarkIntoJunk);
@@ -267,6 +269,31 @@ class AllocationTest : public SlurmFixture
                            std::string(reason) + "'");
         cluster().startController();
         expectReleased(job, slurmJob);
+    }
+
+    void terminatesWhileSlurmDoesNotAnswer()
+    /// The detector of a standby controller, when the active one is gone: Slurm's own patience is three
+    /// minutes.
+    {
+        const std::string text = settings() + "ReleaseAllocations=yes\n";
+        cluster().configure("SlurmctldDebug", "debug");
+        cluster().writeSettings(text);
+        cluster().addStandby(text);
+        cluster().startController();
+        cluster().startStandby();
+        cluster().startNode();
+        const std::string suspended = addHealthyJob();
+        cluster().run({"scontrol", "suspend", submitMarked(suspended)});
+        silence(suspended);
+        CPPUNIT_ASSERT(eventually(20s, [&] { return count(cluster().standbyLog(), "cause=suspended") > 2; }));
+
+        cluster().killController();
+        const std::string other = database().addJob();
+        CPPUNIT_ASSERT_MESSAGE(cluster().standbyLog(), eventually(60s, [&] { return isTerminated(other); }));
+        CPPUNIT_ASSERT(!isTerminated(suspended));
+        CPPUNIT_ASSERT(eventually(20s, [&] {
+            return count(cluster().standbyLog(), "allocations unknown error=\"no answer within 10 s\"") == 1;
+        }));
     }
 
     void keepsWhatTheAdministratorWrote()

@@ -123,6 +123,7 @@ class MetricsFileTest : public CppUnit::TestFixture
     CPPUNIT_TEST(tellsOfAFileThatItMayNotRemove);
     CPPUNIT_TEST(keepsTheOldTextWhenTheNextCannotBeWritten);
     CPPUNIT_TEST(leavesNoTemporaryAfterAFailure);
+    CPPUNIT_TEST(isNotHeldUpByAPipe);
     CPPUNIT_TEST_SUITE_END();
 
     void writesTheTextAndNothingBeside()
@@ -325,6 +326,16 @@ class MetricsFileTest : public CppUnit::TestFixture
         _file.moveTo({});
         CPPUNIT_ASSERT(fs::is_directory(path()));
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, _log.lines().size());
+    }
+
+    void isNotHeldUpByAPipe()
+    /// Which somebody put in the place of the temporary; opened for writing, it would wait for a reader.
+    {
+        CPPUNIT_ASSERT_EQUAL(0, mkfifo((_directory.path() / temporaryName).c_str(), 0644));
+        _file.moveTo(path());
+        _file.write("one\n");
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, _log.lines().size());
+        CPPUNIT_ASSERT(!fs::exists(path()));
     }
 
     static constexpr const char* name = "hang_detector.prom";
