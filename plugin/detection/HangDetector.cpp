@@ -32,6 +32,15 @@ bool isEverybodys(const DatabaseError& error)
            error.sqlState() == "57014";
 }
 
+RunError timedOut(const DatabaseError& error, std::chrono::seconds runTimeout)
+/// A server that does not even answer a cancel is not slow.
+{
+    return {"RunTimeout of " + formatDuration(runTimeout) + " has passed", error.sqlState(),
+            error.sqlState().empty() ? error.advice()
+                                     : "raise RunTimeout, or find out what slows the database down",
+            true};
+}
+
 /// A search that takes longer is worth an index. With one it takes about a millisecond.
 constexpr std::chrono::milliseconds slowSearch{50};
 
@@ -97,43 +106,21 @@ RunStatistics HangDetector::run(const std::stop_token& stop)
 
     try {
         const auto watch = _store->open(stop, deadline);
-        const auto searchStart = Clock::now();
-        const std::vector<JobId> failedBefore = _failedJobs.known(searchStart);
-        std::vector<JobId> last = failedBefore;
-        const std::vector<JobId> previewedBefore = _previewedJobs.known(searchStart);
-        last.insert(last.end(), previewedBefore.begin(), previewedBefore.end());
-        if (asksSlurm())
-            std::ranges::copy(_allocations->explained(), std::back_inserter(last));
-        const HungJobs hung = _store->findHungJobs({.thresholds = thresholdsIn(_settings),
-                                                    .lookAhead = lookAheadIn(_settings),
-                                                    .most = _settings.maxJobsPerRun,
-                                                    .last = std::move(last)});
-        const auto searchTime = Clock::now() - searchStart;
-        statistics.hasSearched = true;
-        statistics.jobs = hung.counts;
-        statistics.left = hung.counts.backlog() - static_cast<std::int64_t>(hung.chosen.size());
-        if (hung.untilNext)
-            statistics.nextHang = Clock::now() + *hung.untilNext;
-        statistics.held = isHeld(hung.counts);
+        const std::vector<JobId> failedBefore = _failedJobs.known(start);
+        const std::vector<JobId> chosen = search(failedBefore, statistics);
+        statistics.held = isHeld(statistics.jobs);
         if (!statistics.held)
-            decide(hung.chosen, failedBefore, statistics, stop);
+            decide(chosen, failedBefore, statistics, stop);
         if (asksSlurm() && !statistics.held && !statistics.dryRun)
             _allocations->release(*_store, stop, deadline);
         _revivalWatch.look(*_store, _settings.interval, Clock::now());
-        if (searchTime >= slowSearch)
-            askForIndex(searchTime);
     } catch (const RunStopped&) {
         statistics.stopped = true;
     } catch (const DatabaseError& error) {
         if (stop.stop_requested())
             statistics.stopped = true;
         else if (Clock::now() >= deadline)
-            // A server that does not even answer a cancel is not slow.
-            statistics.error = RunError{
-                "RunTimeout of " + formatDuration(_settings.runTimeout) + " has passed", error.sqlState(),
-                error.sqlState().empty() ? error.advice()
-                                         : "raise RunTimeout, or find out what slows the database down",
-                true};
+            statistics.error = timedOut(error, _settings.runTimeout);
         else
             statistics.error = RunError{error.what(), error.sqlState(), error.advice(), true};
     } catch (const std::exception& exception) {
@@ -165,6 +152,30 @@ std::optional<std::chrono::milliseconds> HangDetector::pauseAfter(const RunStati
         return std::max<milliseconds>(std::chrono::ceil<milliseconds>(*statistics.nextHang - now),
                                       leastPause);
     return std::nullopt;
+}
+
+std::vector<JobId> HangDetector::search(const std::vector<JobId>& failedBefore, RunStatistics& statistics)
+/// Returns the jobs that have the places of this run. Those that a run can do nothing for, or has told
+/// of already, get what the others leave.
+{
+    const auto start = Clock::now();
+    std::vector<JobId> last = failedBefore;
+    std::ranges::copy(_previewedJobs.known(start), std::back_inserter(last));
+    if (asksSlurm())
+        std::ranges::copy(_allocations->explained(), std::back_inserter(last));
+    HungJobs hung = _store->findHungJobs({.thresholds = thresholdsIn(_settings),
+                                          .lookAhead = lookAheadIn(_settings),
+                                          .most = _settings.maxJobsPerRun,
+                                          .last = std::move(last)});
+    const auto took = Clock::now() - start;
+    statistics.hasSearched = true;
+    statistics.jobs = hung.counts;
+    statistics.left = hung.counts.backlog() - static_cast<std::int64_t>(hung.chosen.size());
+    if (hung.untilNext)
+        statistics.nextHang = Clock::now() + *hung.untilNext;
+    if (took >= slowSearch)
+        askForIndex(took);
+    return std::move(hung.chosen);
 }
 
 bool HangDetector::isHeld(const JobCounts& jobs)
