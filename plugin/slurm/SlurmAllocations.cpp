@@ -10,10 +10,10 @@
 #include <cerrno>
 #include <csignal>
 #include <ctime>
-#include <exception>
 #include <memory>
 #include <optional>
 #include <span>
+#include <utility>
 
 namespace HangDetection {
 
@@ -77,27 +77,6 @@ std::span<const slurm_job_info_t> jobsIn(const job_info_msg_t& answer)
     return {answer.job_array, answer.record_count};
 }
 
-std::vector<Allocation> askForMarked()
-{
-    job_info_msg_t* answer = nullptr;
-    if (slurm_load_jobs(0, &answer, SHOW_ALL) != SLURM_SUCCESS)
-        throwLastError();
-    const std::unique_ptr<job_info_msg_t, FreeJobs> owner(answer);
-    const std::time_t now = std::time(nullptr);
-
-    std::vector<Allocation> allocations;
-    for (const slurm_job_info_t& job : jobsIn(*answer)) {
-        if (job.comment == nullptr || hasEnded(job))
-            continue;
-        if (const auto mark = markedJob(job.comment))
-            allocations.push_back({.slurmJob = nameOf(job),
-                                   .markedWith = *mark,
-                                   .isPaused = isPaused(job),
-                                   .resumedAgo = resumedAgo(job, now)});
-    }
-    return allocations;
-}
-
 std::optional<std::string> adminCommentOf(const Allocation& allocation)
 /// Nothing when it has ended, or has another mark by now.
 {
@@ -139,19 +118,37 @@ std::vector<Allocation> SlurmAllocations::marked()
     if (_answer.valid() && _answer.wait_for(std::chrono::seconds(0)) == std::future_status::ready)
         _answer = {};
     if (!_answer.valid()) {
-        const auto answer = std::make_shared<std::promise<std::vector<Allocation>>>();
-        _answer = answer->get_future();
-        signalFreeThread("hang_slurm", [answer] {
-            try {
-                answer->set_value(askForMarked());
-            } catch (...) {
-                answer->set_exception(std::current_exception());
-            }
-        }).detach();
+        const auto promise = std::make_shared<std::promise<Answer>>();
+        _answer = promise->get_future();
+        signalFreeThread("hang_slurm", [promise] { promise->set_value(ask()); }).detach();
     }
     if (_answer.wait_for(patience) != std::future_status::ready)
         throw AllocationError("no answer within " + std::to_string(patience.count()) + " s");
-    return _answer.get();
+    Answer answer = _answer.get();
+    if (!answer.error.empty())
+        throw AllocationError(answer.error);
+    return std::move(answer.allocations);
+}
+
+SlurmAllocations::Answer SlurmAllocations::ask()
+{
+    job_info_msg_t* jobs = nullptr;
+    if (slurm_load_jobs(0, &jobs, SHOW_ALL) != SLURM_SUCCESS)
+        return {{}, slurm_strerror(errno)};
+    const std::unique_ptr<job_info_msg_t, FreeJobs> owner(jobs);
+    const std::time_t now = std::time(nullptr);
+
+    std::vector<Allocation> allocations;
+    for (const slurm_job_info_t& job : jobsIn(*jobs)) {
+        if (job.comment == nullptr || hasEnded(job))
+            continue;
+        if (const auto mark = markedJob(job.comment))
+            allocations.push_back({.slurmJob = nameOf(job),
+                                   .markedWith = *mark,
+                                   .isPaused = isPaused(job),
+                                   .resumedAgo = resumedAgo(job, now)});
+    }
+    return {std::move(allocations), ""};
 }
 
 bool SlurmAllocations::release(const Allocation& allocation, const std::string& reason)

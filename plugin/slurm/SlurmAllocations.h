@@ -4,6 +4,8 @@
 
 #include <chrono>
 #include <future>
+#include <string>
+#include <vector>
 
 namespace HangDetection {
 
@@ -21,7 +23,16 @@ public:
     static constexpr std::chrono::seconds patience{10};
 
 private:
-    std::future<std::vector<Allocation>> _answer;
+    struct Answer
+    {
+        std::vector<Allocation> allocations;
+        std::string error;
+        /// Empty when Slurm did answer.
+    };
+
+    static Answer ask();
+
+    std::future<Answer> _answer;
     /// Of the question that is still open.
 };
 
