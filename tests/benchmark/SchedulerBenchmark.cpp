@@ -417,7 +417,7 @@ void SchedulerBenchmark::writeJson(const fs::path& file) const
     constexpr std::array<const char*, settings.size()> names{"alone", "beside", "inside"};
     Poco::JSON::Array rows;
     for (const Figure* figure : figures()) {
-        Poco::JSON::Object row;
+        Poco::JSON::Object row(Poco::JSON_PRESERVE_KEY_ORDER);
         row.set("what", Poco::trim(std::string(figure->name)));
         for (const Setting setting : settings)
             row.set(names.at(static_cast<std::size_t>(setting)), jsonOf(figure->of(setting)));
