@@ -55,6 +55,16 @@ std::unique_ptr<StatementWatch> JobStore::open(const std::stop_token& stop, Cloc
     return _connection.open(stop, deadline);
 }
 
+template <typename Action>
+auto JobStore::attempt(Action action)
+{
+    try {
+        return action();
+    } catch (const Poco::Exception& exception) {
+        throw failure(exception);
+    }
+}
+
 HungJobs JobStore::findHungJobs(const Search& search)
 {
     Poco::Int64 hung = search.thresholds.hung.count();
@@ -65,12 +75,10 @@ HungJobs JobStore::findHungJobs(const Search& search)
     std::vector<Poco::Tuple<std::string, Poco::Int64, Poco::Int64, Poco::Int64, Poco::Int64, Poco::Int64,
                             Poco::Int64>>
         rows;
-    try {
+    attempt([&] {
         _connection.session() << Statements::find_hung_jobs, into(rows), use(hung), use(lookAhead), use(most),
             use(last), use(pending), now;
-    } catch (const Poco::Exception& exception) {
-        throw failure(exception);
-    }
+    });
 
     HungJobs jobs;
     for (const auto& row : rows) {
@@ -99,11 +107,7 @@ Termination failedTermination(const JobId& job, const DatabaseError& error)
 bool JobStore::wantsIndex()
 {
     bool wants = false;
-    try {
-        _connection.session() << Statements::wants_index, into(wants), now;
-    } catch (const Poco::Exception& exception) {
-        throw failure(exception);
-    }
+    attempt([&] { _connection.session() << Statements::wants_index, into(wants), now; });
     return wants;
 }
 
@@ -148,11 +152,7 @@ std::map<JobId, std::string> JobStore::findTerminated(const std::vector<JobId>& 
         return {};
     std::string ids = idsOf(jobs);
     std::vector<Poco::Tuple<std::string, std::string>> rows;
-    try {
-        _connection.session() << Statements::find_terminated_jobs, into(rows), use(ids), now;
-    } catch (const Poco::Exception& exception) {
-        throw failure(exception);
-    }
+    attempt([&] { _connection.session() << Statements::find_terminated_jobs, into(rows), use(ids), now; });
     std::map<JobId, std::string> terminated;
     for (const auto& row : rows)
         terminated.emplace(row.get<0>(), row.get<1>());
@@ -163,11 +163,7 @@ std::vector<RevivedJob> JobStore::findRevived(const std::vector<JobId>& jobs)
 {
     std::string ids = idsOf(jobs);
     std::vector<Poco::Tuple<std::string, bool>> rows;
-    try {
-        _connection.session() << Statements::find_revived_jobs, into(rows), use(ids), now;
-    } catch (const Poco::Exception& exception) {
-        throw failure(exception);
-    }
+    attempt([&] { _connection.session() << Statements::find_revived_jobs, into(rows), use(ids), now; });
     std::vector<RevivedJob> revived;
     revived.reserve(rows.size());
     for (const auto& row : rows)
@@ -202,13 +198,7 @@ std::vector<Termination> JobStore::terminateAtOnce(std::span<const JobId> jobs, 
 template <typename Ask>
 std::vector<Termination> JobStore::withNames(Ask ask)
 {
-    const auto tryTo = [&](bool hasNames) {
-        try {
-            return ask(hasNames);
-        } catch (const Poco::Exception& exception) {
-            throw failure(exception);
-        }
-    };
+    const auto tryTo = [&](bool hasNames) { return attempt([&] { return ask(hasNames); }); };
     if (!_connection.canReadNames())
         return tryTo(false);
     try {

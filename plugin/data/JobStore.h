@@ -77,6 +77,10 @@ public:
     /// interfered. Writes nothing and locks nothing. Throws DatabaseError.
 
 private:
+    template <typename Action>
+    auto attempt(Action action);
+    /// What the action, which executes a statement, returns. Throws DatabaseError.
+
     DatabaseError failure(const Poco::Exception& exception);
     std::vector<Termination> terminateAtOnce(std::span<const JobId> jobs, const Thresholds& thresholds);
 

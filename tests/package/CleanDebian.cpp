@@ -1,10 +1,11 @@
 #include "CleanDebian.h"
 
+#include "TemporaryDirectory.h"
+
 #include <Poco/AutoPtr.h>
 #include <Poco/Util/PropertyFileConfiguration.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <exception>
 #include <iostream>
 #include <mutex>
@@ -72,21 +73,13 @@ fs::path cleanTree()
     return tree;
 }
 
-fs::path makeDirectory()
-{
-    std::string path = (fs::temp_directory_path() / "hang-detector-test-XXXXXX").string();
-    if (mkdtemp(path.data()) == nullptr)
-        throw std::runtime_error(path + ": cannot be made");
-    return path;
-}
-
 } // namespace
 
 CleanDebian::CleanDebian()
 {
     enterOwnNameSpace();
     const fs::path tree = cleanTree();
-    _directory = makeDirectory();
+    _directory = makeTemporaryDirectory();
     try {
         mountAll(tree);
     } catch (const std::exception& exception) {

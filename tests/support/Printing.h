@@ -1,6 +1,7 @@
 #pragma once
 
 #include "data/Job.h"
+#include "notification/Names.h"
 
 #include <cppunit/TestAssert.h>
 
@@ -46,25 +47,11 @@ struct assertion_traits<HangDetection::Outcome>
 
     static std::string toString(Outcome outcome)
     {
-        switch (outcome) {
-        case Outcome::terminated:
+        if (outcome == Outcome::terminated)
             return "terminated";
-        case Outcome::locked:
-            return "locked";
-        case Outcome::missing:
-            return "missing";
-        case Outcome::notStarted:
-            return "notStarted";
-        case Outcome::completed:
-            return "completed";
-        case Outcome::reported:
-            return "reported";
-        case Outcome::suspended:
-            return "suspended";
-        case Outcome::failed:
-            break;
-        }
-        return "failed";
+        if (outcome == Outcome::failed)
+            return "failed";
+        return HangDetection::causeOf(outcome);
     }
 };
 
@@ -75,7 +62,7 @@ struct assertion_traits<HangDetection::Reason>
 
     static bool equal(Reason a, Reason b) { return a == b; }
 
-    static std::string toString(Reason reason) { return reason == Reason::pending ? "pending" : "hung"; }
+    static std::string toString(Reason reason) { return HangDetection::nameOf(reason); }
 };
 
 template <>

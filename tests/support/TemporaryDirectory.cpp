@@ -9,13 +9,15 @@ namespace HangDetection::Test {
 
 namespace fs = std::filesystem;
 
-TemporaryDirectory::TemporaryDirectory()
+fs::path makeTemporaryDirectory()
 {
     std::string path = (fs::temp_directory_path() / "hang-detector-test-XXXXXX").string();
     if (mkdtemp(path.data()) == nullptr)
         throw std::runtime_error(path + ": cannot be made");
-    _path = path;
+    return path;
 }
+
+TemporaryDirectory::TemporaryDirectory() : _path(makeTemporaryDirectory()) {}
 
 TemporaryDirectory::~TemporaryDirectory()
 {

@@ -5,6 +5,9 @@
 
 namespace HangDetection::Test {
 
+std::filesystem::path makeTemporaryDirectory();
+/// A new one, which stays. Throws std::runtime_error when it cannot be made.
+
 class TemporaryDirectory
 /// A new directory that is removed with the object.
 {
