@@ -93,6 +93,8 @@ void Screen::block(std::vector<Line> lines)
     const std::lock_guard lock(_mutex);
     if (!_isTerminal)
         return;
+    if (!_silence)
+        _silence.emplace();
     std::string out = _drawnRows == 0 ? hideCursor : toTopOfBlock();
     _block = std::move(lines);
     out += drawnBlock();
@@ -106,6 +108,7 @@ void Screen::endBlock()
     if (_drawnRows == 0)
         return;
     std::cout << toTopOfBlock() + clearToEndOfScreen + showCursor << std::flush;
+    _silence.reset();
     _block.clear();
     _drawnRows = 0;
 }
@@ -136,7 +139,6 @@ std::string Screen::drawnBlock()
     for (std::size_t row = 0; row < _drawnRows; ++row) {
         const bool isLast = row + 1 == _drawnRows;
         out += rendered(cut(_block[row], limit.columns));
-        // What the terminal echoes, as ^C, is drawn over then.
         out += isLast ? std::string(clearToEndOfScreen) + '\r' : std::string(clearToEndOfLine) + '\n';
     }
     return out;

@@ -1,8 +1,11 @@
 #pragma once
 
+#include "SilentTerminal.h"
+
 #include <cstddef>
 #include <limits>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -76,6 +79,8 @@ private:
     const bool _isTerminal;
     std::mutex _mutex;
     std::vector<Line> _block;
+    std::optional<SilentTerminal> _silence;
+    /// While there is a block.
     std::size_t _drawnRows = 0;
     /// Of the block, on the terminal. The cursor is at the start of the last one.
 };

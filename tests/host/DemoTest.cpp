@@ -30,6 +30,7 @@ class DemoTest : public CppUnit::TestFixture
     CPPUNIT_TEST(keepsTheDatabaseOnRequest);
     CPPUNIT_TEST(drawsATableInPlaceOnATerminal);
     CPPUNIT_TEST(cutsTheTableToTheTerminal);
+    CPPUNIT_TEST(keepsWhatIsTypedOutOfTheTable);
     CPPUNIT_TEST(leavesAUsableTerminalWhenItIsInterrupted);
     CPPUNIT_TEST(drawsNothingOnADumbTerminal);
     CPPUNIT_TEST(saysThatItWasInterruptedAndRemovesEverything);
@@ -165,9 +166,10 @@ private:
         return screen;
     }
 
-    static void assertUsable(const TerminalScreen& screen)
+    static void assertUsable(const TerminalProcess& demo, const TerminalScreen& screen)
     {
         CPPUNIT_ASSERT_MESSAGE(joined(screen.lines()), screen.isCursorVisible());
+        CPPUNIT_ASSERT_MESSAGE(joined(screen.lines()), demo.echoes());
         CPPUNIT_ASSERT_MESSAGE(joined(screen.lines()), !screen.isColoured());
     }
 
@@ -202,7 +204,7 @@ private:
         CPPUNIT_ASSERT_MESSAGE(output, count(output, endOfBlock) > 10);
         const TerminalScreen after = shown(demo, columns, rows);
         assertTable(after.lines());
-        assertUsable(after);
+        assertUsable(demo, after);
         CPPUNIT_ASSERT(fs::is_empty(_directory.path()));
     }
 
@@ -227,7 +229,19 @@ private:
         CPPUNIT_ASSERT_MESSAGE(joined(lines), end != lines.end() && end - heading > 30);
         for (auto line = heading; line != end; ++line)
             CPPUNIT_ASSERT_MESSAGE(*line, line->size() < columns);
-        assertUsable(screen);
+        assertUsable(demo, screen);
+    }
+
+    void keepsWhatIsTypedOutOfTheTable()
+    {
+        TerminalProcess demo(onTerminal(), 80, 40);
+        CPPUNIT_ASSERT(demo.readUntil(
+            [](const std::string& output) { return output.find("terminated 0 ") != std::string::npos; },
+            patience));
+        demo.type("\x02\n");
+        const auto status = demo.readToEnd(patience);
+        CPPUNIT_ASSERT_MESSAGE(demo.output(), status == 0);
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(demo.output(), std::size_t{0}, count(demo.output(), "^B"));
     }
 
     void leavesAUsableTerminalWhenItIsInterrupted()
@@ -245,7 +259,7 @@ private:
             const auto status = demo.readToEnd(patience);
             CPPUNIT_ASSERT_MESSAGE(demo.output(), status == 130);
             const TerminalScreen screen = shown(demo, columns, rows);
-            assertUsable(screen);
+            assertUsable(demo, screen);
             CPPUNIT_ASSERT_MESSAGE(joined(screen.lines()),
                                    countLines(screen.lines(), "interrupted; the database") == 1);
             CPPUNIT_ASSERT_MESSAGE(joined(screen.lines()), countLines(screen.lines(), "outcome") == 0);

@@ -7,6 +7,7 @@
 #include <pty.h>
 #include <sys/wait.h>
 #include <system_error>
+#include <termios.h>
 #include <unistd.h>
 #include <vector>
 
@@ -71,6 +72,14 @@ void TerminalProcess::type(const std::string& keys) const
 {
     if (write(_terminal, keys.data(), keys.size()) != static_cast<ssize_t>(keys.size()))
         throw std::system_error(errno, std::generic_category(), "the terminal");
+}
+
+bool TerminalProcess::echoes() const
+{
+    termios mode{};
+    if (tcgetattr(_terminal, &mode) != 0)
+        throw std::system_error(errno, std::generic_category(), "the terminal");
+    return (mode.c_lflag & ECHO) != 0;
 }
 
 std::optional<int> TerminalProcess::readToEnd(std::chrono::milliseconds atMost)

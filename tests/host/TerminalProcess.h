@@ -34,6 +34,9 @@ public:
     void type(const std::string& keys) const;
     /// As a user does: "\x03" is Ctrl-C.
 
+    bool echoes() const;
+    /// Whether the terminal shows what is typed.
+
     std::optional<int> readToEnd(std::chrono::milliseconds atMost);
     /// The exit status; 128 and the number of the signal for a program that died of one. Nothing
     /// when it has not ended in time.
