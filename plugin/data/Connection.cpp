@@ -153,6 +153,12 @@ Poco::Data::Session& Connection::session()
     return _shell.value().session();
 }
 
+std::string Connection::execution(const Statement& statement,
+                                  const std::vector<PreparedStatements::Argument>& arguments)
+{
+    return _prepared.execution(handle(), statement, arguments);
+}
+
 PGconn* Connection::handle()
 {
     return _shell ? _shell->connection() : nullptr;
@@ -166,6 +172,7 @@ bool Connection::isLost()
 void Connection::drop() noexcept
 {
     _wasInterfered = false;
+    _prepared.forget();
     if (_shell)
         _shell->hold(nullptr);
 }
@@ -185,7 +192,7 @@ void Connection::prepareSession()
 {
     try {
         std::string statementTimeout = std::to_string(_statementTimeout.count());
-        session() << Statements::prepare_session, Poco::Data::Keywords::into(_canReadNames),
+        session() << Statements::prepare_session.text, Poco::Data::Keywords::into(_canReadNames),
             Poco::Data::Keywords::use(statementTimeout), Poco::Data::Keywords::now;
     } catch (const Poco::Exception& exception) {
         throw DatabaseError::fromStatement(exception, isLost());

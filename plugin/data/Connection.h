@@ -1,6 +1,7 @@
 #pragma once
 
 #include "ConnectionString.h"
+#include "PreparedStatements.h"
 #include "SessionShell.h"
 #include "StatementWatch.h"
 
@@ -11,6 +12,8 @@
 #include <memory>
 #include <optional>
 #include <stop_token>
+#include <string>
+#include <vector>
 
 struct pg_conn;
 
@@ -49,6 +52,10 @@ public:
     Poco::Data::Session& session();
     /// The session of the open connection, in autocommit mode.
 
+    std::string execution(const Statement& statement,
+                          const std::vector<PreparedStatements::Argument>& arguments);
+    /// What makes the session execute a statement that stays prepared (PreparedStatements).
+
     pg_conn* handle();
     /// libpq's handle of the open connection; null when there is none.
 
@@ -72,6 +79,7 @@ private:
     const ConnectionString _connectionString;
     const std::chrono::milliseconds _statementTimeout;
     std::optional<SessionShell> _shell;
+    PreparedStatements _prepared;
     bool _canReadNames = false;
     std::atomic<bool> _wasInterfered = false;
     /// A cancel was sent on the connection; it may still be on its way.

@@ -37,10 +37,13 @@ constexpr const char* schemaAdvice =
     "the database is not one of a Coder deployment that this release knows, or older than PostgreSQL 13";
 
 /// The first match counts. From the PostgreSQL manual, appendix "Error Codes".
-constexpr std::array<KnownState, 17> knownStates{{
+constexpr std::array<KnownState, 18> knownStates{{
     {"08", Scope::connection, unreachableAdvice},
     {"0A", Scope::database, schemaAdvice},
     {"25006", Scope::connection, standbyAdvice},
+    {"26000", Scope::connection,
+     "something between the detector and the server shares out sessions; let Connection lead to the server "
+     "itself, or to a pooler in session mode"},
     {"3F000", Scope::database, "check the search_path of the detector's role"},
     {"42501", Scope::database,
      "run the hang detector's role.sql again, which grants its role all that it needs"},

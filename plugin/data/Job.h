@@ -36,6 +36,8 @@ struct HungJobs
     std::optional<std::chrono::milliseconds> untilNext;
     /// How long until the first of the jobs that are neither hung nor pending will be, unless it
     /// reports. Nothing when there is none.
+    bool areWatchedTouched = false;
+    /// Whether somebody has updated one of the watched jobs since.
 };
 
 enum class Reason
@@ -91,6 +93,8 @@ struct Termination
     std::string stage;
     std::string workspaceId;
     std::int64_t buildNumber = 0;
+    std::chrono::microseconds updatedAt{0};
+    /// The job's updated_at as the termination left it, since 1970; 0 when it was not terminated.
     std::string workspace;
     std::string owner;
     std::string templateName;
@@ -99,6 +103,14 @@ struct Termination
     std::string error;
     std::string sqlState;
     /// Five characters, or empty when the database raised no error.
+};
+
+struct WatchedJob
+/// A job as its termination left it.
+{
+    JobId jobId;
+    std::chrono::microseconds updatedAt;
+    /// Since 1970.
 };
 
 struct RevivedJob

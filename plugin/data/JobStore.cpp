@@ -8,6 +8,7 @@
 #include <Poco/Tuple.h>
 
 #include <algorithm>
+#include <iterator>
 #include <string>
 #include <utility>
 
@@ -17,31 +18,32 @@ namespace {
 
 using namespace Poco::Data::Keywords;
 
-template <typename Text>
-std::string arrayLiteral(std::span<const JobId> jobs, Text text)
-/// A PostgreSQL array with one text for each job, of a kind that needs no quotes.
+template <typename Items, typename Text>
+std::string arrayOf(const Items& items, Text text)
+/// A PostgreSQL array with one text for each item, of a kind that needs no quotes.
 {
-    std::string literal = "{";
-    for (const JobId& job : jobs) {
-        if (literal.size() > 1)
-            literal += ',';
-        literal += text(job);
+    std::string array = "{";
+    for (const auto& item : items) {
+        if (array.size() > 1)
+            array += ',';
+        array += text(item);
     }
-    return literal + '}';
+    return array + '}';
 }
 
 std::string idsOf(std::span<const JobId> jobs)
 {
-    return arrayLiteral(jobs, [](const JobId& id) { return id; });
+    return arrayOf(jobs, [](const JobId& id) { return id; });
 }
 
-std::vector<Termination> answersFrom(const std::vector<TerminationRow>& rows)
+std::string idsOf(const std::vector<WatchedJob>& jobs)
 {
-    std::vector<Termination> answers;
-    answers.reserve(rows.size());
-    for (const TerminationRow& row : rows)
-        answers.push_back(answerFrom(row));
-    return answers;
+    return arrayOf(jobs, [](const WatchedJob& job) { return job.jobId; });
+}
+
+std::string updatesOf(const std::vector<WatchedJob>& jobs)
+{
+    return arrayOf(jobs, [](const WatchedJob& job) { return std::to_string(job.updatedAt.count()); });
 }
 
 } // namespace
@@ -55,11 +57,13 @@ std::unique_ptr<StatementWatch> JobStore::open(const std::stop_token& stop, Cloc
     return _connection.open(stop, deadline);
 }
 
-template <typename Action>
-auto JobStore::attempt(Action action)
+template <typename Row>
+std::vector<Row> JobStore::rowsOf(const Statement& statement, const Arguments& arguments)
 {
     try {
-        return action();
+        std::vector<Row> rows;
+        _connection.session() << _connection.execution(statement, arguments), into(rows), now;
+        return rows;
     } catch (const Poco::Exception& exception) {
         throw failure(exception);
     }
@@ -67,18 +71,13 @@ auto JobStore::attempt(Action action)
 
 HungJobs JobStore::findHungJobs(const Search& search)
 {
-    Poco::Int64 hung = search.thresholds.hung.count();
-    Poco::Int64 pending = search.thresholds.pending.count();
-    Poco::Int64 lookAhead = search.lookAhead.count();
-    int most = search.most;
-    std::string last = idsOf(search.last);
-    std::vector<Poco::Tuple<std::string, Poco::Int64, Poco::Int64, Poco::Int64, Poco::Int64, Poco::Int64,
-                            Poco::Int64>>
-        rows;
-    attempt([&] {
-        _connection.session() << Statements::find_hung_jobs, into(rows), use(hung), use(lookAhead), use(most),
-            use(last), use(pending), now;
-    });
+    const Poco::Int64 pending = search.thresholds.pending.count();
+    using Row = Poco::Tuple<std::string, Poco::Int64, Poco::Int64, Poco::Int64, Poco::Int64, Poco::Int64,
+                            Poco::Int64, bool>;
+    const auto rows =
+        rowsOf<Row>(Statements::find_hung_jobs,
+                    {search.thresholds.hung.count(), search.lookAhead.count(), search.most,
+                     idsOf(search.last), pending, idsOf(search.watched), updatesOf(search.watched)});
 
     HungJobs jobs;
     for (const auto& row : rows) {
@@ -91,6 +90,7 @@ HungJobs JobStore::findHungJobs(const Search& search)
                        .pending = pending > 0 ? std::optional(row.get<6>()) : std::nullopt};
         if (row.get<4>() >= 0)
             jobs.untilNext = std::chrono::milliseconds(row.get<4>());
+        jobs.areWatchedTouched = row.get<7>();
     }
     return jobs;
 }
@@ -106,9 +106,7 @@ Termination failedTermination(const JobId& job, const DatabaseError& error)
 
 bool JobStore::wantsIndex()
 {
-    bool wants = false;
-    attempt([&] { _connection.session() << Statements::wants_index, into(wants), now; });
-    return wants;
+    return rowsOf<Poco::Tuple<bool>>(Statements::wants_index, {}).at(0).get<0>();
 }
 
 void JobStore::terminate(std::span<const JobId> jobs, const Thresholds& thresholds, const Answer& answer)
@@ -134,39 +132,26 @@ void JobStore::terminate(std::span<const JobId> jobs, const Thresholds& threshol
 
 std::vector<Termination> JobStore::preview(std::span<const JobId> jobs, const Thresholds& thresholds)
 {
-    std::string ids = idsOf(jobs);
-    Poco::Int64 hung = thresholds.hung.count();
-    Poco::Int64 pending = thresholds.pending.count();
-    return withNames([&](bool hasNames) {
-        std::vector<TerminationRow> rows;
-        _connection.session() << (hasNames ? Statements::preview_named_terminations
-                                           : Statements::preview_terminations),
-            into(rows), use(ids), use(hung), use(pending), now;
-        return answersFrom(rows);
-    });
+    return answersTo(Statements::preview_named_terminations, Statements::preview_terminations,
+                     {idsOf(jobs), thresholds.hung.count(), thresholds.pending.count()});
 }
 
 std::map<JobId, std::string> JobStore::findTerminated(const std::vector<JobId>& jobs)
 {
-    if (jobs.empty())
-        return {};
-    std::string ids = idsOf(jobs);
-    std::vector<Poco::Tuple<std::string, std::string>> rows;
-    attempt([&] { _connection.session() << Statements::find_terminated_jobs, into(rows), use(ids), now; });
     std::map<JobId, std::string> terminated;
-    for (const auto& row : rows)
+    if (jobs.empty())
+        return terminated;
+    using Row = Poco::Tuple<std::string, std::string>;
+    for (const auto& row : rowsOf<Row>(Statements::find_terminated_jobs, {idsOf(jobs)}))
         terminated.emplace(row.get<0>(), row.get<1>());
     return terminated;
 }
 
-std::vector<RevivedJob> JobStore::findRevived(const std::vector<JobId>& jobs)
+std::vector<RevivedJob> JobStore::findRevived(const std::vector<WatchedJob>& jobs)
 {
-    std::string ids = idsOf(jobs);
-    std::vector<Poco::Tuple<std::string, bool>> rows;
-    attempt([&] { _connection.session() << Statements::find_revived_jobs, into(rows), use(ids), now; });
     std::vector<RevivedJob> revived;
-    revived.reserve(rows.size());
-    for (const auto& row : rows)
+    using Row = Poco::Tuple<std::string, bool>;
+    for (const auto& row : rowsOf<Row>(Statements::find_revived_jobs, {idsOf(jobs), updatesOf(jobs)}))
         revived.push_back({row.get<0>(), row.get<1>()});
     return revived;
 }
@@ -182,34 +167,32 @@ DatabaseError JobStore::failure(const Poco::Exception& exception)
 
 std::vector<Termination> JobStore::terminateAtOnce(std::span<const JobId> jobs, const Thresholds& thresholds)
 {
-    std::string ids = idsOf(jobs);
-    std::string keys =
-        arrayLiteral(jobs, [](const JobId& id) { return std::to_string(advisoryLockKey(id)); });
-    Poco::Int64 hung = thresholds.hung.count();
-    Poco::Int64 pending = thresholds.pending.count();
-    return withNames([&](bool hasNames) {
-        std::vector<TerminationRow> rows;
-        _connection.session() << (hasNames ? Statements::terminate_named_jobs : Statements::terminate_jobs),
-            into(rows), use(ids), use(keys), use(hung), use(pending), now;
-        return answersFrom(rows);
-    });
+    const std::string keys =
+        arrayOf(jobs, [](const JobId& id) { return std::to_string(advisoryLockKey(id)); });
+    return answersTo(Statements::terminate_named_jobs, Statements::terminate_jobs,
+                     {idsOf(jobs), keys, thresholds.hung.count(), thresholds.pending.count()});
 }
 
-template <typename Ask>
-std::vector<Termination> JobStore::withNames(Ask ask)
+std::vector<Termination> JobStore::answersTo(const Statement& named, const Statement& plain,
+                                             const Arguments& arguments)
 {
-    const auto tryTo = [&](bool hasNames) { return attempt([&] { return ask(hasNames); }); };
+    const auto ask = [&](const Statement& statement) {
+        std::vector<Termination> answers;
+        std::ranges::transform(rowsOf<TerminationRow>(statement, arguments), std::back_inserter(answers),
+                               &answerFrom);
+        return answers;
+    };
     if (!_connection.canReadNames())
-        return tryTo(false);
+        return ask(plain);
     try {
-        return tryTo(true);
+        return ask(named);
     } catch (const DatabaseError& error) {
         // Names are a courtesy: a privilege or a table that went away meanwhile costs nobody more, nor
         // does a migration that locks one. What the statement has done is undone with its error.
         const bool isGone = error.sqlState().starts_with("42");
         if (!isGone && error.sqlState() != "55P03")
             throw;
-        std::vector<Termination> answers = tryTo(false);
+        std::vector<Termination> answers = ask(plain);
         if (isGone)
             _connection.forgetNames();
         return answers;

@@ -46,6 +46,8 @@ public:
         /// there are too few of one kind.
         std::vector<JobId> last;
         /// These only when places are left.
+        std::vector<WatchedJob> watched;
+        /// Jobs that were terminated, about which the search tells whether somebody has touched one.
     };
 
     HungJobs findHungJobs(const Search& search);
@@ -68,25 +70,25 @@ public:
     /// Those of the jobs that a hang detector has terminated, with the error that it failed them
     /// with. Asks nothing when there are no jobs. Throws DatabaseError.
 
-    std::vector<RevivedJob> findRevived(const std::vector<JobId>& jobs);
-    /// Those of the jobs, all terminated, that their workers have touched since. Throws
-    /// DatabaseError.
+    std::vector<RevivedJob> findRevived(const std::vector<WatchedJob>& jobs);
+    /// Those of the jobs that somebody has touched since. Throws DatabaseError.
 
     std::vector<Termination> preview(std::span<const JobId> jobs, const Thresholds& thresholds);
     /// What terminate() would answer for the jobs if nobody else held one of them and no trigger
     /// interfered. Writes nothing and locks nothing. Throws DatabaseError.
 
 private:
-    template <typename Action>
-    auto attempt(Action action);
-    /// What the action, which executes a statement, returns. Throws DatabaseError.
+    using Arguments = std::vector<PreparedStatements::Argument>;
+
+    template <typename Row>
+    std::vector<Row> rowsOf(const Statement& statement, const Arguments& arguments);
+    /// Executes the statement. Throws DatabaseError.
 
     DatabaseError failure(const Poco::Exception& exception);
     std::vector<Termination> terminateAtOnce(std::span<const JobId> jobs, const Thresholds& thresholds);
-
-    template <typename Ask>
-    std::vector<Termination> withNames(Ask ask);
-    /// What ask(true) answers where names can be read, and ask(false) elsewhere.
+    std::vector<Termination> answersTo(const Statement& named, const Statement& plain,
+                                       const Arguments& arguments);
+    /// By the named statement where names can be read, and by the plain one elsewhere.
 
     Connection _connection;
 };

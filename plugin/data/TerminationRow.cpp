@@ -56,9 +56,10 @@ Termination answerFrom(const TerminationRow& row)
     answer.buildNumber = row.get<6>();
     answer.state = fromName(buildStates, row.get<7>());
     answer.reason = fromName(reasons, row.get<8>());
-    answer.workspace = row.get<9>();
-    answer.owner = row.get<10>();
-    answer.templateName = row.get<11>();
+    answer.updatedAt = std::chrono::microseconds(row.get<9>());
+    answer.workspace = row.get<10>();
+    answer.owner = row.get<11>();
+    answer.templateName = row.get<12>();
     if (answer.outcome == Outcome::failed)
         answer.error = row.get<1>() == "no_build"
                            ? "the job is a workspace build, but no row of workspace_builds belongs to it"

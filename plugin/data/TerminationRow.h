@@ -11,7 +11,7 @@ namespace HangDetection {
 
 using TerminationRow =
     Poco::Tuple<std::string, std::string, std::string, Poco::Int64, std::string, std::string, Poco::Int64,
-                std::string, std::string, std::string, std::string, std::string>;
+                std::string, std::string, Poco::Int64, std::string, std::string, std::string>;
 /// The columns of terminate_jobs.sql up to the template, in their order, which are all that
 /// preview_terminations.sql has.
 

@@ -107,13 +107,14 @@ RunStatistics HangDetector::run(const std::stop_token& stop)
     try {
         const auto watch = _store->open(stop, deadline);
         const std::vector<JobId> failedBefore = _failedJobs.known(start);
-        const std::vector<JobId> chosen = search(failedBefore, statistics);
+        const HungJobs found = search(failedBefore, statistics);
+        if (found.areWatchedTouched)
+            _revivalWatch.tell(*_store);
         statistics.held = isHeld(statistics.jobs);
         if (!statistics.held)
-            decide(chosen, failedBefore, statistics, stop);
+            decide(found.chosen, failedBefore, statistics, stop);
         if (asksSlurm() && !statistics.held && !statistics.dryRun)
             _allocations->release(*_store, stop, deadline);
-        _revivalWatch.look(*_store, _settings.interval, Clock::now());
     } catch (const RunStopped&) {
         statistics.stopped = true;
     } catch (const DatabaseError& error) {
@@ -154,8 +155,8 @@ std::optional<std::chrono::milliseconds> HangDetector::pauseAfter(const RunStati
     return std::nullopt;
 }
 
-std::vector<JobId> HangDetector::search(const std::vector<JobId>& failedBefore, RunStatistics& statistics)
-/// Returns the jobs that have the places of this run. Those that a run can do nothing for, or has told
+HungJobs HangDetector::search(const std::vector<JobId>& failedBefore, RunStatistics& statistics)
+/// Chosen are the jobs that have the places of this run. Those that a run can do nothing for, or has told
 /// of already, get what the others leave.
 {
     const auto start = Clock::now();
@@ -166,7 +167,8 @@ std::vector<JobId> HangDetector::search(const std::vector<JobId>& failedBefore, 
     HungJobs hung = _store->findHungJobs({.thresholds = thresholdsIn(_settings),
                                           .lookAhead = lookAheadIn(_settings),
                                           .most = _settings.maxJobsPerRun,
-                                          .last = std::move(last)});
+                                          .last = std::move(last),
+                                          .watched = _revivalWatch.due(_settings.interval, start)});
     const auto took = Clock::now() - start;
     statistics.hasSearched = true;
     statistics.jobs = hung.counts;
@@ -175,7 +177,7 @@ std::vector<JobId> HangDetector::search(const std::vector<JobId>& failedBefore, 
         statistics.nextHang = Clock::now() + *hung.untilNext;
     if (took >= slowSearch)
         askForIndex(took);
-    return std::move(hung.chosen);
+    return hung;
 }
 
 bool HangDetector::isHeld(const JobCounts& jobs)
@@ -296,7 +298,7 @@ void HangDetector::report(const Termination& job, RunStatistics& statistics)
             return;
         }
         statistics.terminated.push_back(job.jobId);
-        _revivalWatch.add(job.jobId, Clock::now());
+        _revivalWatch.add({job.jobId, job.updatedAt}, Clock::now());
         _failedJobs.remove(job.jobId);
         _notifications.postNotification(new JobTerminated(job, thresholdsIn(_settings).of(job.reason)));
         return;

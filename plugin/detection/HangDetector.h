@@ -61,7 +61,7 @@ public:
     /// Between a run and the next when nothing failed.
 
 private:
-    std::vector<JobId> search(const std::vector<JobId>& failedBefore, RunStatistics& statistics);
+    HungJobs search(const std::vector<JobId>& failedBefore, RunStatistics& statistics);
     bool isHeld(const JobCounts& jobs);
     void terminate(std::vector<JobId> jobs, const std::vector<JobId>& failedBefore, RunStatistics& statistics,
                    const std::stop_token& stop);

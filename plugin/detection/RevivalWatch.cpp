@@ -2,38 +2,46 @@
 
 #include "notification/Notifications.h"
 
-#include <vector>
-
 namespace HangDetection {
 
-void RevivalWatch::add(const JobId& terminated, Clock::time_point now)
+void RevivalWatch::add(const WatchedJob& terminated, Clock::time_point now)
 {
-    if (_terminated.empty())
-        _lastLook = now;
-    if (_terminated.size() < most)
-        _terminated.emplace(terminated, now);
+    if (_watched.empty())
+        _lastDue = now;
+    if (_watched.size() < most)
+        _watched.insert_or_assign(terminated.jobId, Watched{terminated.updatedAt, now});
 }
 
-void RevivalWatch::look(JobStore& store, std::chrono::seconds pause, Clock::time_point now)
+std::vector<WatchedJob> RevivalWatch::due(std::chrono::seconds pause, Clock::time_point now)
 {
-    if (_terminated.empty() || now - _lastLook < pause)
-        return;
-    _lastLook = now;
+    if (now - _lastDue < pause)
+        return {};
+    // Each is looked at once more at the end of its hour.
+    std::erase_if(_watched, [&](const auto& entry) { return _lastDue - entry.second.since >= memory; });
+    _lastDue = now;
+    return watched();
+}
 
-    std::vector<JobId> jobs;
-    for (const auto& [job, when] : _terminated)
-        jobs.push_back(job);
+void RevivalWatch::tell(JobStore& store)
+{
     try {
-        for (const RevivedJob& job : store.findRevived(jobs)) {
-            _terminated.erase(job.jobId);
+        for (const RevivedJob& job : store.findRevived(watched())) {
+            _watched.erase(job.jobId);
             _notifications.postNotification(new JobRevived(job));
         }
     } catch (const DatabaseError&) {
         // The run is a good one all the same, and an error that lasts is met by the next.
         return;
     }
-    // After the look, so that each job has one at the end of its hour.
-    std::erase_if(_terminated, [&](const auto& entry) { return now - entry.second >= memory; });
+}
+
+std::vector<WatchedJob> RevivalWatch::watched() const
+{
+    std::vector<WatchedJob> jobs;
+    jobs.reserve(_watched.size());
+    for (const auto& [job, watch] : _watched)
+        jobs.push_back({job, watch.updatedAt});
+    return jobs;
 }
 
 } // namespace HangDetection

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstddef>
 #include <map>
+#include <vector>
 
 namespace HangDetection {
 
@@ -20,12 +21,15 @@ public:
 
     explicit RevivalWatch(Poco::NotificationCenter& notifications) : _notifications(notifications) {}
 
-    void add(const JobId& terminated, Clock::time_point now);
+    void add(const WatchedJob& terminated, Clock::time_point now);
 
-    void look(JobStore& store, std::chrono::seconds pause, Clock::time_point now);
-    /// By one statement for all jobs that were terminated within the last hour, unless there are
-    /// none, or the last look is not so long ago. Each that was touched is posted once, as
-    /// JobRevived. What keeps the database from answering is for the next run to tell.
+    std::vector<WatchedJob> due(std::chrono::seconds pause, Clock::time_point now);
+    /// Those that the search of this run is to look at: all that were terminated within the last hour,
+    /// or none when the last ones were due less than the pause ago.
+
+    void tell(JobStore& store);
+    /// By a statement of its own, so only after a search that found one touched. Each that is so is
+    /// posted once, as JobRevived. What keeps the database from answering is for the next run to tell.
 
     static constexpr std::chrono::hours memory{1};
     /// A worker whose job is terminated learns it by its next report, minutes later at most.
@@ -36,9 +40,16 @@ public:
 
 private:
     Poco::NotificationCenter& _notifications;
-    std::map<JobId, Clock::time_point> _terminated;
-    /// When each was.
-    Clock::time_point _lastLook;
+    std::vector<WatchedJob> watched() const;
+
+    struct Watched
+    {
+        std::chrono::microseconds updatedAt;
+        Clock::time_point since;
+    };
+
+    std::map<JobId, Watched> _watched;
+    Clock::time_point _lastDue;
 };
 
 } // namespace HangDetection

@@ -146,13 +146,26 @@ void runByTheClock(const std::stop_token& stop, Side side, const std::string& co
     }
 }
 
+Contenders warmContenders(BenchmarkDatabase& database, const std::string& connectionString, int mostJobs)
+/// Those that are to terminate jobs have terminated one before, too.
+{
+    Contenders contenders = warmContenders(connectionString, mostJobs);
+    if (mostJobs == 0)
+        return contenders;
+    for (const auto& contender : contenders) {
+        database.addHungJobs(1);
+        expectTerminated(1, contender->run());
+    }
+    return contenders;
+}
+
 } // namespace
 
 Row measureRoundTrips(BenchmarkDatabase& database, const Sim::ThrowawayPostgres& server, int hungJobs)
 {
     Test::CountingProxy proxy(server.directory());
-    Contenders contenders =
-        warmContenders(database.connectionString() + " host=" + proxy.directory().string(), hungJobs);
+    Contenders contenders = warmContenders(
+        database, database.connectionString() + " host=" + proxy.directory().string(), hungJobs);
     Row row{hungJobs == 0 ? "idle run" : label("run over ", hungJobs, "hung jobs"), "round trips"};
     for (const Side side : allSides) {
         if (hungJobs > 0)
@@ -164,10 +177,13 @@ Row measureRoundTrips(BenchmarkDatabase& database, const Sim::ThrowawayPostgres&
     return row;
 }
 
-Row measureHungJobs(BenchmarkDatabase& database, int hungJobs, const Repetitions& repetitions)
+Row measureHungJobs(BenchmarkDatabase& database, int hungJobs, const Repetitions& repetitions,
+                    Maintenance maintenance)
 {
-    Contenders contenders = warmContenders(database.connectionString(), hungJobs);
-    Row row{label("run over ", hungJobs, "hung jobs"), "ms"};
+    database.settle();
+    Contenders contenders = warmContenders(database, database.connectionString(), hungJobs);
+    const bool isAfterEach = maintenance == Maintenance::afterEach;
+    Row row{label("run over ", hungJobs, isAfterEach ? "hung jobs, after a vacuum" : "hung jobs"), "ms"};
     Progress progress(row.what, std::accumulate(repetitions.begin(), repetitions.end(), 0));
     const int rounds = *std::max_element(repetitions.begin(), repetitions.end());
     for (int round = 0; round < rounds; ++round) {
@@ -177,7 +193,8 @@ Row measureHungJobs(BenchmarkDatabase& database, int hungJobs, const Repetitions
             if (round >= repetitions.at(static_cast<std::size_t>(side)))
                 continue;
             database.addHungJobs(hungJobs);
-            database.settle();
+            if (isAfterEach)
+                database.settle();
             row.of(side).add(millisecondsOf(of(contenders, side), hungJobs));
             progress.step();
         }
@@ -187,7 +204,7 @@ Row measureHungJobs(BenchmarkDatabase& database, int hungJobs, const Repetitions
 
 Row jobsPerSecond(const Row& milliseconds, int jobs)
 {
-    Row row{label("", jobs, "hung jobs"), "jobs/s"};
+    Row row{milliseconds.what, "jobs/s"};
     for (const Side side : allSides) {
         for (const double value : milliseconds.of(side).values())
             row.of(side).add(1000 * jobs / value);

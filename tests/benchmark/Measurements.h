@@ -17,7 +17,15 @@ Row measureRoundTrips(BenchmarkDatabase& database, const Sim::ThrowawayPostgres&
 using Repetitions = std::array<int, sides>;
 /// How often each side is measured.
 
-Row measureHungJobs(BenchmarkDatabase& database, int hungJobs, const Repetitions& repetitions);
+enum class Maintenance
+/// When the tables are vacuumed, which makes the server forget the plans that it keeps for a session.
+{
+    once,     /// before the first run
+    afterEach /// so that the next run plans its statements anew
+};
+
+Row measureHungJobs(BenchmarkDatabase& database, int hungJobs, const Repetitions& repetitions,
+                    Maintenance maintenance);
 /// A run that terminates so many jobs, in milliseconds.
 
 Row jobsPerSecond(const Row& milliseconds, int jobs);

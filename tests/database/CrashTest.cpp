@@ -193,7 +193,7 @@ class CrashTest : public BackgroundRunFixture
     {
         return database().isTrue("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = $1 AND"
                                  " application_name = 'hang_detector' AND state = 'active'"
-                                 " AND query LIKE '%pg_try_advisory_xact_lock%')",
+                                 " AND query LIKE '%terminate%')",
                                  databaseName());
     }
 };

@@ -162,8 +162,11 @@ class IndexTest : public BackgroundRunFixture
             PQconnectdb(connectionString(detectorRole).c_str()), &PQfinish);
         std::string plan;
         for (const std::string& sql :
-             {std::string("SET jit = off"), std::string("PREPARE search AS ") + Statements::find_hung_jobs,
-              "EXPLAIN (ANALYZE, BUFFERS) EXECUTE search (300, 60, 10, '{}', " + pendingJobDuration + ")"}) {
+             {std::string("SET jit = off"), std::string("SET plan_cache_mode = force_generic_plan"),
+              std::string("SET join_collapse_limit = 1"),
+              std::string("PREPARE search AS ") + Statements::find_hung_jobs.text,
+              "EXPLAIN (ANALYZE, BUFFERS) EXECUTE search (300, 60, 10, '{}', " + pendingJobDuration +
+                  ", '{}', '{}')"}) {
             const std::unique_ptr<PGresult, decltype(&PQclear)> result(PQexec(session.get(), sql.c_str()),
                                                                        &PQclear);
             CPPUNIT_ASSERT_EQUAL(std::string(), std::string(PQresultErrorMessage(result.get())));

@@ -16,10 +16,11 @@ class RevivalWatchTest : public DatabaseFixture
     CPPUNIT_TEST(tellsOfAJobThatReports);
     CPPUNIT_TEST(tellsOfAJobThatSucceeds);
     CPPUNIT_TEST(tellsOfAJobThatFailsByItself);
+    CPPUNIT_TEST(tellsNothingOfAJobThatIsCancelledLate);
+    CPPUNIT_TEST(tellsNothingOfATriggersTime);
     CPPUNIT_TEST(tellsEachOnce);
     CPPUNIT_TEST(tellsNothingOfJobsThatStayAsTheyAre);
     CPPUNIT_TEST(looksNoMoreOftenThanEachPause);
-    CPPUNIT_TEST(asksNothingWithoutATerminatedJob);
     CPPUNIT_TEST(forgetsAJobAfterAnHour);
     CPPUNIT_TEST(watchesSomeOfVeryMany);
     CPPUNIT_TEST(failsNoRun);
@@ -47,14 +48,28 @@ private:
     {
         const std::string job = addHungJob();
         CPPUNIT_ASSERT_EQUAL(Lines{job}, run().terminated);
-        _watch.add(job, _start);
+        watch();
         return job;
     }
 
+    void watch()
+    /// The jobs that the detector has terminated last.
+    {
+        for (const Termination& job : posted().terminated)
+            _watch.add({job.jobId, job.updatedAt}, _start);
+    }
+
     void look(Clock::duration after)
+    /// As a run of the detector does.
     {
         const auto open = _store->open({}, Clock::now() + patience);
-        _watch.look(*_store, 60s, _start + after);
+        const HungJobs found = _store->findHungJobs({.thresholds = {300s},
+                                                     .lookAhead = 60s,
+                                                     .most = 10,
+                                                     .last = {},
+                                                     .watched = _watch.due(60s, _start + after)});
+        if (found.areWatchedTouched)
+            _watch.tell(*_store);
     }
 
     void succeed(const std::string& job)
@@ -90,6 +105,31 @@ private:
         CPPUNIT_ASSERT_EQUAL(Lines{job + " reported"}, revived());
     }
 
+    void tellsNothingOfAJobThatIsCancelledLate()
+    /// By Coder's own statement, whose sender has not seen the termination: that is no worker.
+    {
+        const std::string job = terminatedJob();
+        database().execute("UPDATE provisioner_jobs SET canceled_at = now(), completed_at = NULL,"
+                           " error = NULL, error_code = NULL");
+        look(60s);
+        CPPUNIT_ASSERT_EQUAL(Lines{}, revived());
+    }
+
+    void tellsNothingOfATriggersTime()
+    {
+        database().execute("CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS"
+                           " 'BEGIN new.updated_at = clock_timestamp(); RETURN new; END'");
+        database().execute("CREATE TRIGGER touch BEFORE UPDATE ON provisioner_jobs FOR EACH ROW"
+                           " EXECUTE FUNCTION touch()");
+        const std::string job = terminatedJob();
+        CPPUNIT_ASSERT(jobColumn(job, "(updated_at <> completed_at)") == "true");
+        look(60s);
+        CPPUNIT_ASSERT_EQUAL(Lines{}, revived());
+        database().heartbeat(job);
+        look(120s);
+        CPPUNIT_ASSERT_EQUAL(Lines{job + " reported"}, revived());
+    }
+
     void tellsEachOnce()
     {
         const std::string job = terminatedJob();
@@ -121,12 +161,6 @@ private:
         CPPUNIT_ASSERT_EQUAL(Lines{job + " reported"}, revived());
     }
 
-    void asksNothingWithoutATerminatedJob()
-    {
-        // Any statement would throw without a connection.
-        _watch.look(*_store, 60s, Clock::now());
-    }
-
     void forgetsAJobAfterAnHour()
     {
         const std::string job = terminatedJob();
@@ -141,8 +175,8 @@ private:
         settings().massHangRatio = 0;
         settings().maxJobsPerRun = 600;
         addHungJobs(600);
-        for (const std::string& job : run().terminated)
-            _watch.add(job, _start);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{600}, run().terminated.size());
+        watch();
         database().execute("UPDATE provisioner_jobs SET updated_at = now()");
         look(60s);
         CPPUNIT_ASSERT_EQUAL(RevivalWatch::most, revived().size());
@@ -150,7 +184,7 @@ private:
 
     void failsNoRun()
     {
-        terminatedJob();
+        database().heartbeat(terminatedJob());
         database().execute("REVOKE SELECT (error) ON provisioner_jobs FROM hang_detector");
         look(60s);
         CPPUNIT_ASSERT_EQUAL(Lines{}, revived());

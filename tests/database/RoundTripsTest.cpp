@@ -23,8 +23,10 @@ public:
             ConnectionString::parse(connectionString(detectorRole) + " host=" + _proxy->directory().string());
         settings().maxJobsPerRun = 10000;
         settings().massHangRatio = 0;
-        // The detector is connected, and does not ask for an index on a slow machine.
+        // The detector is connected, has prepared its statements, and does not ask for an index on a
+        // slow machine.
         runWithASlowSearch();
+        roundTripsOfARun(1);
     }
 
     void tearDown() override
@@ -37,6 +39,8 @@ public:
     CPPUNIT_TEST(countsWhatAClientWaitsFor);
     CPPUNIT_TEST(waitsNoMoreOftenForMoreJobs);
     CPPUNIT_TEST(waitsAsOftenInADryRun);
+    CPPUNIT_TEST(watchesTerminatedJobsWithoutWaitingMoreOften);
+    CPPUNIT_TEST(preparesAStatementOnceForAConnection);
     CPPUNIT_TEST(halvesOnlyTheBatchThatFailed);
     CPPUNIT_TEST(fetchesNeitherLogsNorStates);
     CPPUNIT_TEST_SUITE_END();
@@ -93,10 +97,35 @@ public:
             return _proxy->roundTrips();
         };
         CPPUNIT_ASSERT_EQUAL(idle, ofADryRun(0));
-        CPPUNIT_ASSERT_EQUAL(one, ofADryRun(batchSize));
+        // The first one is prepared.
+        CPPUNIT_ASSERT_EQUAL(one + 1, ofADryRun(1));
+        CPPUNIT_ASSERT_EQUAL(one, ofADryRun(batchSize - 1));
         CPPUNIT_ASSERT_EQUAL(one + 2 * 4, ofADryRun(batchSize + 1));
         // What was told before takes no statement of its own.
         CPPUNIT_ASSERT_EQUAL(one + 2 * 4, ofADryRun(0));
+    }
+
+    void watchesTerminatedJobsWithoutWaitingMoreOften()
+    {
+        const int idle = roundTripsOfARun(0);
+        settings().interval = std::chrono::seconds(0);
+        detector().use(settings());
+        roundTripsOfARun(batchSize);
+        CPPUNIT_ASSERT_EQUAL(idle, roundTripsOfARun(0));
+        CPPUNIT_ASSERT(posted().revived.empty());
+        // Only what it then has to tell takes a statement.
+        database().heartbeat(posted().terminated.front().jobId);
+        CPPUNIT_ASSERT_EQUAL(idle + 4 + 1, roundTripsOfARun(0));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, posted().revived.size());
+    }
+
+    void preparesAStatementOnceForAConnection()
+    {
+        const int one = roundTripsOfARun(1);
+        forgetDetector();
+        roundTripsOfARun(0);
+        CPPUNIT_ASSERT_EQUAL(one + 1, roundTripsOfARun(1));
+        CPPUNIT_ASSERT_EQUAL(one, roundTripsOfARun(1));
     }
 
     void halvesOnlyTheBatchThatFailed()

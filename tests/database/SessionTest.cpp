@@ -17,6 +17,10 @@ class SessionTest : public DatabaseFixture
     CPPUNIT_TEST(boundsItsWaitsForLocks);
     CPPUNIT_TEST(readsWhatIsCommittedWhateverTheRoleSays);
     CPPUNIT_TEST(compilesNothing);
+    CPPUNIT_TEST(plansOnce);
+    CPPUNIT_TEST(joinsInTheOrderOfTheText);
+    CPPUNIT_TEST(plansAgainAfterAMigration);
+    CPPUNIT_TEST(startsAnewWhenItsStatementsAreGone);
     CPPUNIT_TEST(waitsForTheDiskWhereNobodyElseDoes);
     CPPUNIT_TEST(waitsForStandbysWhereTheOperatorWantsThat);
     CPPUNIT_TEST(namesItself);
@@ -44,6 +48,45 @@ class SessionTest : public DatabaseFixture
     }
 
     void compilesNothing() { CPPUNIT_ASSERT_EQUAL(Text("off"), settingInTheDetectorsSession("jit")); }
+
+    void plansOnce()
+    {
+        CPPUNIT_ASSERT_EQUAL(Text("force_generic_plan"), settingInTheDetectorsSession("plan_cache_mode"));
+    }
+
+    void joinsInTheOrderOfTheText()
+    {
+        CPPUNIT_ASSERT_EQUAL(Text("1"), settingInTheDetectorsSession("join_collapse_limit"));
+    }
+
+    void plansAgainAfterAMigration()
+    {
+        addHungJob();
+        run();
+        database().execute(
+            "ALTER TABLE provisioner_jobs ADD COLUMN later text, ALTER COLUMN error TYPE varchar");
+        database().execute("DROP INDEX provisioner_job_logs_job_id_id_idx");
+        database().execute("ALTER TABLE workspaces RENAME COLUMN name TO title");
+        database().execute("ALTER TABLE workspaces ADD COLUMN name text DEFAULT 'newer'");
+        const std::string job = addHungJob();
+        CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{5}, database().logs(job).size());
+    }
+
+    void startsAnewWhenItsStatementsAreGone()
+    /// As when a pooler lends another session.
+    {
+        database().execute("CREATE FUNCTION deallocate() RETURNS trigger LANGUAGE plpgsql AS"
+                           " 'BEGIN DEALLOCATE find_hung_jobs; RETURN new; END'");
+        database().execute("CREATE TRIGGER deallocate BEFORE UPDATE ON provisioner_jobs FOR EACH ROW"
+                           " EXECUTE FUNCTION deallocate()");
+        addHungJob();
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, run().terminated.size());
+        const RunStatistics failed = tryRun();
+        CPPUNIT_ASSERT(failed.error);
+        CPPUNIT_ASSERT_EQUAL(std::string("26000"), failed.error->sqlState);
+        run();
+    }
 
     void waitsForTheDiskWhereNobodyElseDoes()
     {

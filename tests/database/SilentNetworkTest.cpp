@@ -237,8 +237,8 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::size_t{5}, database().logs(job).size());
     }
 
-    /// A part of the statement that finds hung jobs.
-    static constexpr const char* search = "AS until_next";
+    /// A part of what executes the statement that finds hung jobs.
+    static constexpr const char* search = "EXECUTE find_hung_jobs";
 
     std::optional<StallingProxy> _proxy;
 };

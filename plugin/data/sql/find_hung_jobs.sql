@@ -6,11 +6,14 @@
 -- $4  uuid[]: jobs that are chosen only when places are left, as they failed or were told before
 -- $5  threshold in seconds: a job that was never started and not touched for so long is pending;
 --     0: none is, and such jobs are not looked for
+-- $6  uuid[]: jobs that are watched, as they were terminated
+-- $7  bigint[]: their updated_at in the same order, in microseconds since 1970
 --
 -- One row for each job chosen: its id, how many jobs are running, silent and hung in all,
 -- each of them including the next, the milliseconds until the first of those that are
 -- neither hung nor pending will be, -1 when there is none, the seconds for which the first of
--- those that are hung has been silent, 0 when there is none, and how many jobs are pending in all.
+-- those that are hung has been silent, 0 when there is none, how many jobs are pending in all, and
+-- whether somebody has updated one of the watched jobs since.
 -- One row without an id when none is chosen. The choice is random when there are more, so that a
 -- job that can never be terminated does not starve the others. Hung and pending jobs get a half
 -- each, and what one of them does not need goes to the other.
@@ -90,7 +93,13 @@ SELECT
         WHEN counted.hung > 0 THEN floor(extract(epoch FROM now() - counted.oldest))::bigint
         ELSE 0
     END AS oldest_hung_s,
-    waiting.pending
+    waiting.pending,
+    EXISTS (
+        SELECT
+        FROM unnest($6::uuid[], $7::bigint[]) AS watched (id, updated_us)
+        JOIN provisioner_jobs j ON j.id = watched.id
+        WHERE (extract(epoch FROM j.updated_at) * 1000000)::bigint <> watched.updated_us
+    ) AS are_watched_touched
 FROM counted
 CROSS JOIN waiting
 LEFT JOIN chosen ON true

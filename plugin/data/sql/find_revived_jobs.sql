@@ -1,17 +1,12 @@
--- Finds which of some jobs, all terminated by the detector, their workers have touched since.
+-- Finds which of some jobs, all terminated by the detector, somebody has updated since.
 --
 -- $1  ids of the jobs, uuid[]
+-- $2  their updated_at as the termination left it, in the same order, bigint[]: microseconds
+--     since 1970
 --
--- One row for each: its id, and whether it has been completed as a success. The detector set
--- updated_at and completed_at to the same instant, and a heartbeat moves only the first; a
--- worker that completes the job replaces the error, too.
-SELECT
-    id::text,
-    completed_at IS NOT NULL AND error IS NULL AS has_succeeded
-FROM provisioner_jobs
-WHERE id = ANY ($1::uuid[])
-  AND (
-      updated_at IS DISTINCT FROM completed_at
-      OR error IS NULL
-      OR error !~ '^Coder: Build has been detected as (hung|pending) for [0-9.]+ minutes and has been terminated by hang detector[.]$'
-  )
+-- One row for each: its id, and whether it has been completed as a success. A heartbeat sets
+-- updated_at, and so does a worker that completes its job; a user who cancels it does not.
+SELECT j.id::text, j.completed_at IS NOT NULL AND j.error IS NULL AS has_succeeded
+FROM unnest($1::uuid[], $2::bigint[]) AS watched (id, updated_us)
+JOIN provisioner_jobs j ON j.id = watched.id
+WHERE (extract(epoch FROM j.updated_at) * 1000000)::bigint <> watched.updated_us

@@ -6,6 +6,10 @@
 -- lock_timeout: rows that somebody else holds are skipped, so only a lock on a
 -- whole table (a migration) can be waited for; five seconds, then the next run.
 -- read committed: the re-check under the row lock depends on it.
+-- plan_cache_mode: a statement is planned once for the session, not for each execution. To plan
+-- takes longer than to terminate ten jobs, and no plan would be another one for other jobs.
+-- join_collapse_limit: each statement joins in the order in which it is to be done. To look for a
+-- better one takes time at each planning.
 -- jit: the search over a large table would be compiled each time, for nothing.
 -- synchronous_commit: off would let a server that crashes forget what is told to
 -- everybody already, and the job would be terminated and told again. local waits
@@ -30,6 +34,8 @@ SELECT
     set_config('statement_timeout', $1::text, false),
     set_config('lock_timeout', '5s', false),
     set_config('default_transaction_isolation', 'read committed', false),
+    set_config('plan_cache_mode', 'force_generic_plan', false),
+    set_config('join_collapse_limit', '1', false),
     set_config('jit', 'off', false),
     set_config(
         'synchronous_commit',

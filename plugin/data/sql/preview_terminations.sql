@@ -7,8 +7,9 @@
 --     within it, and always if this is 0
 --
 -- One row for each job asked for, with the columns of terminate_jobs.sql up to the template and the
--- same values; its outcome is terminated, missing, not_started, completed, reported or no_build.
--- Lines that begin with --+ are what they are there. What decides is written as it is there, and a test compares the two in every state of a job.
+-- same values, but updated_us, which is 0; its outcome is terminated, missing, not_started, completed,
+-- reported or no_build. Lines that begin with --+ are what they are there. What decides is written as
+-- it is there, and a test compares the two in every state of a job.
 WITH threshold AS (
     SELECT
         now() - make_interval(secs => $2) AS hung_since,
@@ -63,6 +64,7 @@ SELECT
         ELSE 'none'
     END AS state,
     judged.reason,
+    0 AS updated_us,
     concat(
 --+     workspace.name,
         '') AS workspace,

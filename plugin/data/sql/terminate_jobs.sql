@@ -13,6 +13,7 @@
 --                     not eligible any more: left alone
 --   no_build          a workspace build without its workspace_builds row: left alone
 --   not_updated       a trigger kept the job from being updated: left alone
+-- Its updated_us is the updated_at of a job that was terminated, in microseconds since 1970.
 -- Its reason follows from the job under the lock: hung when it was started, else pending. It is hung
 -- when the job could not be looked at.
 --
@@ -108,13 +109,14 @@ failed AS (
       AND j.id = judged.id
       AND CASE WHEN j.completed_at IS NULL THEN true ELSE false END
     RETURNING
-        j.id, judged.reason_text, judged.build_id, judged.workspace_id, judged.build_number, judged.has_state
+        j.id, j.updated_at, judged.reason_text, judged.build_id, judged.workspace_id, judged.build_number, judged.has_state
 ),
 
 -- The stage of the newest line, by the index on (job_id, id): no text is read.
 staged AS MATERIALIZED (
     SELECT
         failed.id,
+        failed.updated_at,
         failed.reason_text,
         coalesce(nullif((
             SELECT l.stage FROM provisioner_job_logs l WHERE l.job_id = failed.id ORDER BY l.id DESC LIMIT 1
@@ -168,6 +170,7 @@ SELECT
     coalesce(judged.build_number, 0) AS build_number,
     CASE WHEN judged.has_state THEN 'kept' WHEN copied.has_state THEN 'copied' ELSE 'none' END AS state,
     coalesce(judged.reason, 'hung') AS reason,
+    coalesce((extract(epoch FROM staged.updated_at) * 1000000)::bigint, 0) AS updated_us,
     concat(
 --+     workspace.name,
         '') AS workspace,
