@@ -5,6 +5,7 @@
 #include <chrono>
 #include <optional>
 #include <stdexcept>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,8 @@ struct Allocation
     /// Suspended, stopped by a signal, or requeued: what it ran cannot report.
     std::optional<std::chrono::seconds> resumedAgo = std::nullopt;
     /// Since when it runs again after it was suspended or requeued, as far as Slurm tells.
+    bool isPart = false;
+    /// Tasks of an array that wait, of which Slurm names no more than these.
 };
 
 class Allocations
@@ -34,14 +37,16 @@ class Allocations
 /// it. Used by the detector's thread only, and without any lock of slurmctld.
 {
 public:
+    using Clock = std::chrono::steady_clock;
+
     Allocations() = default;
     virtual ~Allocations() = default;
 
     Allocations(const Allocations&) = delete;
     Allocations& operator=(const Allocations&) = delete;
 
-    virtual std::vector<Allocation> marked() = 0;
-    /// All of them. Throws AllocationError.
+    virtual std::vector<Allocation> marked(const std::stop_token& stop, Clock::time_point until) = 0;
+    /// All of them. Throws AllocationError, also when there is no answer until then, or before a stop.
 
     virtual bool release(const Allocation& allocation, const std::string& reason) = 0;
     /// Adds the reason to the Slurm job's admin_comment and cancels it, as scancel does. False, and

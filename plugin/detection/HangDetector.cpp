@@ -112,7 +112,7 @@ RunStatistics HangDetector::run(const std::stop_token& stop)
             _revivalWatch.tell(*_store);
         statistics.held = isHeld(statistics.jobs);
         if (!statistics.held)
-            decide(found.chosen, failedBefore, statistics, stop);
+            decide(found.chosen, failedBefore, statistics, stop, deadline);
         if (asksSlurm() && !statistics.held && !statistics.dryRun)
             _allocations->release(*_store, stop, deadline);
     } catch (const RunStopped&) {
@@ -198,22 +198,24 @@ bool HangDetector::isHeld(const JobCounts& jobs)
 }
 
 void HangDetector::decide(const std::vector<JobId>& chosen, const std::vector<JobId>& failedBefore,
-                          RunStatistics& statistics, const std::stop_token& stop)
+                          RunStatistics& statistics, const std::stop_token& stop, Clock::time_point deadline)
 {
-    std::vector<JobId> jobs = asksSlurm() ? withoutExplained(chosen, statistics) : chosen;
+    std::vector<JobId> jobs = asksSlurm() ? withoutExplained(chosen, statistics, stop, deadline) : chosen;
     if (statistics.dryRun)
         preview(jobs, statistics, stop);
     else
         terminate(std::move(jobs), failedBefore, statistics, stop);
 }
 
-std::vector<JobId> HangDetector::withoutExplained(const std::vector<JobId>& jobs, RunStatistics& statistics)
+std::vector<JobId> HangDetector::withoutExplained(const std::vector<JobId>& jobs, RunStatistics& statistics,
+                                                  const std::stop_token& stop, Clock::time_point deadline)
 /// Those that Slurm has no explanation for; the others are skipped.
 {
     // A dry run releases nothing.
     if (jobs.empty() && (statistics.dryRun || !_allocations->isUnfinished()))
         return jobs;
-    const std::set<JobId> explained = _allocations->askForExplained(_settings.hungJobDuration);
+    const std::set<JobId> explained =
+        _allocations->askForExplained(_settings.hungJobDuration, stop, deadline);
     std::vector<JobId> rest;
     for (const JobId& job : jobs) {
         if (!explained.contains(job)) {

@@ -67,9 +67,10 @@ private:
                    const std::stop_token& stop);
     void terminateAtOnce(std::span<const JobId> jobs, RunStatistics& statistics);
     void decide(const std::vector<JobId>& chosen, const std::vector<JobId>& failedBefore,
-                RunStatistics& statistics, const std::stop_token& stop);
+                RunStatistics& statistics, const std::stop_token& stop, JobStore::Clock::time_point deadline);
     bool asksSlurm() const { return _settings.releaseAllocations && _allocations; }
-    std::vector<JobId> withoutExplained(const std::vector<JobId>& jobs, RunStatistics& statistics);
+    std::vector<JobId> withoutExplained(const std::vector<JobId>& jobs, RunStatistics& statistics,
+                                        const std::stop_token& stop, JobStore::Clock::time_point deadline);
     void preview(const std::vector<JobId>& jobs, RunStatistics& statistics, const std::stop_token& stop);
     void askForIndex(JobStore::Clock::duration searchTime);
     void report(const Termination& job, RunStatistics& statistics);

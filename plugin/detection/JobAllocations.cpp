@@ -1,5 +1,6 @@
 #include "JobAllocations.h"
 
+#include "data/DatabaseError.h"
 #include "notification/Notifications.h"
 
 #include <algorithm>
@@ -11,10 +12,11 @@ JobAllocations::JobAllocations(std::unique_ptr<Allocations> slurm, Poco::Notific
     : _slurm(std::move(slurm)), _notifications(notifications)
 {}
 
-std::set<JobId> JobAllocations::askForExplained(std::chrono::seconds threshold)
+std::set<JobId> JobAllocations::askForExplained(std::chrono::seconds threshold, const std::stop_token& stop,
+                                                Clock::time_point deadline)
 {
     _isUnfinished = true;
-    const bool isAnswered = ask();
+    const bool isAnswered = ask(stop, deadline);
     const auto now = Clock::now();
     std::set<JobId> marked;
     for (const Allocation& allocation : _marked) {
@@ -45,14 +47,17 @@ std::vector<JobId> JobAllocations::explained()
     return jobs;
 }
 
-bool JobAllocations::ask()
+bool JobAllocations::ask(const std::stop_token& stop, Clock::time_point deadline)
 {
     _marked.clear();
+    const auto now = Clock::now();
     try {
-        _marked = _slurm->marked();
+        _marked = _slurm->marked(stop, now + std::min<Clock::duration>(patience, (deadline - now) / 2));
         if (std::exchange(_isUnknown, false))
             _notifications.postNotification(new AllocationsKnown);
     } catch (const AllocationError& error) {
+        if (stop.stop_requested())
+            throw RunStopped();
         if (!std::exchange(_isUnknown, true))
             _notifications.postNotification(new AllocationsUnknown(error.what()));
     }
@@ -78,7 +83,8 @@ void JobAllocations::release(JobStore& store, const std::stop_token& stop, Clock
         try {
             if (_slurm->release(allocation, job->second))
                 _notifications.postNotification(new AllocationReleased(job->first, allocation.slurmJob));
-            _kept.erase(allocation.slurmJob);
+            // The rest is named when these are gone.
+            isAllReleased = isAllReleased && !allocation.isPart;
         } catch (const AllocationError& error) {
             isAllReleased = false;
             const bool isNew = _kept.insert(allocation.slurmJob).second;

@@ -34,11 +34,12 @@ public:
     void lookAgain() { _isUnfinished = true; }
     /// Jobs may have been terminated without a release.
 
-    std::set<JobId> askForExplained(std::chrono::seconds threshold);
+    std::set<JobId> askForExplained(std::chrono::seconds threshold, const std::stop_token& stop,
+                                    Clock::time_point deadline);
     /// Asks Slurm, once for all jobs. Returns the jobs whose silence is explained: their Slurm job
     /// is paused, or was so within a threshold. When Slurm does not answer, that is posted as
-    /// AllocationsUnknown, and what it said before holds for those jobs that were paused then; no
-    /// other has an allocation for now.
+    /// AllocationsUnknown, and what it said before holds for those jobs that were paused then, for
+    /// a threshold; no other has an allocation for now. Throws RunStopped.
 
     std::vector<JobId> explained();
     /// The jobs of which that is known already.
@@ -49,8 +50,12 @@ public:
     /// over then, at a stop or at the deadline is asked for again by the next run. Throws
     /// DatabaseError.
 
+    static constexpr std::chrono::seconds patience{10};
+    /// With Slurm, but no more than half of what the run has left: its jobs are terminated with the
+    /// answer or without.
+
 private:
-    bool ask();
+    bool ask(const std::stop_token& stop, Clock::time_point deadline);
 
     const std::unique_ptr<Allocations> _slurm;
     Poco::NotificationCenter& _notifications;

@@ -8,11 +8,13 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <ctime>
 #include <memory>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <utility>
 
 namespace HangDetection {
@@ -57,14 +59,28 @@ std::optional<std::chrono::seconds> resumedAgo(const slurm_job_info_t& job, std:
     return std::chrono::seconds(now - std::max(job.start_time, job.suspend_time));
 }
 
+std::string_view waitingTasks(const slurm_job_info_t& job)
+/// Of an array. A list that is too long for Slurm's answer ends within a task, with three dots.
+{
+    return job.array_task_str == nullptr ? "" : job.array_task_str;
+}
+
+bool isCut(std::string_view tasks)
+{
+    return tasks.find("...") != std::string_view::npos;
+}
+
 std::string nameOf(const slurm_job_info_t& job)
 /// The number alone of a task of an array would mean the whole array, or nothing.
 {
     if (job.array_task_id != NO_VAL)
         return std::to_string(job.array_job_id) + '_' + std::to_string(job.array_task_id);
-    if (job.array_task_str != nullptr && *job.array_task_str != '\0')
-        return std::to_string(job.array_job_id) + "_[" + job.array_task_str + ']';
-    return std::to_string(job.job_id);
+    std::string_view tasks = waitingTasks(job);
+    if (tasks.empty())
+        return std::to_string(job.job_id);
+    if (isCut(tasks))
+        tasks = tasks.substr(0, tasks.rfind(','));
+    return std::to_string(job.array_job_id) + "_[" + std::string(tasks) + ']';
 }
 
 bool isGone(int error)
@@ -112,22 +128,49 @@ void comment(std::string job, std::string text)
 
 } // namespace
 
-std::vector<Allocation> SlurmAllocations::marked()
+void SlurmAllocations::Question::answer(Answer answer)
 {
-    // What comes too late may be out of date.
-    if (_answer.valid() && _answer.wait_for(std::chrono::seconds(0)) == std::future_status::ready)
-        _answer = {};
-    if (!_answer.valid()) {
-        const auto promise = std::make_shared<std::promise<Answer>>();
-        _answer = promise->get_future();
-        signalFreeThread("hang_slurm", [promise] { promise->set_value(ask()); }).detach();
+    const std::lock_guard lock(_mutex);
+    _answer = std::move(answer);
+    _hasAnswer.notify_all();
+}
+
+bool SlurmAllocations::Question::isAnswered()
+{
+    const std::lock_guard lock(_mutex);
+    return _answer.has_value();
+}
+
+std::optional<SlurmAllocations::Answer> SlurmAllocations::Question::await(const std::stop_token& stop,
+                                                                          Clock::time_point until)
+{
+    std::unique_lock lock(_mutex);
+    _hasAnswer.wait_until(lock, stop, until, [this] { return _answer.has_value(); });
+    return std::exchange(_answer, std::nullopt);
+}
+
+std::vector<Allocation> SlurmAllocations::marked(const std::stop_token& stop, Clock::time_point until)
+{
+    const auto start = Clock::now();
+    std::optional<Answer> answer = openQuestion().await(stop, until);
+    if (!answer) {
+        const auto waited = std::chrono::ceil<std::chrono::seconds>(until - start);
+        throw AllocationError("no answer within " + std::to_string(waited.count()) + " s");
     }
-    if (_answer.wait_for(patience) != std::future_status::ready)
-        throw AllocationError("no answer within " + std::to_string(patience.count()) + " s");
-    Answer answer = _answer.get();
-    if (!answer.error.empty())
-        throw AllocationError(answer.error);
-    return std::move(answer.allocations);
+    _question.reset();
+    if (!answer->error.empty())
+        throw AllocationError(answer->error);
+    return std::move(answer->allocations);
+}
+
+SlurmAllocations::Question& SlurmAllocations::openQuestion()
+{
+    // An answer that came too late may be out of date.
+    if (!_question || _question->isAnswered()) {
+        _question = std::make_shared<Question>();
+        signalFreeThread("hang_slurm", [question = _question] { question->answer(ask()); }).detach();
+    }
+    return *_question;
 }
 
 SlurmAllocations::Answer SlurmAllocations::ask()
@@ -146,7 +189,8 @@ SlurmAllocations::Answer SlurmAllocations::ask()
             allocations.push_back({.slurmJob = nameOf(job),
                                    .markedWith = *mark,
                                    .isPaused = isPaused(job),
-                                   .resumedAgo = resumedAgo(job, now)});
+                                   .resumedAgo = resumedAgo(job, now),
+                                   .isPart = isCut(waitingTasks(job))});
     }
     return {std::move(allocations), ""};
 }

@@ -2,8 +2,11 @@
 
 #include "detection/Allocations.h"
 
-#include <chrono>
-#include <future>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -14,13 +17,12 @@ class SlurmAllocations : public Allocations
 /// go through its port, and no lock is held meanwhile.
 {
 public:
-    std::vector<Allocation> marked() override;
+    std::vector<Allocation> marked(const std::stop_token& stop, Clock::time_point until) override;
     /// Slurm itself waits for minutes where the active controller is another one and does not
-    /// answer. So the question has a thread of its own, which is left behind after some patience.
+    /// answer. So the question has a thread of its own, which is left behind at a stop or when the
+    /// time is over.
 
     bool release(const Allocation& allocation, const std::string& reason) override;
-
-    static constexpr std::chrono::seconds patience{10};
 
 private:
     struct Answer
@@ -30,10 +32,25 @@ private:
         /// Empty when Slurm did answer.
     };
 
-    static Answer ask();
+    class Question
+    /// Shared with the thread that asks it.
+    {
+    public:
+        void answer(Answer answer);
+        bool isAnswered();
+        std::optional<Answer> await(const std::stop_token& stop, Clock::time_point until);
 
-    std::future<Answer> _answer;
-    /// Of the question that is still open.
+    private:
+        std::mutex _mutex;
+        std::condition_variable_any _hasAnswer;
+        std::optional<Answer> _answer;
+    };
+
+    static Answer ask();
+    Question& openQuestion();
+
+    std::shared_ptr<Question> _question;
+    /// The one that is still open, if there is one.
 };
 
 } // namespace HangDetection

@@ -7,6 +7,7 @@
 #include <memory>
 #include <stop_token>
 #include <thread>
+#include <utility>
 
 namespace HangDetection::Test {
 
@@ -16,6 +17,8 @@ class AllocationsTest : public DatabaseFixture
 {
     CPPUNIT_TEST_SUITE(AllocationsTest);
     CPPUNIT_TEST(releasesTheAllocationOfATerminatedJob);
+    CPPUNIT_TEST(releasesTheAllocationOfAPendingJob);
+    CPPUNIT_TEST(releasesWhateverTheThresholdWas);
     CPPUNIT_TEST(releasesNothingElse);
     CPPUNIT_TEST(releasesAllThatCarryTheMark);
     CPPUNIT_TEST(asksOnceAfterTheStartAndThenOnlyWhenAJobIsHung);
@@ -26,11 +29,17 @@ class AllocationsTest : public DatabaseFixture
     CPPUNIT_TEST(waitsAThresholdAfterThePauseWasSeen);
     CPPUNIT_TEST(terminatesAJobWhoseAllocationEndedWhilePaused);
     CPPUNIT_TEST(sparesAPausedJobWhenSlurmDoesNotAnswer);
+    CPPUNIT_TEST(sparesItForAThresholdAtMost);
     CPPUNIT_TEST(leavesThePlacesToJobsThatAreNotPaused);
     CPPUNIT_TEST(terminatesWithoutASlurmThatAnswers);
     CPPUNIT_TEST(triesAgainWhatSlurmDidNotCancel);
+    CPPUNIT_TEST(tellsAgainOfAJobThatWasGoneInBetween);
     CPPUNIT_TEST(releasesWhatAnEarlierControllerLeft);
     CPPUNIT_TEST(releasesWhatWasTerminatedInARunThatFailed);
+    CPPUNIT_TEST(releasesTheRestAfterAStop);
+    CPPUNIT_TEST(releasesAnArrayOfWhichSlurmNamesAPart);
+    CPPUNIT_TEST(waitsForSlurmNoLongerThanTheRunAllows);
+    CPPUNIT_TEST(stopsWhileSlurmIsAsked);
     CPPUNIT_TEST(leavesAJobThatCompletedAfterAll);
     CPPUNIT_TEST(tellsNothingOfAJobThatEndedByItself);
     CPPUNIT_TEST(looksAgainWhenSwitchedOn);
@@ -70,10 +79,36 @@ private:
         CPPUNIT_ASSERT_EQUAL(Lines{reason}, _slurm.reasons);
     }
 
+    void releasesTheAllocationOfAPendingJob()
+    {
+        settings().pendingJobDuration = 30min;
+        const std::string job = database().addJob({.startedAgo = std::nullopt, .updatedAgo = "1 hour"});
+        _slurm.marked.push_back({.slurmJob = "7", .markedWith = job});
+        CPPUNIT_ASSERT_EQUAL(Lines{job}, run().terminated);
+        CPPUNIT_ASSERT_EQUAL(Lines{"7 of " + job + " released"}, allocations());
+        CPPUNIT_ASSERT_EQUAL(std::string("Coder: Build has been detected as pending for 30 minutes and has "
+                                         "been terminated by hang detector."),
+                             _slurm.reasons.front());
+    }
+
+    void releasesWhateverTheThresholdWas()
+    {
+        settings().hungJobDuration = 100s;
+        const std::string job = markedJob(7);
+        run();
+        CPPUNIT_ASSERT_EQUAL(Lines{"7 of " + job + " released"}, allocations());
+        CPPUNIT_ASSERT_EQUAL(std::string("Coder: Build has been detected as hung for 1.67 minutes and has "
+                                         "been terminated by hang detector."),
+                             _slurm.reasons.front());
+    }
+
     void releasesNothingElse()
     {
         const std::string healthy = database().addJob({.updatedAgo = "1 second"});
         const std::string finished = database().addJob({.completedAgo = "1 hour"});
+        // As after a user's late cancel.
+        database().execute("UPDATE provisioner_jobs SET error = '" + std::string(reason) + "' WHERE id = '" +
+                           healthy + "'");
         _slurm.marked.push_back({.slurmJob = "1", .markedWith = healthy});
         _slurm.marked.push_back({.slurmJob = "2", .markedWith = finished});
         _slurm.marked.push_back({.slurmJob = "3", .markedWith = "11111111-2222-4333-8444-555555555555"});
@@ -181,6 +216,18 @@ private:
         CPPUNIT_ASSERT_EQUAL(1, run().suspended);
     }
 
+    void sparesItForAThresholdAtMost()
+    {
+        settings().hungJobDuration = 2s;
+        const std::string job = markedJob(7);
+        _slurm.marked.front().isPaused = true;
+        CPPUNIT_ASSERT_EQUAL(1, run().suspended);
+        _slurm.askError = "Unable to contact slurm controller";
+        run();
+        std::this_thread::sleep_for(2s);
+        CPPUNIT_ASSERT_EQUAL(Lines{job}, run().terminated);
+    }
+
     void leavesThePlacesToJobsThatAreNotPaused()
     {
         settings().maxJobsPerRun = 5;
@@ -228,6 +275,19 @@ private:
         CPPUNIT_ASSERT_EQUAL(3, _slurm.questions);
     }
 
+    void tellsAgainOfAJobThatWasGoneInBetween()
+    {
+        _slurm.releaseError = "Access/permission denied";
+        const std::string job = markedJob(7);
+        run();
+        const std::vector<Allocation> marked = std::exchange(_slurm.marked, {});
+        run();
+        _slurm.marked = marked;
+        addHungJob();
+        run();
+        CPPUNIT_ASSERT_EQUAL(Lines(2, "7 of " + job + " kept: Access/permission denied"), allocations());
+    }
+
     void releasesWhatAnEarlierControllerLeft()
     {
         settings().releaseAllocations = false;
@@ -268,6 +328,56 @@ private:
         CPPUNIT_ASSERT_EQUAL(Lines{"1001 of " + other + " released"},
                              Lines(allocations().end() - 1, allocations().end()));
         CPPUNIT_ASSERT(_slurm.marked.empty());
+    }
+
+    void releasesTheRestAfterAStop()
+    {
+        const std::string job = markedJob(7);
+        _slurm.marked.push_back({.slurmJob = "8", .markedWith = job});
+        std::stop_source stop;
+        _slurm.onRelease = [&stop] { stop.request_stop(); };
+        tryRun(stop.get_token());
+        CPPUNIT_ASSERT_EQUAL(Lines{"7 of " + job + " released"}, allocations());
+        run();
+        CPPUNIT_ASSERT_EQUAL((Lines{"7 of " + job + " released", "8 of " + job + " released"}),
+                             allocations());
+    }
+
+    void releasesAnArrayOfWhichSlurmNamesAPart()
+    {
+        const std::string job = addHungJob();
+        _slurm.marked.push_back({.slurmJob = "7_[1,3]", .markedWith = job, .isPart = true});
+        run();
+        _slurm.marked.push_back({.slurmJob = "7_[5]", .markedWith = job});
+        run();
+        run();
+        CPPUNIT_ASSERT_EQUAL((Lines{"7_[1,3] of " + job + " released", "7_[5] of " + job + " released"}),
+                             allocations());
+        CPPUNIT_ASSERT_EQUAL(2, _slurm.questions);
+    }
+
+    void waitsForSlurmNoLongerThanTheRunAllows()
+    /// What is left of it afterwards is for the terminations.
+    {
+        run();
+        CPPUNIT_ASSERT(_slurm.patience > 9s && _slurm.patience <= 10s);
+        Settings shorter = settings();
+        shorter.connection = ConnectionString::parse(connectionString(detectorRole));
+        shorter.runTimeout = 8s;
+        detector().use(shorter);
+        addHungJob();
+        run();
+        CPPUNIT_ASSERT(_slurm.patience > 0s && _slurm.patience <= 4s);
+    }
+
+    void stopsWhileSlurmIsAsked()
+    {
+        const std::string job = markedJob(7);
+        std::stop_source stop;
+        _slurm.onQuestion = [&stop] { stop.request_stop(); };
+        CPPUNIT_ASSERT(tryRun(stop.get_token()).stopped);
+        CPPUNIT_ASSERT(!isCompleted(job));
+        CPPUNIT_ASSERT_EQUAL(Lines{}, allocations());
     }
 
     void leavesAJobThatCompletedAfterAll()

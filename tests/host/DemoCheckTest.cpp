@@ -26,7 +26,7 @@ class ListedSlurm : public Allocations
 public:
     explicit ListedSlurm(std::vector<Sim::SimulatedJob>& jobs) : _jobs(jobs) {}
 
-    std::vector<Allocation> marked() override
+    std::vector<Allocation> marked(const std::stop_token&, Clock::time_point) override
     {
         std::vector<Allocation> allocations;
         for (const Sim::SimulatedJob& job : _jobs) {

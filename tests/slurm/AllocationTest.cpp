@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -26,6 +27,9 @@ class AllocationTest : public SlurmFixture
     CPPUNIT_TEST(releasesTwoJobsWithTheSameMark);
     CPPUNIT_TEST(releasesOneTaskOfAnArray);
     CPPUNIT_TEST(releasesAnArrayOfWhichSomeTasksWait);
+    CPPUNIT_TEST(releasesAnArrayThatRunsAFewTasksAtATime);
+    CPPUNIT_TEST(releasesAnArrayOfWhichScatteredTasksWait);
+    CPPUNIT_TEST(letsTheWorkerEndByItselfFirst);
     CPPUNIT_TEST(isNotHeldUpByAJobThatNeverRan);
     CPPUNIT_TEST(waitsForAJobThatIsSuspended);
     CPPUNIT_TEST(waitsForAJobThatIsStopped);
@@ -183,6 +187,50 @@ class AllocationTest : public SlurmFixture
         CPPUNIT_ASSERT_MESSAGE(cluster().log(), eventually(30s, [&] {
                                    return cluster().run({"squeue", "--noheader"}).empty();
                                }));
+    }
+
+    void expectWholeArrayReleased(const std::string& tasks)
+    /// Of which one runs.
+    {
+        start();
+        const std::string job = addHealthyJob();
+        const std::string array =
+            cluster().submit("sleep 600", {"--array=" + tasks, "--comment=provisioner_job=" + job});
+        CPPUNIT_ASSERT(eventually(30s, [&] { return runningTasks().size() == 1; }));
+        silence(job);
+        waitUntilTerminated(job);
+        CPPUNIT_ASSERT_MESSAGE(cluster().run({"squeue", "--array"}) + cluster().log(), eventually(30s, [&] {
+                                   return cluster().run({"squeue", "--noheader"}).empty();
+                               }));
+    }
+
+    void releasesAnArrayThatRunsAFewTasksAtATime() { expectWholeArrayReleased("0-3%1"); }
+
+    void releasesAnArrayOfWhichScatteredTasksWait()
+    /// More than Slurm names in a line.
+    {
+        std::string tasks = "1";
+        for (int task = 4; task < 200; task += 1 + task % 3)
+            tasks += ',' + std::to_string(task);
+        expectWholeArrayReleased(tasks);
+    }
+
+    void letsTheWorkerEndByItselfFirst()
+    /// And no longer than KillWait.
+    {
+        cluster().configure("KillWait", "3");
+        start();
+        const std::string job = addHealthyJob();
+        const std::filesystem::path told = cluster().directory() / "run" / "told";
+        const std::string slurmJob =
+            cluster().submit("trap 'touch " + told.string() + "' TERM\nwhile :; do sleep 0.1; done",
+                             {"--comment=provisioner_job=" + job});
+        cluster().waitForState(slurmJob, "RUNNING");
+        silence(job);
+        waitUntilTerminated(job);
+        expectReleased(job, slurmJob);
+        CPPUNIT_ASSERT(eventually(30s, [&] { return nodeState() == "idle"; }));
+        CPPUNIT_ASSERT(std::filesystem::exists(told));
     }
 
     void isNotHeldUpByAJobThatNeverRan()

@@ -3,7 +3,9 @@
 #include "detection/Allocations.h"
 
 #include <algorithm>
+#include <functional>
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,7 +22,12 @@ struct SlurmScript
     /// Slurm does not cancel a job, unless it is empty.
     bool hasEnded = false;
     /// The jobs have, between question and release.
+    std::function<void()> onQuestion;
+    std::function<void()> onRelease;
+    /// What happens meanwhile.
     int questions = 0;
+    Allocations::Clock::duration patience{};
+    /// That the last one allowed for.
     std::vector<std::string> reasons;
     /// Of each release that succeeded.
 };
@@ -31,9 +38,14 @@ class ScriptedSlurm : public Allocations
 public:
     explicit ScriptedSlurm(SlurmScript& script) : _script(script) {}
 
-    std::vector<Allocation> marked() override
+    std::vector<Allocation> marked(const std::stop_token& stop, Clock::time_point until) override
     {
         ++_script.questions;
+        _script.patience = until - Clock::now();
+        if (_script.onQuestion)
+            _script.onQuestion();
+        if (stop.stop_requested())
+            throw AllocationError("stopped");
         if (!_script.askError.empty())
             throw AllocationError(_script.askError);
         return _script.marked;
@@ -43,6 +55,8 @@ public:
     {
         if (!_script.releaseError.empty())
             throw AllocationError(_script.releaseError);
+        if (_script.onRelease)
+            _script.onRelease();
         if (_script.hasEnded)
             return false;
         std::erase_if(_script.marked,
