@@ -1,0 +1,69 @@
+// Asks a Slurm for its marked jobs as the plugin does, lets something happen, and then releases the
+// first of them: what a queue that changes between question and answer needs to be seen.
+// usage: release-by-hand REASON [COMMAND [ARGUMENT ...]]
+// SIGTERM stops the wait for an answer.
+// Prints for each marked job its name, whether it is paused, and since when it runs again; then
+// `released`, `gone` or the error.
+
+#include "slurm/SlurmAllocations.h"
+
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <exception>
+#include <iostream>
+#include <stop_token>
+#include <string>
+#include <sys/wait.h>
+#include <thread>
+#include <unistd.h>
+#include <vector>
+
+namespace {
+
+using namespace HangDetection;
+
+void runCommand(char** command)
+{
+    const pid_t child = fork();
+    if (child == 0) {
+        sigset_t none;
+        sigemptyset(&none);
+        pthread_sigmask(SIG_SETMASK, &none, nullptr);
+        execvp(*command, command);
+        _exit(127);
+    }
+    waitpid(child, nullptr, 0);
+}
+
+} // namespace
+
+int main(int argc, char** argv)
+try {
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+    std::stop_source stop;
+    std::thread([&] {
+        int signal = 0;
+        sigwait(&signals, &signal);
+        stop.request_stop();
+    }).detach();
+
+    SlurmAllocations slurm;
+    const std::vector<Allocation> marked =
+        slurm.marked(stop.get_token(), Allocations::Clock::now() + std::chrono::minutes(2));
+    for (const Allocation& allocation : marked) {
+        std::cout << allocation.slurmJob << (allocation.isPaused ? " paused" : "")
+                  << (allocation.resumedAgo ? " resumed" : "") << (allocation.isPart ? " part" : "") << '\n';
+    }
+    if (argc > 2)
+        runCommand(argv + 2);
+    if (argc > 1)
+        std::cout << (slurm.release(marked.at(0), argv[1]) ? "released" : "gone") << '\n';
+    return EXIT_SUCCESS;
+} catch (const std::exception& exception) {
+    std::cout << exception.what() << '\n';
+    return EXIT_SUCCESS;
+}
