@@ -18,9 +18,11 @@ class RevivalWatchTest : public DatabaseFixture
     CPPUNIT_TEST(tellsOfAJobThatFailsByItself);
     CPPUNIT_TEST(tellsNothingOfAJobThatIsCancelledLate);
     CPPUNIT_TEST(tellsNothingOfATriggersTime);
+    CPPUNIT_TEST(tellsNothingOfAJobThatIsTerminatedTwice);
     CPPUNIT_TEST(tellsEachOnce);
     CPPUNIT_TEST(tellsNothingOfJobsThatStayAsTheyAre);
     CPPUNIT_TEST(looksNoMoreOftenThanEachPause);
+    CPPUNIT_TEST(looksOnceMoreAfterAnHour);
     CPPUNIT_TEST(forgetsAJobAfterAnHour);
     CPPUNIT_TEST(watchesSomeOfVeryMany);
     CPPUNIT_TEST(failsNoRun);
@@ -130,6 +132,20 @@ private:
         CPPUNIT_ASSERT_EQUAL(Lines{job + " reported"}, revived());
     }
 
+    void tellsNothingOfAJobThatIsTerminatedTwice()
+    /// As it ran again by a late cancel.
+    {
+        settings().hungJobDuration = 1s;
+        const std::string job = terminatedJob();
+        database().execute("UPDATE provisioner_jobs SET canceled_at = now(), completed_at = NULL,"
+                           " error = NULL, error_code = NULL");
+        std::this_thread::sleep_for(1s);
+        CPPUNIT_ASSERT_EQUAL(Lines{job}, run().terminated);
+        watch();
+        look(60s);
+        CPPUNIT_ASSERT_EQUAL(Lines{}, revived());
+    }
+
     void tellsEachOnce()
     {
         const std::string job = terminatedJob();
@@ -158,6 +174,15 @@ private:
         look(59s);
         CPPUNIT_ASSERT_EQUAL(Lines{}, revived());
         look(60s);
+        CPPUNIT_ASSERT_EQUAL(Lines{job + " reported"}, revived());
+    }
+
+    void looksOnceMoreAfterAnHour()
+    {
+        const std::string job = terminatedJob();
+        look(59min);
+        database().heartbeat(job);
+        look(61min);
         CPPUNIT_ASSERT_EQUAL(Lines{job + " reported"}, revived());
     }
 
