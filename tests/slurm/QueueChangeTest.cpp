@@ -1,6 +1,7 @@
 // A real Slurm whose queue changes between the question for marked jobs and their release, or that
 // refuses.
 
+#include "Eventually.h"
 #include "SlurmFixture.h"
 
 #include <Poco/String.h>
@@ -9,6 +10,7 @@
 #include <chrono>
 #include <csignal>
 #include <string>
+#include <thread>
 
 namespace HangDetection::Test {
 
@@ -18,6 +20,9 @@ class QueueChangeTest : public SlurmFixture
 {
     CPPUNIT_TEST_SUITE(QueueChangeTest);
     CPPUNIT_TEST(releasesWhatStaysAsItWas);
+    CPPUNIT_TEST(knowsNothingOfAJobThatHasEnded);
+    CPPUNIT_TEST(tellsASuspendedJobFromOneThatRunsAgain);
+    CPPUNIT_TEST(tellsSinceWhenARequeuedJobRunsAgain);
     CPPUNIT_TEST(leavesAJobThatHasAnotherMarkByNow);
     CPPUNIT_TEST(leavesAJobThatHasEndedByNow);
     CPPUNIT_TEST(leavesTheTaskOfAnArrayThatHasEndedByNow);
@@ -36,6 +41,8 @@ public:
     }
 
 private:
+    using Clock = std::chrono::steady_clock;
+
     static constexpr const char* reason = "silent for 5 minutes";
 
     static std::string mark(const std::string& job) { return "provisioner_job=" + job; }
@@ -46,6 +53,21 @@ private:
         const std::string slurmJob = cluster().submit("sleep 600", {"--comment=" + mark(_job)});
         cluster().waitForState(slurmJob, "RUNNING");
         return slurmJob;
+    }
+
+    std::string asked() { return cluster().run({RELEASE_BY_HAND}); }
+    /// What it answers.
+
+    void awaitState(const std::string& slurmJob, const std::string& state)
+    /// That squeue shows, with flags that scontrol leaves out.
+    {
+        std::string shown;
+        const bool hasCome = eventually(20s, [&] {
+            shown = Poco::trim(
+                cluster().run({"squeue", "--noheader", "--states=all", "--format=%T", "--job=" + slurmJob}));
+            return shown == state;
+        });
+        CPPUNIT_ASSERT_MESSAGE(shown, hasCome);
     }
 
     std::string release(const Sim::CommandLine& meanwhile = {})
@@ -73,6 +95,49 @@ private:
         CPPUNIT_ASSERT_EQUAL(std::string(reason), adminComment(slurmJob));
     }
 
+    void knowsNothingOfAJobThatHasEnded()
+    /// Although Slurm shows it for some minutes.
+    {
+        const std::string slurmJob = submitMarked();
+        cluster().run({"scancel", slurmJob});
+        CPPUNIT_ASSERT_EQUAL(std::string(), asked());
+    }
+
+    void expectResumed(const std::string& slurmJob, Clock::time_point since)
+    /// Slurm's times are whole seconds.
+    {
+        const std::string answer = asked();
+        const std::string expected = slurmJob + " resumed ";
+        CPPUNIT_ASSERT_MESSAGE(answer, answer.starts_with(expected));
+        const std::chrono::seconds ago(std::stol(answer.substr(expected.size())));
+        CPPUNIT_ASSERT_MESSAGE(answer, ago < Clock::now() - since + 2s);
+    }
+
+    void tellsASuspendedJobFromOneThatRunsAgain()
+    {
+        const std::string slurmJob = submitMarked();
+        CPPUNIT_ASSERT_EQUAL(slurmJob + '\n', asked());
+        std::this_thread::sleep_for(3s);
+        cluster().run({"scontrol", "suspend", slurmJob});
+        CPPUNIT_ASSERT_EQUAL(slurmJob + " paused\n", asked());
+        const auto resumed = Clock::now();
+        cluster().run({"scontrol", "resume", slurmJob});
+        expectResumed(slurmJob, resumed);
+    }
+
+    void tellsSinceWhenARequeuedJobRunsAgain()
+    {
+        const std::string slurmJob = submitMarked();
+        cluster().run({"scontrol", "requeue", slurmJob});
+        CPPUNIT_ASSERT_EQUAL(slurmJob + " paused\n", asked());
+        awaitState(slurmJob, "PENDING");
+        const auto requeued = Clock::now();
+        // Slurm would let it wait for two minutes.
+        cluster().run({"scontrol", "update", "job=" + slurmJob, "starttime=now"});
+        cluster().waitForState(slurmJob, "RUNNING");
+        expectResumed(slurmJob, requeued);
+    }
+
     void leavesAJobThatHasAnotherMarkByNow()
     {
         const std::string slurmJob = submitMarked();
@@ -96,10 +161,10 @@ private:
         const std::string array = cluster().submit("sleep 600", {"--array=0-1", "--comment=" + mark(_job)});
         for (const char* const task : {"_0", "_1"})
             cluster().waitForState(array + task, "RUNNING");
-        const std::string asked = cluster().run({RELEASE_BY_HAND});
-        const std::string first = asked.substr(0, asked.find('\n'));
+        const std::string found = asked();
+        const std::string first = found.substr(0, found.find('\n'));
         const std::string second = array + (first == array + "_0" ? "_1" : "_0");
-        CPPUNIT_ASSERT_EQUAL(asked + "gone\n", release({"scancel", first}));
+        CPPUNIT_ASSERT_EQUAL(found + "gone\n", release({"scancel", first}));
         cluster().waitForState(second, "RUNNING");
     }
 
@@ -126,12 +191,12 @@ private:
     {
         cluster().configure("MessageTimeout", "90");
         kill(cluster().controller(), SIGSTOP);
-        const auto start = std::chrono::steady_clock::now();
+        const auto start = Clock::now();
         const std::string answer =
             cluster().run({"timeout", "--preserve-status", "1", RELEASE_BY_HAND, reason});
         kill(cluster().controller(), SIGCONT);
         CPPUNIT_ASSERT_MESSAGE(answer, answer.starts_with("no answer"));
-        CPPUNIT_ASSERT(std::chrono::steady_clock::now() - start < 60s);
+        CPPUNIT_ASSERT(Clock::now() - start < 60s);
     }
 
     const std::string _job = "11111111-2222-4333-8444-555555555555";

@@ -55,8 +55,12 @@ try {
     const std::vector<Allocation> marked =
         slurm.marked(stop.get_token(), Allocations::Clock::now() + std::chrono::minutes(2));
     for (const Allocation& allocation : marked) {
-        std::cout << allocation.slurmJob << (allocation.isPaused ? " paused" : "")
-                  << (allocation.resumedAgo ? " resumed" : "") << (allocation.isPart ? " part" : "") << '\n';
+        std::cout << allocation.slurmJob;
+        if (allocation.isPaused)
+            std::cout << " paused";
+        if (allocation.resumedAgo)
+            std::cout << " resumed " << allocation.resumedAgo->count();
+        std::cout << '\n';
     }
     if (argc > 2)
         runCommand(argv + 2);
