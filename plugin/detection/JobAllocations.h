@@ -36,8 +36,10 @@ public:
 
     std::set<JobId> askForExplained(std::chrono::seconds threshold, const std::stop_token& stop,
                                     Clock::time_point deadline);
-    /// Asks Slurm, once for all jobs. Returns the jobs whose silence is explained: their Slurm job
-    /// is paused, or was so within a threshold. When Slurm does not answer, that is posted as
+    /// Asks Slurm, once for all jobs. Returns the jobs whose silence is explained: a Slurm job of theirs
+    /// is paused, or was so within a threshold. One is enough, whoever's it is: of two with the same
+    /// mark nobody can tell which is the worker, and to spare a dead job is better than to terminate one
+    /// that is alive. When Slurm does not answer, that is posted as
     /// AllocationsUnknown, and what it said before holds for those jobs that were paused then, for
     /// a threshold; no other has an allocation for now. Throws RunStopped.
 

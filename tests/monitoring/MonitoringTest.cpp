@@ -48,6 +48,7 @@ std::string textAfterARun()
 {
     RunStatistics run;
     run.hasSearched = true;
+    run.jobs.pending = 0;
     Metrics metrics;
     metrics.add(RunFinished(run), std::chrono::system_clock::now());
     return metrics.text();
@@ -66,6 +67,7 @@ class MonitoringTest : public CppUnit::TestFixture
     CPPUNIT_TEST(theDashboardLeavesTheDataSourceToWhoLooks);
     CPPUNIT_TEST(prometheusUnderstandsTheDashboard);
     CPPUNIT_TEST(theReadmeHasEachMetricAndAlert);
+    CPPUNIT_TEST(theManualPageHasEachMetricAndAlert);
     CPPUNIT_TEST_SUITE_END();
 
     void prometheusIsContentWithTheMetrics()
@@ -113,12 +115,26 @@ class MonitoringTest : public CppUnit::TestFixture
             const std::string name = metric.substr(std::string("hangdetector_").size());
             CPPUNIT_ASSERT_MESSAGE(name, readme.find("\n| " + name) != std::string::npos);
         }
+        for (const std::string& name : alerts())
+            CPPUNIT_ASSERT_MESSAGE(name, readme.find("\n| " + name + " |") != std::string::npos);
+    }
+
+    void theManualPageHasEachMetricAndAlert()
+    {
+        const std::string page = textOf(MANUAL_PAGE);
+        CPPUNIT_ASSERT_EQUAL(metricsIn(textAfterARun()), metricsIn(page));
+        for (const std::string& name : alerts())
+            CPPUNIT_ASSERT_MESSAGE(name, page.find("\n.It Li " + name + '\n') != std::string::npos);
+    }
+
+    static std::vector<std::string> alerts()
+    {
         const std::string rules = textOf(RULES);
         const std::regex alert("alert: (\\w+)");
-        for (std::sregex_iterator found(rules.begin(), rules.end(), alert), end; found != end; ++found) {
-            const std::string name = (*found)[1];
-            CPPUNIT_ASSERT_MESSAGE(name, readme.find("\n| " + name + " |") != std::string::npos);
-        }
+        std::vector<std::string> names;
+        for (std::sregex_iterator found(rules.begin(), rules.end(), alert), end; found != end; ++found)
+            names.push_back((*found)[1]);
+        return names;
     }
 
     static void assertSucceeds(const Sim::CommandLine& command, const std::string& about)

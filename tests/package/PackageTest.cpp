@@ -83,6 +83,8 @@ class PackageTest : public CppUnit::TestFixture
                  {"-rw-r----- root/root", "/etc/slurm/hang_detector.conf"},
                  {"-rw-r--r-- root/root", "/usr/share/hang-detector/sql/role.sql"},
                  {"-rw-r--r-- root/root", "/usr/share/hang-detector/sql/index.sql"},
+                 {"-rw-r--r-- root/root", "/usr/share/hang-detector/monitoring/hang-detector.rules.yml"},
+                 {"-rw-r--r-- root/root", "/usr/share/hang-detector/monitoring/hang-detector.json"},
                  {"-rw-r--r-- root/root", documents + "/README.md"},
                  {"-rw-r--r-- root/root", documents + "/copyright"},
                  {"-rw-r--r-- root/root", documents + "/changelog.Debian.gz"},
