@@ -36,20 +36,24 @@ constexpr const char* standbyAdvice =
 constexpr const char* schemaAdvice =
     "the database is not one of a Coder deployment that this release knows, or older than PostgreSQL 13";
 
+/// A session lacks a statement that was prepared, or has one that was not.
+constexpr const char* poolerAdvice =
+    "something between the detector and the server shares out sessions; let Connection lead to the server "
+    "itself, or to a pooler in session mode";
+
 /// The first match counts. From the PostgreSQL manual, appendix "Error Codes".
-constexpr std::array<KnownState, 18> knownStates{{
+constexpr std::array<KnownState, 19> knownStates{{
     {"08", Scope::connection, unreachableAdvice},
     {"0A", Scope::database, schemaAdvice},
     {"25006", Scope::connection, standbyAdvice},
-    {"26000", Scope::connection,
-     "something between the detector and the server shares out sessions; let Connection lead to the server "
-     "itself, or to a pooler in session mode"},
+    {"26000", Scope::connection, poolerAdvice},
     {"3F000", Scope::database, "check the search_path of the detector's role"},
     {"42501", Scope::database,
      "run the hang detector's role.sql again, which grants its role all that it needs"},
     {"42P01", Scope::database,
      "Connection must lead to the database of a Coder deployment; check dbname, and the search_path of the "
      "role"},
+    {"42P05", Scope::connection, poolerAdvice},
     {"42703", Scope::database, "this database has not the columns of a Coder deployment; check dbname"},
     {"42", Scope::database, schemaAdvice},
     {"53100", Scope::database, "free space on the disk of the database server"},

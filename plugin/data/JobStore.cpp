@@ -190,7 +190,7 @@ std::vector<Termination> JobStore::answersTo(const Statement& named, const State
         // Names are a courtesy: a privilege or a table that went away meanwhile costs nobody more, nor
         // does a migration that locks one. What the statement has done is undone with its error.
         const bool isGone = error.sqlState().starts_with("42");
-        if (!isGone && error.sqlState() != "55P03")
+        if (error.scope() == DatabaseError::Scope::connection || (!isGone && error.sqlState() != "55P03"))
             throw;
         std::vector<Termination> answers = ask(plain);
         if (isGone)

@@ -21,7 +21,9 @@ Termination failedTermination(const JobId& job, const DatabaseError& error);
 class JobStore
 /// The provisioner jobs of a Coder deployment, in its database. One statement
 /// finds, one statement terminates, one says what that would do; each is atomic by itself
-/// and leaves nothing behind in the session. Used by one thread.
+/// and leaves nothing behind in the session but that it stays prepared. The columns of its
+/// answer have types of their own, as the server refuses a prepared statement whose answer a
+/// migration has given another type. Used by one thread.
 {
 public:
     using Clock = StatementWatch::Clock;

@@ -23,7 +23,8 @@ public:
     std::string execution(pg_conn* connection, const Statement& statement,
                           const std::vector<Argument>& arguments);
     /// What executes the statement, one of Statements, with these arguments on the connection, on
-    /// which it is prepared if it was not yet. Throws Poco::Data::PostgreSQL::StatementException, as Poco does.
+    /// which it is prepared if it was not yet. Throws Poco::Data::PostgreSQL::StatementException,
+    /// as Poco does.
 
     void forget() noexcept { _prepared.clear(); }
     /// What follows is about another connection.

@@ -40,6 +40,7 @@ class AllocationsTest : public DatabaseFixture
     CPPUNIT_TEST(releasesAnArrayOfWhichSlurmNamesAPart);
     CPPUNIT_TEST(waitsForSlurmNoLongerThanTheRunAllows);
     CPPUNIT_TEST(stopsWhileSlurmIsAsked);
+    CPPUNIT_TEST(releasesAfterAMigration);
     CPPUNIT_TEST(leavesAJobThatCompletedAfterAll);
     CPPUNIT_TEST(tellsNothingOfAJobThatEndedByItself);
     CPPUNIT_TEST(looksAgainWhenSwitchedOn);
@@ -378,6 +379,14 @@ private:
         CPPUNIT_ASSERT(tryRun(stop.get_token()).stopped);
         CPPUNIT_ASSERT(!isCompleted(job));
         CPPUNIT_ASSERT_EQUAL(Lines{}, allocations());
+    void releasesAfterAMigration()
+    {
+        markedJob(7);
+        run();
+        database().execute("ALTER TABLE provisioner_jobs ALTER COLUMN error TYPE varchar");
+        markedJob(8);
+        run();
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, _slurm.reasons.size());
     }
 
     void leavesAJobThatCompletedAfterAll()

@@ -17,6 +17,7 @@ class RevivalWatchTest : public DatabaseFixture
     CPPUNIT_TEST(tellsOfAJobThatSucceeds);
     CPPUNIT_TEST(tellsOfAJobThatFailsByItself);
     CPPUNIT_TEST(tellsNothingOfAJobThatIsCancelledLate);
+    CPPUNIT_TEST(tellsNothingOfAnotherTermination);
     CPPUNIT_TEST(tellsNothingOfATriggersTime);
     CPPUNIT_TEST(tellsNothingOfAJobThatIsTerminatedTwice);
     CPPUNIT_TEST(tellsEachOnce);
@@ -115,6 +116,21 @@ private:
                            " error = NULL, error_code = NULL");
         look(60s);
         CPPUNIT_ASSERT_EQUAL(Lines{}, revived());
+    }
+
+    void tellsNothingOfAnotherTermination()
+    /// By another detector, of a job that a late cancel made a running one again.
+    {
+        const std::string job = terminatedJob();
+        database().execute("UPDATE provisioner_jobs SET canceled_at = now(), completed_at = NULL,"
+                           " error = NULL, error_code = NULL, updated_at = now() - interval '1 hour'");
+        forgetDetector();
+        CPPUNIT_ASSERT_EQUAL(Lines{job}, run().terminated);
+        look(60s);
+        CPPUNIT_ASSERT_EQUAL(Lines{}, revived());
+        database().heartbeat(job);
+        look(120s);
+        CPPUNIT_ASSERT_EQUAL(Lines{job + " reported"}, revived());
     }
 
     void tellsNothingOfATriggersTime()

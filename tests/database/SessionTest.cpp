@@ -21,6 +21,7 @@ class SessionTest : public DatabaseFixture
     CPPUNIT_TEST(joinsInTheOrderOfTheText);
     CPPUNIT_TEST(plansAgainAfterAMigration);
     CPPUNIT_TEST(startsAnewWhenItsStatementsAreGone);
+    CPPUNIT_TEST(startsAnewWhenAnothersStatementsAreThere);
     CPPUNIT_TEST(waitsForTheDiskWhereNobodyElseDoes);
     CPPUNIT_TEST(waitsForStandbysWhereTheOperatorWantsThat);
     CPPUNIT_TEST(namesItself);
@@ -61,14 +62,16 @@ class SessionTest : public DatabaseFixture
 
     void plansAgainAfterAMigration()
     {
-        addHungJob();
+        const std::string workspace = Sim::JobDatabase::newId();
+        addHungBuild(workspace, 1);
         run();
         database().execute(
             "ALTER TABLE provisioner_jobs ADD COLUMN later text, ALTER COLUMN error TYPE varchar");
+        database().execute("ALTER TABLE workspace_builds ALTER COLUMN build_number TYPE bigint");
         database().execute("DROP INDEX provisioner_job_logs_job_id_id_idx");
         database().execute("ALTER TABLE workspaces RENAME COLUMN name TO title");
         database().execute("ALTER TABLE workspaces ADD COLUMN name text DEFAULT 'newer'");
-        const std::string job = addHungJob();
+        const std::string job = addHungBuild(workspace, 2);
         CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
         CPPUNIT_ASSERT_EQUAL(std::size_t{5}, database().logs(job).size());
     }
@@ -86,6 +89,22 @@ class SessionTest : public DatabaseFixture
         CPPUNIT_ASSERT(failed.error);
         CPPUNIT_ASSERT_EQUAL(std::string("26000"), failed.error->sqlState);
         run();
+    }
+
+    void startsAnewWhenAnothersStatementsAreThere()
+    /// As when a pooler lends a session that another detector had before.
+    {
+        database().execute("CREATE FUNCTION prepare() RETURNS trigger LANGUAGE plpgsql AS"
+                           " 'BEGIN PREPARE preview_named_terminations AS SELECT 1; RETURN new; END'");
+        database().execute("CREATE TRIGGER prepare BEFORE UPDATE ON provisioner_jobs FOR EACH ROW"
+                           " EXECUTE FUNCTION prepare()");
+        addHungJob();
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, run().terminated.size());
+        settings().dryRun = true;
+        detector().use(settings());
+        addHungJob();
+        expectError("already exists", "42P05", "a pooler in session mode");
+        CPPUNIT_ASSERT_EQUAL(1, run().wouldTerminate);
     }
 
     void waitsForTheDiskWhereNobodyElseDoes()

@@ -47,7 +47,7 @@ class DatabaseErrorTest : public CppUnit::TestFixture
         for (const char* const state :
              {"3F000", "42501", "42703", "42P01", "53100", "53200", "54000", "55P03", "57014", "58030"})
             CPPUNIT_ASSERT_MESSAGE(state, scopeOf(state) == Scope::database);
-        for (const char* const state : {"08006", "57P01", "57P03", "25006", "26000"})
+        for (const char* const state : {"08006", "57P01", "57P03", "25006", "26000", "42P05"})
             CPPUNIT_ASSERT_MESSAGE(state, scopeOf(state) == Scope::connection);
     }
 

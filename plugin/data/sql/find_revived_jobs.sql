@@ -5,8 +5,14 @@
 --     since 1970
 --
 -- One row for each: its id, and whether it has been completed as a success. A heartbeat sets
--- updated_at, and so does a worker that completes its job; a user who cancels it does not.
+-- updated_at, and so does a worker that completes its job; a user who cancels it does not. That may
+-- make it a running job again, and the next termination, be it by another detector, is no worker either.
 SELECT j.id::text, j.completed_at IS NOT NULL AND j.error IS NULL AS has_succeeded
 FROM unnest($1::uuid[], $2::bigint[]) AS watched (id, updated_us)
 JOIN provisioner_jobs j ON j.id = watched.id
 WHERE (extract(epoch FROM j.updated_at) * 1000000)::bigint <> watched.updated_us
+  AND (
+      j.updated_at IS DISTINCT FROM j.completed_at
+      OR j.error IS NULL
+      OR j.error !~ '^Coder: Build has been detected as (hung|pending) for [0-9.]+ minutes and has been terminated by hang detector[.]$'
+  )

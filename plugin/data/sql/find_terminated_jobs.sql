@@ -4,7 +4,7 @@
 --
 -- One row for each that was: its id, and the error that it was failed with. A job that
 -- its worker has completed afterwards has another error, or none.
-SELECT id::text, error
+SELECT id::text, error::text
 FROM provisioner_jobs
 WHERE id = ANY ($1::uuid[])
   AND completed_at IS NOT NULL

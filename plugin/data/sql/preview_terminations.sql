@@ -57,7 +57,7 @@ SELECT
         ELSE ''
     END AS stage,
     coalesce(judged.workspace_id::text, '') AS workspace_id,
-    coalesce(judged.build_number, 0) AS build_number,
+    coalesce(judged.build_number, 0)::bigint AS build_number,
     CASE
         WHEN judged.has_state THEN 'kept'
         WHEN judged.outcome = 'terminated' AND octet_length(previous.provisioner_state) > 0 THEN 'copied'

@@ -167,7 +167,7 @@ SELECT
     coalesce(floor(extract(epoch FROM now() - judged.updated_at)), 0)::bigint AS silent_s,
     coalesce(staged.stage, '') AS stage,
     coalesce(judged.workspace_id::text, '') AS workspace_id,
-    coalesce(judged.build_number, 0) AS build_number,
+    coalesce(judged.build_number, 0)::bigint AS build_number,
     CASE WHEN judged.has_state THEN 'kept' WHEN copied.has_state THEN 'copied' ELSE 'none' END AS state,
     coalesce(judged.reason, 'hung') AS reason,
     coalesce((extract(epoch FROM staged.updated_at) * 1000000)::bigint, 0) AS updated_us,
