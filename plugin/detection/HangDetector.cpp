@@ -41,9 +41,6 @@ RunError timedOut(const DatabaseError& error, std::chrono::seconds runTimeout)
             true};
 }
 
-/// A search that takes longer is worth an index. With one it takes about a millisecond.
-constexpr std::chrono::milliseconds slowSearch{50};
-
 Thresholds thresholdsIn(const Settings& settings)
 {
     return {.hung = settings.hungJobDuration, .pending = settings.pendingJobDuration};
@@ -75,7 +72,8 @@ HangDetector::HangDetector(Settings settings, Poco::NotificationCenter& notifica
       _store(std::in_place, _settings.connection, _settings.runTimeout),
       _notifications(notifications),
       _massHang(limitsIn(_settings)),
-      _revivalWatch(notifications)
+      _revivalWatch(notifications),
+      _indexAdvice(notifications)
 {
     if (slurm)
         _allocations.emplace(std::move(slurm), notifications);
@@ -87,7 +85,7 @@ void HangDetector::use(Settings settings)
         // Copied while the old store is still there, as a copy may fail.
         ConnectionString connection = settings.connection;
         _store.emplace(std::move(connection), settings.runTimeout);
-        _nextLookForIndex = {};
+        _indexAdvice.reset();
     }
     if (_allocations && settings.releaseAllocations && !_settings.releaseAllocations)
         _allocations->lookAgain();
@@ -175,8 +173,7 @@ HungJobs HangDetector::search(const std::vector<JobId>& failedBefore, RunStatist
     statistics.left = hung.counts.backlog() - static_cast<std::int64_t>(hung.chosen.size());
     if (hung.untilNext)
         statistics.nextHang = Clock::now() + *hung.untilNext;
-    if (took >= slowSearch)
-        askForIndex(took);
+    _indexAdvice.searchTook(took, *_store);
     return hung;
 }
 
@@ -269,23 +266,6 @@ void HangDetector::preview(const std::vector<JobId>& jobs, RunStatistics& statis
         for (const Termination& job : _store->preview(batch, thresholdsIn(_settings)))
             report(job, statistics);
     });
-}
-
-void HangDetector::askForIndex(Clock::duration searchTime)
-{
-    if (Clock::now() < _nextLookForIndex)
-        return;
-    _nextLookForIndex = Clock::now() + std::chrono::hours(1);
-    try {
-        if (!_store->wantsIndex())
-            return;
-    } catch (const DatabaseError&) {
-        // The run is a good one all the same, and an error that lasts is met by the next.
-        return;
-    }
-    _nextLookForIndex = Clock::time_point::max();
-    _notifications.postNotification(
-        new IndexMissing(std::chrono::duration_cast<std::chrono::milliseconds>(searchTime)));
 }
 
 void HangDetector::report(const Termination& job, RunStatistics& statistics)

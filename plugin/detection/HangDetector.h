@@ -1,6 +1,7 @@
 #pragma once
 
 #include "FailedJobs.h"
+#include "IndexAdvice.h"
 #include "JobAllocations.h"
 #include "MassHang.h"
 #include "PreviewedJobs.h"
@@ -72,7 +73,6 @@ private:
     std::vector<JobId> withoutExplained(const std::vector<JobId>& jobs, RunStatistics& statistics,
                                         const std::stop_token& stop, JobStore::Clock::time_point deadline);
     void preview(const std::vector<JobId>& jobs, RunStatistics& statistics, const std::stop_token& stop);
-    void askForIndex(JobStore::Clock::duration searchTime);
     void report(const Termination& job, RunStatistics& statistics);
 
     Settings _settings;
@@ -84,8 +84,8 @@ private:
     FailedJobs _failedJobs;
     PreviewedJobs _previewedJobs;
     RevivalWatch _revivalWatch;
+    IndexAdvice _indexAdvice;
     std::optional<JobAllocations> _allocations;
-    JobStore::Clock::time_point _nextLookForIndex;
 };
 
 } // namespace HangDetection

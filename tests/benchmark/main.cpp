@@ -206,7 +206,7 @@ private:
     const Options _options;
     const Sim::ThrowawayPostgres _server{Sim::ThrowawayPostgres::Disk::synced};
     Report _report;
-    Plot _byHungJobs{"One run over hung jobs", "hung jobs", "milliseconds"};
+    Plot _byHungJobs{"One run over hung jobs, after a vacuum", "hung jobs", "milliseconds"};
     Plot _byTableSize{"One run that finds nothing, 100 jobs running", "finished jobs", "milliseconds"};
     Line _withIndex{"detector, index"};
     Line _withoutIndex{"detector, no index"};

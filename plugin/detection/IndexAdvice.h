@@ -1,0 +1,30 @@
+#pragma once
+
+#include "data/JobStore.h"
+
+#include <Poco/NotificationCenter.h>
+
+namespace HangDetection {
+
+class IndexAdvice
+/// Tells once that searches take long for want of the index that packaging/sql/index.sql makes. Used
+/// by one thread.
+{
+public:
+    using Clock = JobStore::Clock;
+
+    explicit IndexAdvice(Poco::NotificationCenter& notifications) : _notifications(notifications) {}
+
+    void searchTook(Clock::duration time, JobStore& store);
+    /// Asks the database, once an hour at most, after a search that took long. Posts IndexMissing. What
+    /// keeps the database from answering is for the next run to tell.
+
+    void reset() { _nextLook = {}; }
+    /// The database is another one.
+
+private:
+    Poco::NotificationCenter& _notifications;
+    Clock::time_point _nextLook;
+};
+
+} // namespace HangDetection
