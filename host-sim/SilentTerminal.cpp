@@ -12,6 +12,7 @@ SilentTerminal::SilentTerminal()
     _before = mode;
     mode.c_lflag &= ~static_cast<tcflag_t>(ECHO | ECHONL);
     mode.c_lflag |= NOFLSH;
+    mode.c_cc[VSUSP] = _POSIX_VDISABLE;
     tcsetattr(STDOUT_FILENO, TCSANOW, &mode);
 }
 

@@ -8,7 +8,8 @@ namespace HangDetection::Sim {
 class SilentTerminal
 /// While it lives, the terminal on standard output shows nothing of what is typed: it would
 /// show it in the middle of what is drawn, even of an escape sequence. Ctrl-C is still a signal,
-/// and drops nothing of what is already drawn. Used by one thread.
+/// and drops nothing of what is already drawn. Ctrl-Z is none, as nothing could be cleaned up
+/// before. Used by one thread.
 {
 public:
     SilentTerminal();

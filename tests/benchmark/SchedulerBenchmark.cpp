@@ -423,6 +423,11 @@ void SchedulerBenchmark::writeJson(const fs::path& file) const
             row.set(names.at(static_cast<std::size_t>(setting)), jsonOf(figure->of(setting)));
         rows.add(row);
     }
+    Poco::JSON::Object questions(Poco::JSON_PRESERVE_KEY_ORDER);
+    questions.set("what", "a run that terminates one job, ms");
+    questions.set("without a question", jsonOf(_runWithoutQuestion));
+    questions.set("with ReleaseAllocations", jsonOf(_runWithQuestion));
+    rows.add(questions);
     Benchmark::writeJson(file, rows);
 }
 

@@ -238,7 +238,8 @@ private:
         CPPUNIT_ASSERT(demo.readUntil(
             [](const std::string& output) { return output.find("terminated 0 ") != std::string::npos; },
             patience));
-        demo.type("\x02\n");
+        // Ctrl-Z would leave a terminal without a cursor.
+        demo.type("\x02\n\x1a");
         const auto status = demo.readToEnd(patience);
         CPPUNIT_ASSERT_MESSAGE(demo.output(), status == 0);
         CPPUNIT_ASSERT_EQUAL_MESSAGE(demo.output(), std::size_t{0}, count(demo.output(), "^B"));
