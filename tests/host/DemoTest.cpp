@@ -234,15 +234,18 @@ private:
 
     void keepsWhatIsTypedOutOfTheTable()
     {
-        TerminalProcess demo(onTerminal(), 80, 40);
+        // Only what a shell can continue does Ctrl-Z stop.
+        const std::string inShell = "TERM=xterm " + std::string(SIMULATOR) + " --demo; exit $?";
+        TerminalProcess demo(inDirectory({"sh", "-mc", inShell}), 80, 40);
         CPPUNIT_ASSERT(demo.readUntil(
             [](const std::string& output) { return output.find("terminated 0 ") != std::string::npos; },
             patience));
-        // Ctrl-Z would leave a terminal without a cursor.
         demo.type("\x02\n\x1a");
         const auto status = demo.readToEnd(patience);
         CPPUNIT_ASSERT_MESSAGE(demo.output(), status == 0);
         CPPUNIT_ASSERT_EQUAL_MESSAGE(demo.output(), std::size_t{0}, count(demo.output(), "^B"));
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(demo.output(), std::size_t{1},
+                                     count(demo.output(), "every effect is there"));
     }
 
     void leavesAUsableTerminalWhenItIsInterrupted()
