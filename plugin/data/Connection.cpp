@@ -156,7 +156,7 @@ Poco::Data::Session& Connection::session()
 std::string Connection::execution(const Statement& statement,
                                   const std::vector<PreparedStatements::Argument>& arguments)
 {
-    return _prepared.execution(handle(), statement, arguments);
+    return _prepared.execution(handle(), statement, arguments, Clock::now());
 }
 
 PGconn* Connection::handle()

@@ -12,6 +12,14 @@ namespace {
 
 using Poco::Data::PostgreSQL::StatementException;
 
+void check(pg_conn* connection, PGresult* answer)
+/// Takes over the answer to a command.
+{
+    const std::unique_ptr<PGresult, decltype(&PQclear)> result(answer, &PQclear);
+    if (PQresultStatus(answer) != PGRES_COMMAND_OK)
+        throw StatementException(PQerrorMessage(connection));
+}
+
 std::string quoted(pg_conn* connection, const std::string& text)
 {
     const std::unique_ptr<char, decltype(&PQfreemem)> literal(
@@ -31,8 +39,13 @@ std::string literalOf(pg_conn* connection, const PreparedStatements::Argument& a
 } // namespace
 
 std::string PreparedStatements::execution(pg_conn* connection, const Statement& statement,
-                                          const std::vector<Argument>& arguments)
+                                          const std::vector<Argument>& arguments, Clock::time_point now)
 {
+    if (now - _plannedSince >= planAge) {
+        if (!_prepared.empty())
+            check(connection, PQexec(connection, "DISCARD PLANS"));
+        _plannedSince = now;
+    }
     if (std::ranges::find(_prepared, &statement) == _prepared.end())
         prepare(connection, statement);
     std::string text;
@@ -43,10 +56,7 @@ std::string PreparedStatements::execution(pg_conn* connection, const Statement& 
 
 void PreparedStatements::prepare(pg_conn* connection, const Statement& statement)
 {
-    const std::unique_ptr<PGresult, decltype(&PQclear)> result(
-        PQprepare(connection, statement.name, statement.text, 0, nullptr), &PQclear);
-    if (PQresultStatus(result.get()) != PGRES_COMMAND_OK)
-        throw StatementException(PQerrorMessage(connection));
+    check(connection, PQprepare(connection, statement.name, statement.text, 0, nullptr));
     _prepared.push_back(&statement);
 }
 

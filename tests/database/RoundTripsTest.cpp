@@ -121,9 +121,11 @@ public:
 
     void preparesAStatementOnceForAConnection()
     {
+        const int idle = roundTripsOfARun(0);
         const int one = roundTripsOfARun(1);
         forgetDetector();
-        roundTripsOfARun(0);
+        // It logs in and sets up its session.
+        CPPUNIT_ASSERT_EQUAL(1 + 4 + idle + 1, roundTripsOfARun(0));
         CPPUNIT_ASSERT_EQUAL(one + 1, roundTripsOfARun(1));
         CPPUNIT_ASSERT_EQUAL(one, roundTripsOfARun(1));
     }

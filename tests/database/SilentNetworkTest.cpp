@@ -35,6 +35,7 @@ public:
     CPPUNIT_TEST(endsARunWhoseConnectIsNotAnswered);
     CPPUNIT_TEST(endsARunAfterASilentLogin);
     CPPUNIT_TEST(endsARunWhoseSearchIsNotAnswered);
+    CPPUNIT_TEST(endsARunThatCannotPrepareItsSearch);
     CPPUNIT_TEST(endsARunWhoseTerminationIsNotAnswered);
     CPPUNIT_TEST(triesTheNextHostAfterOneThatDoesNotAnswer);
     CPPUNIT_TEST(keepsNothingOfAConnectThatIsNotAnswered);
@@ -65,6 +66,13 @@ public:
         useShortRunTimeout();
         connectDetector();
         _proxy->fallSilentAfterStatement(search);
+        expectTimeoutInSilence(patience);
+    }
+
+    void endsARunThatCannotPrepareItsSearch()
+    {
+        useShortRunTimeout();
+        _proxy->fallSilentAfterStatement("AS until_next");
         expectTimeoutInSilence(patience);
     }
 

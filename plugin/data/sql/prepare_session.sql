@@ -7,7 +7,8 @@
 -- whole table (a migration) can be waited for; five seconds, then the next run.
 -- read committed: the re-check under the row lock depends on it.
 -- plan_cache_mode: a statement is planned once for the session, not for each execution. To plan
--- takes longer than to terminate ten jobs, and no plan would be another one for other jobs.
+-- takes longer than to terminate ten jobs, and no plan would be another one for other jobs. For
+-- tables that grow see PreparedStatements.h.
 -- join_collapse_limit: each statement joins in the order in which it is to be done. To look for a
 -- better one takes time at each planning.
 -- jit: the search over a large table would be compiled each time, for nothing.
