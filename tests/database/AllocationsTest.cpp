@@ -379,6 +379,8 @@ private:
         CPPUNIT_ASSERT(tryRun(stop.get_token()).stopped);
         CPPUNIT_ASSERT(!isCompleted(job));
         CPPUNIT_ASSERT_EQUAL(Lines{}, allocations());
+    }
+
     void releasesAfterAMigration()
     {
         markedJob(7);
