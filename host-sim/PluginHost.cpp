@@ -1,6 +1,7 @@
 #include "PluginHost.h"
 
 #include "slurm/SlurmConf.h"
+#include "slurm/SlurmRelease.h"
 
 #include <Poco/Environment.h>
 #include <Poco/String.h>
@@ -112,14 +113,15 @@ std::optional<std::string> PluginHost::submitJob(const std::string& comment)
     char* message = nullptr;
     const auto submit =
         reinterpret_cast<int (*)(job_desc_msg_t*, std::uint32_t, char**)>(symbol("job_submit"));
-    const auto modify =
-        reinterpret_cast<int (*)(job_desc_msg_t*, void*, std::uint32_t)>(symbol("job_modify"));
-    const int status = submit(&job, getuid(), &message);
+    const auto modify = reinterpret_cast<decltype(&job_modify)>(symbol("job_modify"));
+    const bool isTaken = submit(&job, getuid(), &message) == SLURM_SUCCESS;
+    const bool mayChange =
+        isTaken && modify(&job, nullptr, getuid() JOB_MODIFY_MESSAGE(&message)) == SLURM_SUCCESS;
     // It comes from the slurm_xcalloc of this program.
     const std::unique_ptr<char, decltype(&std::free)> owner(message, &std::free);
-    if (status != SLURM_SUCCESS)
+    if (!isTaken)
         return message == nullptr ? "the plugin gives no reason" : message;
-    if (modify(&job, nullptr, getuid()) != SLURM_SUCCESS)
+    if (!mayChange)
         throw PluginError(_file.string() + ": the plugin refused a change of a job");
     return std::nullopt;
 }

@@ -2,6 +2,8 @@
 
 #include "SimulatedQueue.h"
 
+#include "slurm/SlurmRelease.h"
+
 #include <slurm/slurm.h>
 #include <slurm/slurm_errno.h>
 
@@ -49,7 +51,7 @@ job_info_msg_t* messageOf(const SimulatedQueue& queue)
     message->job_array = new slurm_job_info_t[jobs.size()]{};
     for (std::size_t i = 0; i < jobs.size(); ++i) {
         slurm_job_info_t& record = message->job_array[i];
-        record.job_id = jobs[i].id;
+        HangDetection::jobNumber(record) = jobs[i].id;
         record.array_task_id = NO_VAL;
         record.job_state = slurmState(jobs[i].state);
         record.comment = strdup(jobs[i].comment.c_str());
@@ -87,7 +89,7 @@ HOST_FUNCTION void slurm_init_job_desc_msg(job_desc_msg_t* job)
     *job = {};
 }
 
-HOST_FUNCTION int slurm_load_job(job_info_msg_t** resp, std::uint32_t, std::uint16_t)
+HOST_FUNCTION int slurm_load_job(job_info_msg_t** resp, HangDetection::SlurmJobId, std::uint16_t)
 {
     // Who asks looks for the one among the others.
     return slurm_load_jobs(0, resp, SHOW_ALL);

@@ -10,6 +10,7 @@
 #include "SettingsFile.h"
 #include "SlurmConf.h"
 #include "SlurmLogChannel.h"
+#include "SlurmRelease.h"
 
 #include <slurm/slurm.h>
 #include <slurm/slurm_errno.h>
@@ -77,9 +78,9 @@ HANG_DETECTOR_EXPORT int job_submit(job_desc_msg_t* job, std::uint32_t, char** m
     return checkMark(job->comment, message);
 }
 
-HANG_DETECTOR_EXPORT int job_modify(job_desc_msg_t* job, void* /* job_record_t, which is not public */,
-                                    std::uint32_t)
+HANG_DETECTOR_EXPORT int job_modify(job_desc_msg_t* job, void*,
+                                    std::uint32_t JOB_MODIFY_MESSAGE(char** message))
 {
-    return checkMark(job->comment, nullptr);
+    return checkMark(job->comment JOB_MODIFY_MESSAGE(message));
 }
 }

@@ -1,6 +1,7 @@
 #include "SlurmAllocations.h"
 
 #include "SignalFreeThread.h"
+#include "SlurmRelease.h"
 #include "detection/AllocationMark.h"
 
 #include <slurm/slurm.h>
@@ -77,7 +78,7 @@ std::string nameOf(const slurm_job_info_t& job)
         return std::to_string(job.array_job_id) + '_' + std::to_string(job.array_task_id);
     std::string_view tasks = waitingTasks(job);
     if (tasks.empty())
-        return std::to_string(job.job_id);
+        return std::to_string(jobNumber(job));
     if (isCut(tasks))
         tasks = tasks.substr(0, tasks.rfind(','));
     return std::to_string(job.array_job_id) + "_[" + std::string(tasks) + ']';
@@ -99,7 +100,7 @@ std::optional<std::string> adminCommentOf(const Allocation& allocation)
     job_info_msg_t* answer = nullptr;
     // Of an array this asks for every task.
     const auto number = static_cast<std::uint32_t>(std::stoul(allocation.slurmJob));
-    if (slurm_load_job(&answer, number, SHOW_ALL) != SLURM_SUCCESS) {
+    if (slurm_load_job(&answer, slurmJobId(number), SHOW_ALL) != SLURM_SUCCESS) {
         if (isGone(errno))
             return std::nullopt;
         throwLastError();

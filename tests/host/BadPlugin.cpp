@@ -1,6 +1,8 @@
 // A job submit plugin with one thing wrong, chosen by a definition. It says on stderr
 // when it is called, so that a test can tell how far its loading came.
 
+#include "slurm/SlurmRelease.h"
+
 #include <slurm/slurm.h>
 
 #include <cstdint>
@@ -44,7 +46,7 @@ EXPORT int job_submit(job_desc_msg_t*, std::uint32_t, char**)
 }
 
 #ifndef WITHOUT_JOB_MODIFY
-EXPORT int job_modify(job_desc_msg_t*, void*, std::uint32_t)
+EXPORT int job_modify(job_desc_msg_t*, void*, std::uint32_t JOB_MODIFY_MESSAGE(char**))
 {
     return 0;
 }

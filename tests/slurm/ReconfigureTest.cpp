@@ -1,5 +1,6 @@
 // scontrol reconfigure while a run of the detector is blocked: slurmctld holds its locks
-// meanwhile, and calls fini with them when the plugin is no longer on the list.
+// meanwhile, and calls fini with them when the plugin is no longer on the list. From 23.11 on
+// it starts again instead.
 
 #include "Eventually.h"
 #include "Figure.h"
@@ -51,7 +52,8 @@ public:
         _held->end();
         waitUntilTerminated(_job);
         CPPUNIT_ASSERT_EQUAL(std::size_t{5}, database().logs(_job).size());
-        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, cluster().countInLog("job_submit/hang_detector: started"));
+        const std::size_t starts = SlurmCluster::isReconfiguredByStart() ? 2 : 1;
+        CPPUNIT_ASSERT_EQUAL(starts, cluster().countInLog("job_submit/hang_detector: started"));
     }
 
     void isNotHeldUpWhenThePluginIsTakenOut()
@@ -90,9 +92,12 @@ public:
     }
 
     void requireOtherPluginLater()
-    /// The run is cut off and has changed nothing; a plugin that is put on the list goes on.
+    /// The run is cut off and has changed nothing; a plugin that is put on the list goes on. Where
+    /// slurmctld starts again, the server holds on to the statement of a client that is gone.
     {
-        CPPUNIT_ASSERT_MESSAGE(cluster().log(), eventually(20s, [this] { return !isDetectorConnected(); }));
+        CPPUNIT_ASSERT_MESSAGE(cluster().log(),
+                               SlurmCluster::isReconfiguredByStart() ||
+                                   eventually(20s, [this] { return !isDetectorConnected(); }));
         CPPUNIT_ASSERT(!isTerminated(_job));
         _held->end();
         cluster().configure("JobSubmitPlugins", "hang_detector");

@@ -14,6 +14,7 @@
 #include <pwd.h>
 #include <random>
 #include <set>
+#include <slurm/slurm.h>
 #include <sstream>
 #include <stdexcept>
 #include <unistd.h>
@@ -311,6 +312,12 @@ bool SlurmCluster::controllerAnswers() const
 void SlurmCluster::reconfigure() const
 {
     run({"scontrol", "reconfigure"});
+    requireAnswer();
+}
+
+bool SlurmCluster::isReconfiguredByStart()
+{
+    return SLURM_VERSION_NUMBER >= SLURM_VERSION_NUM(23, 11, 0);
 }
 
 std::string SlurmCluster::submit(const std::string& script, const Sim::CommandLine& options) const

@@ -100,6 +100,12 @@ public:
     bool controllerAnswers() const;
 
     void reconfigure() const;
+    /// Returns when the controller answers again.
+
+    static bool isReconfiguredByStart();
+    /// Whether this release starts slurmctld anew, as the same process, for `scontrol reconfigure`.
+    /// No plugin is told, and its connection ends in the middle of a statement. Otherwise the
+    /// plugin goes on, or is told when it is taken out.
 
     std::string submit(const std::string& script, const Sim::CommandLine& options = {}) const;
     /// Submits a batch script and returns the job's id.
