@@ -47,12 +47,17 @@ std::vector<JobId> JobAllocations::explained()
     return jobs;
 }
 
+JobAllocations::Clock::time_point JobAllocations::patientUntil(Clock::time_point deadline)
+{
+    const auto now = Clock::now();
+    return now + std::min<Clock::duration>(patience, (deadline - now) / 2);
+}
+
 bool JobAllocations::ask(const std::stop_token& stop, Clock::time_point deadline)
 {
     _marked.clear();
-    const auto now = Clock::now();
     try {
-        _marked = _slurm->marked(stop, now + std::min<Clock::duration>(patience, (deadline - now) / 2));
+        _marked = _slurm->marked(stop, patientUntil(deadline));
         if (std::exchange(_isUnknown, false))
             _notifications.postNotification(new AllocationsKnown);
     } catch (const AllocationError& error) {
@@ -73,12 +78,13 @@ void JobAllocations::release(JobStore& store, const std::stop_token& stop, Clock
         jobs.insert(allocation.markedWith);
     const std::map<JobId, std::string> terminated = store.findTerminated({jobs.begin(), jobs.end()});
 
+    const auto until = patientUntil(deadline);
     bool isAllReleased = true;
     for (const Allocation& allocation : _marked) {
         const auto job = terminated.find(allocation.markedWith);
         if (job == terminated.end())
             continue;
-        if (stop.stop_requested() || Clock::now() >= deadline)
+        if (stop.stop_requested() || Clock::now() >= until)
             return;
         try {
             if (_slurm->release(allocation, job->second))

@@ -49,14 +49,15 @@ public:
     void release(JobStore& store, const std::stop_token& stop, Clock::time_point deadline);
     /// Cancels, of the Slurm jobs that the last question found, those whose job was terminated.
     /// Each is posted as AllocationReleased, or as AllocationKept when Slurm refuses. What is left
-    /// over then, at a stop or at the deadline is asked for again by the next run. Throws
+    /// over then, at a stop or when the patience is over is asked for again by the next run. Throws
     /// DatabaseError.
 
     static constexpr std::chrono::seconds patience{10};
-    /// With Slurm, but no more than half of what the run has left: its jobs are terminated with the
-    /// answer or without.
+    /// With Slurm's answer, and then with its releases, but no more than half of what the run has left:
+    /// jobs are terminated with a Slurm that is slow as without it.
 
 private:
+    static Clock::time_point patientUntil(Clock::time_point deadline);
     bool ask(const std::stop_token& stop, Clock::time_point deadline);
 
     const std::unique_ptr<Allocations> _slurm;

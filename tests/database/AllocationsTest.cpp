@@ -39,6 +39,7 @@ class AllocationsTest : public DatabaseFixture
     CPPUNIT_TEST(releasesTheRestAfterAStop);
     CPPUNIT_TEST(releasesAnArrayOfWhichSlurmNamesAPart);
     CPPUNIT_TEST(waitsForSlurmNoLongerThanTheRunAllows);
+    CPPUNIT_TEST(releasesNoLongerThanTheRunAllows);
     CPPUNIT_TEST(stopsWhileSlurmIsAsked);
     CPPUNIT_TEST(releasesAfterAMigration);
     CPPUNIT_TEST(leavesAJobThatCompletedAfterAll);
@@ -369,6 +370,20 @@ private:
         addHungJob();
         run();
         CPPUNIT_ASSERT(_slurm.patience > 0s && _slurm.patience <= 4s);
+    }
+
+    void releasesNoLongerThanTheRunAllows()
+    /// Where each takes its time, jobs that hang meanwhile do not wait for all of them.
+    {
+        settings().runTimeout = 8s;
+        const std::string job = markedJob(7);
+        _slurm.marked.push_back({.slurmJob = "8", .markedWith = job});
+        _slurm.onRelease = [] { std::this_thread::sleep_for(4s); };
+        run();
+        CPPUNIT_ASSERT_EQUAL(Lines{"7 of " + job + " released"}, allocations());
+        run();
+        CPPUNIT_ASSERT_EQUAL((Lines{"7 of " + job + " released", "8 of " + job + " released"}),
+                             allocations());
     }
 
     void stopsWhileSlurmIsAsked()
