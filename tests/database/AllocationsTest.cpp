@@ -463,7 +463,10 @@ private:
         const std::string job = database().addJob({.completedAgo = "1 hour"});
         database().execute("UPDATE provisioner_jobs SET error = '" + std::string(reason) + "'");
         _slurm.marked.push_back({.slurmJob = "7", .markedWith = job});
-        run();
+        // Slurm is asked only when there is one.
+        addHungJob();
+        CPPUNIT_ASSERT_EQUAL(1, run().wouldTerminate);
+        CPPUNIT_ASSERT_EQUAL(1, _slurm.questions);
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, _slurm.marked.size());
     }
 
