@@ -19,7 +19,6 @@ class RevivalWatchTest : public DatabaseFixture
     CPPUNIT_TEST(tellsNothingOfAJobThatIsCancelledLate);
     CPPUNIT_TEST(tellsNothingOfAnotherTermination);
     CPPUNIT_TEST(tellsNothingOfATriggersTime);
-    CPPUNIT_TEST(tellsNothingOfAJobThatIsTerminatedTwice);
     CPPUNIT_TEST(tellsEachOnce);
     CPPUNIT_TEST(tellsNothingOfJobsThatStayAsTheyAre);
     CPPUNIT_TEST(looksNoMoreOftenThanEachPause);
@@ -146,20 +145,6 @@ private:
         database().heartbeat(job);
         look(120s);
         CPPUNIT_ASSERT_EQUAL(Lines{job + " reported"}, revived());
-    }
-
-    void tellsNothingOfAJobThatIsTerminatedTwice()
-    /// As it ran again by a late cancel.
-    {
-        settings().hungJobDuration = 1s;
-        const std::string job = terminatedJob();
-        database().execute("UPDATE provisioner_jobs SET canceled_at = now(), completed_at = NULL,"
-                           " error = NULL, error_code = NULL");
-        std::this_thread::sleep_for(1s);
-        CPPUNIT_ASSERT_EQUAL(Lines{job}, run().terminated);
-        watch();
-        look(60s);
-        CPPUNIT_ASSERT_EQUAL(Lines{}, revived());
     }
 
     void tellsEachOnce()
