@@ -7,6 +7,8 @@
 
 #include "slurm/SlurmAllocations.h"
 
+#include <slurm/slurm.h>
+
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
@@ -51,6 +53,8 @@ try {
         stop.request_stop();
     }).detach();
 
+    // As each of its commands does. Later releases than 22.05 end a program that does not.
+    slurm_init(nullptr);
     SlurmAllocations slurm;
     const std::vector<Allocation> marked =
         slurm.marked(stop.get_token(), Allocations::Clock::now() + std::chrono::minutes(2));
