@@ -65,14 +65,8 @@ class AllocationTest : public SlurmFixture
     }
 
     std::string submitMarked(const std::string& job)
-    /// Returns the Slurm job when its script runs: what stops it before that is lost on slurmctld.
     {
-        const std::string started = (cluster().directory() / "run" / "started-").string();
-        const std::string slurmJob = cluster().submit("touch '" + started + "'$SLURM_JOB_ID; exec sleep 600",
-                                                      {"--comment=team=a provisioner_job=" + job});
-        cluster().waitForState(slurmJob, "RUNNING");
-        CPPUNIT_ASSERT(eventually(30s, [&] { return std::filesystem::exists(started + slurmJob); }));
-        return slurmJob;
+        return cluster().startSleeping({"--comment=team=a provisioner_job=" + job});
     }
 
     std::string show(const std::string& slurmJob)

@@ -47,13 +47,7 @@ private:
 
     static std::string mark(const std::string& job) { return "provisioner_job=" + job; }
 
-    std::string submitMarked()
-    /// Returns the Slurm job when it runs.
-    {
-        const std::string slurmJob = cluster().submit("sleep 600", {"--comment=" + mark(_job)});
-        cluster().waitForState(slurmJob, "RUNNING");
-        return slurmJob;
-    }
+    std::string submitMarked() { return cluster().startSleeping({"--comment=" + mark(_job)}); }
 
     std::string asked() { return cluster().run({RELEASE_BY_HAND}); }
     /// What it answers.

@@ -330,6 +330,16 @@ std::string SlurmCluster::submit(const std::string& script, const Sim::CommandLi
     return Poco::trim(run(command));
 }
 
+std::string SlurmCluster::startSleeping(const Sim::CommandLine& options) const
+{
+    const std::string started = (directory() / "run/started-").string();
+    std::string job = submit("touch '" + started + "'$SLURM_JOB_ID; exec sleep 600", options);
+    waitForState(job, "RUNNING");
+    if (!eventually(patience, [&] { return fs::exists(started + job); }))
+        throw std::runtime_error("the script does not run:\n" + log());
+    return job;
+}
+
 void SlurmCluster::waitForState(const std::string& job, const std::string& state) const
 {
     std::string known;

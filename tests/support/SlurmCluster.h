@@ -110,6 +110,10 @@ public:
     std::string submit(const std::string& script, const Sim::CommandLine& options = {}) const;
     /// Submits a batch script and returns the job's id.
 
+    std::string startSleeping(const Sim::CommandLine& options = {}) const;
+    /// Submits a script that sleeps, and returns the job's id when the script runs. A job is RUNNING
+    /// a little before that, when a signal for it can be lost.
+
     void waitForState(const std::string& job, const std::string& state) const;
     /// Until the job is in the state, such as COMPLETED. Throws std::runtime_error
     /// with what is known of the job when it does not come to that.
