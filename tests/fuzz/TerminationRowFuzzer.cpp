@@ -55,8 +55,9 @@ void requireSame(const Termination& job, const TerminationRow& row)
 {
     require(job.jobId == row.get<0>() && job.type == row.get<2>() && job.silent.count() == row.get<3>() &&
                 job.stage == row.get<4>() && job.workspaceId == row.get<5>() &&
-                job.buildNumber == row.get<6>() && job.workspace == row.get<9>() &&
-                job.owner == row.get<10>() && job.templateName == row.get<11>(),
+                job.buildNumber == row.get<6>() && job.updatedAt.count() == row.get<9>() &&
+                job.workspace == row.get<10>() && job.owner == row.get<11>() &&
+                job.templateName == row.get<12>(),
             "a termination holds what is in the row");
     require(job.sqlState.empty(), "what was answered is no error of the database");
 }
@@ -72,7 +73,7 @@ Pairs pairsOf(const TerminationRow& row)
     }
     pairs.emplace_back("state", row.get<7>());
     for (const auto& [key, name] :
-         {std::pair("workspace", row.get<9>()), {"owner", row.get<10>()}, {"template", row.get<11>()}}) {
+         {std::pair("workspace", row.get<10>()), {"owner", row.get<11>()}, {"template", row.get<12>()}}) {
         if (!name.empty())
             pairs.emplace_back(key, name);
     }
@@ -116,9 +117,10 @@ void fuzzRow(const TerminationRow& row)
 void fuzz(std::string_view input)
 {
     std::vector<std::string> texts = partsOf(input, '|');
-    texts.resize(12);
+    texts.resize(13);
     TerminationRow row(texts[0], texts[1], texts[2], numberFrom(texts[3]), texts[4], texts[5],
-                       numberFrom(texts[6]), texts[7], texts[8], texts[9], texts[10], texts[11]);
+                       numberFrom(texts[6]), texts[7], texts[8], numberFrom(texts[9]), texts[10], texts[11],
+                       texts[12]);
     fuzzRow(row);
     row.set<7>(buildStates.back());
     row.set<8>(reasons.back());
