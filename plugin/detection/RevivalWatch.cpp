@@ -31,7 +31,6 @@ void RevivalWatch::tell(JobStore& store)
         }
     } catch (const DatabaseError&) {
         // The run is a good one all the same, and an error that lasts is met by the next.
-        return;
     }
 }
 
