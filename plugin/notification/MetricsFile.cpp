@@ -41,10 +41,8 @@ public:
     {
         if (flock(_descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
             return false;
-        struct stat opened
-        {};
-        struct stat named
-        {};
+        struct stat opened = {};
+        struct stat named = {};
         return fstat(_descriptor, &opened) == 0 && stat(_path.c_str(), &named) == 0 &&
                opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
     }

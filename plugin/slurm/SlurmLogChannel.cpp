@@ -13,8 +13,8 @@ namespace HangDetection {
 void SlurmLogChannel::log(const Poco::Message& message)
 {
     std::string line = "job_submit/hang_detector: " + message.getText();
-    std::replace_if(
-        line.begin(), line.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');
+    const auto isControl = [](unsigned char c) { return c < 0x20 || c == 0x7f; };
+    std::ranges::replace_if(line, isControl, '?');
 
     switch (message.getPriority()) {
     case Poco::Message::PRIO_FATAL:

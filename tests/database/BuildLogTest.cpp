@@ -1,5 +1,8 @@
 #include "DatabaseFixture.h"
 
+#include <functional>
+#include <type_traits>
+
 namespace HangDetection::Test {
 
 using namespace std::chrono_literals;
@@ -150,13 +153,13 @@ class BuildLogTest : public DatabaseFixture
                 "====================", ""};
     }
 
-    template <typename Field>
-    std::vector<Field> each(const std::string& job, Field Sim::LogRow::*field)
+    template <typename Field, typename Value = std::decay_t<std::invoke_result_t<Field, Sim::LogRow>>>
+    std::vector<Value> each(const std::string& job, Field field)
     /// One field of each line, in the order of the log.
     {
-        std::vector<Field> fields;
+        std::vector<Value> fields;
         for (const Sim::LogRow& line : database().logs(job))
-            fields.push_back(line.*field);
+            fields.push_back(std::invoke(field, line));
         return fields;
     }
 

@@ -38,7 +38,7 @@ class CrashTest : public SimulatorFixture
     void survivesItsProcessBeingKilled()
     {
         survive("the process was killed", [this](Moment moment) {
-            auto process = std::make_unique<ChildProcess>(simulator({}), logFile());
+            auto process = std::make_unique<ChildProcess>(simulator({}), directory().path() / logName);
             std::this_thread::sleep_for(moment);
             kill(process->id(), SIGKILL);
             expectStatus(128 + SIGKILL, *process);
@@ -56,7 +56,7 @@ class CrashTest : public SimulatorFixture
                                      "HANG_DETECTOR_EXIT_AFTER_US=" + std::to_string(moment.count() + 1)};
             const Sim::CommandLine program = simulator({});
             command.insert(command.end(), program.begin(), program.end());
-            ChildProcess process(command, logFile());
+            ChildProcess process(command, directory().path() / logName);
             expectStatus(77, process);
         });
     }
@@ -100,16 +100,11 @@ class CrashTest : public SimulatorFixture
     Moment durationOfARun(JobsUnderFault& jobs)
     /// From the start of the process, with all that it logs.
     {
-        return RandomMoments::durationOf([&] { jobs.topUp(jobCount); },
-                                         [&] {
-                                             assertStatus(0, simulate({"--runs=1"}));
-                                             CPPUNIT_ASSERT_EQUAL(1, jobs.left());
-                                         });
-    }
-
-    std::filesystem::path logFile() const
-    {
-        return directory().path() / logName;
+        const auto run = [&] {
+            assertStatus(0, simulate({"--runs=1"}));
+            CPPUNIT_ASSERT_EQUAL(1, jobs.left());
+        };
+        return RandomMoments::durationOf([&] { jobs.topUp(jobCount); }, run);
     }
 
     void expectStatus(int expected, ChildProcess& process)

@@ -62,7 +62,9 @@ fs::path cleanTree()
     const fs::path unfinished = tree.string() + "." + std::to_string(getpid());
     const Sim::CommandResult made =
         Sim::runCommand({"mmdebstrap", "--mode=root", "--variant=minbase", "--include=slurmctld,munge",
-                         "--skip=cleanup/apt", "--aptopt=Acquire::Retries \"5\"", release, unfinished});
+                         "--skip=cleanup/apt", "--aptopt=Acquire::Retries \"5\"",
+                         // A mirror that keeps a certain day is out of date for a Debian in development.
+                         "--aptopt=Acquire::Check-Valid-Until \"false\"", release, unfinished});
     std::error_code error;
     if (made.exitStatus == 0)
         fs::rename(unfinished, tree, error);

@@ -379,7 +379,9 @@ class AllocationTest : public SlurmFixture
         start();
         const std::string slurmJob = submitMarked(addHealthyJob());
         expectRefused({"scontrol", "update", "job=" + slurmJob, "comment=provisioner_job=junk"},
-                      "Invalid argument");
+                      SlurmCluster::tellsWhyAChangeIsRefused()
+                          ? "provisioner_job=junk is not the id of a provisioner job"
+                          : "Invalid argument");
         CPPUNIT_ASSERT(show(slurmJob).find("junk") == std::string::npos);
     }
 };

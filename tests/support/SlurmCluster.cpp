@@ -320,6 +320,11 @@ bool SlurmCluster::isReconfiguredByStart()
     return SLURM_VERSION_NUMBER >= SLURM_VERSION_NUM(23, 11, 0);
 }
 
+bool SlurmCluster::tellsWhyAChangeIsRefused()
+{
+    return SLURM_VERSION_NUMBER >= SLURM_VERSION_NUM(23, 2, 0);
+}
+
 std::string SlurmCluster::submit(const std::string& script, const Sim::CommandLine& options) const
 {
     const fs::path file = directory() / "script";

@@ -148,8 +148,7 @@ class MetricsFileTest : public CppUnit::TestFixture
         _file.moveTo(path());
         _file.write("one\n");
         umask(before);
-        struct stat status
-        {};
+        struct stat status = {};
         CPPUNIT_ASSERT_EQUAL(0, stat(path().c_str(), &status));
         CPPUNIT_ASSERT_EQUAL(mode_t{0644}, status.st_mode & 07777U);
     }
