@@ -14,7 +14,7 @@ CommandResult runCommand(const CommandLine& command)
 {
     Poco::Pipe output;
     const Poco::Process::Args arguments(command.begin() + 1, command.end());
-    Poco::ProcessHandle process =
+    const Poco::ProcessHandle process =
         Poco::Process::launch(command.front(), arguments, nullptr, &output, &output);
     Poco::PipeInputStream stream(output);
     CommandResult result;
@@ -25,7 +25,7 @@ CommandResult runCommand(const CommandLine& command)
 
 std::string mustRun(const CommandLine& command)
 {
-    CommandResult result = runCommand(command);
+    const CommandResult result = runCommand(command);
     if (result.exitStatus != 0) {
         std::string text;
         for (const std::string& word : command)

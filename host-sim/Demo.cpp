@@ -273,8 +273,7 @@ bool Demo::summarize()
                          (effect.isComplete() ? "" : "   <- missing"),
                      effect.isComplete() ? Colour::good : Colour::bad);
     }
-    const bool isComplete =
-        std::all_of(effects.begin(), effects.end(), [](const Effect& e) { return e.isComplete(); });
+    const bool isComplete = std::ranges::all_of(effects, [](const Effect& e) { return e.isComplete(); });
     const double seconds = std::chrono::duration<double>(Clock::now() - _start).count();
     _screen.line("");
     _screen.line(Poco::format("%s, after %.1f seconds",

@@ -244,7 +244,7 @@ std::vector<Effect> checkEffects(const DemoCluster& cluster, JobDatabase& databa
         }
         Effect& effect = terminated == nullptr ? untouched : cancelled;
         ++effect.expected;
-        if (std::find(slurmJobs.begin(), slurmJobs.end(), expected) != slurmJobs.end())
+        if (std::ranges::find(slurmJobs, expected) != slurmJobs.end())
             ++effect.found;
     }
     effects.push_back(std::move(cancelled));

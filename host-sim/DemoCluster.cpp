@@ -154,13 +154,13 @@ void add(JobDatabase& database, DemoJob& job)
     if (job.build) {
         job.build->jobId = job.row.id;
         job.build->workspaceId = database.addBuild(*job.build);
-    }
-    if (job.previousState) {
-        JobRow previous;
-        previous.completedAgo = "1 day";
-        BuildRow previousBuild = buildRow(job.build->buildNumber - 1, job.previousState);
-        previousBuild.workspaceId = job.build->workspaceId;
-        database.addBuildJob(previous, previousBuild);
+        if (job.previousState) {
+            JobRow previous;
+            previous.completedAgo = "1 day";
+            BuildRow previousBuild = buildRow(job.build->buildNumber - 1, job.previousState);
+            previousBuild.workspaceId = job.build->workspaceId;
+            database.addBuildJob(previous, previousBuild);
+        }
     }
     for (const std::string& stage : job.stages)
         database.addLog(job.row.id, stage);

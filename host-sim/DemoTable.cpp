@@ -105,7 +105,7 @@ std::string padded(const std::string& text, std::size_t width)
 DemoTable::DemoTable(const DemoCluster& cluster)
 {
     std::vector<DemoJob> jobs = cluster.jobs();
-    std::stable_sort(jobs.begin(), jobs.end(), [](const DemoJob& left, const DemoJob& right) {
+    std::ranges::stable_sort(jobs, [](const DemoJob& left, const DemoJob& right) {
         return rankOf(left.kind) < rankOf(right.kind);
     });
     for (const DemoJob& job : jobs)
@@ -116,8 +116,8 @@ void DemoTable::update(const std::vector<JobLook>& jobs, const std::vector<Simul
                        const std::set<std::string>& explained)
 {
     for (Row& row : _rows) {
-        const auto job = std::find_if(jobs.begin(), jobs.end(),
-                                      [&](const JobLook& candidate) { return candidate.id == row.jobId; });
+        const auto job =
+            std::ranges::find_if(jobs, [&](const JobLook& candidate) { return candidate.id == row.jobId; });
         row.slurmJobs = slurmJobsOf(row.jobId, slurmJobs);
         if (job == jobs.end()) {
             row.state = "gone";
@@ -167,7 +167,7 @@ std::vector<Screen::Line> DemoTable::lines(Screen::Size size) const
     cells.emplace_back();
     for (const char* const heading : headings)
         cells.back().push_back({heading, Colour::strong});
-    std::transform(_rows.begin(), _rows.end(), std::back_inserter(cells), &cellsOf);
+    std::ranges::transform(_rows, std::back_inserter(cells), &cellsOf);
 
     std::array<std::size_t, headings.size()> widths{};
     for (const std::vector<Cell>& row : cells) {

@@ -65,8 +65,8 @@ PluginHost PluginHost::fromSlurmConf(const fs::path& slurmConf)
     const Poco::StringTokenizer plugins(conf.find("JobSubmitPlugins").value_or(""), ",",
                                         Poco::StringTokenizer::TOK_TRIM);
     // Slurm takes a name with the prefix of its type as well.
-    if (std::none_of(plugins.begin(), plugins.end(),
-                     [](const std::string& name) { return name == pluginName || name == pluginType; }))
+    if (std::ranges::none_of(
+            plugins, [](const std::string& name) { return name == pluginName || name == pluginType; }))
         throw PluginError(slurmConf.string() + ": JobSubmitPlugins does not name " + pluginName +
                           "; add JobSubmitPlugins=" + pluginName);
 

@@ -35,6 +35,7 @@ std::vector<SimulatedJob> SimulatedQueue::jobs() const
 {
     const std::lock_guard lock(_mutex);
     std::vector<SimulatedJob> jobs;
+    jobs.reserve(_jobs.size());
     for (const auto& [id, job] : _jobs)
         jobs.push_back(job);
     return jobs;

@@ -126,7 +126,7 @@ private:
 
     bool isGiven(const std::string& option) const
     {
-        return std::find(_given.begin(), _given.end(), option) != _given.end();
+        return std::ranges::find(_given, option) != _given.end();
     }
 
     void checkUsage(const std::vector<std::string>& arguments) const
@@ -244,7 +244,8 @@ private:
             return;
         const std::string prefix = level == LogLevel::error ? "error: " : isDebug ? "debug:  " : "";
         std::cout << Poco::DateTimeFormatter::format(Poco::LocalDateTime(), "[%Y-%m-%dT%H:%M:%S.%i] ")
-                  << prefix << line << std::endl;
+                  << prefix << line << '\n'
+                  << std::flush;
     }
 
     std::vector<std::string> _given;

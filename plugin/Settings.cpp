@@ -160,9 +160,8 @@ constexpr std::array<Key, 12> keys{{
 
 const Key* findKey(const std::string& name)
 {
-    const auto* const key = std::find_if(keys.begin(), keys.end(), [&](const Key& candidate) {
-        return Poco::icompare(name, candidate.name) == 0;
-    });
+    const auto* const key = std::ranges::find_if(
+        keys, [&](const Key& candidate) { return Poco::icompare(name, candidate.name) == 0; });
     return key == keys.end() ? nullptr : key;
 }
 
@@ -176,9 +175,8 @@ std::string allKeys()
 
 const SettingsEntry* findEntry(const std::vector<SettingsEntry>& entries, const char* name)
 {
-    const auto entry = std::find_if(entries.begin(), entries.end(), [&](const SettingsEntry& candidate) {
-        return Poco::icompare(candidate.key, name) == 0;
-    });
+    const auto entry = std::ranges::find_if(
+        entries, [&](const SettingsEntry& candidate) { return Poco::icompare(candidate.key, name) == 0; });
     return entry == entries.end() ? nullptr : &*entry;
 }
 

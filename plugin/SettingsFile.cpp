@@ -26,7 +26,7 @@ constexpr const char* readingAdvice =
 
 bool isKey(const std::string& text)
 {
-    return !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) {
+    return !text.empty() && std::ranges::all_of(text, [](unsigned char c) {
         return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
     });
 }
@@ -77,8 +77,7 @@ void SettingsFile::parse(const std::string& text)
             throw SettingsError(_file.string() + ":" + std::to_string(number) +
                                 ": not a setting; a line is Key=Value, or a comment that starts with #");
         entry.value = valueIn(line, equals + 1, entry);
-        if (std::any_of(entry.value.begin(), entry.value.end(),
-                        [](unsigned char c) { return c < 0x20 || c == 0x7f; }))
+        if (std::ranges::any_of(entry.value, [](unsigned char c) { return c < 0x20 || c == 0x7f; }))
             refuse(entry, "holds a control character; allowed are printable characters and blanks");
         _entries.push_back(std::move(entry));
     }

@@ -80,14 +80,14 @@ DatabaseError noHostWillDo(const std::vector<DatabaseError>& errors)
     std::string causes;
     for (const DatabaseError& error : errors)
         causes += (causes.empty() ? "" : "; ") + std::string(error.what());
-    const auto answer = std::find_if(errors.begin(), errors.end(), [](const auto& error) {
+    const auto answer = std::ranges::find_if(errors, [](const auto& error) {
         return !error.sqlState().empty() && !error.sqlState().starts_with("57P");
     });
     if (answer != errors.end())
         return {Scope::connection, causes, answer->sqlState(), answer->advice()};
     const DatabaseError& first = errors.front();
-    const bool areAlike = std::all_of(errors.begin(), errors.end(),
-                                      [&](const auto& error) { return error.advice() == first.advice(); });
+    const bool areAlike =
+        std::ranges::all_of(errors, [&](const auto& error) { return error.advice() == first.advice(); });
     return areAlike ? DatabaseError(Scope::connection, causes, first.sqlState(), first.advice())
                     : DatabaseError::unreachable(causes);
 }
@@ -136,7 +136,7 @@ std::unique_ptr<StatementWatch> Connection::open(const std::stop_token& stop, Cl
     drop();
     Handle connection = connectToFirst(_connectionString, stop, deadline);
     if (!_shell)
-        _shell.emplace();
+        _shell = std::make_unique<SessionShell>();
     _shell->hold(connection.release());
     try {
         auto watching = watch();
@@ -150,7 +150,7 @@ std::unique_ptr<StatementWatch> Connection::open(const std::stop_token& stop, Cl
 
 Poco::Data::Session& Connection::session()
 {
-    return _shell.value().session();
+    return _shell->session();
 }
 
 std::string Connection::execution(const Statement& statement,

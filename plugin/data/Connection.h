@@ -10,7 +10,6 @@
 #include <atomic>
 #include <chrono>
 #include <memory>
-#include <optional>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -78,7 +77,7 @@ private:
 
     const ConnectionString _connectionString;
     const std::chrono::milliseconds _statementTimeout;
-    std::optional<SessionShell> _shell;
+    std::unique_ptr<SessionShell> _shell;
     PreparedStatements _prepared;
     bool _canReadNames = false;
     std::atomic<bool> _wasInterfered = false;

@@ -76,7 +76,7 @@ bool arePorts(const std::string& list)
 /// Whether every element of a list with commas is a port, or empty for the default one.
 {
     const std::vector<std::string> ports = elementsOf(list);
-    return std::all_of(ports.begin(), ports.end(), [](const std::string& port) {
+    return std::ranges::all_of(ports, [](const std::string& port) {
         const auto number = numberIn(port);
         return port.empty() || (number && *number >= 1 && *number <= 65535);
     });

@@ -120,9 +120,8 @@ struct ServerMessage
 
 bool isSqlState(std::string_view text)
 {
-    return text.size() == 5 && std::all_of(text.begin(), text.end(), [](char c) {
-               return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z');
-           });
+    return text.size() == 5 &&
+           std::ranges::all_of(text, [](char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z'); });
 }
 
 ServerMessage parseVerboseMessage(const std::string& text)

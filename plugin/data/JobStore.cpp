@@ -127,7 +127,7 @@ void JobStore::terminate(std::span<const JobId> jobs, const Thresholds& threshol
         }
         terminations.push_back(failedTermination(jobs.front(), error));
     }
-    std::for_each(terminations.begin(), terminations.end(), answer);
+    std::ranges::for_each(terminations, answer);
 }
 
 std::vector<Termination> JobStore::preview(std::span<const JobId> jobs, const Thresholds& thresholds)

@@ -61,8 +61,7 @@ std::optional<std::string> markError(std::string_view comment)
     const auto marks = marksIn(comment);
     const std::string allowed =
         "; allowed in the comment: " + std::string(prefix) + "UUID with the id of one provisioner job";
-    const auto wrong =
-        std::find_if(marks.begin(), marks.end(), [](const std::string& mark) { return !isUuid(mark); });
+    const auto wrong = std::ranges::find_if(marks, [](const std::string& mark) { return !isUuid(mark); });
     if (wrong != marks.end())
         return std::string(prefix) + *wrong + " is not the id of a provisioner job" + allowed;
     if (marks.size() > 1)

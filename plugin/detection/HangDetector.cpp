@@ -69,26 +69,23 @@ MassHang::Limits limitsIn(const Settings& settings)
 HangDetector::HangDetector(Settings settings, Poco::NotificationCenter& notifications,
                            std::unique_ptr<Allocations> slurm)
     : _settings(std::move(settings)),
-      _store(std::in_place, _settings.connection, _settings.runTimeout),
+      _store(std::make_unique<JobStore>(_settings.connection, _settings.runTimeout)),
       _notifications(notifications),
       _massHang(limitsIn(_settings)),
       _revivalWatch(notifications),
-      _indexAdvice(notifications)
+      _indexAdvice(notifications),
+      _allocations(std::move(slurm), notifications)
 {
-    if (slurm)
-        _allocations.emplace(std::move(slurm), notifications);
+    _allocations.enable(_settings.releaseAllocations);
 }
 
 void HangDetector::use(Settings settings)
 {
     if (settings.connection != _settings.connection || settings.runTimeout != _settings.runTimeout) {
-        // Copied while the old store is still there, as a copy may fail.
-        ConnectionString connection = settings.connection;
-        _store.emplace(std::move(connection), settings.runTimeout);
+        _store = std::make_unique<JobStore>(settings.connection, settings.runTimeout);
         _indexAdvice.reset();
     }
-    if (_allocations && settings.releaseAllocations && !_settings.releaseAllocations)
-        _allocations->lookAgain();
+    _allocations.enable(settings.releaseAllocations);
     _massHang.setLimits(limitsIn(settings));
     if (!settings.dryRun)
         _previewedJobs.clear();
@@ -111,8 +108,8 @@ RunStatistics HangDetector::run(const std::stop_token& stop)
         statistics.held = isHeld(statistics.jobs);
         if (!statistics.held)
             decide(found.chosen, failedBefore, statistics, stop, deadline);
-        if (asksSlurm() && !statistics.held && !statistics.dryRun)
-            _allocations->release(*_store, stop, deadline);
+        if (!statistics.held && !statistics.dryRun)
+            _allocations.release(*_store, stop, deadline);
     } catch (const RunStopped&) {
         statistics.stopped = true;
     } catch (const DatabaseError& error) {
@@ -160,8 +157,7 @@ HungJobs HangDetector::search(const std::vector<JobId>& failedBefore, RunStatist
     const auto start = Clock::now();
     std::vector<JobId> last = failedBefore;
     std::ranges::copy(_previewedJobs.known(start), std::back_inserter(last));
-    if (asksSlurm())
-        std::ranges::copy(_allocations->explained(), std::back_inserter(last));
+    std::ranges::copy(_allocations.explained(), std::back_inserter(last));
     HungJobs hung = _store->findHungJobs({.thresholds = thresholdsIn(_settings),
                                           .lookAhead = lookAheadIn(_settings),
                                           .most = _settings.maxJobsPerRun,
@@ -197,7 +193,7 @@ bool HangDetector::isHeld(const JobCounts& jobs)
 void HangDetector::decide(const std::vector<JobId>& chosen, const std::vector<JobId>& failedBefore,
                           RunStatistics& statistics, const std::stop_token& stop, Clock::time_point deadline)
 {
-    std::vector<JobId> jobs = asksSlurm() ? withoutExplained(chosen, statistics, stop, deadline) : chosen;
+    std::vector<JobId> jobs = withoutExplained(chosen, statistics, stop, deadline);
     if (statistics.dryRun)
         preview(jobs, statistics, stop);
     else
@@ -209,10 +205,9 @@ std::vector<JobId> HangDetector::withoutExplained(const std::vector<JobId>& jobs
 /// Those that Slurm has no explanation for; the others are skipped.
 {
     // A dry run releases nothing.
-    if (jobs.empty() && (statistics.dryRun || !_allocations->isUnfinished()))
+    if (jobs.empty() && (statistics.dryRun || !_allocations.isUnfinished()))
         return jobs;
-    const std::set<JobId> explained =
-        _allocations->askForExplained(_settings.hungJobDuration, stop, deadline);
+    const std::set<JobId> explained = _allocations.askForExplained(_settings.hungJobDuration, stop, deadline);
     std::vector<JobId> rest;
     for (const JobId& job : jobs) {
         if (!explained.contains(job)) {
@@ -232,12 +227,11 @@ void HangDetector::terminate(std::vector<JobId> jobs, const std::vector<JobId>& 
 /// In batches; but a job that failed before gets a statement of its own, after the others, so
 /// that it takes nobody with it.
 {
-    const auto alone = std::stable_partition(jobs.begin(), jobs.end(), [&](const JobId& job) {
-        return !std::binary_search(failedBefore.begin(), failedBefore.end(), job);
-    });
+    const auto alone = std::ranges::stable_partition(
+        jobs, [&](const JobId& job) { return !std::ranges::binary_search(failedBefore, job); });
     const auto terminateBatch = [&](std::span<const JobId> batch) { terminateAtOnce(batch, statistics); };
-    inBatches({jobs.begin(), alone}, batchSize, stop, terminateBatch);
-    inBatches({alone, jobs.end()}, 1, stop, terminateBatch);
+    inBatches({jobs.begin(), alone.begin()}, batchSize, stop, terminateBatch);
+    inBatches(alone, 1, stop, terminateBatch);
 }
 
 void HangDetector::terminateAtOnce(std::span<const JobId> jobs, RunStatistics& statistics)

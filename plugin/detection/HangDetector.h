@@ -69,14 +69,13 @@ private:
     void terminateAtOnce(std::span<const JobId> jobs, RunStatistics& statistics);
     void decide(const std::vector<JobId>& chosen, const std::vector<JobId>& failedBefore,
                 RunStatistics& statistics, const std::stop_token& stop, JobStore::Clock::time_point deadline);
-    bool asksSlurm() const { return _settings.releaseAllocations && _allocations; }
     std::vector<JobId> withoutExplained(const std::vector<JobId>& jobs, RunStatistics& statistics,
                                         const std::stop_token& stop, JobStore::Clock::time_point deadline);
     void preview(const std::vector<JobId>& jobs, RunStatistics& statistics, const std::stop_token& stop);
     void report(const Termination& job, RunStatistics& statistics);
 
     Settings _settings;
-    std::optional<JobStore> _store;
+    std::unique_ptr<JobStore> _store;
     /// Made anew when its settings change; there always is one.
     Poco::NotificationCenter& _notifications;
     RetryPause _retryPause;
@@ -85,7 +84,7 @@ private:
     PreviewedJobs _previewedJobs;
     RevivalWatch _revivalWatch;
     IndexAdvice _indexAdvice;
-    std::optional<JobAllocations> _allocations;
+    JobAllocations _allocations;
 };
 
 } // namespace HangDetection

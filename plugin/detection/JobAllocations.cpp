@@ -12,9 +12,17 @@ JobAllocations::JobAllocations(std::unique_ptr<Allocations> slurm, Poco::Notific
     : _slurm(std::move(slurm)), _notifications(notifications)
 {}
 
+void JobAllocations::enable(bool isEnabled)
+{
+    const bool wasEnabled = std::exchange(_isEnabled, isEnabled);
+    _isUnfinished = _isUnfinished || (isEnabled && !wasEnabled);
+}
+
 std::set<JobId> JobAllocations::askForExplained(std::chrono::seconds threshold, const std::stop_token& stop,
                                                 Clock::time_point deadline)
 {
+    if (!isAsked())
+        return {};
     _isUnfinished = true;
     const bool isAnswered = ask(stop, deadline);
     const auto now = Clock::now();
@@ -39,9 +47,12 @@ std::set<JobId> JobAllocations::askForExplained(std::chrono::seconds threshold, 
 
 std::vector<JobId> JobAllocations::explained()
 {
+    if (!isAsked())
+        return {};
     const auto now = Clock::now();
     std::erase_if(_explainedUntil, [&](const auto& entry) { return entry.second <= now; });
     std::vector<JobId> jobs;
+    jobs.reserve(_explainedUntil.size());
     for (const auto& [job, until] : _explainedUntil)
         jobs.push_back(job);
     return jobs;
@@ -71,7 +82,7 @@ bool JobAllocations::ask(const std::stop_token& stop, Clock::time_point deadline
 
 void JobAllocations::release(JobStore& store, const std::stop_token& stop, Clock::time_point deadline)
 {
-    if (!_isUnfinished || _isUnknown)
+    if (!isUnfinished() || _isUnknown)
         return;
     std::set<JobId> jobs;
     for (const Allocation& allocation : _marked)

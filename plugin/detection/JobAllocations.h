@@ -26,13 +26,15 @@ public:
     using Clock = JobStore::Clock;
 
     JobAllocations(std::unique_ptr<Allocations> slurm, Poco::NotificationCenter& notifications);
+    /// Slurm may be null. It is not asked until that is enabled.
 
-    bool isUnfinished() const { return _isUnfinished; }
+    void enable(bool isEnabled);
+    /// Without Slurm, or when it is not to be asked, no silence is explained and nothing is released. Jobs
+    /// may have been terminated meanwhile, so that Slurm is asked at once when it is enabled again.
+
+    bool isUnfinished() const { return isAsked() && _isUnfinished; }
     /// Whether there may be Slurm jobs to release although no job is hung: at the start, and when
     /// an earlier release was cut off or failed.
-
-    void lookAgain() { _isUnfinished = true; }
-    /// Jobs may have been terminated without a release.
 
     std::set<JobId> askForExplained(std::chrono::seconds threshold, const std::stop_token& stop,
                                     Clock::time_point deadline);
@@ -57,6 +59,7 @@ public:
     /// jobs are terminated with a Slurm that is slow as without it.
 
 private:
+    bool isAsked() const { return _isEnabled && _slurm; }
     static Clock::time_point patientUntil(Clock::time_point deadline);
     bool ask(const std::stop_token& stop, Clock::time_point deadline);
 
@@ -64,6 +67,7 @@ private:
     Poco::NotificationCenter& _notifications;
     std::vector<Allocation> _marked;
     /// The last answer.
+    bool _isEnabled = false;
     bool _isUnfinished = true;
     bool _isUnknown = false;
     std::set<std::string> _kept;

@@ -6,7 +6,7 @@ namespace HangDetection {
 
 MassHang::Verdict MassHang::judge(const JobCounts& jobs, Clock::time_point now)
 {
-    if (_sighting && isNew(now))
+    if (_sighting && isAnother(*_sighting, now))
         _sighting.reset();
     _lastSearch = now;
     _missedSearch = false;
@@ -36,11 +36,11 @@ std::optional<MassHang::Clock::duration> MassHang::holdLeft(Clock::time_point no
                                           : std::nullopt;
 }
 
-bool MassHang::isNew(Clock::time_point now) const
+bool MassHang::isAnother(const Sighting& known, Clock::time_point now) const
 /// Whether a mass hang that is seen now is another one than the one that is known.
 {
-    return (_sighting->goneSince && now - *_sighting->goneSince >= _limits.hold) ||
-           (_missedSearch && now - *_lastSearch >= _limits.hold);
+    return (known.goneSince && now - *known.goneSince >= _limits.hold) ||
+           (_missedSearch && now - _lastSearch >= _limits.hold);
 }
 
 } // namespace HangDetection

@@ -65,11 +65,11 @@ private:
         bool isEndTold = false;
     };
 
-    bool isNew(Clock::time_point now) const;
+    bool isAnother(const Sighting& known, Clock::time_point now) const;
 
     Limits _limits;
     std::optional<Sighting> _sighting;
-    std::optional<Clock::time_point> _lastSearch;
+    Clock::time_point _lastSearch;
     bool _missedSearch = false;
 };
 

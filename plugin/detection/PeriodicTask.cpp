@@ -80,8 +80,8 @@ void PeriodicTask::stop() noexcept
     try {
         if (_state->stop.request_stop())
             _state->queue.enqueueUrgentNotification(new Stop);
-    } catch (
-        ...) { // NOLINT(bugprone-empty-catch): out of memory; the thread still sees the stop at its next tick
+    } catch (...) {
+        // Out of memory; the thread still sees the stop at its next tick.
     }
 }
 

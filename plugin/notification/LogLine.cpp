@@ -63,7 +63,7 @@ LogLine& LogLine::add(std::string_view key, std::string_view value)
     _text += ' ';
     _text += key;
     _text += '=';
-    if (!value.empty() && std::all_of(value.begin(), value.end(), isPlain)) {
+    if (!value.empty() && std::ranges::all_of(value, isPlain)) {
         _text += value;
         return *this;
     }

@@ -1,8 +1,8 @@
 #pragma once
 
-// All that depends on the release of Slurm, from 22.05 on. The tests run with 22.05 and 24.11; with
-// the headers of 26.05.5 the sources were compiled. What a later release changes in its public
-// headers, or calls in another way in a plugin, belongs here, too.
+// All that depends on the release of Slurm, from 22.05 on. The tests run with 22.05, 24.11 and 26.05
+// (tests/on). What a later release changes in its public headers, or calls in another way in a
+// plugin, belongs here, too.
 
 #include <slurm/slurm.h>
 

@@ -1,0 +1,73 @@
+#include "slurm/SlurmRelease.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <cstdint>
+
+namespace HangDetection::Test {
+
+namespace {
+
+struct JobOf2205
+{
+    std::uint32_t job_id = 0;
+};
+
+struct StepOf2605
+{
+    std::uint64_t sluid = 0;
+    std::uint32_t job_id = 0;
+    std::uint32_t step_het_comp = 0;
+    std::uint32_t step_id = 0;
+};
+
+struct JobOf2511
+{
+    StepOf2605 step_id;
+};
+
+} // namespace
+
+class SlurmReleaseTest : public CppUnit::TestFixture
+/// The forms that Slurm's records have in other releases than the one that is installed.
+{
+    CPPUNIT_TEST_SUITE(SlurmReleaseTest);
+    CPPUNIT_TEST(findsTheNumberOfAJobUpTo2505);
+    CPPUNIT_TEST(findsTheNumberOfAJobFrom2511On);
+    CPPUNIT_TEST(asksForAJobByItsNumberUpTo2511);
+    CPPUNIT_TEST(asksForAJobAsAWholeFrom2605On);
+    CPPUNIT_TEST_SUITE_END();
+
+    void findsTheNumberOfAJobUpTo2505()
+    {
+        JobOf2205 job;
+        jobNumber(job) = 7;
+        CPPUNIT_ASSERT_EQUAL(std::uint32_t{7}, job.job_id);
+    }
+
+    void findsTheNumberOfAJobFrom2511On()
+    {
+        JobOf2511 job;
+        jobNumber(job) = 7;
+        CPPUNIT_ASSERT_EQUAL(std::uint32_t{7}, job.step_id.job_id);
+        CPPUNIT_ASSERT_EQUAL(std::uint32_t{0}, job.step_id.step_id);
+    }
+
+    void asksForAJobByItsNumberUpTo2511()
+    {
+        CPPUNIT_ASSERT_EQUAL(std::uint32_t{7}, slurmJobId<std::uint32_t>(7));
+    }
+
+    void asksForAJobAsAWholeFrom2605On()
+    {
+        const auto job = slurmJobId<StepOf2605>(7);
+        CPPUNIT_ASSERT_EQUAL(std::uint32_t{7}, job.job_id);
+        CPPUNIT_ASSERT_EQUAL(std::uint32_t{NO_VAL}, job.step_id);
+        CPPUNIT_ASSERT_EQUAL(std::uint32_t{NO_VAL}, job.step_het_comp);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, job.sluid);
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(SlurmReleaseTest);
+
+} // namespace HangDetection::Test
