@@ -227,11 +227,12 @@ void HangDetector::terminate(std::vector<JobId> jobs, const std::vector<JobId>& 
 /// In batches; but a job that failed before gets a statement of its own, after the others, so
 /// that it takes nobody with it.
 {
-    const auto alone = std::ranges::stable_partition(
-        jobs, [&](const JobId& job) { return !std::ranges::binary_search(failedBefore, job); });
+    const auto failed = [&](const JobId& job) { return std::ranges::binary_search(failedBefore, job); };
+    std::ranges::stable_sort(jobs, {}, failed);
+    const auto alone = std::ranges::find_if(jobs, failed);
     const auto terminateBatch = [&](std::span<const JobId> batch) { terminateAtOnce(batch, statistics); };
-    inBatches({jobs.begin(), alone.begin()}, batchSize, stop, terminateBatch);
-    inBatches(alone, 1, stop, terminateBatch);
+    inBatches({jobs.begin(), alone}, batchSize, stop, terminateBatch);
+    inBatches({alone, jobs.end()}, 1, stop, terminateBatch);
 }
 
 void HangDetector::terminateAtOnce(std::span<const JobId> jobs, RunStatistics& statistics)
