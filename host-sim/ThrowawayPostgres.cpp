@@ -155,7 +155,8 @@ void ThrowawayPostgres::remove() noexcept
         if (_isRunning)
             stop("immediate");
         fs::remove_all(_directory);
-    } catch (...) { // NOLINT(bugprone-empty-catch): what cannot be removed stays in the temporary directory
+    } catch (...) {
+        // What cannot be removed stays in the temporary directory.
     }
 }
 

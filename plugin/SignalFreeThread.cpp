@@ -36,7 +36,8 @@ std::thread signalFreeThread(const char* name, std::function<void()> body)
         try {
             body();
             body = nullptr; // what it owns may throw, too, when it goes
-        } catch (...) {     // NOLINT(bugprone-empty-catch): the bodies report what they can by themselves
+        } catch (...) {
+            // The bodies report what they can by themselves.
         }
     });
     pthread_setname_np(thread.native_handle(), name);

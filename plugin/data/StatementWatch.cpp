@@ -49,7 +49,8 @@ void StatementWatch::keepWatch(const std::stop_token& stop, Clock::time_point de
             std::array<char, 256> error{};
             PQcancel(cancel.get(), error.data(), error.size());
         }).detach();
-    } catch (const std::exception&) { // NOLINT(bugprone-empty-catch): without a thread, the socket has to do
+    } catch (const std::exception&) {
+        // Without a thread, the socket has to do.
     }
 
     if (!_wakeUp.wait_for(lock, cancelGrace, [this] { return _runEnded; }))

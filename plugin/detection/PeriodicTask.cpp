@@ -140,7 +140,8 @@ PeriodicTask::Next PeriodicTask::runOnce(State& state) noexcept
         } catch (...) {
             state.logger.error("run ended by an unexpected error");
         }
-    } catch (...) { // NOLINT(bugprone-empty-catch): not even logging works; the next tick may do better
+    } catch (...) {
+        // Not even logging works; the next tick may do better.
     }
     return {state.interval};
 }

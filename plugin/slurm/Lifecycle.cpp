@@ -57,7 +57,8 @@ void stopAtExit() noexcept
             const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now());
             service->waitUntilEnded(std::max(left, std::chrono::milliseconds(0)));
         }
-    } catch (...) { // NOLINT(bugprone-empty-catch): the process ends, with or without this courtesy
+    } catch (...) {
+        // The process ends, with or without this courtesy.
     }
 }
 

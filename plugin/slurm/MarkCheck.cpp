@@ -1,20 +1,16 @@
 #include "MarkCheck.h"
 
+#include "SlurmRelease.h"
 #include "detection/AllocationMark.h"
 
 #include <slurm/slurm.h>
 #include <slurm/slurm_errno.h>
 
 #include <cerrno>
-#include <cstddef>
 #include <string>
 
-/// What slurmctld frees has to come from Slurm's allocator, of which the public headers declare
-/// nothing. Every libslurmfull since 19.05 exports it like this. Weak, so that one that does not
-/// costs the user the reason, not slurmctld its life.
-extern "C" __attribute__((weak)) void* slurm_xcalloc(std::size_t count, std::size_t size, bool clear,
-                                                     bool mayFail, const char* file, int line,
-                                                     const char* function);
+/// Weak, so that a Slurm without it costs the user the reason, not slurmctld its life.
+extern "C" __attribute__((weak)) decltype(slurm_xcalloc) slurm_xcalloc;
 
 namespace HangDetection {
 

@@ -38,7 +38,8 @@ int guarded(Action action) noexcept
         } catch (...) {
             slurmLogger().error("unexpected error");
         }
-    } catch (...) { // NOLINT(bugprone-empty-catch): not even logging works
+    } catch (...) {
+        // Not even logging works.
     }
     return SLURM_ERROR;
 }

@@ -6,6 +6,7 @@
 
 #include <slurm/slurm.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <type_traits>
 
@@ -20,7 +21,16 @@
 extern "C" int job_modify(job_desc_msg_t* job, void* /* job_record_t, which is not public */,
                           std::uint32_t user JOB_MODIFY_MESSAGE(char** message));
 
+/// What slurmctld frees has to come from Slurm's allocator, of which the public headers declare
+/// nothing. Every libslurmfull since 19.05 exports it like this.
+extern "C" void* slurm_xcalloc(std::size_t count, std::size_t size, bool clear, bool mayFail,
+                               const char* file, int line, const char* function);
+
 namespace HangDetection {
+
+constexpr bool changeHasMessage =
+    std::is_invocable_v<decltype(&job_modify), job_desc_msg_t*, void*, std::uint32_t, char**>;
+/// Whether the user is told why a change of a job is refused.
 
 template <typename Record>
 auto& jobNumber(Record& job)

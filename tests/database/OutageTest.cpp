@@ -59,7 +59,8 @@ public:
             return;
         try {
             action();
-        } catch (...) { // NOLINT(bugprone-empty-catch): the parent misses what was to be done
+        } catch (...) {
+            // The parent misses what was to be done.
         }
         _exit(0);
     }

@@ -60,18 +60,15 @@ fs::path cleanTree()
     std::cerr << "\nmaking " << tree.string() << ", once on a machine; that takes one or two minutes\n";
     fs::create_directories(cache);
     const fs::path unfinished = tree.string() + "." + std::to_string(getpid());
-    const Sim::CommandResult made =
-        Sim::runCommand({"mmdebstrap", "--mode=root", "--variant=minbase", "--include=slurmctld,munge",
-                         "--skip=cleanup/apt", "--aptopt=Acquire::Retries \"5\"",
-                         // A mirror that keeps a certain day is out of date for a Debian in development.
-                         "--aptopt=Acquire::Check-Valid-Until \"false\"", release, unfinished});
+    const Sim::CommandResult made = Sim::runCommand(
+        {MAKE_DEBIAN, release, unfinished, "--include=slurmctld,munge", "--skip=cleanup/apt"});
     std::error_code error;
     if (made.exitStatus == 0)
         fs::rename(unfinished, tree, error);
     fs::remove_all(unfinished);
     // Somebody else may have made it meanwhile.
     if (!fs::exists(tree))
-        throw std::runtime_error("no Debian could be made from its mirror by mmdebstrap:\n" + made.output);
+        throw std::runtime_error(made.output);
     return tree;
 }
 

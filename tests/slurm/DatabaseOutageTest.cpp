@@ -115,7 +115,8 @@ class DatabaseOutageTest : public SlurmFixture
             try {
                 demand("trust");
                 eventually(10s, [this] { return _test.mayConnect(); });
-            } catch (...) { // NOLINT(bugprone-empty-catch): the next use of the server tells
+            } catch (...) {
+                // The next use of the server tells.
             }
         }
 

@@ -34,7 +34,8 @@ void FrozenServer::thaw() noexcept
 {
     try {
         signalTo("-CONT");
-    } catch (...) { // NOLINT(bugprone-empty-catch): without kill and pkill nothing was stopped either
+    } catch (...) {
+        // Without kill and pkill nothing was stopped either.
     }
 }
 

@@ -14,7 +14,8 @@ OpenTransaction::~OpenTransaction()
     try {
         if (_isOpen)
             rollBack();
-    } catch (...) { // NOLINT(bugprone-empty-catch): the server rolls back what lost its client
+    } catch (...) {
+        // The server rolls back what lost its client.
     }
 }
 

@@ -320,11 +320,6 @@ bool SlurmCluster::isReconfiguredByStart()
     return SLURM_VERSION_NUMBER >= SLURM_VERSION_NUM(23, 11, 0);
 }
 
-bool SlurmCluster::tellsWhyAChangeIsRefused()
-{
-    return SLURM_VERSION_NUMBER >= SLURM_VERSION_NUM(23, 2, 0);
-}
-
 std::string SlurmCluster::submit(const std::string& script, const Sim::CommandLine& options) const
 {
     const fs::path file = directory() / "script";
@@ -471,7 +466,8 @@ void SlurmCluster::endAll() noexcept
                 kill(process, SIGKILL);
             return processes.empty();
         });
-    } catch (...) { // NOLINT(bugprone-empty-catch): what cannot be ended stays; the test has its own verdict
+    } catch (...) {
+        // What cannot be ended stays; the test has its own verdict.
     }
 }
 

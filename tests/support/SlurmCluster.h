@@ -107,9 +107,6 @@ public:
     /// No plugin is told, and its connection ends in the middle of a statement. Otherwise the
     /// plugin goes on, or is told when it is taken out.
 
-    static bool tellsWhyAChangeIsRefused();
-    /// Whether this release shows the reason that a plugin gives for refusing `scontrol update`.
-
     std::string submit(const std::string& script, const Sim::CommandLine& options = {}) const;
     /// Submits a batch script and returns the job's id.
 
