@@ -9,8 +9,8 @@
 #include <cerrno>
 #include <string>
 
-/// Weak, so that a Slurm without it costs the user the reason, not slurmctld its life.
-extern "C" __attribute__((weak)) decltype(slurm_xcalloc) slurm_xcalloc;
+// So that a Slurm without it costs the user the reason, not slurmctld its life.
+#pragma weak slurm_xcalloc
 
 namespace HangDetection {
 
