@@ -24,6 +24,8 @@ struct Allocation
     std::string slurmJob = {};
     /// As Slurm's commands name it: a number, or array_task.
     JobId markedWith = {};
+    bool isWaiting = false;
+    /// For resources or a time, also after it was requeued.
     bool isPaused = false;
     /// Suspended, stopped by a signal, or requeued: what it ran cannot report.
     std::optional<std::chrono::seconds> resumedAgo = std::nullopt;
@@ -50,7 +52,9 @@ public:
 
     virtual bool release(const Allocation& allocation, const std::string& reason) = 0;
     /// Adds the reason to the Slurm job's admin_comment and cancels it, as scancel does. False, and
-    /// nothing is done, when it has ended meanwhile, or has another mark now. Throws AllocationError.
+    /// nothing is done, when there is none of that name and mark any more: it has ended, or got another
+    /// mark, or some tasks of an array that waited have started, and have names of their own now. Throws
+    /// AllocationError.
 };
 
 } // namespace HangDetection

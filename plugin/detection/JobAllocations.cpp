@@ -4,6 +4,7 @@
 #include "notification/Notifications.h"
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 namespace HangDetection {
@@ -69,6 +70,8 @@ bool JobAllocations::ask(const std::stop_token& stop, Clock::time_point deadline
     _marked.clear();
     try {
         _marked = _slurm->marked(stop, patientUntil(deadline));
+        // What is released makes room in which those that wait would start.
+        std::stable_partition(_marked.begin(), _marked.end(), std::mem_fn(&Allocation::isWaiting));
         if (std::exchange(_isUnknown, false))
             _notifications.postNotification(new AllocationsKnown);
     } catch (const AllocationError& error) {
@@ -98,10 +101,11 @@ void JobAllocations::release(JobStore& store, const std::stop_token& stop, Clock
         if (stop.stop_requested() || Clock::now() >= until)
             return;
         try {
-            if (_slurm->release(allocation, job->second))
+            const bool isReleased = _slurm->release(allocation, job->second);
+            if (isReleased)
                 _notifications.postNotification(new AllocationReleased(job->first, allocation.slurmJob));
-            // The rest is named when these are gone.
-            isAllReleased = isAllReleased && !allocation.isPart;
+            // What has another name now, and the rest of an array, is named by the next answer.
+            isAllReleased = isAllReleased && isReleased && !allocation.isPart;
         } catch (const AllocationError& error) {
             isAllReleased = false;
             const bool isNew = _kept.insert(allocation.slurmJob).second;

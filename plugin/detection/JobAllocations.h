@@ -34,7 +34,7 @@ public:
 
     bool isUnfinished() const { return isAsked() && _isUnfinished; }
     /// Whether there may be Slurm jobs to release although no job is hung: at the start, and when
-    /// an earlier release was cut off or failed.
+    /// an earlier release was cut off or failed, or missed one of them.
 
     std::set<JobId> askForExplained(std::chrono::seconds threshold, const std::stop_token& stop,
                                     Clock::time_point deadline);
@@ -49,7 +49,8 @@ public:
     /// The jobs of which that is known already.
 
     void release(JobStore& store, const std::stop_token& stop, Clock::time_point deadline);
-    /// Cancels, of the Slurm jobs that the last question found, those whose job was terminated.
+    /// Cancels, of the Slurm jobs that the last question found, those whose job was terminated, and
+    /// first those that wait.
     /// Each is posted as AllocationReleased, or as AllocationKept when Slurm refuses. What is left
     /// over then, at a stop or when the patience is over is asked for again by the next run. Throws
     /// DatabaseError.

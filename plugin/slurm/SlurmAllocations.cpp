@@ -45,17 +45,21 @@ bool hasEnded(const slurm_job_info_t& job)
     return (job.job_state & JOB_STATE_BASE) > JOB_SUSPENDED && (job.job_state & isRequeued) == 0;
 }
 
+bool isWaiting(const slurm_job_info_t& job)
+{
+    return (job.job_state & JOB_STATE_BASE) == JOB_PENDING;
+}
+
 bool isPaused(const slurm_job_info_t& job)
 {
-    const auto state = job.job_state & JOB_STATE_BASE;
-    const bool waitsAgain = state == JOB_PENDING && job.restart_cnt > 0;
-    return waitsAgain || state == JOB_SUSPENDED || (job.job_state & (isRequeued | JOB_STOPPED)) != 0;
+    const bool waitsAgain = isWaiting(job) && job.restart_cnt > 0;
+    const bool isSuspended = (job.job_state & JOB_STATE_BASE) == JOB_SUSPENDED;
+    return waitsAgain || isSuspended || (job.job_state & (isRequeued | JOB_STOPPED)) != 0;
 }
 
 std::optional<std::chrono::seconds> resumedAgo(const slurm_job_info_t& job, std::time_t now)
 {
-    const bool hasStarted = (job.job_state & JOB_STATE_BASE) != JOB_PENDING;
-    if (!hasStarted || isPaused(job) || (job.restart_cnt == 0 && job.suspend_time == 0))
+    if (isWaiting(job) || isPaused(job) || (job.restart_cnt == 0 && job.suspend_time == 0))
         return std::nullopt;
     return std::chrono::seconds(now - std::max(job.start_time, job.suspend_time));
 }
@@ -189,6 +193,7 @@ SlurmAllocations::Answer SlurmAllocations::ask()
         if (const auto mark = markedJob(job.comment))
             allocations.push_back({.slurmJob = nameOf(job),
                                    .markedWith = *mark,
+                                   .isWaiting = isWaiting(job),
                                    .isPaused = isPaused(job),
                                    .resumedAgo = resumedAgo(job, now),
                                    .isPart = isCut(waitingTasks(job))});

@@ -2,6 +2,7 @@
 
 #include "Count.h"
 #include "Eventually.h"
+#include "HeldTerminations.h"
 #include "SlurmFixture.h"
 #include "slurm/SlurmRelease.h"
 
@@ -30,6 +31,7 @@ class AllocationTest : public SlurmFixture
     CPPUNIT_TEST(releasesAnArrayOfWhichSomeTasksWait);
     CPPUNIT_TEST(releasesAnArrayThatRunsAFewTasksAtATime);
     CPPUNIT_TEST(releasesAnArrayOfWhichScatteredTasksWait);
+    CPPUNIT_TEST(releasesTasksThatStartMeanwhile);
     CPPUNIT_TEST(letsTheWorkerEndByItselfFirst);
     CPPUNIT_TEST(isNotHeldUpByAJobThatNeverRan);
     CPPUNIT_TEST(waitsForAJobThatIsSuspended);
@@ -151,6 +153,12 @@ class AllocationTest : public SlurmFixture
                                eventually(30s, [&] { return runningTasks() == tasks; }));
     }
 
+    void expectEmptyQueue()
+    {
+        if (!eventually(30s, [this] { return cluster().run({"squeue", "--noheader"}).empty(); }))
+            CPPUNIT_FAIL(cluster().run({"squeue", "--array"}) + cluster().log());
+    }
+
     void releasesOneTaskOfAnArray()
     /// Whichever: the number of the last one is that of the array, and the others' mean nothing to scancel.
     {
@@ -181,9 +189,11 @@ class AllocationTest : public SlurmFixture
         awaitRunningTasks({array + "_0", array + "_1"});
         silence(job);
         waitUntilTerminated(job);
-        CPPUNIT_ASSERT_MESSAGE(cluster().log(), eventually(30s, [&] {
-                                   return cluster().run({"squeue", "--noheader"}).empty();
-                               }));
+        expectEmptyQueue();
+        // In the place of a task that runs another would have started.
+        const std::string log = cluster().log();
+        const std::string released = "slurm_job=" + array;
+        CPPUNIT_ASSERT_MESSAGE(log, log.find(released + "_[2-3]") < log.find(released + "_0"));
     }
 
     void expectWholeArrayReleased(const std::string& tasks)
@@ -196,9 +206,7 @@ class AllocationTest : public SlurmFixture
         CPPUNIT_ASSERT(eventually(30s, [&] { return runningTasks().size() == 1; }));
         silence(job);
         waitUntilTerminated(job);
-        CPPUNIT_ASSERT_MESSAGE(cluster().run({"squeue", "--array"}) + cluster().log(), eventually(30s, [&] {
-                                   return cluster().run({"squeue", "--noheader"}).empty();
-                               }));
+        expectEmptyQueue();
     }
 
     void releasesAnArrayThatRunsAFewTasksAtATime() { expectWholeArrayReleased("0-3%1"); }
@@ -210,6 +218,25 @@ class AllocationTest : public SlurmFixture
         for (int task = 4; task < 200; task += 1 + task % 3)
             tasks += ',' + std::to_string(task);
         expectWholeArrayReleased(tasks);
+    }
+
+    void releasesTasksThatStartMeanwhile()
+    /// Between Slurm's answer and the release: their names are others then.
+    {
+        start();
+        const std::string before = cluster().startSleeping();
+        const std::string job = "11111111-2222-4333-8444-555555555555";
+        const std::string array =
+            cluster().submit("sleep 600", {"--array=0-1", "--comment=provisioner_job=" + job});
+        HeldTerminations held(database());
+        database().addJob({.id = job});
+        CPPUNIT_ASSERT(eventually(
+            30s, [&] { return testDatabase().isSomebodyWaitingFor(HeldTerminations::waitEvent); }));
+        cluster().run({"scancel", before});
+        awaitRunningTasks({array + "_0"});
+        held.end();
+        waitUntilTerminated(job);
+        expectEmptyQueue();
     }
 
     void letsTheWorkerEndByItselfFirst()
