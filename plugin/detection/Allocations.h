@@ -25,7 +25,7 @@ struct Allocation
     /// As Slurm's commands name it: a number, or array_task.
     JobId markedWith = {};
     bool isWaiting = false;
-    /// For resources or a time, also after it was requeued.
+    /// It has not started, or not again after it was requeued.
     bool isPaused = false;
     /// Suspended, stopped by a signal, or requeued: what it ran cannot report.
     std::optional<std::chrono::seconds> resumedAgo = std::nullopt;
@@ -51,10 +51,9 @@ public:
     /// All of them. Throws AllocationError, also when there is no answer until then, or before a stop.
 
     virtual bool release(const Allocation& allocation, const std::string& reason) = 0;
-    /// Adds the reason to the Slurm job's admin_comment and cancels it, as scancel does. False, and
-    /// nothing is done, when there is none of that name and mark any more: it has ended, or got another
-    /// mark, or some tasks of an array that waited have started, and have names of their own now. Throws
-    /// AllocationError.
+    /// Adds the reason to the Slurm job's admin_comment and cancels it, as scancel does. False when
+    /// there is none of that name and mark any more: it has ended, or got another mark, or some tasks of
+    /// an array that waited have started, and have names of their own now. Throws AllocationError.
 };
 
 } // namespace HangDetection

@@ -191,13 +191,13 @@ private:
     void waitsAThresholdAfterThePauseWasSeen()
     /// As after a signal that stopped the job, of which Slurm keeps no time.
     {
-        settings().hungJobDuration = 2s;
+        settings().hungJobDuration = 5s;
         const std::string job = markedJob(7);
         _slurm.marked.front().isPaused = true;
         CPPUNIT_ASSERT_EQUAL(1, run().suspended);
         _slurm.marked.front().isPaused = false;
         CPPUNIT_ASSERT_EQUAL(1, run().suspended);
-        std::this_thread::sleep_for(2s);
+        std::this_thread::sleep_for(5s);
         CPPUNIT_ASSERT_EQUAL(Lines{job}, run().terminated);
     }
 

@@ -97,7 +97,7 @@ class IndexTest : public BackgroundRunFixture
             // It waits for the end of whoever writes.
             const OpenTransaction worker(connectionString(),
                                          "UPDATE provisioner_jobs SET updated_at = now()");
-            setStatementTimeout("= 500");
+            setStatementTimeout("= 3000");
             CPPUNIT_ASSERT_THROW(makeIndex(), std::runtime_error);
         }
         setStatementTimeout("TO DEFAULT");

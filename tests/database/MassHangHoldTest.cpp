@@ -104,11 +104,11 @@ class MassHangHoldTest : public DatabaseFixture
 
     void goesOnAfterTheHoldWithTheUsualLimit()
     {
-        settings().hungJobDuration = 2s;
+        settings().hungJobDuration = 5s;
         addHungJobs(30);
         expectHeld();
         expectHeld();
-        std::this_thread::sleep_for(2s);
+        std::this_thread::sleep_for(5s);
         expectTerminated(10);
         expectTerminated(10);
         expectTerminated(10);

@@ -37,7 +37,7 @@ class MetricsInServiceTest : public ServiceFixture
     {
         addHungJobs(3);
         database().addJob({.updatedAgo = "1 hour"});
-        start("MaxJobsPerRun=1\nInterval=1h\nMassHangRatio=0\n");
+        start("DryRun=yes\nMaxJobsPerRun=1\nInterval=1h\nMassHangRatio=0\n");
         awaitSample("jobs_hung 4");
         CPPUNIT_ASSERT_MESSAGE(text(), text().find("\nhangdetector_oldest_hung_age_seconds 0\n") ==
                                            std::string::npos);

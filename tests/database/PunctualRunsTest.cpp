@@ -46,10 +46,12 @@ public:
         database().addJob({.updatedAgo = "1 second"}); // whose turn would be in a minute
         start("Interval=1h\nHungJobDuration=1m\nHungJobExitTimeout=30\n");
         for (const std::string& job : jobs) {
-            CPPUNIT_ASSERT_MESSAGE(log(), eventually(patience, [&] { return isCompleted(job); }));
+            if (!eventually(patience, [&] { return isCompleted(job); }))
+                CPPUNIT_FAIL(log());
             const auto line =
                 "job terminated job_id=" + job + " reason=hung type=template_version_import silent_s=";
-            CPPUNIT_ASSERT_MESSAGE(log(), eventually(patience, [&] { return count(log(), line) == 1; }));
+            if (!eventually(patience, [&] { return count(log(), line) == 1; }))
+                CPPUNIT_FAIL(log());
             const long long late =
                 std::stoll(log().substr(log().find(line) + line.size())) - hungJobDuration.count();
             figure() << "a job was terminated within " << late + 1
@@ -85,7 +87,8 @@ public:
         database().addJob({.updatedAgo = "10 seconds"});
         start("Interval=1\nHungJobDuration=1m\nHungJobExitTimeout=30\n");
         const std::string job = addHungJob();
-        CPPUNIT_ASSERT_MESSAGE(log(), eventually(patience, [&] { return isCompleted(job); }));
+        if (!eventually(patience, [&] { return isCompleted(job); }))
+            CPPUNIT_FAIL(log());
     }
 
     void putsOffTheRunOfAJobThatReports()
@@ -93,9 +96,11 @@ public:
         const std::string job = database().addJob({.updatedAgo = "48 seconds"});
         start("Interval=1h\nHungJobDuration=1m\nHungJobExitTimeout=30\n");
         database().heartbeat(job);
-        CPPUNIT_ASSERT_MESSAGE(log(), eventually(patience, [this] { return runsFinished() == 2; }));
+        if (!eventually(patience, [this] { return runsFinished() == 2; }))
+            CPPUNIT_FAIL(log());
         // The next is due in nearly a minute; nothing tells that nothing happens.
-        CPPUNIT_ASSERT_MESSAGE(log(), !eventually(3s, [this] { return runsFinished() > 2; }));
+        if (eventually(3s, [this] { return runsFinished() > 2; }))
+            CPPUNIT_FAIL(log());
         CPPUNIT_ASSERT(!isCompleted(job));
     }
 
@@ -103,7 +108,8 @@ public:
     {
         addHungJobs(7);
         start("Interval=1h\nMaxJobsPerRun=2\n");
-        CPPUNIT_ASSERT_MESSAGE(log(), eventually(patience, [this] { return runsFinished() == 4; }));
+        if (!eventually(patience, [this] { return runsFinished() == 4; }))
+            CPPUNIT_FAIL(log());
         CPPUNIT_ASSERT_EQUAL_MESSAGE(log(), std::size_t{7}, count(log(), "job terminated"));
         std::vector<Clock::time_point> ends;
         for (const RecordedLine& line : recorded()) {
@@ -112,7 +118,8 @@ public:
         }
         for (std::size_t i = 1; i < ends.size(); ++i)
             CPPUNIT_ASSERT_MESSAGE(log(), ends[i] - ends[i - 1] >= 1s);
-        CPPUNIT_ASSERT_MESSAGE(log(), !eventually(2s, [this] { return runsFinished() > 4; }));
+        if (eventually(2s, [this] { return runsFinished() > 4; }))
+            CPPUNIT_FAIL(log());
     }
 
     void waitsForAnIntervalWhenABacklogIsLocked()
@@ -121,7 +128,8 @@ public:
         const OpenTransaction worker(connectionString(), "SELECT FROM provisioner_jobs FOR UPDATE");
         start("Interval=1h\nMaxJobsPerRun=2\n");
         CPPUNIT_ASSERT_MESSAGE(log(), count(log(), "run finished terminated=0 hung=7 locked=2") == 1);
-        CPPUNIT_ASSERT_MESSAGE(log(), !eventually(3s, [this] { return runsFinished() > 1; }));
+        if (eventually(3s, [this] { return runsFinished() > 1; }))
+            CPPUNIT_FAIL(log());
     }
 
     void holdsAMassHangInWhichJobsAreHungOneByOne()
@@ -132,7 +140,8 @@ public:
             jobs.push_back(database().addJob({.updatedAgo = std::to_string(50 + i / 4) + " seconds"}));
         start("Interval=10\nHungJobDuration=1m\nHungJobExitTimeout=30\n");
         const std::string line = "warning: mass hang, no job is terminated for now hung=";
-        CPPUNIT_ASSERT_MESSAGE(log(), eventually(patience, [&] { return count(log(), line) == 1; }));
+        if (!eventually(patience, [&] { return count(log(), line) == 1; }))
+            CPPUNIT_FAIL(log());
         CPPUNIT_ASSERT_MESSAGE(log(), count(log(), "silent=40 running=40") == 1);
         awaitAllHung(jobs.size());
         CPPUNIT_ASSERT_MESSAGE(log(), count(log(), "job terminated") == 0);
@@ -141,7 +150,8 @@ public:
     void awaitAllHung(std::size_t jobs)
     {
         const std::string line = "run finished terminated=0 hung=" + std::to_string(jobs);
-        CPPUNIT_ASSERT_MESSAGE(log(), eventually(patience + 10s, [&] { return count(log(), line) >= 1; }));
+        if (!eventually(patience + 10s, [&] { return count(log(), line) >= 1; }))
+            CPPUNIT_FAIL(log());
     }
 
     void report(const std::vector<std::string>& jobs)

@@ -34,7 +34,7 @@ class RunTimeoutAndStopTest : public BackgroundRunFixture
         useShortRunTimeout();
         const std::string job = addHungJob();
         OpenTransaction migration(connectionString(), lockOn("provisioner_jobs"));
-        expectTimeout(promptly);
+        expectTimeout();
         migration.rollBack();
         CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
     }
@@ -44,7 +44,7 @@ class RunTimeoutAndStopTest : public BackgroundRunFixture
         useShortRunTimeout();
         const std::string job = addHungJob();
         OpenTransaction migration(connectionString(), lockOn("provisioner_job_logs"));
-        expectTimeout(promptly);
+        expectTimeout();
         CPPUNIT_ASSERT(!isCompleted(job));
         migration.rollBack();
         CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
@@ -54,7 +54,7 @@ class RunTimeoutAndStopTest : public BackgroundRunFixture
     {
         useShortRunTimeout();
         FrozenServer frozen(server());
-        expectTimeout(patience);
+        expectTimeout();
         frozen.thaw();
         run();
     }
@@ -64,7 +64,7 @@ class RunTimeoutAndStopTest : public BackgroundRunFixture
         useShortRunTimeout();
         connectDetector();
         FrozenServer frozen(server());
-        expectTimeout(patience);
+        expectTimeout();
         frozen.thaw();
         run();
     }
@@ -120,7 +120,7 @@ class RunTimeoutAndStopTest : public BackgroundRunFixture
     {
         FrozenServer frozen(server());
         startRun();
-        expectStopped();
+        expectStopped(inSilence);
         frozen.thaw();
         run();
     }
@@ -130,7 +130,7 @@ class RunTimeoutAndStopTest : public BackgroundRunFixture
         connectDetector();
         FrozenServer frozen(server());
         startRun();
-        expectStopped();
+        expectStopped(inSilence);
         frozen.thaw();
         run();
     }
@@ -141,7 +141,7 @@ class RunTimeoutAndStopTest : public BackgroundRunFixture
         startRun();
         awaitWaitingForLock();
         FrozenServer frozen(server());
-        expectStopped();
+        expectStopped(inSilence);
         frozen.thaw();
         migration.rollBack();
         run();
@@ -170,7 +170,7 @@ class RunTimeoutAndStopTest : public BackgroundRunFixture
         {
             const FrozenServer frozen(server());
             const auto asked = std::chrono::steady_clock::now();
-            expectStopped();
+            expectStopped(inSilence);
             CPPUNIT_ASSERT(std::chrono::steady_clock::now() - asked >= 1s);
         }
         CPPUNIT_ASSERT(eventually(patience, [&] { return answersToNobody() == unheard + 1; }));

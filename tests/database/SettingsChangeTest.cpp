@@ -58,7 +58,8 @@ class SettingsChangeTest : public ServiceFixture
         const auto runs = runsFinished();
         // The one of this tick; nothing tells that nothing happens, so some of the old
         // intervals have to do.
-        CPPUNIT_ASSERT_MESSAGE(log(), !eventually(3500ms, [&] { return runsFinished() > runs + 1; }));
+        if (eventually(3500ms, [&] { return runsFinished() > runs + 1; }))
+            CPPUNIT_FAIL(log());
     }
 
     void boundsItsStatementsByTheNewRunTimeout()
@@ -170,7 +171,8 @@ class SettingsChangeTest : public ServiceFixture
 
     void awaitTerminated(const std::string& job)
     {
-        CPPUNIT_ASSERT_MESSAGE(log(), eventually(patience, [&] { return isCompleted(job); }));
+        if (!eventually(patience, [&] { return isCompleted(job); }))
+            CPPUNIT_FAIL(log());
         awaitLine("information: job terminated job_id=" + job);
     }
 };

@@ -51,14 +51,14 @@ public:
     {
         useShortRunTimeout();
         _proxy->fallSilentAtConnection(1);
-        expectTimeoutInSilence(patience);
+        expectTimeoutInSilence();
     }
 
     void endsARunAfterASilentLogin()
     {
         useShortRunTimeout();
         _proxy->fallSilentAfterLogin(1);
-        expectTimeoutInSilence(patience);
+        expectTimeoutInSilence();
     }
 
     void endsARunWhoseSearchIsNotAnswered()
@@ -66,14 +66,14 @@ public:
         useShortRunTimeout();
         connectDetector();
         _proxy->fallSilentAfterStatement(search);
-        expectTimeoutInSilence(patience);
+        expectTimeoutInSilence();
     }
 
     void endsARunThatCannotPrepareItsSearch()
     {
         useShortRunTimeout();
         _proxy->fallSilentAfterStatement("AS until_next");
-        expectTimeoutInSilence(patience);
+        expectTimeoutInSilence();
     }
 
     void endsARunWhoseTerminationIsNotAnswered()
@@ -83,7 +83,7 @@ public:
         connectDetector();
         const std::string job = addHungJob();
         _proxy->fallSilentAfterStatement(job);
-        expectTimeoutInSilence(patience);
+        expectTimeoutInSilence();
         expectTerminatedOnce(job);
     }
 
@@ -129,7 +129,7 @@ public:
     void stopsWhileTheConnectIsNotAnswered()
     {
         _proxy->fallSilentAtConnection(1);
-        expectStoppedInSilence(promptly);
+        expectStoppedInSilence();
     }
 
     void stopsWhileANewConnectIsNotAnswered()
@@ -138,7 +138,7 @@ public:
         _proxy->fallSilentAtConnection(1);
         startRun();
         CPPUNIT_ASSERT(_proxy->waitUntilSilent(patience));
-        expectStopped(promptly);
+        expectStopped(inSilence);
         _proxy->endSilence();
         CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
     }
@@ -146,14 +146,14 @@ public:
     void stopsAfterASilentLogin()
     {
         _proxy->fallSilentAfterLogin(1);
-        expectStoppedInSilence(promptly);
+        expectStoppedInSilence();
     }
 
     void stopsWhileTheSearchIsNotAnswered()
     {
         connectDetector();
         _proxy->fallSilentAfterStatement(search);
-        expectStoppedInSilence(promptly);
+        expectStoppedInSilence();
     }
 
     void stopsWhileTheTerminationIsNotAnswered()
@@ -161,7 +161,7 @@ public:
         connectDetector();
         const std::string job = addHungJob();
         _proxy->fallSilentAfterStatement(job);
-        expectStoppedInSilence(promptly);
+        expectStoppedInSilence();
         expectTerminatedOnce(job);
     }
 
@@ -215,18 +215,18 @@ public:
         return job;
     }
 
-    void expectTimeoutInSilence(std::chrono::milliseconds atMost)
+    void expectTimeoutInSilence()
     {
-        expectTimeout(atMost);
+        expectTimeout();
         CPPUNIT_ASSERT(_proxy->waitUntilSilent(patience));
         expectRunsAfterTheSilence();
     }
 
-    void expectStoppedInSilence(std::chrono::milliseconds atMost)
+    void expectStoppedInSilence()
     {
         startRun();
         CPPUNIT_ASSERT(_proxy->waitUntilSilent(patience));
-        expectStopped(atMost);
+        expectStopped(inSilence);
         expectRunsAfterTheSilence();
     }
 

@@ -70,9 +70,10 @@ private:
         startWithClockAt(-10min);
         awaitRuns(1);
         useSettings("Interval=1\nMaxJobsPerRun=7\n");
-        CPPUNIT_ASSERT_MESSAGE(log(), eventually(patience, [this] {
-                                   return count(log(), "settings read again MaxJobsPerRun=\"10 -> 7\"") == 1;
-                               }));
+        if (!eventually(patience, [this] {
+                return count(log(), "settings read again MaxJobsPerRun=\"10 -> 7\"") == 1;
+            }))
+            CPPUNIT_FAIL(log());
     }
 
     void startWithClockAt(std::chrono::minutes offset)

@@ -282,7 +282,8 @@ private:
     void assertInterruptedWhen(const std::function<bool()>& condition)
     {
         ChildProcess demo(inDirectory({SIMULATOR, "--demo", "--keep"}), _output.path() / "output");
-        CPPUNIT_ASSERT_MESSAGE(_output.read("output"), eventually(patience, condition));
+        if (!eventually(patience, condition))
+            CPPUNIT_FAIL(_output.read("output"));
         // As Ctrl-C does: the signal goes to everything that the demo has started, too.
         kill(-demo.id(), SIGINT);
         const auto status = demo.waitUntilEnded(patience);

@@ -149,8 +149,8 @@ class AllocationTest : public SlurmFixture
 
     void awaitRunningTasks(const std::vector<std::string>& tasks)
     {
-        CPPUNIT_ASSERT_MESSAGE(cluster().run({"squeue"}),
-                               eventually(30s, [&] { return runningTasks() == tasks; }));
+        if (!eventually(30s, [&] { return runningTasks() == tasks; }))
+            CPPUNIT_FAIL(cluster().run({"squeue", "--array"}) + cluster().log());
     }
 
     void expectEmptyQueue()
@@ -245,11 +245,12 @@ class AllocationTest : public SlurmFixture
         cluster().configure("KillWait", "3");
         start();
         const std::string job = addHealthyJob();
+        const std::filesystem::path listens = cluster().directory() / "run" / "listens";
         const std::filesystem::path told = cluster().directory() / "run" / "told";
-        const std::string slurmJob =
-            cluster().submit("trap 'touch " + told.string() + "' TERM\nwhile :; do sleep 0.1; done",
-                             {"--comment=provisioner_job=" + job});
-        cluster().waitForState(slurmJob, "RUNNING");
+        const std::string slurmJob = cluster().submit("trap 'touch " + told.string() + "' TERM\ntouch " +
+                                                          listens.string() + "\nwhile :; do sleep 0.1; done",
+                                                      {"--comment=provisioner_job=" + job});
+        CPPUNIT_ASSERT(eventually(30s, [&] { return std::filesystem::exists(listens); }));
         silence(job);
         waitUntilTerminated(job);
         expectReleased(job, slurmJob);
@@ -279,10 +280,11 @@ class AllocationTest : public SlurmFixture
         cluster().run({"scontrol", "suspend", slurmJob});
         silence(job);
         expectSkipped(job);
-        cluster().run({"scontrol", "resume", slurmJob});
         const auto resumed = std::chrono::steady_clock::now();
+        cluster().run({"scontrol", "resume", slurmJob});
         expectSkipped(job);
-        CPPUNIT_ASSERT_MESSAGE(cluster().log(), eventually(90s, [&] { return isTerminated(job); }));
+        if (!eventually(90s, [&] { return isTerminated(job); }))
+            CPPUNIT_FAIL(cluster().log());
         // Slurm's times are whole seconds.
         CPPUNIT_ASSERT(std::chrono::steady_clock::now() - resumed >= 58s);
         cluster().waitForState(slurmJob, "CANCELLED");
@@ -310,6 +312,8 @@ class AllocationTest : public SlurmFixture
         cluster().run({"scontrol", "requeuehold", slurmJob});
         silence(job);
         expectSkipped(job);
+        // At the very end of its first run Slurm sets its start time once more.
+        CPPUNIT_ASSERT(eventually(30s, [this] { return nodeState() == "idle"; }));
         cluster().run({"scontrol", "release", slurmJob});
         // Slurm lets a job wait for two minutes before it runs again.
         cluster().run({"scontrol", "update", "job=" + slurmJob, "starttime=now"});
@@ -361,11 +365,11 @@ class AllocationTest : public SlurmFixture
 
         cluster().killController();
         const std::string other = database().addJob();
-        CPPUNIT_ASSERT_MESSAGE(cluster().standbyLog(), eventually(60s, [&] { return isTerminated(other); }));
+        if (!eventually(60s, [&] { return isTerminated(other); }))
+            CPPUNIT_FAIL(cluster().standbyLog());
         CPPUNIT_ASSERT(!isTerminated(suspended));
-        CPPUNIT_ASSERT(eventually(20s, [&] {
-            return count(cluster().standbyLog(), "allocations unknown error=\"no answer within 10 s\"") == 1;
-        }));
+        CPPUNIT_ASSERT(eventually(
+            20s, [&] { return count(cluster().standbyLog(), "allocations unknown error=") == 1; }));
     }
 
     void keepsWhatTheAdministratorWrote()

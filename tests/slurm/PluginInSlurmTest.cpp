@@ -141,7 +141,8 @@ class PluginInSlurmTest : public SlurmFixture
 
         cluster().configure("JobSubmitPlugins", "");
         cluster().reconfigure();
-        CPPUNIT_ASSERT_MESSAGE(cluster().log(), eventually(10s, [this] { return !isDetectorConnected(); }));
+        if (!eventually(10s, [this] { return !isDetectorConnected(); }))
+            CPPUNIT_FAIL(cluster().log());
         const std::string hung = database().addJob();
         // Nothing tells that nothing happens; two intervals have to do.
         CPPUNIT_ASSERT(!eventually(2s, [&] { return isTerminated(hung); }));

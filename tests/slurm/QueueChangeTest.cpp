@@ -187,7 +187,7 @@ private:
         kill(cluster().controller(), SIGSTOP);
         const auto start = Clock::now();
         const std::string answer =
-            cluster().run({"timeout", "--preserve-status", "1", RELEASE_BY_HAND, reason});
+            cluster().run({"timeout", "--preserve-status", "5", RELEASE_BY_HAND, reason});
         kill(cluster().controller(), SIGCONT);
         CPPUNIT_ASSERT_MESSAGE(answer, answer.starts_with("no answer"));
         CPPUNIT_ASSERT(Clock::now() - start < 60s);

@@ -36,7 +36,7 @@ RunStatistics BackgroundRunFixture::endOfRun()
     return _running.get();
 }
 
-void BackgroundRunFixture::expectTimeout(std::chrono::milliseconds atMost)
+void BackgroundRunFixture::expectTimeout()
 {
     const auto start = Clock::now();
     startRun();
@@ -51,7 +51,6 @@ void BackgroundRunFixture::expectTimeout(std::chrono::milliseconds atMost)
     CPPUNIT_ASSERT(!statistics.stopped);
     CPPUNIT_ASSERT(statistics.terminated.empty());
     CPPUNIT_ASSERT(took >= shortRunTimeout);
-    CPPUNIT_ASSERT(took < atMost);
 }
 
 void BackgroundRunFixture::expectStopped(std::chrono::milliseconds atMost)

@@ -30,8 +30,8 @@ protected:
     void useShortRunTimeout() { settings().runTimeout = shortRunTimeout; }
     /// Before the first run.
 
-    void expectTimeout(std::chrono::milliseconds atMost);
-    /// A run that ends with that RunTimeout, and in time.
+    void expectTimeout();
+    /// A run that ends with that RunTimeout, and not with the end of a wait for a lock.
 
     void expectStopped(std::chrono::milliseconds atMost = promptly);
     /// The run that was started is asked to stop, and does so in time.
@@ -42,6 +42,9 @@ protected:
     static constexpr std::chrono::milliseconds promptly{4500};
     /// Two seconds are promised after a stop. The rest is for a slow machine; after five
     /// seconds a wait for a lock would end by itself.
+
+    static constexpr std::chrono::seconds inSilence{9};
+    /// The same where a second of the two is for the server's answer; after ten a connect would end.
 
 private:
     std::future<RunStatistics> _running;

@@ -38,12 +38,14 @@ std::string ServiceFixture::log() const
 
 void ServiceFixture::awaitLine(const std::string& start)
 {
-    CPPUNIT_ASSERT_MESSAGE(start + log(), eventually(patience, [&] { return logContains('\n' + start); }));
+    if (!eventually(patience, [&] { return logContains('\n' + start); }))
+        CPPUNIT_FAIL(start + log());
 }
 
 void ServiceFixture::awaitRunsFinished(std::size_t count)
 {
-    CPPUNIT_ASSERT_MESSAGE(log(), eventually(patience, [&] { return runsFinished() >= count; }));
+    if (!eventually(patience, [&] { return runsFinished() >= count; }))
+        CPPUNIT_FAIL(log());
 }
 
 std::size_t ServiceFixture::runsFinished() const

@@ -156,6 +156,8 @@ SlurmCluster::SlurmCluster() : _host(shortHostName())
         {"SlurmctldDebug", "info"},
         {"PluginDir", file("plugins") + ":" + SLURM_PLUGIN_DIR},
         {"JobSubmitPlugins", "hang_detector"},
+        // So long slurmd waits in vain for a script whose signal was lost, as it had only just begun.
+        {"KillWait", "5"},
         {"ProctrackType", "proctrack/linuxproc"},
         {"TaskPlugin", "task/none"},
         {"SelectType", "select/cons_tres"},
