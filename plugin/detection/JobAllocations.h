@@ -50,10 +50,9 @@ public:
 
     void release(JobStore& store, const std::stop_token& stop, Clock::time_point deadline);
     /// Cancels, of the Slurm jobs that the last question found, those whose job was terminated, and
-    /// first those that wait.
-    /// Each is posted as AllocationReleased, or as AllocationKept when Slurm refuses. What is left
-    /// over then, at a stop or when the patience is over is asked for again by the next run. Throws
-    /// DatabaseError.
+    /// first those that wait. Each is posted as AllocationReleased, or as AllocationKept when Slurm
+    /// refuses. What is left over then, at a stop or when the patience is over is asked for again by the
+    /// next run, and so is what was not there under its name. Throws DatabaseError.
 
     static constexpr std::chrono::seconds patience{10};
     /// With Slurm's answer, and then with its releases, but no more than half of what the run has left:
