@@ -40,21 +40,25 @@ std::string textOf(const char* text)
     throw AllocationError(slurm_strerror(errno));
 }
 
+std::uint32_t baseState(const slurm_job_info_t& job)
+{
+    return job.job_state & JOB_STATE_BASE;
+}
+
 bool hasEnded(const slurm_job_info_t& job)
 {
-    return (job.job_state & JOB_STATE_BASE) > JOB_SUSPENDED && (job.job_state & isRequeued) == 0;
+    return baseState(job) > JOB_SUSPENDED && (job.job_state & isRequeued) == 0;
 }
 
 bool isWaiting(const slurm_job_info_t& job)
 {
-    return (job.job_state & JOB_STATE_BASE) == JOB_PENDING;
+    return baseState(job) == JOB_PENDING;
 }
 
 bool isPaused(const slurm_job_info_t& job)
 {
     const bool waitsAgain = isWaiting(job) && job.restart_cnt > 0;
-    const bool isSuspended = (job.job_state & JOB_STATE_BASE) == JOB_SUSPENDED;
-    return waitsAgain || isSuspended || (job.job_state & (isRequeued | JOB_STOPPED)) != 0;
+    return waitsAgain || baseState(job) == JOB_SUSPENDED || (job.job_state & (isRequeued | JOB_STOPPED)) != 0;
 }
 
 std::optional<std::chrono::seconds> resumedAgo(const slurm_job_info_t& job, std::time_t now)

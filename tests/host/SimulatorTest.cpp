@@ -190,14 +190,10 @@ class SimulatorTest : public SimulatorFixture
             " FROM generate_series(1, 30000)");
         for (int i = 0; i < 10; ++i)
             assertStatus(0, simulate({"--duration=1", "--exit-without-fini"}));
-        const auto jobsThatAre = [this](const std::string& state) {
-            return database()
-                .value("SELECT count(*) FROM provisioner_jobs WHERE $1 = ''" + state, "")
-                .value();
-        };
         // It was busy at each end.
-        CPPUNIT_ASSERT(jobsThatAre(" AND completed_at IS NULL") != "0");
-        CPPUNIT_ASSERT(jobsThatAre(" AND completed_at IS NOT NULL") != "0");
+        CPPUNIT_ASSERT(database().isTrue("SELECT count(completed_at) BETWEEN 1 AND count(*) - 1"
+                                         " FROM provisioner_jobs WHERE type::text = $1",
+                                         "template_version_import"));
         // Whatever was cut off was terminated completely or not at all.
         CPPUNIT_ASSERT_EQUAL(
             std::string("0"),

@@ -230,8 +230,7 @@ class AllocationTest : public SlurmFixture
             cluster().submit("sleep 600", {"--array=0-1", "--comment=provisioner_job=" + job});
         HeldTerminations held(database());
         database().addJob({.id = job});
-        CPPUNIT_ASSERT(eventually(
-            30s, [&] { return testDatabase().isSomebodyWaitingFor(HeldTerminations::waitEvent); }));
+        awaitWaitingFor(HeldTerminations::waitEvent);
         cluster().run({"scancel", before});
         awaitRunningTasks({array + "_0"});
         held.end();

@@ -28,7 +28,7 @@ public:
         _job = database().addJob();
         _held.emplace(database());
         cluster().startController();
-        awaitBlockedRun();
+        awaitWaitingFor(HeldTerminations::waitEvent);
     }
 
     void tearDown() override
@@ -47,7 +47,7 @@ public:
     {
         reconfigure();
         requireSlurmAtWork();
-        awaitBlockedRun();
+        awaitWaitingFor(HeldTerminations::waitEvent);
         CPPUNIT_ASSERT(!isTerminated(_job));
         _held->end();
         waitUntilTerminated(_job);
@@ -105,13 +105,6 @@ public:
         waitUntilTerminated(_job);
         CPPUNIT_ASSERT_EQUAL(std::size_t{5}, database().logs(_job).size());
         CPPUNIT_ASSERT_EQUAL(std::size_t{2}, cluster().countInLog("job_submit/hang_detector: started"));
-    }
-
-    void awaitBlockedRun()
-    {
-        if (!eventually(10s,
-                        [this] { return testDatabase().isSomebodyWaitingFor(HeldTerminations::waitEvent); }))
-            CPPUNIT_FAIL(cluster().log());
     }
 
     /// Without an end of the hold, a run goes on for the five minutes of RunTimeout.

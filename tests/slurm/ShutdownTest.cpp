@@ -257,12 +257,6 @@ public:
                            " FOR EACH ROW EXECUTE FUNCTION take_time()");
     }
 
-    void awaitWaitingFor(const std::string& event)
-    {
-        if (!eventually(10s, [&] { return testDatabase().isSomebodyWaitingFor(event); }))
-            CPPUNIT_FAIL(cluster().log());
-    }
-
     std::chrono::milliseconds requireRunCanceled(std::optional<pid_t> daemon = std::nullopt)
     /// A stop with one statement canceled. Its session would go on otherwise, as a server does
     /// not see that its client has gone.

@@ -9,7 +9,7 @@ namespace HangDetection::Test {
 
 namespace {
 
-/// How long a termination may take on a machine that is very busy.
+/// How long a termination, or its beginning, may take on a machine that is very busy.
 constexpr std::chrono::seconds patience{20};
 
 } // namespace
@@ -43,6 +43,12 @@ void SlurmFixture::waitUntilTerminated(const std::string& jobId)
 {
     if (!eventually(patience, [&] { return isTerminated(jobId); }))
         throw std::runtime_error("the job was not terminated:\n" + cluster().log());
+}
+
+void SlurmFixture::awaitWaitingFor(const std::string& event)
+{
+    if (!eventually(patience, [&] { return testDatabase().isSomebodyWaitingFor(event); }))
+        throw std::runtime_error("nobody waits for " + event + ":\n" + cluster().log());
 }
 
 bool SlurmFixture::isDetectorConnected()

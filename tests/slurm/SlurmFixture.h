@@ -41,6 +41,9 @@ protected:
     void waitUntilTerminated(const std::string& jobId);
     /// Throws std::runtime_error with slurmctld's log when that takes too long.
 
+    void awaitWaitingFor(const std::string& event);
+    /// Until a session waits for that event of PostgreSQL. Throws as waitUntilTerminated.
+
     bool isDetectorConnected();
     /// Whether a session of the detector is at the database of the test.
 
