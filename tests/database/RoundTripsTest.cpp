@@ -124,8 +124,10 @@ public:
         const int idle = roundTripsOfARun(0);
         const int one = roundTripsOfARun(1);
         forgetDetector();
-        // It logs in and sets up its session.
-        CPPUNIT_ASSERT_EQUAL(1 + 4 + idle + 1, roundTripsOfARun(0));
+        _proxy->reset();
+        runWithASlowSearch();
+        // It logs in, sets up its session, searches, and asks itself whether an index is missing.
+        CPPUNIT_ASSERT_EQUAL(1 + 4 + (idle + 1) + (4 + 1), _proxy->roundTrips());
         CPPUNIT_ASSERT_EQUAL(one + 1, roundTripsOfARun(1));
         CPPUNIT_ASSERT_EQUAL(one, roundTripsOfARun(1));
     }
