@@ -1,5 +1,6 @@
 #include "ThrowawayPostgres.h"
 
+#include "AllSignalsBlocked.h"
 #include "Command.h"
 #include "Schema.h"
 
@@ -60,6 +61,8 @@ void runUndisturbed(const CommandLine& command)
 /// In a session of its own: Ctrl-C on the terminal is for the program that needs the
 /// server, and it must not cut off the start or the stop of one.
 {
+    // Until it has that session.
+    const AllSignalsBlocked blocked;
     CommandLine line{"setsid", "--wait"};
     line.insert(line.end(), command.begin(), command.end());
     mustRun(line);

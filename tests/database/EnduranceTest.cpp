@@ -22,6 +22,7 @@
 #include <chrono>
 #include <functional>
 #include <optional>
+#include <ostream>
 #include <string>
 #include <thread>
 #include <unistd.h>
@@ -48,6 +49,18 @@ struct Attempt
     RunStatistics statistics;
     std::optional<std::chrono::milliseconds> pause;
 };
+
+struct Usage
+/// What the process holds.
+{
+    ProcessState state;
+    std::size_t bytes = 0;
+};
+
+std::ostream& operator<<(std::ostream& stream, const Usage& usage)
+{
+    return stream << usage.state << ", " << usage.bytes << " bytes";
+}
 
 class Detectors
 /// So many detectors, each in a thread of its own that is kept, as in the plugin.
@@ -281,32 +294,36 @@ class EnduranceTest : public DatabaseFixture
 
     static void expectFlat(const std::string& what, int each, int times, const std::function<void()>& action)
     /// An action that tries something so often each time, and that uses no more at the end than it
-    /// did after a warm-up.
+    /// did after a warm-up. On a machine that stalls it may go a way that it did not go before, and
+    /// remember something; a leak grows each time that this is measured.
     {
         const std::size_t threads = stateOf(getpid()).threads;
-        const int warmUp = std::max(1, times / 10);
-        for (int i = 0; i < warmUp; ++i)
-            action();
-        const ProcessState before = settledState(threads);
-        const std::size_t bytesBefore = allocatedBytes();
-        for (int i = warmUp; i < times; ++i)
-            action();
-        const ProcessState after = settledState(threads);
-        const std::size_t bytesAfter = allocatedBytes();
-        figure() << each * times << ' ' << what << ": " << before << ", " << bytesBefore
-                 << " bytes after a warm-up, " << after << ", " << bytesAfter << " bytes at the end\n";
-        CPPUNIT_ASSERT_EQUAL(before, after);
+        const auto attempts = static_cast<std::size_t>(each * times);
+        const auto act = [&action](int count) {
+            for (int i = 0; i < count; ++i)
+                action();
+        };
+        act(std::max(1, times / 10));
+        Usage before = settledUsage(threads);
+        bool isFlat = false;
+        for (int measured = 0; measured < 3 && !isFlat; ++measured) {
+            act(times);
+            const Usage after = settledUsage(threads);
+            figure() << attempts << ' ' << what << ": " << before << " after a warm-up, " << after
+                     << " at the end\n";
+            isFlat = after.state == before.state && after.bytes < before.bytes + leak * attempts;
+            before = after;
+        }
         CPPUNIT_ASSERT_MESSAGE(
-            "memory was kept, unless this was run without the environment that ctest gives it",
-            bytesAfter < bytesBefore + leak * static_cast<std::size_t>(each * (times - warmUp)));
+            "something was kept, unless this was run without the environment that ctest gives it", isFlat);
     }
 
-    static ProcessState settledState(std::size_t threads)
+    static Usage settledUsage(std::size_t threads)
     /// When no more threads are left than that. One that nobody waits for, as for the answer to a
     /// cancel, may take a moment longer.
     {
         eventually(patience, [&] { return stateOf(getpid()).threads <= threads; });
-        return stateOf(getpid());
+        return {stateOf(getpid()), allocatedBytes()};
     }
 
     void addHungBuildWithState()

@@ -35,6 +35,7 @@ class DemoTest : public CppUnit::TestFixture
     CPPUNIT_TEST(drawsNothingOnADumbTerminal);
     CPPUNIT_TEST(saysThatItWasInterruptedAndRemovesEverything);
     CPPUNIT_TEST(removesEverythingWhenItIsInterruptedAtTheStart);
+    CPPUNIT_TEST(keepsAnInterruptionFromWhatStartsTheServer);
     CPPUNIT_TEST(removesEverythingWhenNobodyReads);
     CPPUNIT_TEST_SUITE_END();
 
@@ -279,9 +280,10 @@ private:
         CPPUNIT_ASSERT_EQUAL_MESSAGE(demo.output(), std::size_t{0}, count(demo.output(), "\033"));
     }
 
-    void assertInterruptedWhen(const std::function<bool()>& condition)
+    void assertInterruptedWhen(const std::function<bool()>& condition,
+                               const Sim::CommandLine& command = {SIMULATOR, "--demo", "--keep"})
     {
-        ChildProcess demo(inDirectory({SIMULATOR, "--demo", "--keep"}), _output.path() / "output");
+        ChildProcess demo(inDirectory(command), _output.path() / "output");
         if (!eventually(patience, condition))
             CPPUNIT_FAIL(_output.read("output"));
         // As Ctrl-C does: the signal goes to everything that the demo has started, too.
@@ -311,6 +313,19 @@ private:
             });
         };
         assertInterruptedWhen(isInitdbAtWork);
+    }
+
+    void keepsAnInterruptionFromWhatStartsTheServer()
+    {
+        // Between its start and its own session it is where Ctrl-C reaches it. (Debian's sh would
+        // not let a signal be blocked.)
+        const fs::path begun = _output.path() / "begun";
+        const fs::path slow = _output.write(
+            "setsid", "#!/bin/bash\n: > " + begun.string() + "\nsleep 1\nexec /usr/bin/setsid \"$@\"\n");
+        fs::permissions(slow, fs::perms::owner_all);
+        const std::string inShell =
+            "PATH=" + _output.path().string() + ":$PATH exec " + demoCommand + " --keep";
+        assertInterruptedWhen([&] { return fs::exists(begun); }, {"sh", "-c", inShell});
     }
 
     void removesEverythingWhenNobodyReads()

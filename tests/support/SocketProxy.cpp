@@ -120,7 +120,7 @@ struct SocketProxy::State
         : server(addressOf(serverDirectory)), tell(std::move(whoListens))
     {
         const sockaddr_un own = addressOf(directory.path());
-        constexpr int backlog = 1024; // of a silence, in which none is accepted
+        constexpr int backlog = 4096; // of a silence, in which none is accepted
         require(bind(listener.number(), reinterpret_cast<const sockaddr*>(&own), sizeof own));
         require(listen(listener.number(), backlog));
         // Others have to come through to the socket, among them SlurmUser.
