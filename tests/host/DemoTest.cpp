@@ -320,8 +320,9 @@ private:
         // Between its start and its own session it is where Ctrl-C reaches it. (Debian's sh would
         // not let a signal be blocked.)
         const fs::path begun = _output.path() / "begun";
-        const fs::path slow = _output.write(
-            "setsid", "#!/bin/bash\n: > " + begun.string() + "\nsleep 1\nexec /usr/bin/setsid \"$@\"\n");
+        const std::string script =
+            "#!/bin/bash\n: > " + begun.string() + "\nsleep 1\nexec /usr/bin/setsid \"$@\"\n";
+        const fs::path slow = _output.write("setsid", script);
         fs::permissions(slow, fs::perms::owner_all);
         const std::string inShell =
             "PATH=" + _output.path().string() + ":$PATH exec " + demoCommand + " --keep";
