@@ -61,7 +61,7 @@ void runUndisturbed(const CommandLine& command)
 /// In a session of its own: Ctrl-C on the terminal is for the program that needs the
 /// server, and it must not cut off the start or the stop of one.
 {
-    // Until it has that session.
+    // A signal that comes before it has that session would end it, too.
     const AllSignalsBlocked blocked;
     CommandLine line{"setsid", "--wait"};
     line.insert(line.end(), command.begin(), command.end());

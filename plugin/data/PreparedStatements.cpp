@@ -41,9 +41,10 @@ std::string literalOf(pg_conn* connection, const PreparedStatements::Argument& a
 std::string PreparedStatements::execution(pg_conn* connection, const Statement& statement,
                                           const std::vector<Argument>& arguments, Clock::time_point now)
 {
-    if (now - _plannedSince >= planAge) {
-        if (!_prepared.empty())
-            check(connection, PQexec(connection, "DISCARD PLANS"));
+    if (_prepared.empty()) {
+        _plannedSince = now;
+    } else if (now - _plannedSince >= planAge) {
+        check(connection, PQexec(connection, "DISCARD PLANS"));
         _plannedSince = now;
     }
     if (std::ranges::find(_prepared, &statement) == _prepared.end())

@@ -286,9 +286,10 @@ class DatabaseErrorTest : public DatabaseFixture
     Text endSessionOfDetector()
     /// How many sessions were ended. Returns when they are gone.
     {
-        return database().value("SELECT count(pg_terminate_backend(pid, 10000))::text FROM pg_stat_activity"
-                                " WHERE datname = $1 AND pid <> pg_backend_pid()",
-                                databaseName());
+        return database().value(
+            "SELECT count(pg_terminate_backend(pid, 10000))::text FROM pg_stat_activity"
+            " WHERE datname = $1 AND backend_type = 'client backend' AND pid <> pg_backend_pid()",
+            databaseName());
     }
 };
 

@@ -102,6 +102,7 @@ public:
         connectThroughProxy(" connect_timeout=1 host=" + _proxy->directory().string());
         _proxy->fallSilentAtConnection(1);
         expectNoAnswer();
+        CPPUNIT_ASSERT(_proxy->waitUntilSilent(patience));
         const auto before = stateOf(getpid()).descriptors;
         expectNoAnswer();
         expectNoAnswer();

@@ -317,8 +317,8 @@ private:
 
     void keepsAnInterruptionFromWhatStartsTheServer()
     {
-        // Between its start and its own session it is where Ctrl-C reaches it. (Debian's sh would
-        // not let a signal be blocked.)
+        // Between its start and its own session it is where Ctrl-C reaches it. Not in sh, as
+        // Debian's unblocks all signals.
         const fs::path begun = _output.path() / "begun";
         const std::string script =
             "#!/bin/bash\n: > " + begun.string() + "\nsleep 1\nexec /usr/bin/setsid \"$@\"\n";

@@ -1,5 +1,6 @@
 // Allocations of a real Slurm: marked, suspended, requeued, given back.
 
+#include "Command.h"
 #include "Count.h"
 #include "Eventually.h"
 #include "HeldTerminations.h"
@@ -241,7 +242,7 @@ class AllocationTest : public SlurmFixture
     void letsTheWorkerEndByItselfFirst()
     /// And no longer than KillWait.
     {
-        cluster().configure("KillWait", "3");
+        cluster().configure("KillWait", "10");
         start();
         const std::string job = addHealthyJob();
         const std::filesystem::path listens = cluster().directory() / "run" / "listens";
@@ -339,6 +340,11 @@ class AllocationTest : public SlurmFixture
         start();
         const std::string job = addHealthyJob();
         const std::string slurmJob = submitMarked(job);
+        // slurmctld saves its jobs some seconds later.
+        const std::string saved = cluster().directory() / "state/job_state";
+        CPPUNIT_ASSERT(eventually(30s, [&] {
+            return Sim::runCommand({"grep", "--quiet", job, saved}).exitStatus == 0;
+        }));
         cluster().killController();
         database().execute("UPDATE provisioner_jobs SET completed_at = now(), updated_at = now(), error = '" +
                            std::string(reason) + "'");

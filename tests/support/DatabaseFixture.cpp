@@ -171,9 +171,10 @@ void DatabaseFixture::expectError(const std::string& cause, const std::string& s
 
 Text DatabaseFixture::backendOfDetector()
 {
-    return database().value("SELECT pid::text FROM pg_stat_activity"
-                            " WHERE datname = $1 AND pid <> pg_backend_pid()",
-                            databaseName());
+    return database().value(
+        "SELECT pid::text FROM pg_stat_activity"
+        " WHERE datname = $1 AND backend_type = 'client backend' AND pid <> pg_backend_pid()",
+        databaseName());
 }
 
 } // namespace HangDetection::Test
