@@ -391,16 +391,16 @@ class OutageTest : public ServiceFixture
     /// a run was due, which on a slow machine is before it began.
     {
         auto least = RetryPause::first * 3 / 4;
-        Clock::duration latest{0};
+        Clock::duration late{0}; // at most, of the run before a pause
         for (std::size_t i = 1; i < failed.size(); ++i) {
             const auto pause = failed[i].start - failed[i - 1].end;
             const auto untilTick =
                 PeriodicTask::nextTick(failed[i - 1].start, _options.interval, failed[i - 1].end) -
                 failed[i - 1].end;
-            const auto expected = std::min<Clock::duration>(least, untilTick - latest - 2 * blur);
+            const auto expected = std::min<Clock::duration>(least, untilTick - late - 2 * blur);
             CPPUNIT_ASSERT_MESSAGE(log(), pause >= expected);
             CPPUNIT_ASSERT_MESSAGE(log(), pause < _options.interval + slowMachine);
-            latest = pause - std::max(expected, Clock::duration(0));
+            late = pause - std::max(expected, Clock::duration(0));
             least *= 2;
         }
     }
