@@ -182,13 +182,6 @@ class CrashTest : public BackgroundRunFixture
         jobs.expectNothingLeft();
     }
 
-    void endSessionOfDetector()
-    {
-        database().value("SELECT count(pg_terminate_backend(pid))::text FROM pg_stat_activity"
-                         " WHERE datname = $1 AND application_name = 'hang_detector'",
-                         databaseName());
-    }
-
     bool isTerminating()
     {
         return database().isTrue("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = $1 AND"

@@ -282,15 +282,6 @@ class DatabaseErrorTest : public DatabaseFixture
         settings().connection =
             ConnectionString::parse(connectionString(detectorRole) + " target_session_attrs=any");
     }
-
-    Text endSessionOfDetector()
-    /// How many sessions were ended. Returns when they are gone.
-    {
-        return database().value(
-            "SELECT count(pg_terminate_backend(pid, 10000))::text FROM pg_stat_activity"
-            " WHERE datname = $1 AND backend_type = 'client backend' AND pid <> pg_backend_pid()",
-            databaseName());
-    }
 };
 
 CPPUNIT_TEST_SUITE_REGISTRATION(DatabaseErrorTest);

@@ -119,8 +119,7 @@ public:
             startRun();
             CPPUNIT_ASSERT(_proxy->waitUntilSilent(patience));
             CPPUNIT_ASSERT(eventually(patience, [this] { return backendOfDetector().has_value(); }));
-            database().value("SELECT pg_terminate_backend($1::integer, 10000)::text",
-                             backendOfDetector().value());
+            CPPUNIT_ASSERT_EQUAL(Text("1"), endSessionOfDetector());
             _proxy->endSilence();
             CPPUNIT_ASSERT(endOfRun().error);
         }

@@ -9,6 +9,9 @@ namespace {
 
 constexpr const char* secret = "geheim123";
 
+constexpr const char* ofDetector =
+    " FROM pg_stat_activity WHERE datname = $1 AND application_name = 'hang_detector'";
+
 } // namespace
 
 void DatabaseFixture::setUp()
@@ -171,10 +174,13 @@ void DatabaseFixture::expectError(const std::string& cause, const std::string& s
 
 Text DatabaseFixture::backendOfDetector()
 {
-    return database().value(
-        "SELECT pid::text FROM pg_stat_activity"
-        " WHERE datname = $1 AND backend_type = 'client backend' AND pid <> pg_backend_pid()",
-        databaseName());
+    return database().value(std::string("SELECT pid::text") + ofDetector, databaseName());
+}
+
+Text DatabaseFixture::endSessionOfDetector()
+{
+    return database().value(std::string("SELECT count(pg_terminate_backend(pid, 10000))::text") + ofDetector,
+                            databaseName());
 }
 
 } // namespace HangDetection::Test

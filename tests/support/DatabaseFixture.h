@@ -116,6 +116,9 @@ protected:
     Text backendOfDetector();
     /// The id of the process that serves the detector's session; nothing without one.
 
+    Text endSessionOfDetector();
+    /// How many sessions were ended. Returns when they are gone.
+
     void forgetDetector() { _detector.reset(); }
     /// The next run is that of a new detector, which connects anew.
 
