@@ -246,7 +246,7 @@ Demo::Counts Demo::count(const std::vector<JobLook>& jobs)
         const bool isRunning = job.state == "running";
         counts.running += isRunning ? 1 : 0;
         counts.hung += isRunning && job.silentSeconds >= hungSeconds ? 1 : 0;
-        counts.terminated += job.error.ends_with("terminated by hang detector.") ? 1 : 0;
+        counts.terminated += job.error.starts_with("Coder: Build has been detected as ") ? 1 : 0;
     }
     return counts;
 }

@@ -1,5 +1,6 @@
 #include "DemoCheck.h"
 
+#include "ContractTexts.h"
 #include "detection/AllocationMark.h"
 
 #include <algorithm>
@@ -17,21 +18,20 @@ using State = DemoJob::State;
 
 constexpr std::size_t lineCount = 5;
 
-std::string detection(const DemoJob& job)
+ContractTexts textsOf(const DemoJob& job)
 {
-    return job.kind == Kind::pending ? "Coder: Build has been detected as pending for 30 minutes"
-                                     : "Coder: Build has been detected as hung for 5 minutes";
+    return job.kind == Kind::pending ? ContractTexts{.reason = "pending", .minutes = "30"} : ContractTexts{};
 }
 
 std::string reason(const DemoJob& job)
 {
-    return detection(job) + " and has been terminated by hang detector.";
+    return textsOf(job).error();
 }
 
 std::array<std::string, lineCount> expectedLines(const DemoJob& job)
 {
     const std::string rule = "====================";
-    return {"", rule, detection(job) + " and will be terminated.", rule, ""};
+    return {"", rule, textsOf(job).line(), rule, ""};
 }
 
 /// Columns that may differ from what they were, as an array of PostgreSQL.

@@ -141,9 +141,9 @@ void ThrowawayPostgres::crash()
         std::this_thread::sleep_for(std::chrono::milliseconds(1));
 }
 
-void ThrowawayPostgres::createDatabase(const std::string& name) const
+void ThrowawayPostgres::createDatabase(const std::string& name, const std::string& options) const
 {
-    execute(connectionString("postgres"), "CREATE DATABASE " + name);
+    execute(connectionString("postgres"), "CREATE DATABASE " + name + ' ' + options);
     execute(connectionString(name), schemaSql);
 }
 

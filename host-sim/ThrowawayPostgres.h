@@ -41,8 +41,8 @@ public:
     /// Stops as by immediate, but at this very moment: nothing is finished or flushed, and the
     /// next start recovers.
 
-    void createDatabase(const std::string& name) const;
-    /// A new database with the schema of schema.sql.
+    void createDatabase(const std::string& name, const std::string& options = "") const;
+    /// A new database with the schema of schema.sql, and with these options of CREATE DATABASE.
 
     std::string connectionString(const std::string& database) const;
     /// A libpq connection string for the server's superuser.

@@ -33,9 +33,10 @@ GRANT USAGE ON SCHEMA :schema TO :"role";
 
 -- To find hung and pending jobs, and to lock and fail them; a pending one also gets the start that
 -- it never had. A row lock takes the right to update. The error tells afterwards which were
--- terminated, for their allocations and for jobs that were alive after all.
+-- terminated, for their allocations and for jobs that were alive after all. The system column xmin
+-- tells whether a job's row was written since the detector looked last.
 GRANT
-    SELECT (id, type, started_at, completed_at, updated_at, error),
+    SELECT (id, type, started_at, canceled_at, completed_at, updated_at, error, xmin),
     UPDATE (started_at, completed_at, updated_at, error, error_code)
     ON provisioner_jobs TO :"role";
 
@@ -66,3 +67,16 @@ FROM (VALUES ('workspaces'), ('users'), ('templates'), ('template_versions')) AS
 \endif
 
 COMMIT;
+
+-- A policy may hide rows from the role. The detector then refuses to work, as it would miss jobs.
+SELECT coalesce(string_agg(c.relname, ', '), '') AS tables_with_policies
+FROM pg_class c
+JOIN pg_roles r ON r.rolname = :'role'
+WHERE c.oid IN ('provisioner_jobs'::regclass, 'provisioner_job_logs'::regclass, 'workspace_builds'::regclass)
+  AND c.relrowsecurity
+  AND NOT (r.rolbypassrls OR r.rolsuper) \gset
+SELECT :'tables_with_policies' <> '' AS has_policies \gset
+\if :has_policies
+    \warn 'WARNING: row level security would hide rows of' :tables_with_policies 'from' :role '- the detector will not work'
+    \warn 'HINT: let a superuser run: ALTER ROLE' :"role" 'BYPASSRLS'
+\endif

@@ -138,6 +138,7 @@ std::unique_ptr<StatementWatch> Connection::open(const std::stop_token& stop, Cl
     if (!_shell)
         _shell = std::make_unique<SessionShell>();
     _shell->hold(connection.release());
+    ++_sessions;
     try {
         auto watching = watch();
         prepareSession();

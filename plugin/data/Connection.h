@@ -61,6 +61,9 @@ public:
     bool isLost();
     /// True when the open connection is known to be broken.
 
+    int sessions() const { return _sessions; }
+    /// How many were made, with the one that is open.
+
     bool canReadNames() const { return _canReadNames; }
     /// Whether the tables with the names of workspaces, users and templates are there, and the role
     /// may read them.
@@ -79,6 +82,7 @@ private:
     const std::chrono::milliseconds _statementTimeout;
     std::unique_ptr<SessionShell> _shell;
     PreparedStatements _prepared;
+    int _sessions = 0;
     bool _canReadNames = false;
     std::atomic<bool> _wasInterfered = false;
     /// A cancel was sent on the connection; it may still be on its way.

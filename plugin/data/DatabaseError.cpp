@@ -41,6 +41,13 @@ constexpr const char* poolerAdvice =
     "something between the detector and the server shares out sessions; let Connection lead to the server "
     "itself, or to a pooler in session mode";
 
+/// With row_security=off PostgreSQL refuses what a policy would make incomplete. The message is in the
+/// server's language; the function that raises it is not.
+constexpr const char* rowSecurityFunction = "check_enable_rls, ";
+constexpr const char* rowSecurityAdvice =
+    "row level security would hide rows of a table from the detector's role; let a superuser run ALTER ROLE "
+    "with BYPASSRLS for that role";
+
 /// The first match counts. From the PostgreSQL manual, appendix "Error Codes".
 constexpr std::array<KnownState, 19> knownStates{{
     {"08", Scope::connection, unreachableAdvice},
@@ -177,6 +184,8 @@ DatabaseError::DatabaseError(Scope scope, const std::string& cause, std::string 
 DatabaseError DatabaseError::fromStatement(const Poco::Exception& exception, bool connectionLost)
 {
     const ServerMessage message = parseVerboseMessage(exception.message());
+    if (message.sqlState == "42501" && exception.message().find(rowSecurityFunction) != std::string::npos)
+        return {Scope::database, message.text, message.sqlState, rowSecurityAdvice};
     for (const KnownState& known : knownStates) {
         if (message.sqlState.starts_with(known.prefix)) {
             return {connectionLost ? Scope::connection : known.scope, message.text, message.sqlState,

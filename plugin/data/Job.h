@@ -27,10 +27,27 @@ struct JobCounts
     /// All that are to be terminated.
 };
 
+struct SeenJob
+/// A job, and its heartbeat when it was looked at.
+{
+    JobId jobId;
+    std::chrono::microseconds updatedAt{0};
+    /// Since 1970.
+};
+
+struct Look
+/// What a later search in the same session needs, to know which jobs were written since this one.
+{
+    std::string snapshot = "1:1:";
+    /// PostgreSQL's pg_snapshot. The default is that of an empty database: all was written since.
+    std::chrono::microseconds time{0};
+    /// Since 1970, by the database's clock.
+};
+
 struct HungJobs
 /// What one search found.
 {
-    std::vector<JobId> chosen;
+    std::vector<SeenJob> chosen;
     /// The jobs that this run is to terminate.
     JobCounts counts;
     std::optional<std::chrono::milliseconds> untilNext;
@@ -38,22 +55,30 @@ struct HungJobs
     /// reports. Nothing when there is none.
     bool areWatchedTouched = false;
     /// Whether somebody has updated one of the watched jobs since.
+    std::int64_t doubtful = 0;
+    /// Jobs that are past the threshold by what their heartbeats say, but were written since the
+    /// earlier look, or there was none.
+    std::optional<std::chrono::milliseconds> heartbeatAge;
+    /// Of the newest heartbeat among the running jobs that were written since the earlier look.
+    /// Nothing when there is no such job.
+    Look look;
 };
 
 enum class Reason
 /// Why a job is terminated.
 {
-    hung,   /// started, and silent for HungJobDuration
-    pending /// never started, and not touched for PendingJobDuration
+    hung,   /// started, or canceled before its start, and silent for HungJobDuration
+    pending /// neither, and not touched for PendingJobDuration
 };
 
 struct Thresholds
 /// A job is terminated that has been silent for so long.
 {
     std::chrono::seconds hung;
-    /// When it was started.
     std::chrono::seconds pending{0};
-    /// When it was never started. 0: such a job is left alone.
+    /// 0: pending jobs are left alone.
+    std::chrono::seconds lag{0};
+    /// By which the clock behind all heartbeats is behind. A job is hung only so much later.
 
     std::chrono::seconds of(Reason reason) const { return reason == Reason::pending ? pending : hung; }
 };
@@ -103,14 +128,6 @@ struct Termination
     std::string error;
     std::string sqlState;
     /// Five characters, or empty when the database raised no error.
-};
-
-struct WatchedJob
-/// A job as its termination left it.
-{
-    JobId jobId;
-    std::chrono::microseconds updatedAt;
-    /// Since 1970.
 };
 
 struct RevivedJob

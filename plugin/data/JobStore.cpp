@@ -3,6 +3,7 @@
 #include "AdvisoryLock.h"
 #include "Statements.h"
 #include "TerminationRow.h"
+#include "Wording.h"
 
 #include <Poco/Exception.h>
 #include <Poco/Tuple.h>
@@ -31,19 +32,25 @@ std::string arrayOf(const Items& items, Text text)
     return array + '}';
 }
 
-std::string idsOf(std::span<const JobId> jobs)
+std::string idsOf(const std::vector<JobId>& jobs)
 {
     return arrayOf(jobs, [](const JobId& id) { return id; });
 }
 
-std::string idsOf(const std::vector<WatchedJob>& jobs)
+std::string idsOf(std::span<const SeenJob> jobs)
 {
-    return arrayOf(jobs, [](const WatchedJob& job) { return job.jobId; });
+    return arrayOf(jobs, [](const SeenJob& job) { return job.jobId; });
 }
 
-std::string updatesOf(const std::vector<WatchedJob>& jobs)
+std::string updatesOf(std::span<const SeenJob> jobs)
 {
-    return arrayOf(jobs, [](const WatchedJob& job) { return std::to_string(job.updatedAt.count()); });
+    return arrayOf(jobs, [](const SeenJob& job) { return std::to_string(job.updatedAt.count()); });
+}
+
+std::int64_t hungFor(const Thresholds& thresholds)
+/// In seconds, by the clock of the database.
+{
+    return (thresholds.hung + thresholds.lag).count();
 }
 
 } // namespace
@@ -72,25 +79,31 @@ std::vector<Row> JobStore::rowsOf(const Statement& statement, const Arguments& a
 HungJobs JobStore::findHungJobs(const Search& search)
 {
     const Poco::Int64 pending = search.thresholds.pending.count();
-    using Row = Poco::Tuple<std::string, Poco::Int64, Poco::Int64, Poco::Int64, Poco::Int64, Poco::Int64,
-                            Poco::Int64, bool>;
+    using Poco::Int64;
+    using Row = Poco::Tuple<std::string, Int64, Int64, Int64, Int64, Int64, Int64, Int64, bool, Int64, Int64,
+                            std::string, Int64>;
     const auto rows =
         rowsOf<Row>(Statements::find_hung_jobs,
-                    {search.thresholds.hung.count(), search.lookAhead.count(), search.most,
-                     idsOf(search.last), pending, idsOf(search.watched), updatesOf(search.watched)});
+                    {hungFor(search.thresholds), search.lookAhead.count(), search.most, idsOf(search.last),
+                     pending, idsOf(search.watched), updatesOf(search.watched), search.earlier.snapshot,
+                     search.earlier.time.count()});
 
     HungJobs jobs;
     for (const auto& row : rows) {
         if (!row.get<0>().empty())
-            jobs.chosen.push_back(row.get<0>());
-        jobs.counts = {.running = row.get<1>(),
-                       .silent = row.get<2>(),
-                       .hung = row.get<3>(),
-                       .oldestHung = std::chrono::seconds(row.get<5>()),
-                       .pending = pending > 0 ? std::optional(row.get<6>()) : std::nullopt};
-        if (row.get<4>() >= 0)
-            jobs.untilNext = std::chrono::milliseconds(row.get<4>());
-        jobs.areWatchedTouched = row.get<7>();
+            jobs.chosen.push_back({row.get<0>(), std::chrono::microseconds(row.get<1>())});
+        jobs.counts = {.running = row.get<2>(),
+                       .silent = row.get<3>(),
+                       .hung = row.get<4>(),
+                       .oldestHung = std::chrono::seconds(row.get<6>()),
+                       .pending = pending > 0 ? std::optional(row.get<7>()) : std::nullopt};
+        if (row.get<5>() >= 0)
+            jobs.untilNext = std::chrono::milliseconds(row.get<5>());
+        jobs.areWatchedTouched = row.get<8>();
+        jobs.doubtful = row.get<9>();
+        if (row.get<10>() >= 0)
+            jobs.heartbeatAge = std::chrono::milliseconds(row.get<10>());
+        jobs.look = {row.get<11>(), std::chrono::microseconds(row.get<12>())};
     }
     return jobs;
 }
@@ -109,7 +122,7 @@ bool JobStore::wantsIndex()
     return rowsOf<Poco::Tuple<bool>>(Statements::wants_index, {}).at(0).get<0>();
 }
 
-void JobStore::terminate(std::span<const JobId> jobs, const Thresholds& thresholds, const Answer& answer)
+void JobStore::terminate(std::span<const SeenJob> jobs, const Thresholds& thresholds, const Answer& answer)
 {
     if (jobs.empty())
         return;
@@ -125,15 +138,15 @@ void JobStore::terminate(std::span<const JobId> jobs, const Thresholds& threshol
             terminate(jobs.subspan(half), thresholds, answer);
             return;
         }
-        terminations.push_back(failedTermination(jobs.front(), error));
+        terminations.push_back(failedTermination(jobs.front().jobId, error));
     }
     std::ranges::for_each(terminations, answer);
 }
 
-std::vector<Termination> JobStore::preview(std::span<const JobId> jobs, const Thresholds& thresholds)
+std::vector<Termination> JobStore::preview(std::span<const SeenJob> jobs, const Thresholds& thresholds)
 {
     return answersTo(Statements::preview_named_terminations, Statements::preview_terminations,
-                     {idsOf(jobs), thresholds.hung.count(), thresholds.pending.count()});
+                     {idsOf(jobs), updatesOf(jobs), hungFor(thresholds), thresholds.pending.count()});
 }
 
 std::map<JobId, std::string> JobStore::findTerminated(const std::vector<JobId>& jobs)
@@ -142,16 +155,17 @@ std::map<JobId, std::string> JobStore::findTerminated(const std::vector<JobId>& 
     if (jobs.empty())
         return terminated;
     using Row = Poco::Tuple<std::string, std::string>;
-    for (const auto& row : rowsOf<Row>(Statements::find_terminated_jobs, {idsOf(jobs)}))
+    for (const auto& row : rowsOf<Row>(Statements::find_terminated_jobs, {idsOf(jobs), anyDetectorsError}))
         terminated.emplace(row.get<0>(), row.get<1>());
     return terminated;
 }
 
-std::vector<RevivedJob> JobStore::findRevived(const std::vector<WatchedJob>& jobs)
+std::vector<RevivedJob> JobStore::findRevived(const std::vector<SeenJob>& jobs)
 {
     std::vector<RevivedJob> revived;
     using Row = Poco::Tuple<std::string, bool>;
-    for (const auto& row : rowsOf<Row>(Statements::find_revived_jobs, {idsOf(jobs), updatesOf(jobs)}))
+    for (const auto& row : rowsOf<Row>(Statements::find_revived_jobs,
+                                      {idsOf(jobs), updatesOf(jobs), anyDetectorsError}))
         revived.push_back({row.get<0>(), row.get<1>()});
     return revived;
 }
@@ -165,12 +179,16 @@ DatabaseError JobStore::failure(const Poco::Exception& exception)
     return error;
 }
 
-std::vector<Termination> JobStore::terminateAtOnce(std::span<const JobId> jobs, const Thresholds& thresholds)
+std::vector<Termination> JobStore::terminateAtOnce(std::span<const SeenJob> jobs,
+                                                   const Thresholds& thresholds)
 {
     const std::string keys =
-        arrayOf(jobs, [](const JobId& id) { return std::to_string(advisoryLockKey(id)); });
+        arrayOf(jobs, [](const SeenJob& job) { return std::to_string(advisoryLockKey(job.jobId)); });
+    const Wording hung = Wording::of(Reason::hung, thresholds.hung);
+    const Wording pending = Wording::of(Reason::pending, thresholds.pending);
     return answersTo(Statements::terminate_named_jobs, Statements::terminate_jobs,
-                     {idsOf(jobs), keys, thresholds.hung.count(), thresholds.pending.count()});
+                     {idsOf(jobs), updatesOf(jobs), keys, hungFor(thresholds), thresholds.pending.count(),
+                      hung.error, hung.logLine, pending.error, pending.logLine});
 }
 
 std::vector<Termination> JobStore::answersTo(const Statement& named, const Statement& plain,
@@ -188,9 +206,11 @@ std::vector<Termination> JobStore::answersTo(const Statement& named, const State
         return ask(named);
     } catch (const DatabaseError& error) {
         // Names are a courtesy: a privilege or a table that went away meanwhile costs nobody more, nor
-        // does a migration that locks one. What the statement has done is undone with its error.
+        // does a view with an error, or a migration that locks one. What the statement has done is
+        // undone with its error.
         const bool isGone = error.sqlState().starts_with("42");
-        if (error.scope() == DatabaseError::Scope::connection || (!isGone && error.sqlState() != "55P03"))
+        if (error.scope() == DatabaseError::Scope::connection ||
+            (!isGone && error.sqlState() != "55P03" && !error.sqlState().starts_with("22")))
             throw;
         std::vector<Termination> answers = ask(plain);
         if (isGone)

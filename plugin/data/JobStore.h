@@ -48,12 +48,18 @@ public:
         /// there are too few of one kind.
         std::vector<JobId> last;
         /// These only when places are left.
-        std::vector<WatchedJob> watched;
+        std::vector<SeenJob> watched;
         /// Jobs that were terminated, about which the search tells whether somebody has touched one.
+        Look earlier = {};
+        /// Of this session. Only jobs that were not written since then are silent.
     };
 
     HungJobs findHungJobs(const Search& search);
     /// Throws DatabaseError.
+
+    int sessions() const { return _connection.sessions(); }
+    /// How many there were, with the one that is open. A Look is of use in its own session only: on
+    /// another server the same transactions have other numbers.
 
     bool wantsIndex();
     /// Whether a search that takes long does so because the table is large and has no index for
@@ -61,9 +67,9 @@ public:
 
     using Answer = std::function<void(const Termination&)>;
 
-    void terminate(std::span<const JobId> jobs, const Thresholds& thresholds, const Answer& answer);
-    /// Terminates those of the jobs that are still hung or pending, and answers for each as soon
-    /// as that is committed. When the statement fails because of one job, the others
+    void terminate(std::span<const SeenJob> jobs, const Thresholds& thresholds, const Answer& answer);
+    /// Terminates those of the jobs that are still hung, with the heartbeat that was seen, or still
+    /// pending, and answers for each as soon as that is committed. When the statement fails because of one job, the others
     /// are terminated all the same: the batch is halved until the job stands alone.
     /// Throws DatabaseError for an error that every job would meet; jobs not
     /// answered for are then complete or untouched, and a later search tells which.
@@ -72,10 +78,10 @@ public:
     /// Those of the jobs that a hang detector has terminated, with the error that it failed them
     /// with. Asks nothing when there are no jobs. Throws DatabaseError.
 
-    std::vector<RevivedJob> findRevived(const std::vector<WatchedJob>& jobs);
+    std::vector<RevivedJob> findRevived(const std::vector<SeenJob>& jobs);
     /// Those of the jobs that somebody has touched since. Throws DatabaseError.
 
-    std::vector<Termination> preview(std::span<const JobId> jobs, const Thresholds& thresholds);
+    std::vector<Termination> preview(std::span<const SeenJob> jobs, const Thresholds& thresholds);
     /// What terminate() would answer for the jobs if nobody else held one of them and no trigger
     /// interfered. Writes nothing and locks nothing. Throws DatabaseError.
 
@@ -87,7 +93,7 @@ private:
     /// Executes the statement. Throws DatabaseError.
 
     DatabaseError failure(const Poco::Exception& exception);
-    std::vector<Termination> terminateAtOnce(std::span<const JobId> jobs, const Thresholds& thresholds);
+    std::vector<Termination> terminateAtOnce(std::span<const SeenJob> jobs, const Thresholds& thresholds);
     std::vector<Termination> answersTo(const Statement& named, const Statement& plain,
                                        const Arguments& arguments);
     /// By the named statement where names can be read, and by the plain one elsewhere.

@@ -3,6 +3,7 @@
 #include "data/Job.h"
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <stdexcept>
 #include <stop_token>
@@ -19,7 +20,7 @@ public:
 };
 
 struct Allocation
-/// A Slurm job that has not ended and is marked with a provisioner job.
+/// A Slurm job that is marked with a provisioner job.
 {
     std::string slurmJob = {};
     /// As Slurm's commands name it: a number, or array_task.
@@ -30,6 +31,8 @@ struct Allocation
     /// Suspended, stopped by a signal, or requeued: what it ran cannot report.
     std::optional<std::chrono::seconds> resumedAgo = std::nullopt;
     /// Since when it runs again after it was suspended or requeued, as far as Slurm tells.
+    bool hasEnded = false;
+    /// Slurm still lists it, and it may be requeued.
     bool isPart = false;
     /// Tasks of an array that wait, of which Slurm names no more than these.
 };
@@ -48,7 +51,12 @@ public:
     Allocations& operator=(const Allocations&) = delete;
 
     virtual std::vector<Allocation> marked(const std::stop_token& stop, Clock::time_point until) = 0;
-    /// All of them. Throws AllocationError, also when there is no answer until then, or before a stop.
+    /// All that Slurm lists. Throws AllocationError, also when there is no answer until then, or before a
+    /// stop.
+
+    virtual std::uint64_t marksSeen() const = 0;
+    /// A number that grows with each job that is submitted with a mark, or gets one. Until then a
+    /// question whose answer was empty has the same answer again.
 
     virtual bool release(const Allocation& allocation, const std::string& reason) = 0;
     /// Adds the reason to the Slurm job's admin_comment and cancels it, as scancel does. False when

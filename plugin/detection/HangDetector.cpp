@@ -4,8 +4,10 @@
 #include "data/DatabaseError.h"
 
 #include <algorithm>
+#include <condition_variable>
 #include <exception>
 #include <iterator>
+#include <mutex>
 #include <set>
 #include <span>
 #include <string>
@@ -14,8 +16,6 @@
 namespace HangDetection {
 
 namespace {
-
-using Clock = JobStore::Clock;
 
 std::chrono::seconds lookAheadIn(const Settings& settings)
 /// Who would be hung within a minute has fallen silent together with who is hung now: a worker
@@ -41,13 +41,19 @@ RunError timedOut(const DatabaseError& error, std::chrono::seconds runTimeout)
             true};
 }
 
-Thresholds thresholdsIn(const Settings& settings)
+void waitFor(std::chrono::milliseconds time, const std::stop_token& stop)
+/// Throws RunStopped.
 {
-    return {.hung = settings.hungJobDuration, .pending = settings.pendingJobDuration};
+    std::mutex mutex;
+    std::condition_variable_any stopped;
+    std::unique_lock lock(mutex);
+    stopped.wait_for(lock, stop, time, [] { return false; });
+    if (stop.stop_requested())
+        throw RunStopped();
 }
 
 template <typename Action>
-void inBatches(std::span<const JobId> jobs, std::size_t most, const std::stop_token& stop, Action action)
+void inBatches(std::span<const SeenJob> jobs, std::size_t most, const std::stop_token& stop, Action action)
 /// Throws RunStopped between two of them.
 {
     while (!jobs.empty()) {
@@ -67,10 +73,11 @@ MassHang::Limits limitsIn(const Settings& settings)
 } // namespace
 
 HangDetector::HangDetector(Settings settings, Poco::NotificationCenter& notifications,
-                           std::unique_ptr<Allocations> slurm)
+                           std::unique_ptr<Allocations> slurm, std::chrono::milliseconds looksApart)
     : _settings(std::move(settings)),
       _store(std::make_unique<JobStore>(_settings.connection, _settings.runTimeout)),
       _notifications(notifications),
+      _looks(looksApart),
       _massHang(limitsIn(_settings)),
       _revivalWatch(notifications),
       _indexAdvice(notifications),
@@ -83,6 +90,7 @@ void HangDetector::use(Settings settings)
 {
     if (settings.connection != _settings.connection || settings.runTimeout != _settings.runTimeout) {
         _store = std::make_unique<JobStore>(settings.connection, settings.runTimeout);
+        _looks.forget();
         _indexAdvice.reset();
     }
     _allocations.enable(settings.releaseAllocations);
@@ -102,14 +110,17 @@ RunStatistics HangDetector::run(const std::stop_token& stop)
     try {
         const auto watch = _store->open(stop, deadline);
         const std::vector<JobId> failedBefore = _failedJobs.known(start);
-        const HungJobs found = search(failedBefore, statistics);
+        HungJobs found = search(failedBefore, statistics);
+        if (statistics.isFirstLook && statistics.wantsSecondLook && Clock::now() + _looks.apart() < deadline) {
+            waitFor(_looks.apart(), stop);
+            found = search(failedBefore, statistics);
+        }
         if (found.areWatchedTouched)
             _revivalWatch.tell(*_store);
-        statistics.held = isHeld(statistics.jobs);
-        if (!statistics.held)
-            decide(found.chosen, failedBefore, statistics, stop, deadline);
-        if (!statistics.held && !statistics.dryRun)
-            _allocations.release(*_store, stop, deadline);
+        // A first look says of nobody that he is silent.
+        statistics.held = statistics.isFirstLook ? _massHang.holdLeft(start).has_value() : isHeld(statistics.jobs);
+        decide(statistics.held ? std::vector<SeenJob>() : found.chosen, failedBefore, statistics, stop,
+               deadline);
     } catch (const RunStopped&) {
         statistics.stopped = true;
     } catch (const DatabaseError& error) {
@@ -144,10 +155,14 @@ std::optional<std::chrono::milliseconds> HangDetector::pauseAfter(const RunStati
     // A backlog of which nothing can be terminated does not get shorter by more runs.
     if (statistics.left > 0 && !statistics.terminated.empty())
         return leastPause;
-    if (statistics.nextHang)
-        return std::max<milliseconds>(std::chrono::ceil<milliseconds>(*statistics.nextHang - now),
-                                      leastPause);
-    return std::nullopt;
+    if (statistics.wantsSecondLook)
+        return _looks.apart();
+    if (!statistics.nextHang)
+        return std::nullopt;
+    const auto untilHang = std::chrono::ceil<milliseconds>(*statistics.nextHang - now);
+    // One look more before the job is hung, so that its threshold need not wait for a second look.
+    return std::max<milliseconds>(untilHang > 2 * _looks.apart() ? untilHang - _looks.apart() : untilHang,
+                                  leastPause);
 }
 
 HungJobs HangDetector::search(const std::vector<JobId>& failedBefore, RunStatistics& statistics)
@@ -158,19 +173,53 @@ HungJobs HangDetector::search(const std::vector<JobId>& failedBefore, RunStatist
     std::vector<JobId> last = failedBefore;
     std::ranges::copy(_previewedJobs.known(start), std::back_inserter(last));
     std::ranges::copy(_allocations.explained(), std::back_inserter(last));
-    HungJobs hung = _store->findHungJobs({.thresholds = thresholdsIn(_settings),
-                                          .lookAhead = lookAheadIn(_settings),
-                                          .most = _settings.maxJobsPerRun,
-                                          .last = std::move(last),
-                                          .watched = _revivalWatch.due(_settings.interval, start)});
+    if (std::exchange(_session, _store->sessions()) != _store->sessions())
+        _looks.forget();
+    const auto earlier = _looks.find(start);
+    HungJobs found = _store->findHungJobs({.thresholds = thresholds(),
+                                           .lookAhead = lookAheadIn(_settings),
+                                           .most = _settings.maxJobsPerRun,
+                                           .last = std::move(last),
+                                           .watched = _revivalWatch.due(_settings.interval, start),
+                                           .earlier = earlier ? earlier->look : Look()});
     const auto took = Clock::now() - start;
+    _looks.add(found.look, start);
     statistics.hasSearched = true;
-    statistics.jobs = hung.counts;
-    statistics.left = hung.counts.backlog() - static_cast<std::int64_t>(hung.chosen.size());
-    if (hung.untilNext)
-        statistics.nextHang = Clock::now() + *hung.untilNext;
+    statistics.isFirstLook = !earlier;
+    if (earlier)
+        judgeClock(found, earlier->time, start);
+    statistics.doubtful = found.doubtful;
+    statistics.wantsSecondLook = (!earlier && found.doubtful > 0) || _clockLag.isSuspected();
+    statistics.jobs = found.counts;
+    statistics.left = found.counts.backlog() - static_cast<std::int64_t>(found.chosen.size());
+    if (found.untilNext)
+        statistics.nextHang = Clock::now() + *found.untilNext;
     _indexAdvice.searchTook(took, *_store);
-    return hung;
+    return found;
+}
+
+void HangDetector::judgeClock(HungJobs& found, Clock::time_point earlierLook, Clock::time_point look)
+{
+    switch (_clockLag.judge(found.heartbeatAge, earlierLook, look)) {
+    case ClockLag::Verdict::began:
+        // The search did not know of it yet.
+        found.chosen.clear();
+        found.counts.hung = 0;
+        _notifications.postNotification(new ClockLagBegan(_clockLag.known()));
+        break;
+    case ClockLag::Verdict::ended:
+        _notifications.postNotification(new ClockLagEnded);
+        break;
+    case ClockLag::Verdict::none:
+        break;
+    }
+}
+
+Thresholds HangDetector::thresholds() const
+{
+    return {.hung = _settings.hungJobDuration,
+            .pending = _settings.pendingJobDuration,
+            .lag = _clockLag.known()};
 }
 
 bool HangDetector::isHeld(const JobCounts& jobs)
@@ -190,75 +239,79 @@ bool HangDetector::isHeld(const JobCounts& jobs)
     return false;
 }
 
-void HangDetector::decide(const std::vector<JobId>& chosen, const std::vector<JobId>& failedBefore,
+void HangDetector::decide(const std::vector<SeenJob>& chosen, const std::vector<JobId>& failedBefore,
                           RunStatistics& statistics, const std::stop_token& stop, Clock::time_point deadline)
 {
-    std::vector<JobId> jobs = withoutExplained(chosen, statistics, stop, deadline);
-    if (statistics.dryRun)
+    // Slurm is also asked for allocations of jobs that are terminated already, but a dry run releases none.
+    if (chosen.empty() && (statistics.dryRun || !_allocations.isDue()))
+        return;
+    std::vector<SeenJob> jobs = withoutExplained(chosen, statistics, stop, deadline);
+    if (statistics.dryRun) {
         preview(jobs, statistics, stop);
-    else
-        terminate(std::move(jobs), failedBefore, statistics, stop);
+        return;
+    }
+    terminate(std::move(jobs), failedBefore, statistics, stop);
+    _allocations.release(*_store, stop, deadline);
 }
 
-std::vector<JobId> HangDetector::withoutExplained(const std::vector<JobId>& jobs, RunStatistics& statistics,
-                                                  const std::stop_token& stop, Clock::time_point deadline)
+std::vector<SeenJob> HangDetector::withoutExplained(const std::vector<SeenJob>& jobs,
+                                                    RunStatistics& statistics, const std::stop_token& stop,
+                                                    Clock::time_point deadline)
 /// Those that Slurm has no explanation for; the others are skipped.
 {
-    // A dry run releases nothing.
-    if (jobs.empty() && (statistics.dryRun || !_allocations.isUnfinished()))
-        return jobs;
     const std::set<JobId> explained = _allocations.askForExplained(_settings.hungJobDuration, stop, deadline);
-    std::vector<JobId> rest;
-    for (const JobId& job : jobs) {
-        if (!explained.contains(job)) {
+    std::vector<SeenJob> rest;
+    for (const SeenJob& job : jobs) {
+        if (!explained.contains(job.jobId)) {
             rest.push_back(job);
             continue;
         }
         Termination skipped;
-        skipped.jobId = job;
+        skipped.jobId = job.jobId;
         skipped.outcome = Outcome::suspended;
         report(skipped, statistics);
     }
     return rest;
 }
 
-void HangDetector::terminate(std::vector<JobId> jobs, const std::vector<JobId>& failedBefore,
+void HangDetector::terminate(std::vector<SeenJob> jobs, const std::vector<JobId>& failedBefore,
                              RunStatistics& statistics, const std::stop_token& stop)
 /// In batches; but a job that failed before gets a statement of its own, after the others, so
 /// that it takes nobody with it.
 {
-    const auto failed = [&](const JobId& job) { return std::ranges::binary_search(failedBefore, job); };
+    const auto failed = [&](const SeenJob& job) {
+        return std::ranges::binary_search(failedBefore, job.jobId);
+    };
     std::ranges::stable_sort(jobs, {}, failed);
     const auto alone = std::ranges::find_if(jobs, failed);
-    const auto terminateBatch = [&](std::span<const JobId> batch) { terminateAtOnce(batch, statistics); };
+    const auto terminateBatch = [&](std::span<const SeenJob> batch) { terminateAtOnce(batch, statistics); };
     inBatches({jobs.begin(), alone}, batchSize, stop, terminateBatch);
     inBatches({alone, jobs.end()}, 1, stop, terminateBatch);
 }
 
-void HangDetector::terminateAtOnce(std::span<const JobId> jobs, RunStatistics& statistics)
+void HangDetector::terminateAtOnce(std::span<const SeenJob> jobs, RunStatistics& statistics)
 {
     try {
-        _store->terminate(jobs, thresholdsIn(_settings),
-                          [&](const Termination& job) { report(job, statistics); });
+        _store->terminate(jobs, thresholds(), [&](const Termination& job) { report(job, statistics); });
     } catch (const DatabaseError& error) {
         // A trigger can bring about any error for one job, even the end of the session.
         if (jobs.size() > 1 || statistics.terminated.empty() || isEverybodys(error)) {
             const std::set<JobId> terminated(statistics.terminated.begin(), statistics.terminated.end());
-            for (const JobId& job : jobs) {
-                if (!terminated.contains(job))
-                    _failedJobs.suspect(job, Clock::now());
+            for (const SeenJob& job : jobs) {
+                if (!terminated.contains(job.jobId))
+                    _failedJobs.suspect(job.jobId, Clock::now());
             }
             throw;
         }
-        report(failedTermination(jobs.front(), error), statistics);
+        report(failedTermination(jobs.front().jobId, error), statistics);
     }
 }
 
-void HangDetector::preview(const std::vector<JobId>& jobs, RunStatistics& statistics,
+void HangDetector::preview(const std::vector<SeenJob>& jobs, RunStatistics& statistics,
                            const std::stop_token& stop)
 {
-    inBatches(jobs, batchSize, stop, [&](std::span<const JobId> batch) {
-        for (const Termination& job : _store->preview(batch, thresholdsIn(_settings)))
+    inBatches(jobs, batchSize, stop, [&](std::span<const SeenJob> batch) {
+        for (const Termination& job : _store->preview(batch, thresholds()))
             report(job, statistics);
     });
 }
@@ -271,13 +324,13 @@ void HangDetector::report(const Termination& job, RunStatistics& statistics)
             ++statistics.wouldTerminate;
             if (_previewedJobs.add(job.jobId, Clock::now()))
                 _notifications.postNotification(
-                    new JobWouldBeTerminated(job, thresholdsIn(_settings).of(job.reason)));
+                    new JobWouldBeTerminated(job, thresholds().of(job.reason)));
             return;
         }
         statistics.terminated.push_back(job.jobId);
         _revivalWatch.add({job.jobId, job.updatedAt}, Clock::now());
         _failedJobs.remove(job.jobId);
-        _notifications.postNotification(new JobTerminated(job, thresholdsIn(_settings).of(job.reason)));
+        _notifications.postNotification(new JobTerminated(job, thresholds().of(job.reason)));
         return;
     case Outcome::failed:
         ++statistics.failed;

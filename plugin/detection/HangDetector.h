@@ -1,5 +1,7 @@
 #pragma once
 
+#include "ClockLag.h"
+#include "EarlierLooks.h"
 #include "FailedJobs.h"
 #include "IndexAdvice.h"
 #include "JobAllocations.h"
@@ -26,15 +28,16 @@ namespace HangDetection {
 class HangDetector
 /// Finds hung and pending jobs and terminates them, or tells in a dry run which it would
 /// terminate, one run at a time. Whoever wants to know subscribes to the notifications that it
-/// posts: MassHangBegan and MassHangEnded, JobTerminated, JobWouldBeTerminated, JobSkipped and
+/// posts: ClockLagBegan and ClockLagEnded, MassHangBegan and MassHangEnded, JobTerminated, JobWouldBeTerminated, JobSkipped and
 /// JobFailed for each job of a run, then RunFinished, always. Used by one thread, which also calls the
 /// subscribers.
 {
 public:
     HangDetector(Settings settings, Poco::NotificationCenter& notifications,
-                 std::unique_ptr<Allocations> slurm = nullptr);
+                 std::unique_ptr<Allocations> slurm = nullptr,
+                 std::chrono::milliseconds looksApart = EarlierLooks::defaultApart);
     /// Does not connect to the database yet. Without Slurm no allocation is asked for, whatever
-    /// ReleaseAllocations says.
+    /// ReleaseAllocations says. No running job is hung before two looks at it that are so far apart.
 
     RunStatistics run(const std::stop_token& stop);
     /// One run. Ends early, with the cause in the statistics, when it is asked to
@@ -62,22 +65,30 @@ public:
     /// Between a run and the next when nothing failed.
 
 private:
+    using Clock = JobStore::Clock;
+
     HungJobs search(const std::vector<JobId>& failedBefore, RunStatistics& statistics);
+    void judgeClock(HungJobs& found, Clock::time_point earlierLook, Clock::time_point look);
     bool isHeld(const JobCounts& jobs);
-    void terminate(std::vector<JobId> jobs, const std::vector<JobId>& failedBefore, RunStatistics& statistics,
-                   const std::stop_token& stop);
-    void terminateAtOnce(std::span<const JobId> jobs, RunStatistics& statistics);
-    void decide(const std::vector<JobId>& chosen, const std::vector<JobId>& failedBefore,
-                RunStatistics& statistics, const std::stop_token& stop, JobStore::Clock::time_point deadline);
-    std::vector<JobId> withoutExplained(const std::vector<JobId>& jobs, RunStatistics& statistics,
-                                        const std::stop_token& stop, JobStore::Clock::time_point deadline);
-    void preview(const std::vector<JobId>& jobs, RunStatistics& statistics, const std::stop_token& stop);
+    Thresholds thresholds() const;
+    void terminate(std::vector<SeenJob> jobs, const std::vector<JobId>& failedBefore,
+                   RunStatistics& statistics, const std::stop_token& stop);
+    void terminateAtOnce(std::span<const SeenJob> jobs, RunStatistics& statistics);
+    void decide(const std::vector<SeenJob>& chosen, const std::vector<JobId>& failedBefore,
+                RunStatistics& statistics, const std::stop_token& stop, Clock::time_point deadline);
+    std::vector<SeenJob> withoutExplained(const std::vector<SeenJob>& jobs, RunStatistics& statistics,
+                                          const std::stop_token& stop, Clock::time_point deadline);
+    void preview(const std::vector<SeenJob>& jobs, RunStatistics& statistics, const std::stop_token& stop);
     void report(const Termination& job, RunStatistics& statistics);
 
     Settings _settings;
     std::unique_ptr<JobStore> _store;
     /// Made anew when its settings change; there always is one.
     Poco::NotificationCenter& _notifications;
+    int _session = 0;
+    /// That of the looks.
+    EarlierLooks _looks;
+    ClockLag _clockLag;
     RetryPause _retryPause;
     MassHang _massHang;
     FailedJobs _failedJobs;

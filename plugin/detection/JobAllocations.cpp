@@ -19,6 +19,11 @@ void JobAllocations::enable(bool isEnabled)
     _isUnfinished = _isUnfinished || (isEnabled && !wasEnabled);
 }
 
+bool JobAllocations::isDue() const
+{
+    return isAsked() && (_isUnfinished || _mayBeMarked || _slurm->marksSeen() != _marksSeen);
+}
+
 std::set<JobId> JobAllocations::askForExplained(std::chrono::seconds threshold, const std::stop_token& stop,
                                                 Clock::time_point deadline)
 {
@@ -68,8 +73,12 @@ JobAllocations::Clock::time_point JobAllocations::patientUntil(Clock::time_point
 bool JobAllocations::ask(const std::stop_token& stop, Clock::time_point deadline)
 {
     _marked.clear();
+    // A job is marked a moment before Slurm lists it.
+    const auto seenBefore = std::exchange(_marksSeen, _slurm->marksSeen());
     try {
         _marked = _slurm->marked(stop, patientUntil(deadline));
+        _mayBeMarked = !_marked.empty() || _marksSeen != seenBefore;
+        std::erase_if(_marked, std::mem_fn(&Allocation::hasEnded));
         // What is released makes room in which those that wait would start.
         std::stable_partition(_marked.begin(), _marked.end(), std::mem_fn(&Allocation::isWaiting));
         if (std::exchange(_isUnknown, false))
@@ -85,7 +94,7 @@ bool JobAllocations::ask(const std::stop_token& stop, Clock::time_point deadline
 
 void JobAllocations::release(JobStore& store, const std::stop_token& stop, Clock::time_point deadline)
 {
-    if (!isUnfinished() || _isUnknown)
+    if (!isAsked() || _isUnknown)
         return;
     std::set<JobId> jobs;
     for (const Allocation& allocation : _marked)

@@ -7,6 +7,7 @@
 #include <Poco/NotificationCenter.h>
 
 #include <chrono>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <set>
@@ -32,9 +33,10 @@ public:
     /// Without Slurm, or when it is not to be asked, no silence is explained and nothing is released. Jobs
     /// may have been terminated meanwhile, so that Slurm is asked at once when it is enabled again.
 
-    bool isUnfinished() const { return isAsked() && _isUnfinished; }
-    /// Whether there may be Slurm jobs to release although no job is hung: at the start, and when
-    /// an earlier release was cut off or failed, or missed one of them.
+    bool isDue() const;
+    /// Whether there may be Slurm jobs to release although no job is hung, as another detector may have
+    /// terminated theirs: while some are marked, at the start, and when an earlier release was cut off or
+    /// failed, or missed one of them.
 
     std::set<JobId> askForExplained(std::chrono::seconds threshold, const std::stop_token& stop,
                                     Clock::time_point deadline);
@@ -67,6 +69,10 @@ private:
     Poco::NotificationCenter& _notifications;
     std::vector<Allocation> _marked;
     /// The last answer.
+    std::uint64_t _marksSeen = 0;
+    /// Before the last question.
+    bool _mayBeMarked = false;
+    /// Slurm listed a mark, or one came with a job that it may not have listed yet.
     bool _isEnabled = false;
     bool _isUnfinished = true;
     bool _isUnknown = false;

@@ -4,7 +4,7 @@
 
 namespace HangDetection {
 
-void RevivalWatch::add(const WatchedJob& terminated, Clock::time_point now)
+void RevivalWatch::add(const SeenJob& terminated, Clock::time_point now)
 {
     if (_watched.empty())
         _lastDue = now;
@@ -12,7 +12,7 @@ void RevivalWatch::add(const WatchedJob& terminated, Clock::time_point now)
         _watched.insert_or_assign(terminated.jobId, Watched{terminated.updatedAt, now});
 }
 
-std::vector<WatchedJob> RevivalWatch::due(std::chrono::seconds pause, Clock::time_point now)
+std::vector<SeenJob> RevivalWatch::due(std::chrono::seconds pause, Clock::time_point now)
 {
     if (now - _lastDue < pause)
         return {};
@@ -34,9 +34,9 @@ void RevivalWatch::tell(JobStore& store)
     }
 }
 
-std::vector<WatchedJob> RevivalWatch::watched() const
+std::vector<SeenJob> RevivalWatch::watched() const
 {
-    std::vector<WatchedJob> jobs;
+    std::vector<SeenJob> jobs;
     jobs.reserve(_watched.size());
     for (const auto& [job, watch] : _watched)
         jobs.push_back({job, watch.updatedAt});

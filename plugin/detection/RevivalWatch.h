@@ -21,9 +21,9 @@ public:
 
     explicit RevivalWatch(Poco::NotificationCenter& notifications) : _notifications(notifications) {}
 
-    void add(const WatchedJob& terminated, Clock::time_point now);
+    void add(const SeenJob& terminated, Clock::time_point now);
 
-    std::vector<WatchedJob> due(std::chrono::seconds pause, Clock::time_point now);
+    std::vector<SeenJob> due(std::chrono::seconds pause, Clock::time_point now);
     /// Those that the search of this run is to look at: all that were terminated within the last hour,
     /// or none when the last ones were due less than the pause ago.
 
@@ -40,7 +40,7 @@ public:
 
 private:
     Poco::NotificationCenter& _notifications;
-    std::vector<WatchedJob> watched() const;
+    std::vector<SeenJob> watched() const;
 
     struct Watched
     {

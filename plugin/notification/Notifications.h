@@ -34,6 +34,13 @@ struct RunStatistics
     /// What the search found, the backlog that may be larger than what one run terminates.
     bool hasSearched = false;
     /// Otherwise the run ended before.
+    bool isFirstLook = false;
+    /// The search had no earlier one to compare with, and so took no running job for silent.
+    std::int64_t doubtful = 0;
+    /// Jobs past the threshold by what their heartbeats say, which have reported since an earlier
+    /// search, or may have.
+    bool wantsSecondLook = false;
+    /// Some seconds later, to tell who is silent.
     std::int64_t left = 0;
     /// Of them, the jobs for which the run had no place.
     std::optional<std::chrono::steady_clock::time_point> nextHang;
@@ -115,6 +122,20 @@ public:
 
     const RevivedJob job;
 };
+
+class ClockLagBegan : public Poco::Notification
+/// All running jobs report with times of the past: the clock of the Coder server is behind that of
+/// the database. From now on a job is hung only so much later. Posted once for each lag.
+{
+public:
+    explicit ClockLagBegan(std::chrono::seconds behind) : lag(behind) {}
+
+    const std::chrono::seconds lag;
+};
+
+class ClockLagEnded : public Poco::Notification
+/// Jobs report with the time that it is.
+{};
 
 class MassHangBegan : public Poco::Notification
 /// So many jobs fell silent at once that nothing is terminated for a while. Posted once

@@ -13,12 +13,14 @@ namespace {
 constexpr std::size_t mostKinds = 5;
 
 std::string kindOf(const RunError& error)
-/// Errors of the same kind are one piece of news. A server that stops, is away and starts gives
-/// several causes for what is one to the operator: the advice. Of what the server answers it is
-/// the cause, without the numbers of blocks, processes or ports that change with each attempt.
+/// Errors of the same kind are one piece of news. A server that stops, is away and starts, and a
+/// pooler that shares out sessions, give several causes for what is one to the operator: the advice. Of
+/// what else the server answers it is the cause, without the numbers of blocks, processes or ports that
+/// change with each attempt.
 {
     const bool isAway = error.sqlState.empty() || error.sqlState.starts_with("57P");
-    std::string kind = isAway && !error.advice.empty() ? error.advice : error.cause;
+    const bool isShared = error.sqlState == "26000" || error.sqlState == "42P05";
+    std::string kind = (isAway || isShared) && !error.advice.empty() ? error.advice : error.cause;
     std::erase_if(kind, [](unsigned char c) { return Poco::Ascii::isDigit(c); });
     return kind;
 }
@@ -67,6 +69,9 @@ RunLog::RunLog(Poco::NotificationCenter& center, Poco::Logger& logger)
       _skipped(center, "RunLog", logger, [this](const JobSkipped& n) { onJobSkipped(n); }),
       _failed(center, "RunLog", logger, [this](const JobFailed& n) { onJobFailed(n); }),
       _revived(center, "RunLog", logger, [this](const JobRevived& n) { onJobRevived(n); }),
+      _clockLagBegan(center, "RunLog", logger, [this](const ClockLagBegan& n) { onClockLagBegan(n); }),
+      _clockLagEnded(center, "RunLog", logger,
+                     [this](const ClockLagEnded&) { _logger.information("heartbeats are on time again"); }),
       _massHangBegan(center, "RunLog", logger, [this](const MassHangBegan& n) { onMassHangBegan(n); }),
       _massHangEnded(center, "RunLog", logger, [this](const MassHangEnded& n) { onMassHangEnded(n); }),
       _indexMissing(center, "RunLog", logger, [this](const IndexMissing& n) { onIndexMissing(n); }),
@@ -109,6 +114,15 @@ void RunLog::onJobRevived(const JobRevived& notification)
                         .add("since_then", nameOfRevival(notification.job.hasSucceeded))
                         .add("advice", "its worker was cut off for longer than the threshold; find out why, "
                                        "or raise the threshold")
+                        .text());
+}
+
+void RunLog::onClockLagBegan(const ClockLagBegan& notification)
+{
+    _logger.warning(LogLine("heartbeats have times of the past")
+                        .add("lag_s", notification.lag.count())
+                        .add("advice", "the clock of the Coder server is behind that of the database; set it "
+                                       "right. Until then jobs are hung only so much later")
                         .text());
 }
 

@@ -40,6 +40,7 @@ private:
     void onJobSkipped(const JobSkipped& notification);
     void onJobFailed(const JobFailed& notification);
     void onJobRevived(const JobRevived& notification);
+    void onClockLagBegan(const ClockLagBegan& notification);
     void onMassHangBegan(const MassHangBegan& notification);
     void onMassHangEnded(const MassHangEnded& notification);
     void onIndexMissing(const IndexMissing& notification);
@@ -54,6 +55,8 @@ private:
     Subscription<JobSkipped> _skipped;
     Subscription<JobFailed> _failed;
     Subscription<JobRevived> _revived;
+    Subscription<ClockLagBegan> _clockLagBegan;
+    Subscription<ClockLagEnded> _clockLagEnded;
     Subscription<MassHangBegan> _massHangBegan;
     Subscription<MassHangEnded> _massHangEnded;
     Subscription<IndexMissing> _indexMissing;

@@ -6,6 +6,7 @@
 #include <slurm/slurm.h>
 #include <slurm/slurm_errno.h>
 
+#include <atomic>
 #include <cerrno>
 #include <string>
 
@@ -15,6 +16,10 @@
 namespace HangDetection {
 
 namespace {
+
+/// Written under slurmctld's locks, read by the detector's thread. The plugin interface passes no
+/// context, so its place has to be here.
+std::atomic<std::uint64_t> seen = 0;
 
 char* slurmCopy(const std::string& text)
 /// Null when there is no memory.
@@ -33,11 +38,12 @@ char* slurmCopy(const std::string& text)
 int checkMark(const char* comment, char** message) noexcept
 {
     try {
-        if (comment == nullptr)
+        const auto error = markError(comment == nullptr ? "" : comment);
+        if (!error) {
+            if (seen == 0 || (comment != nullptr && markedJob(comment)))
+                ++seen;
             return SLURM_SUCCESS;
-        const auto error = markError(comment);
-        if (!error)
-            return SLURM_SUCCESS;
+        }
         // Another plugin may have said something already.
         if (message != nullptr && *message == nullptr)
             *message = slurmCopy(*error);
@@ -46,6 +52,11 @@ int checkMark(const char* comment, char** message) noexcept
         // No memory: the mark is looked at again when it matters.
         return SLURM_SUCCESS;
     }
+}
+
+std::uint64_t marksSeen() noexcept
+{
+    return seen;
 }
 
 } // namespace HangDetection

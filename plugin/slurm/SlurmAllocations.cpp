@@ -1,5 +1,6 @@
 #include "SlurmAllocations.h"
 
+#include "MarkCheck.h"
 #include "SignalFreeThread.h"
 #include "SlurmRelease.h"
 #include "detection/AllocationMark.h"
@@ -192,7 +193,7 @@ SlurmAllocations::Answer SlurmAllocations::ask()
 
     std::vector<Allocation> allocations;
     for (const slurm_job_info_t& job : jobsIn(*jobs)) {
-        if (job.comment == nullptr || hasEnded(job))
+        if (job.comment == nullptr)
             continue;
         if (const auto mark = markedJob(job.comment))
             allocations.push_back({.slurmJob = nameOf(job),
@@ -200,9 +201,15 @@ SlurmAllocations::Answer SlurmAllocations::ask()
                                    .isWaiting = isWaiting(job),
                                    .isPaused = isPaused(job),
                                    .resumedAgo = resumedAgo(job, now),
+                                   .hasEnded = hasEnded(job),
                                    .isPart = isCut(waitingTasks(job))});
     }
     return {std::move(allocations), ""};
+}
+
+std::uint64_t SlurmAllocations::marksSeen() const
+{
+    return HangDetection::marksSeen();
 }
 
 bool SlurmAllocations::release(const Allocation& allocation, const std::string& reason)

@@ -3,6 +3,7 @@
 #include "detection/Allocations.h"
 
 #include <condition_variable>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -21,6 +22,8 @@ public:
     /// Slurm itself waits for minutes where the active controller is another one and does not
     /// answer. So the question has a thread of its own, which is left behind at a stop or when the
     /// time is over.
+
+    std::uint64_t marksSeen() const override;
 
     bool release(const Allocation& allocation, const std::string& reason) override;
 

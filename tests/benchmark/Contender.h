@@ -17,6 +17,10 @@ public:
     Contender(const Contender&) = delete;
     Contender& operator=(const Contender&) = delete;
 
+    virtual void look() {}
+    /// What an earlier run did, for a detector that terminates only what it has seen before. It is not
+    /// part of what is measured, as in a deployment the earlier run comes anyway.
+
     virtual int run() = 0;
     /// One search, and the termination of what it found. Returns how many jobs were terminated.
 

@@ -154,6 +154,7 @@ Contenders warmContenders(BenchmarkDatabase& database, const std::string& connec
         return contenders;
     for (const auto& contender : contenders) {
         database.addHungJobs(1);
+        contender->look();
         expectTerminated(1, contender->run());
     }
     return contenders;
@@ -170,6 +171,7 @@ Row measureRoundTrips(BenchmarkDatabase& database, const Sim::ThrowawayPostgres&
     for (const Side side : allSides) {
         if (hungJobs > 0)
             database.addHungJobs(hungJobs);
+        of(contenders, side).look();
         proxy.reset();
         expectTerminated(hungJobs, of(contenders, side).run());
         row.of(side).add(proxy.roundTrips());
@@ -193,6 +195,7 @@ Row measureHungJobs(BenchmarkDatabase& database, int hungJobs, const Repetitions
             if (round >= repetitions.at(static_cast<std::size_t>(side)))
                 continue;
             database.addHungJobs(hungJobs);
+            of(contenders, side).look();
             if (isAfterEach)
                 database.settle();
             row.of(side).add(millisecondsOf(of(contenders, side), hungJobs));
@@ -244,6 +247,7 @@ int runForMemory(const std::string& side, const std::string& connectionString, i
     const auto contender = makeContender(static_cast<Side>(std::stoi(side)), connectionString, hungJobs);
     const pid_t process = contender->process();
     const double before = process == getpid() ? own : peakMegabytesOf(process);
+    contender->look();
     expectTerminated(hungJobs, contender->run());
     std::cout << peakMegabytesOf(process) - before << '\n';
     return 0;

@@ -29,7 +29,7 @@ Poco::Logger& silentLogger()
 }
 
 PluginDetector::PluginDetector(const std::string& connectionString, int mostJobs)
-    : _log(_notifications, silentLogger()), _detector(settingsFor(connectionString, mostJobs), _notifications)
+    : _log(_notifications, silentLogger()), _detector(settingsFor(connectionString, mostJobs), _notifications, nullptr, std::chrono::milliseconds(0))
 {}
 
 int PluginDetector::run()

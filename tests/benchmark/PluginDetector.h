@@ -18,6 +18,8 @@ class PluginDetector : public Contender
 public:
     PluginDetector(const std::string& connectionString, int mostJobs);
 
+    void look() override { run(); }
+
     int run() override;
 
 private:

@@ -1,6 +1,7 @@
 // What the detector makes of Slurm's knowledge, and of a Slurm that fails. The real one is asked in
 // tests/slurm.
 
+#include "ContractTexts.h"
 #include "DatabaseFixture.h"
 #include "ScriptedSlurm.h"
 
@@ -60,8 +61,7 @@ public:
     }
 
 private:
-    static constexpr const char* reason =
-        "Coder: Build has been detected as hung for 5 minutes and has been terminated by hang detector.";
+    const std::string reason = Sim::ContractTexts().error();
 
     using Lines = std::vector<std::string>;
 
@@ -89,8 +89,7 @@ private:
         _slurm.marked.push_back({.slurmJob = "7", .markedWith = job});
         CPPUNIT_ASSERT_EQUAL(Lines{job}, run().terminated);
         CPPUNIT_ASSERT_EQUAL(Lines{"7 of " + job + " released"}, allocations());
-        CPPUNIT_ASSERT_EQUAL(std::string("Coder: Build has been detected as pending for 30 minutes and has "
-                                         "been terminated by hang detector."),
+        CPPUNIT_ASSERT_EQUAL((Sim::ContractTexts{.reason = "pending", .minutes = "30"}.error()),
                              _slurm.reasons.front());
     }
 
@@ -100,9 +99,7 @@ private:
         const std::string job = markedJob(7);
         run();
         CPPUNIT_ASSERT_EQUAL(Lines{"7 of " + job + " released"}, allocations());
-        CPPUNIT_ASSERT_EQUAL(std::string("Coder: Build has been detected as hung for 1.67 minutes and has "
-                                         "been terminated by hang detector."),
-                             _slurm.reasons.front());
+        CPPUNIT_ASSERT_EQUAL(Sim::ContractTexts{.minutes = "1.67"}.error(), _slurm.reasons.front());
     }
 
     void releasesNothingElse()

@@ -1,3 +1,4 @@
+#include "ContractTexts.h"
 #include "DatabaseFixture.h"
 
 #include <functional>
@@ -149,7 +150,7 @@ class BuildLogTest : public DatabaseFixture
     static Lines fiveLines(const std::string& minutes)
     {
         return {"", "====================",
-                "Coder: Build has been detected as hung for " + minutes + " minutes and will be terminated.",
+                Sim::ContractTexts{.minutes = minutes}.line(),
                 "====================", ""};
     }
 

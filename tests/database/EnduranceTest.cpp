@@ -97,7 +97,7 @@ private:
     {
         Poco::NotificationCenter notifications;
         const RunLog log(notifications, _logger);
-        HangDetector detector(settings, notifications);
+        HangDetector detector(settings, notifications, nullptr, std::chrono::milliseconds(0));
         while (true) {
             _begin.arrive_and_wait();
             if (_isOver)

@@ -168,7 +168,7 @@ private:
     struct Detector
     /// A detector with its own notifications, used by one thread.
     {
-        explicit Detector(const Settings& settings) : detector(settings, center) {}
+        explicit Detector(const Settings& settings) : detector(settings, center, nullptr, 0ms) {}
 
         void runUntil(const std::atomic<bool>& isOver)
         {

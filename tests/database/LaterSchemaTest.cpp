@@ -1,17 +1,17 @@
 #include "DatabaseFixture.h"
+#include "LaterSchema.h"
 
 namespace HangDetection::Test {
 
 class LaterSchemaTest : public DatabaseFixture
-/// A database of a Coder deployment of 2026: jobs have a generated status and the length
-/// of their log, and a view of the builds does not show their state. The detector's
-/// role may do no more than what it is granted for the earlier one.
+/// A database of a Coder deployment of 2026. The detector's role may do no more than what it is
+/// granted for the earlier one.
 {
 public:
     void setUp() override
     {
         DatabaseFixture::setUp();
-        alterTables();
+        migrateTo2026(database());
     }
 
     CPPUNIT_TEST_SUITE(LaterSchemaTest);
@@ -91,26 +91,6 @@ public:
         CPPUNIT_ASSERT(isCompleted(job));
         CPPUNIT_ASSERT_EQUAL(Text("failed"), jobColumn(job, "job_status"));
         CPPUNIT_ASSERT_EQUAL(std::size_t{5}, database().logs(job).size());
-    }
-
-    void alterTables()
-    {
-        database().execute("CREATE TYPE provisioner_job_status AS ENUM ('pending', 'running', 'succeeded',"
-                           " 'canceling', 'canceled', 'failed')");
-        database().execute("ALTER TABLE provisioner_jobs"
-                           " ADD logs_length integer NOT NULL DEFAULT 0,"
-                           " ADD logs_overflowed boolean NOT NULL DEFAULT false,"
-                           " ADD job_status provisioner_job_status NOT NULL GENERATED ALWAYS AS (CASE"
-                           " WHEN error <> '' THEN 'failed'::provisioner_job_status"
-                           " WHEN completed_at IS NOT NULL AND canceled_at IS NOT NULL THEN 'canceled'"
-                           " WHEN completed_at IS NOT NULL THEN 'succeeded'"
-                           " WHEN canceled_at IS NOT NULL THEN 'canceling'"
-                           " WHEN started_at IS NOT NULL THEN 'running'"
-                           " ELSE 'pending' END) STORED");
-        database().execute("CREATE INDEX ON provisioner_jobs (job_status)");
-        database().execute("CREATE VIEW builds_without_state AS SELECT id, created_at, updated_at,"
-                           " workspace_id, template_version_id, build_number, transition, initiator_id,"
-                           " job_id, deadline, reason, daily_cost, max_deadline FROM workspace_builds");
     }
 };
 

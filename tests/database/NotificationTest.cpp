@@ -1,3 +1,4 @@
+#include "ContractTexts.h"
 #include "DatabaseFixture.h"
 #include "OpenTransaction.h"
 #include "TerminationFaults.h"
@@ -167,9 +168,7 @@ public:
                                  after.value(),
                              job);
         CPPUNIT_ASSERT_EQUAL(
-            Text("|====================|Coder: Build has been detected as hung for 5 minutes and will"
-                 " be terminated.|====================|"),
-            lines);
+            Text("|====================|" + Sim::ContractTexts().line() + "|====================|"), lines);
     }
 
     std::optional<Sim::NotificationListener> _listener;

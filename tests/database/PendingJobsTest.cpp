@@ -1,3 +1,4 @@
+#include "ContractTexts.h"
 #include "DatabaseFixture.h"
 
 #include <algorithm>
@@ -74,9 +75,8 @@ public:
         run();
         const std::vector<Sim::LogRow> lines = database().logs(job);
         CPPUNIT_ASSERT_EQUAL(std::size_t{5}, lines.size());
-        CPPUNIT_ASSERT_EQUAL(
-            std::string("Coder: Build has been detected as pending for 1.5 minutes and will be terminated."),
-            lines.at(2).output);
+        CPPUNIT_ASSERT_EQUAL((Sim::ContractTexts{.reason = "pending", .minutes = "1.5"}.line()),
+                             lines.at(2).output);
         CPPUNIT_ASSERT_EQUAL(errorAfter("pending", "1.5"), jobColumn(job, "error"));
         for (std::size_t i = 0; i < lines.size(); ++i) {
             CPPUNIT_ASSERT_EQUAL(std::string("Unknown"), lines[i].stage);
@@ -299,8 +299,7 @@ public:
 
     static Text errorAfter(const std::string& reason, const std::string& minutes)
     {
-        return "Coder: Build has been detected as " + reason + " for " + minutes +
-               " minutes and has been terminated by hang detector.";
+        return Sim::ContractTexts{.reason = reason, .minutes = minutes}.error();
     }
 
     Text otherColumns(const std::string& job)

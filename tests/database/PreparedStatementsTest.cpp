@@ -52,7 +52,7 @@ private:
     {
         const std::string ids = '{' + Sim::JobDatabase::newId() + '}';
         return answerTo("EXPLAIN " + _prepared.execution(_connection.get(), Statements::terminate_jobs,
-                                                         {ids, "{1}", 300, 0}, now));
+                                                         {ids, "{0}", "{1}", 300, 0, "", "", "", ""}, now));
     }
 
     void growTheTable()

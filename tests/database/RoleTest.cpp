@@ -31,7 +31,7 @@ class RoleTest : public DatabaseFixture
         std::vector<std::string> privileges = privilegesOfTheRole();
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, std::erase(privileges, readsTheError));
         CPPUNIT_ASSERT_EQUAL(std::size_t{10}, std::erase_if(privileges, readsNames));
-        CPPUNIT_ASSERT_EQUAL(std::size_t{27}, privileges.size());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{29}, privileges.size());
         for (const std::string& privilege : privileges) {
             database().execute("REVOKE " + privilege + " FROM hang_detector");
             const RunStatistics statistics = tryRun();

@@ -1,3 +1,4 @@
+#include "ContractTexts.h"
 #include "DatabaseFixture.h"
 
 namespace HangDetection::Test {
@@ -165,8 +166,7 @@ class TerminationTest : public DatabaseFixture
 
     static Text errorAfter(const std::string& minutes)
     {
-        return "Coder: Build has been detected as hung for " + minutes +
-               " minutes and has been terminated by hang detector.";
+        return Sim::ContractTexts{.minutes = minutes}.error();
     }
 
     Text otherColumns(const std::string& job)

@@ -1,5 +1,6 @@
 // The plugin in a slurmctld that is well, with a database that is well.
 
+#include "ContractTexts.h"
 #include "Eventually.h"
 #include "LogRecord.h"
 #include "NotificationListener.h"
@@ -54,15 +55,12 @@ class PluginInSlurmTest : public SlurmFixture
         waitUntilTerminated(job);
 
         CPPUNIT_ASSERT_EQUAL(
-            std::string("Coder: Build has been detected as hung for 5 minutes and has been "
-                        "terminated by hang detector."),
+            Sim::ContractTexts().error(),
             database().value("SELECT error FROM provisioner_jobs WHERE id = $1::uuid", job).value());
         const auto logs = database().logs(job);
         CPPUNIT_ASSERT_EQUAL(std::size_t{6}, logs.size());
         CPPUNIT_ASSERT_EQUAL(std::string("Planning infrastructure"), logs.back().stage);
-        CPPUNIT_ASSERT_EQUAL(
-            std::string("Coder: Build has been detected as hung for 5 minutes and will be terminated."),
-            logs.at(3).output);
+        CPPUNIT_ASSERT_EQUAL(Sim::ContractTexts().line(), logs.at(3).output);
 
         const auto notification = listener.next(10s);
         CPPUNIT_ASSERT(notification);

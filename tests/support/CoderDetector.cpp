@@ -1,5 +1,6 @@
 #include "CoderDetector.h"
 
+#include "ContractTexts.h"
 #include "data/AdvisoryLock.h"
 
 #include <algorithm>
@@ -16,18 +17,13 @@ constexpr const char* allHungJobs =
     "SELECT * FROM provisioner_jobs WHERE updated_at < now() - $1::interval AND started_at IS NOT NULL"
     " AND completed_at IS NULL";
 
-/// And those that were never started.
+/// And those that were never started, be they canceled or not.
 constexpr const char* someHungJobs =
     "SELECT * FROM provisioner_jobs WHERE (updated_at < now() - $2::interval AND started_at IS NULL"
     " AND completed_at IS NULL) OR (updated_at < now() - $1::interval AND started_at IS NOT NULL"
     " AND completed_at IS NULL) ORDER BY random() LIMIT $3";
 
-constexpr std::array<const char*, 5> lines{
-    "",
-    "====================", "Coder: Build has been detected as hung for 5 minutes and will be terminated.",
-    "====================", ""};
-
-std::string array(const std::array<std::string, lines.size()>& texts)
+std::string array(const std::array<std::string, 5>& texts)
 {
     std::string literal;
     for (const std::string& text : texts)
@@ -74,14 +70,22 @@ void CoderDetector::terminate(const std::string& job)
         return;
     }
     const Answer row = getJob(job);
-    if (row.rows() == 0 || row.value(0, "is_hung") != "t") {
+    if (row.rows() == 0 || row.value(0, "is_eligible") != "t") {
         // The row's own lock leaves out the row.
         ++(row.rows() == 0 ? _locked : _ineligible);
         _session.execute("ROLLBACK");
         return;
     }
-    const std::string lowestId = appendLines(job);
-    markFailed(job, row.value(0, "started_at"));
+    Sim::ContractTexts texts;
+    if (_era == Era::year2026)
+        texts.detector = "the reaper";
+    const bool isPending = row.value(0, "is_pending") == "t";
+    if (isPending) {
+        texts.reason = "pending";
+        texts.minutes = "30";
+    }
+    const std::string lowestId = appendLines(job, texts.line());
+    markFailed(job, texts.error(), isPending ? "now" : row.value(0, "started_at"));
     if (row.value(0, "type") == "workspace_build")
         copyState(job);
     _session.execute("COMMIT");
@@ -102,14 +106,20 @@ bool CoderDetector::takeLock(const std::string& job)
 
 Answer CoderDetector::getJob(const std::string& job)
 {
-    return _session.ask(std::string("SELECT *, started_at IS NOT NULL AND completed_at IS NULL"
-                                    " AND updated_at < now() - interval '5 minutes' AS is_hung"
-                                    " FROM provisioner_jobs WHERE id = $1") +
-                            (_era == Era::year2026 ? " FOR UPDATE SKIP LOCKED" : ""),
-                        {job});
+    if (_era == Era::year2023)
+        return _session.ask("SELECT *, started_at IS NOT NULL AND completed_at IS NULL"
+                            " AND updated_at < now() - interval '5 minutes' AS is_eligible,"
+                            " false AS is_pending FROM provisioner_jobs WHERE id = $1",
+                            {job});
+    return _session.ask(
+        "SELECT *, completed_at IS NULL AND updated_at < now() - CASE WHEN is_pending"
+        " THEN interval '30 minutes' ELSE interval '5 minutes' END AS is_eligible FROM (SELECT *,"
+        " started_at IS NULL AND canceled_at IS NULL AS is_pending FROM provisioner_jobs WHERE id = $1"
+        " FOR UPDATE SKIP LOCKED) AS j",
+        {job});
 }
 
-std::string CoderDetector::appendLines(const std::string& job)
+std::string CoderDetector::appendLines(const std::string& job, const std::string& line)
 /// The lowest id of the new ones. All lines of the job are loaded to learn its last stage.
 {
     const Answer logs = _session.ask(
@@ -118,28 +128,26 @@ std::string CoderDetector::appendLines(const std::string& job)
     if (stage.empty())
         stage = "Unknown";
 
-    std::array<std::string, lines.size()> outputs;
-    std::copy(lines.begin(), lines.end(), outputs.begin());
+    const std::string rule = "====================";
     const Answer answer = _session.ask(
         "INSERT INTO provisioner_job_logs (job_id, created_at, source, level, stage, output)"
         " SELECT $1::uuid, now() + (number - 1) * interval '1 millisecond', $2::log_source, $3::log_level,"
         " $4::varchar(128), line FROM unnest($5::varchar(1024)[]) WITH ORDINALITY AS l (line, number)"
         " ORDER BY number RETURNING *",
-        {job, "provisioner_daemon", "error", stage, array(outputs)});
+        {job, "provisioner_daemon", "error", stage, array({"", rule, line, rule, ""})});
     return answer.value(0, "id");
 }
 
-void CoderDetector::markFailed(const std::string& job, const std::string& startedAt)
+void CoderDetector::markFailed(const std::string& job, const std::string& error,
+                               const std::string& startedAt)
 {
     std::string statement = "UPDATE provisioner_jobs SET updated_at = $2, completed_at = $3, error = $4,"
                             " error_code = $5";
     std::vector<LibpqSession::Parameter> parameters{
-        job, "now", "now",
-        "Coder: Build has been detected as hung for 5 minutes and has been terminated by hang detector.",
-        std::nullopt};
+        job, "now", "now", error, std::nullopt};
     if (_era == Era::year2026) {
         statement += ", started_at = $6";
-        parameters.emplace_back(startedAt);
+        parameters.emplace_back(startedAt.empty() ? std::nullopt : std::optional(startedAt));
     }
     _session.ask(statement + " WHERE id = $1", parameters);
 }

@@ -18,7 +18,7 @@ public:
     enum class Era
     {
         year2023, /// servers before mid-2025: all hung jobs are fetched, an advisory lock
-        year2026  /// later ones: as many as are wanted, the row's own lock
+        year2026  /// later ones, called the reaper: also pending jobs, the row's own lock
     };
 
     CoderDetector(const std::string& connectionString, Era era, int mostJobs = 10);
@@ -40,8 +40,8 @@ private:
     void terminate(const std::string& job);
     bool takeLock(const std::string& job);
     Answer getJob(const std::string& job);
-    std::string appendLines(const std::string& job);
-    void markFailed(const std::string& job, const std::string& startedAt);
+    std::string appendLines(const std::string& job, const std::string& line);
+    void markFailed(const std::string& job, const std::string& error, const std::string& startedAt);
     void copyState(const std::string& job);
 
     LibpqSession _session;

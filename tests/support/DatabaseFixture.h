@@ -44,17 +44,18 @@ protected:
     void createRole(const std::string& role);
     /// A new role that may log in, and nothing else.
 
-    static void runScript(const std::string& name, const std::string& connectionString,
-                          const Sim::CommandLine& options = {});
-    /// One of packaging/sql, with psql, as an operator does who is a superuser there.
+    static std::string runScript(const std::string& name, const std::string& connectionString,
+                                 const Sim::CommandLine& options = {});
+    /// One of packaging/sql, with psql, as an operator does who is a superuser there. Returns what
+    /// was printed.
 
-    void applyRoleScript(const std::string& role = detectorRole)
+    std::string applyRoleScript(const std::string& role = detectorRole)
     /// role.sql, for an operator who wants this role for the detector.
     {
-        applyRoleScriptTo(connectionString(), role);
+        return applyRoleScriptTo(connectionString(), role);
     }
 
-    static void applyRoleScriptTo(const std::string& connectionString,
+    static std::string applyRoleScriptTo(const std::string& connectionString,
                                   const std::string& role = detectorRole);
     /// The same in another database.
 
@@ -105,7 +106,8 @@ protected:
     HangDetector& detector();
 
     RunStatistics run();
-    /// One run that must end without an error.
+    /// One run that must end without an error, on jobs that were looked at before: tests make rows
+    /// with times of the past, which at a first look may be those of a clock that is behind.
 
     RunStatistics tryRun(const std::stop_token& stop = {});
     /// One run, however it ends.

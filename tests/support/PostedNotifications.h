@@ -29,6 +29,10 @@ public:
                       failed.push_back(n.job);
                       failedAsBefore += n.isKnown ? 1 : 0;
                   }),
+          _clockLagBegan(center, "PostedNotifications", Poco::Logger::root(),
+                         [this](const ClockLagBegan& n) { clockLags.push_back(n.lag); }),
+          _clockLagEnded(center, "PostedNotifications", Poco::Logger::root(),
+                         [this](const ClockLagEnded&) { ++clockLagsEnded; }),
           _massHangBegan(center, "PostedNotifications", Poco::Logger::root(),
                          [this](const MassHangBegan& n) {
                              massHangBegan.push_back(countsOf(n) + " for " + std::to_string(n.hold.count()) +
@@ -65,6 +69,8 @@ public:
     std::vector<Termination> failed;
     int failedAsBefore = 0;
     /// Those of them that were known already.
+    std::vector<std::chrono::seconds> clockLags;
+    int clockLagsEnded = 0;
     std::vector<std::string> massHangBegan;
     /// As "silent of running for seconds s".
     std::vector<std::string> massHangEnded;
@@ -95,6 +101,8 @@ private:
     Subscription<JobWouldBeTerminated> _wouldBeTerminated;
     Subscription<JobSkipped> _skipped;
     Subscription<JobFailed> _failed;
+    Subscription<ClockLagBegan> _clockLagBegan;
+    Subscription<ClockLagEnded> _clockLagEnded;
     Subscription<MassHangBegan> _massHangBegan;
     Subscription<MassHangEnded> _massHangEnded;
     Subscription<IndexMissing> _indexMissing;

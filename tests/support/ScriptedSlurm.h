@@ -3,6 +3,7 @@
 #include "detection/Allocations.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <stop_token>
@@ -25,6 +26,8 @@ struct SlurmScript
     std::function<void()> onQuestion;
     std::function<void()> onRelease;
     /// What happens meanwhile.
+    std::uint64_t marksSeen = 0;
+    /// By job submission, which nobody sees here.
     int questions = 0;
     Allocations::Clock::duration patience{};
     /// That the last one allowed for.
@@ -50,6 +53,8 @@ public:
             throw AllocationError(_script.askError);
         return _script.marked;
     }
+
+    std::uint64_t marksSeen() const override { return _script.marksSeen; }
 
     bool release(const Allocation& allocation, const std::string& reason) override
     {

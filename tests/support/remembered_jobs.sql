@@ -36,8 +36,10 @@ SELECT
         FROM (VALUES
             ('was completed before', was.completed_at IS NULL),
             ('not marked failed: ' || coalesce(job.error, 'no error') || coalesce(' with code ' || job.error_code, ''),
-                job.error = 'Coder: Build has been detected as hung for ' || minutes
-                    || ' minutes and has been terminated by hang detector.'
+                job.error IN (
+                    SELECT 'Coder: Build has been detected as hung for ' || minutes
+                        || ' minutes and has been terminated by ' || detector || '.'
+                    FROM (VALUES ('hang detector'), ('the reaper')) AS known (detector))
                 AND job.error_code IS NULL),
             ('not completed at one instant after the threshold',
                 job.updated_at = job.completed_at

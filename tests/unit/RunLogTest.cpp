@@ -36,6 +36,8 @@ class RunLogTest : public CppUnit::TestFixture
     CPPUNIT_TEST(warnsOnceOfEachCauseOfAnOutage);
     CPPUNIT_TEST(warnsOnceOfACauseWhoseNumbersChange);
     CPPUNIT_TEST(warnsOnceOfAServerThatGoesAndComes);
+    CPPUNIT_TEST(warnsOnceOfAPoolerThatSharesOutSessions);
+    CPPUNIT_TEST(tellsOfHeartbeatsWithTimesOfThePast);
     CPPUNIT_TEST(warnsAgainWhenTheServerIsBackWithAnotherError);
     CPPUNIT_TEST(warnsOfFiveCausesOfAnOutageAtMost);
     CPPUNIT_TEST(doesNotWarnOfAStop);
@@ -313,6 +315,24 @@ class RunLogTest : public CppUnit::TestFixture
         finish(failed("connection refused", ""));
         finish(failed("the database system is starting up", "57P03"));
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, warnings());
+    }
+
+    void warnsOnceOfAPoolerThatSharesOutSessions()
+    {
+        for (const std::string name : {"a1b2", "c3d4", "e5f6"})
+            finish(failed("prepared statement \"" + name + "\" does not exist", "26000"));
+        finish(failed("prepared statement \"find_hung_jobs\" already exists", "42P05"));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, warnings());
+    }
+
+    void tellsOfHeartbeatsWithTimesOfThePast()
+    {
+        _center.postNotification(new ClockLagBegan(330s));
+        assertLogged("warning: heartbeats have times of the past lag_s=330 advice=\"the clock of the Coder "
+                     "server is behind that of the database; set it right. Until then jobs are hung only so "
+                     "much later\"");
+        _center.postNotification(new ClockLagEnded);
+        assertLogged("information: heartbeats are on time again");
     }
 
     void warnsAgainWhenTheServerIsBackWithAnotherError()

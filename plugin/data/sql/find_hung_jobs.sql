@@ -8,39 +8,86 @@
 --     0: none is, and such jobs are not looked for
 -- $6  uuid[]: jobs that are watched, as they were terminated
 -- $7  bigint[]: their updated_at in the same order, in microseconds since 1970
+-- $8  pg_snapshot: that of an earlier search in this session; 1:1: when there is none
+-- $9  bigint: the time of that search, in microseconds since 1970
 --
--- One row for each job chosen: its id, how many jobs are running, silent and hung in all,
--- each of them including the next, the milliseconds until the first of those that are
--- neither hung nor pending will be, -1 when there is none, the seconds for which the first of
--- those that are hung has been silent, 0 when there is none, how many jobs are pending in all, and
--- whether somebody has updated one of the watched jobs since.
--- One row without an id when none is chosen. The choice is random when there are more, so that a
--- job that can never be terminated does not starve the others. Hung and pending jobs get a half
--- each, and what one of them does not need goes to the other.
+-- One row for each job chosen: its id and its updated_at in microseconds since 1970. The other
+-- columns are the same in each row, and there is one row without an id when no job is chosen:
+--   running, silent, hung   how many jobs are so in all; each includes the next
+--   next_ms                 milliseconds until the first of the jobs that are neither hung nor
+--                           pending will be; -1 when there is none
+--   oldest_hung_s           seconds for which the first of the hung jobs has been silent, or 0
+--   pending                 how many jobs are pending in all
+--   are_watched_touched     whether somebody has updated one of the watched jobs since
+--   doubtful                how many jobs are past the threshold, but reported since the earlier
+--                           search, or there was none
+--   reported_ms             milliseconds since the newest updated_at of the jobs that reported since
+--                           the earlier search; -1 when none did
+--   snapshot, searched_us   of this search, for the next one
 --
--- The condition of the second query is word by word that of packaging/sql/index.sql. It is
--- the only one that reads the table's running jobs, once, and what it does for each row is little,
--- as there may be thousands that are running. The third one goes by Coder's own index on what was
--- never started.
+-- Coder stamps updated_at by its own clock, which may be behind. So a job is silent only if its
+-- row, too, was not written since the earlier search: if that search has seen the transaction that
+-- wrote it (xmin).
+--
+-- The choice is random when there are more, so that a job that can never be terminated does not
+-- starve the others. Hung and pending jobs get a half each, and what one of them does not need goes
+-- to the other.
+--
+-- The condition of the first part of running is word by word that of packaging/sql/index.sql. It
+-- reads the table's running jobs, once, and what is done for each row is little, as there may be
+-- thousands. The second part and waiting go by Coder's own index on what was never started. A job that
+-- was canceled before its start is being canceled, as Coder has it, which is a way to run.
 WITH since AS MATERIALIZED (
     SELECT
         now() - make_interval(secs => $1) AS hung,
         now() - make_interval(secs => $1) + make_interval(secs => $2) AS silent,
-        now() - make_interval(secs => $5) AS pending
+        now() - make_interval(secs => $5) AS pending,
+        to_timestamp($9::double precision / 1000000) AS last_search,
+        pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS next_transaction
+),
+
+running AS (
+    SELECT id, updated_at, xmin AS writer
+    FROM provisioner_jobs
+    WHERE started_at IS NOT NULL AND completed_at IS NULL
+    UNION ALL
+    SELECT id, updated_at, xmin AS writer
+    FROM provisioner_jobs
+    WHERE started_at IS NULL AND canceled_at IS NOT NULL AND completed_at IS NULL
+),
+
+-- The transaction's number has 32 bits in the row, and 64 in a snapshot.
+compared AS (
+    SELECT
+        id,
+        updated_at,
+        CASE
+            WHEN updated_at >= (SELECT last_search FROM since) THEN true
+            ELSE NOT pg_visible_in_snapshot(
+                (
+                    (SELECT next_transaction FROM since)
+                    - (((SELECT next_transaction FROM since) - writer::text::bigint) & 4294967295)
+                )::text::xid8,
+                $8::pg_snapshot)
+        END AS has_reported
+    FROM running
+    -- Computed once for each row.
+    OFFSET 0
 ),
 
 counted AS (
     SELECT
         count(*) AS running,
-        count(*) FILTER (WHERE updated_at <= (SELECT silent FROM since)) AS silent,
-        count(*) FILTER (WHERE updated_at <= (SELECT hung FROM since)) AS hung,
+        count(*) FILTER (WHERE updated_at <= (SELECT silent FROM since) AND NOT has_reported) AS silent,
+        count(*) FILTER (WHERE updated_at <= (SELECT hung FROM since) AND NOT has_reported) AS hung,
+        count(*) FILTER (WHERE updated_at <= (SELECT hung FROM since) AND has_reported) AS doubtful,
         -- A worker's clock may be ahead.
         min(least(updated_at, now())) FILTER (WHERE updated_at > (SELECT hung FROM since))
             + make_interval(secs => $1) - now() AS until_next,
-        min(updated_at) AS oldest,
-        array_agg(id) FILTER (WHERE updated_at <= (SELECT hung FROM since)) AS hung_ids
-    FROM provisioner_jobs
-    WHERE started_at IS NOT NULL AND completed_at IS NULL
+        now() - max(updated_at) FILTER (WHERE has_reported) AS reported,
+        now() - min(updated_at) FILTER (WHERE updated_at <= (SELECT hung FROM since) AND NOT has_reported) AS oldest,
+        array_agg(id) FILTER (WHERE updated_at <= (SELECT hung FROM since) AND NOT has_reported) AS hung_ids
+    FROM compared
 ),
 
 waiting AS (
@@ -50,7 +97,7 @@ waiting AS (
             + make_interval(secs => $5) - now() AS until_next,
         array_agg(id) FILTER (WHERE updated_at <= (SELECT pending FROM since)) AS pending_ids
     FROM provisioner_jobs
-    WHERE $5 > 0 AND started_at IS NULL AND completed_at IS NULL
+    WHERE $5 > 0 AND started_at IS NULL AND canceled_at IS NULL AND completed_at IS NULL
 ),
 
 -- No more of each kind than there are places.
@@ -84,22 +131,24 @@ chosen AS (
 )
 
 SELECT
-    coalesce(chosen.id::text, '') AS id,
+    coalesce(job.id::text, '') AS id,
+    coalesce((extract(epoch FROM job.updated_at) * 1000000)::bigint, 0) AS updated_us,
     counted.running,
     counted.silent,
     counted.hung,
     coalesce(ceil(extract(epoch FROM least(counted.until_next, waiting.until_next)) * 1000)::bigint, -1) AS next_ms,
-    CASE
-        WHEN counted.hung > 0 THEN floor(extract(epoch FROM now() - counted.oldest))::bigint
-        ELSE 0
-    END AS oldest_hung_s,
+    coalesce(floor(extract(epoch FROM counted.oldest))::bigint, 0) AS oldest_hung_s,
     waiting.pending,
     EXISTS (
         SELECT
         FROM unnest($6::uuid[], $7::bigint[]) AS watched (id, updated_us)
         JOIN provisioner_jobs j ON j.id = watched.id
         WHERE (extract(epoch FROM j.updated_at) * 1000000)::bigint <> watched.updated_us
-    ) AS are_watched_touched
+    ) AS are_watched_touched,
+    counted.doubtful,
+    coalesce(floor(extract(epoch FROM counted.reported) * 1000)::bigint, -1) AS reported_ms,
+    pg_current_snapshot()::text AS snapshot,
+    floor(extract(epoch FROM now()) * 1000000)::bigint AS searched_us
 FROM counted
 CROSS JOIN waiting
-LEFT JOIN chosen ON true
+LEFT JOIN (chosen JOIN provisioner_jobs job ON job.id = chosen.id) ON true

@@ -3,6 +3,7 @@
 -- $1  ids of the jobs, uuid[]
 -- $2  their updated_at as the termination left it, in the same order, bigint[]: microseconds
 --     since 1970
+-- $3  regular expression of a detector's error (Wording.h)
 --
 -- One row for each: its id, and whether it has been completed as a success. A heartbeat sets
 -- updated_at, and so does a worker that completes its job; a user who cancels it does not. That may
@@ -14,5 +15,5 @@ WHERE (extract(epoch FROM j.updated_at) * 1000000)::bigint <> watched.updated_us
   AND (
       j.updated_at IS DISTINCT FROM j.completed_at
       OR j.error IS NULL
-      OR j.error !~ '^Coder: Build has been detected as (hung|pending) for [0-9.]+ minutes and has been terminated by hang detector[.]$'
+      OR j.error !~ $3::text
   )

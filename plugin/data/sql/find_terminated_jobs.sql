@@ -1,6 +1,7 @@
 -- Finds which of some jobs a hang detector has terminated, be it this one or another.
 --
 -- $1  ids of the jobs, uuid[]
+-- $2  regular expression of a detector's error (Wording.h)
 --
 -- One row for each that was: its id, and the error that it was failed with. A job that
 -- its worker has completed afterwards has another error, or none.
@@ -8,4 +9,4 @@ SELECT id::text, error::text
 FROM provisioner_jobs
 WHERE id = ANY ($1::uuid[])
   AND completed_at IS NOT NULL
-  AND error ~ '^Coder: Build has been detected as (hung|pending) for [0-9.]+ minutes and has been terminated by hang detector[.]$'
+  AND error ~ $2::text

@@ -2,8 +2,9 @@
 -- does not see what somebody else holds, or what a trigger would do.
 --
 -- $1  ids of the jobs, uuid[]
--- $2  threshold in seconds: a running job that reported within it would be left alone
--- $3  threshold in seconds: a job that was never started would be left alone if it was touched
+-- $2  their updated_at as the search saw it, in the same order, bigint[]: microseconds since 1970
+-- $3  threshold in seconds: a running job that reported within it would be left alone
+-- $4  threshold in seconds: a job that was never started would be left alone if it was touched
 --     within it, and always if this is 0
 --
 -- One row for each job asked for, with the columns of terminate_jobs.sql up to the template and the
@@ -12,15 +13,17 @@
 -- it is there, and a test compares the two in every state of a job.
 WITH threshold AS (
     SELECT
-        now() - make_interval(secs => $2) AS hung_since,
-        CASE WHEN $3 > 0 THEN now() - make_interval(secs => $3) END AS pending_since
+        now() - make_interval(secs => $3) AS hung_since,
+        CASE WHEN $4 > 0 THEN now() - make_interval(secs => $4) END AS pending_since
 ),
 
 job AS MATERIALIZED (
     SELECT
-        r.id AS requested_id, j.id, j.type, j.type = 'workspace_build' AS is_build, j.completed_at, j.updated_at,
-        CASE WHEN j.started_at IS NULL THEN 'pending' ELSE 'hung' END AS reason
-    FROM unnest($1::uuid[]) AS r (id)
+        r.id AS requested_id, r.seen_us,
+        j.id, j.type, j.type = 'workspace_build' AS is_build, j.completed_at, j.updated_at,
+        (extract(epoch FROM j.updated_at) * 1000000)::bigint AS updated_us,
+        CASE WHEN j.started_at IS NULL AND j.canceled_at IS NULL THEN 'pending' ELSE 'hung' END AS reason
+    FROM unnest($1::uuid[], $2::bigint[]) AS r (id, seen_us)
     LEFT JOIN provisioner_jobs j ON j.id = r.id
 ),
 
@@ -35,7 +38,8 @@ judged AS MATERIALIZED (
             WHEN job.completed_at IS NOT NULL THEN 'completed'
             WHEN job.reason = 'pending' AND (job.updated_at <= threshold.pending_since) IS NOT TRUE
                 THEN 'not_started'
-            WHEN job.reason = 'hung' AND job.updated_at > threshold.hung_since THEN 'reported'
+            WHEN job.reason = 'hung' AND (job.updated_at > threshold.hung_since OR job.updated_us <> job.seen_us)
+                THEN 'reported'
             WHEN job.is_build AND build.id IS NULL THEN 'no_build'
             ELSE 'terminated'
         END AS outcome

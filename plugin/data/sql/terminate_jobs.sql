@@ -1,10 +1,15 @@
 -- Terminates jobs that are hung or pending: completely or not at all, by being one statement.
 --
 -- $1  ids of the jobs, uuid[]
--- $2  their advisory lock keys in the same order, bigint[] (AdvisoryLock.h)
--- $3  threshold in seconds: a running job that reported within it is left alone
--- $4  threshold in seconds: a job that was never started is left alone if it was touched within it,
+-- $2  their updated_at as the search saw it, in the same order, bigint[]: microseconds since 1970
+-- $3  their advisory lock keys in the same order, bigint[] (AdvisoryLock.h)
+-- $4  threshold in seconds: a running job that reported within it is left alone
+-- $5  threshold in seconds: a job that was never started is left alone if it was touched within it,
 --     and always if this is 0
+-- $6  error of a hung job
+-- $7  its line in the log
+-- $8  error of a pending job
+-- $9  its line in the log
 --
 -- One row for each job asked for. Its outcome is one of
 --   terminated        everything below is done and committed with this statement
@@ -14,8 +19,8 @@
 --   no_build          a workspace build without its workspace_builds row: left alone
 --   not_updated       a trigger kept the job from being updated: left alone
 -- Its updated_us is the updated_at of a job that was terminated, in microseconds since 1970.
--- Its reason follows from the job under the lock: hung when it was started, else pending. It is hung
--- when the job could not be looked at.
+-- Its reason follows from the job under the lock: hung when it was started or canceled, else pending.
+-- It is hung when the job could not be looked at.
 --
 -- Lines that begin with --+ belong to the statement where the names of workspaces, their owners and
 -- templates can be read (prepare_session.sql); elsewhere those are empty.
@@ -30,18 +35,14 @@
 -- computed as a column before, and no two CTEs meet that a column passed on makes needless.
 WITH threshold AS (
     SELECT
-        now() - make_interval(secs => $3) AS hung_since,
-        'Coder: Build has been detected as hung for ' || trim_scale(round($3::numeric / 60, 2))
-            || ' minutes' AS hung_text,
-        CASE WHEN $4 > 0 THEN now() - make_interval(secs => $4) END AS pending_since,
-        'Coder: Build has been detected as pending for ' || trim_scale(round($4::numeric / 60, 2))
-            || ' minutes' AS pending_text
+        now() - make_interval(secs => $4) AS hung_since,
+        CASE WHEN $5 > 0 THEN now() - make_interval(secs => $5) END AS pending_since
 ),
 
 -- The lock that Coder servers before mid-2025 take.
 requested AS MATERIALIZED (
-    SELECT r.id, pg_try_advisory_xact_lock(r.lock_key) AS is_ours
-    FROM unnest($1::uuid[], $2::bigint[]) AS r (id, lock_key)
+    SELECT r.id, r.seen_us, pg_try_advisory_xact_lock(r.lock_key) AS is_ours
+    FROM unnest($1::uuid[], $2::bigint[], $3::bigint[]) AS r (id, seen_us, lock_key)
 ),
 
 -- The lock that later ones take. It answers with the newest committed version
@@ -51,7 +52,8 @@ requested AS MATERIALIZED (
 job AS MATERIALIZED (
     SELECT
         j.id, j.type, j.type = 'workspace_build' AS is_build, j.completed_at, j.updated_at,
-        CASE WHEN j.started_at IS NULL THEN 'pending' ELSE 'hung' END AS reason
+        (extract(epoch FROM j.updated_at) * 1000000)::bigint AS updated_us,
+        CASE WHEN j.started_at IS NULL AND j.canceled_at IS NULL THEN 'pending' ELSE 'hung' END AS reason
     FROM requested r
     JOIN provisioner_jobs j ON j.id = r.id
     WHERE r.is_ours
@@ -72,7 +74,8 @@ build AS MATERIALIZED (
 judged AS MATERIALIZED (
     SELECT
         r.id, job.type, job.updated_at, job.reason,
-        CASE job.reason WHEN 'pending' THEN threshold.pending_text ELSE threshold.hung_text END AS reason_text,
+        CASE job.reason WHEN 'pending' THEN $8 ELSE $6 END AS error,
+        CASE job.reason WHEN 'pending' THEN $9 ELSE $7 END AS line,
         build.id AS build_id, build.workspace_id, build.build_number, build.has_state,
         CASE
             WHEN NOT r.is_ours THEN 'locked'
@@ -81,7 +84,9 @@ judged AS MATERIALIZED (
             WHEN job.completed_at IS NOT NULL THEN 'completed'
             WHEN job.reason = 'pending' AND (job.updated_at <= threshold.pending_since) IS NOT TRUE
                 THEN 'not_started'
-            WHEN job.reason = 'hung' AND job.updated_at > threshold.hung_since THEN 'reported'
+            -- Also by a server whose clock is behind: what it writes may be past the threshold.
+            WHEN job.reason = 'hung' AND (job.updated_at > threshold.hung_since OR job.updated_us <> r.seen_us)
+                THEN 'reported'
             WHEN job.is_build AND build.id IS NULL THEN
                 CASE
                     WHEN EXISTS (SELECT FROM workspace_builds b WHERE b.job_id = r.id) THEN 'locked'
@@ -100,16 +105,16 @@ failed AS (
     UPDATE provisioner_jobs j
     SET
         updated_at = now(),
-        started_at = coalesce(j.started_at, now()),
+        started_at = CASE judged.reason WHEN 'pending' THEN now() ELSE j.started_at END,
         completed_at = now(),
-        error = judged.reason_text || ' and has been terminated by hang detector.',
+        error = judged.error,
         error_code = NULL
     FROM judged
     WHERE judged.obstacle IS NULL
       AND j.id = judged.id
       AND CASE WHEN j.completed_at IS NULL THEN true ELSE false END
     RETURNING
-        j.id, j.updated_at, judged.reason_text, judged.build_id, judged.workspace_id, judged.build_number, judged.has_state
+        j.id, j.updated_at, judged.line, judged.build_id, judged.workspace_id, judged.build_number, judged.has_state
 ),
 
 -- The stage of the newest line, by the index on (job_id, id): no text is read.
@@ -117,7 +122,7 @@ staged AS MATERIALIZED (
     SELECT
         failed.id,
         failed.updated_at,
-        failed.reason_text,
+        failed.line,
         coalesce(nullif((
             SELECT l.stage FROM provisioner_job_logs l WHERE l.job_id = failed.id ORDER BY l.id DESC LIMIT 1
         ), ''), 'Unknown') AS stage
@@ -129,20 +134,20 @@ logged AS (
     INSERT INTO provisioner_job_logs (job_id, created_at, source, level, stage, output)
     SELECT
         staged.id,
-        now() + line.number * interval '1 millisecond',
+        now() + added.number * interval '1 millisecond',
         'provisioner_daemon'::log_source,
         'error'::log_level,
         staged.stage,
-        line.output
+        added.output
     FROM staged
     CROSS JOIN LATERAL (VALUES
         (0, ''),
         (1, '===================='),
-        (2, staged.reason_text || ' and will be terminated.'),
+        (2, staged.line),
         (3, '===================='),
         (4, '')
-    ) AS line (number, output)
-    ORDER BY staged.id, line.number
+    ) AS added (number, output)
+    ORDER BY staged.id, added.number
     RETURNING id, job_id
 ),
 

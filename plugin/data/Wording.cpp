@@ -1,0 +1,31 @@
+#include "Wording.h"
+
+#include "notification/Names.h"
+
+#include <Poco/NumberFormatter.h>
+
+namespace HangDetection {
+
+namespace {
+
+std::string minutesOf(std::chrono::seconds threshold)
+/// To two places, without zeros at the end: 5, 1.5, 1.67.
+{
+    const double minutes = std::chrono::duration<double, std::ratio<60>>(threshold).count();
+    std::string text = Poco::NumberFormatter::format(minutes, 2);
+    text.erase(text.find_last_not_of('0') + 1);
+    if (text.back() == '.')
+        text.pop_back();
+    return text;
+}
+
+} // namespace
+
+Wording Wording::of(Reason reason, std::chrono::seconds threshold)
+{
+    const std::string start = std::string("Coder: Build has been detected as ") + nameOf(reason) + " for " +
+                              minutesOf(threshold) + " minutes and ";
+    return {start + "has been terminated by hang detector.", start + "will be terminated."};
+}
+
+} // namespace HangDetection

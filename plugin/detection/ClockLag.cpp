@@ -1,0 +1,37 @@
+#include "ClockLag.h"
+
+#include <utility>
+
+namespace HangDetection {
+
+ClockLag::Verdict ClockLag::judge(std::optional<Milliseconds> heartbeatAge, Clock::time_point earlierLook,
+                                  Clock::time_point look)
+{
+    if (heartbeatAge && *heartbeatAge <= tolerance) {
+        _suspectedAt.reset();
+        return std::exchange(_known, std::nullopt) ? Verdict::ended : Verdict::none;
+    }
+    // One that is not older than the look may be that of a worker which died since.
+    const bool isBehind = heartbeatAge && *heartbeatAge > look - earlierLook + tolerance;
+    if (_known) {
+        if (isBehind)
+            _known = heartbeatAge;
+        return Verdict::none;
+    }
+    // What was written before the suspicion says no more than it did then.
+    if (_suspectedAt && earlierLook < *_suspectedAt)
+        return Verdict::none;
+    if (!isBehind || !_suspectedAt) {
+        _suspectedAt = isBehind ? std::optional(look) : std::nullopt;
+        return Verdict::none;
+    }
+    _known = heartbeatAge;
+    return Verdict::began;
+}
+
+std::chrono::seconds ClockLag::known() const
+{
+    return std::chrono::ceil<std::chrono::seconds>(_known.value_or(Milliseconds(0)));
+}
+
+} // namespace HangDetection

@@ -1,0 +1,387 @@
+// What runs beside the detector in a Coder deployment, on the schemas of both years.
+
+#include "CoderDetector.h"
+#include "ContractTexts.h"
+#include "DatabaseFixture.h"
+#include "Eventually.h"
+#include "LaterSchema.h"
+#include "ScriptedSlurm.h"
+
+#include <Poco/NumberFormatter.h>
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace HangDetection::Test {
+
+using namespace std::chrono_literals;
+using Era = CoderDetector::Era;
+
+namespace {
+
+class Worker
+/// As Coder's external provisioner daemon: it reports each of its jobs every half a second, which a
+/// server writes down by its own clock.
+{
+public:
+    Worker(const std::string& connectionString, std::vector<std::string> jobs, std::chrono::seconds clockLag)
+        : _database(connectionString), _jobs(std::move(jobs)), _clockLag(clockLag), _thread([this] { work(); })
+    {}
+
+    ~Worker()
+    {
+        _isOver = true;
+        _thread.join();
+    }
+
+    Worker(const Worker&) = delete;
+    Worker& operator=(const Worker&) = delete;
+
+    void pause(bool isPaused) { _isPaused = isPaused; }
+    void setClockRight() { _clockLag = 0s; }
+
+private:
+    void work()
+    {
+        for (; !_isOver; std::this_thread::sleep_for(500ms)) {
+            for (const std::string& job : _isPaused ? std::vector<std::string>() : _jobs)
+                _database.execute("UPDATE provisioner_jobs SET updated_at = clock_timestamp() - interval '" +
+                                  std::to_string(_clockLag.load().count()) +
+                                  " seconds' WHERE completed_at IS NULL AND id = '" + job + "'");
+        }
+    }
+
+    Sim::JobDatabase _database;
+    const std::vector<std::string> _jobs;
+    std::atomic<std::chrono::seconds> _clockLag;
+    std::atomic<bool> _isPaused = false;
+    std::atomic<bool> _isOver = false;
+    std::thread _thread;
+};
+
+} // namespace
+
+class BesideCoderTest : public DatabaseFixture
+/// With the schema and the detector of a year.
+{
+    CPPUNIT_TEST_SUITE(BesideCoderTest);
+    CPPUNIT_TEST(releasesTheAllocationOfAJobThatCoderTerminated);
+    CPPUNIT_TEST(releasesItWhileAMassHangIsHeld);
+    CPPUNIT_TEST(tellsNoLifeOfAJobThatCoderTerminated);
+    CPPUNIT_TEST(terminatesACanceledJobThatWasNeverStarted);
+    CPPUNIT_TEST(leavesAJobAloneThatWasJustCanceled);
+    CPPUNIT_TEST(looksTwiceBeforeItTerminates);
+    CPPUNIT_TEST(stopsBetweenTheLooks);
+    CPPUNIT_TEST(sparesTheJobsOfAServerWhoseClockIsBehind);
+    CPPUNIT_TEST(sparesAJobThatReportsBetweenSearchAndTermination);
+    CPPUNIT_TEST(failsWhenAPolicyHidesRows);
+    CPPUNIT_TEST(worksWhenNoPolicyIsForItsRole);
+    CPPUNIT_TEST(terminatesWhereNamesAreHidden);
+    CPPUNIT_TEST(terminatesWhereTextsAreInNoEncoding);
+    CPPUNIT_TEST(terminatesWhereTextsCannotBeConverted);
+    CPPUNIT_TEST_SUITE_END_ABSTRACT();
+
+public:
+    explicit BesideCoderTest(Era year) : era(year) {}
+
+    void setUp() override
+    {
+        DatabaseFixture::setUp();
+        if (era == Era::year2026) {
+            migrateTo2026(database());
+            applyRoleScript();
+        }
+    }
+
+private:
+    using Lines = std::vector<std::string>;
+
+    std::string errorOfCoder() const
+    {
+        return Sim::ContractTexts{.detector = era == Era::year2026 ? "the reaper" : "hang detector"}.error();
+    }
+
+    void terminateAsCoder(const std::string& job)
+    {
+        CoderDetector coder(connectionString(), era);
+        coder.run();
+        CPPUNIT_ASSERT_EQUAL(Lines{job}, coder.terminated());
+        CPPUNIT_ASSERT_EQUAL(Text(errorOfCoder()), jobColumn(job, "error"));
+    }
+
+    void watchSlurm()
+    {
+        settings().releaseAllocations = true;
+        useSlurm(std::make_unique<ScriptedSlurm>(_slurm));
+    }
+
+    void releasesTheAllocationOfAJobThatCoderTerminated()
+    /// Although nothing is hung, as soon as the next run comes.
+    {
+        watchSlurm();
+        const std::string job = database().addJob({.updatedAgo = "1 second"});
+        _slurm.marked.push_back({.slurmJob = "7", .markedWith = job});
+        run();
+        run();
+        CPPUNIT_ASSERT_EQUAL(Lines{}, posted().allocations);
+        database().execute("UPDATE provisioner_jobs SET updated_at = now() - interval '6 minutes'");
+        terminateAsCoder(job);
+        CPPUNIT_ASSERT_EQUAL(std::int64_t{0}, run().jobs.hung);
+        CPPUNIT_ASSERT_EQUAL(Lines{"7 of " + job + " released"}, posted().allocations);
+        CPPUNIT_ASSERT_EQUAL(Lines{errorOfCoder()}, _slurm.reasons);
+    }
+
+    void releasesItWhileAMassHangIsHeld()
+    /// When Coder's own detector goes on.
+    {
+        watchSlurm();
+        const std::string job = addHungJob();
+        _slurm.marked.push_back({.slurmJob = "7", .markedWith = job});
+        terminateAsCoder(job);
+        addHungJobs(30);
+        CPPUNIT_ASSERT(run().held);
+        CPPUNIT_ASSERT_EQUAL(Lines{"7 of " + job + " released"}, posted().allocations);
+    }
+
+    void tellsNoLifeOfAJobThatCoderTerminated()
+    /// After a user's late cancel, which made a running job of it again.
+    {
+        settings().interval = 1s;
+        const std::string job = addHungJob();
+        CPPUNIT_ASSERT_EQUAL(Lines{job}, run().terminated);
+        database().execute("UPDATE provisioner_jobs SET canceled_at = now(), completed_at = NULL,"
+                           " error = NULL, error_code = NULL, updated_at = now() - interval '1 hour'");
+        terminateAsCoder(job);
+        std::this_thread::sleep_for(1s);
+        run();
+        CPPUNIT_ASSERT_EQUAL(Lines{}, posted().revived);
+        database().heartbeat(job);
+        std::this_thread::sleep_for(1s);
+        run();
+        CPPUNIT_ASSERT_EQUAL(Lines{job + " reported"}, posted().revived);
+    }
+
+    void terminatesACanceledJobThatWasNeverStarted()
+    /// It is hung, and stays without a start. So it is for Coder.
+    {
+        const auto addCanceled = [this] {
+            return database().addJob(
+                {.startedAgo = std::nullopt, .updatedAgo = "31 minutes", .canceledAgo = "6 minutes"});
+        };
+        const std::string columns = "concat_ws(', ', started_at, error_code, canceled_at IS NOT NULL, (SELECT"
+                                    " string_agg(output, '|' ORDER BY l.id) FROM provisioner_job_logs l"
+                                    " WHERE job_id = provisioner_jobs.id))";
+        const std::string job = addCanceled();
+        Settings dry = settings();
+        dry.dryRun = true;
+        detector().use(dry);
+        CPPUNIT_ASSERT_EQUAL(1, run().wouldTerminate);
+        detector().use(settings());
+        const RunStatistics statistics = run();
+        CPPUNIT_ASSERT_EQUAL(Lines{job}, statistics.terminated);
+        CPPUNIT_ASSERT_EQUAL(std::int64_t{1}, statistics.jobs.hung);
+        CPPUNIT_ASSERT_EQUAL(Reason::hung, posted().terminated.back().reason);
+        CPPUNIT_ASSERT_EQUAL(Text(Sim::ContractTexts().error()), jobColumn(job, "error"));
+        if (era == Era::year2023)
+            return;
+        const std::string other = addCanceled();
+        terminateAsCoder(other);
+        CPPUNIT_ASSERT_EQUAL(jobColumn(other, columns), jobColumn(job, columns));
+    }
+
+    void leavesAJobAloneThatWasJustCanceled()
+    {
+        settings().pendingJobDuration = 30min;
+        database().addJob({.startedAgo = std::nullopt, .updatedAgo = "4 minutes", .canceledAgo = "1 minute"});
+        const RunStatistics statistics = run();
+        CPPUNIT_ASSERT(statistics.terminated.empty());
+        CPPUNIT_ASSERT_EQUAL(std::int64_t{1}, statistics.jobs.running);
+        CPPUNIT_ASSERT_EQUAL(std::int64_t{0}, statistics.jobs.pending.value());
+    }
+
+    void looksTwiceBeforeItTerminates()
+    {
+        const std::string job = addHungJob();
+        HangDetector detector(settings(), _center);
+        const RunStatistics statistics = detector.run({});
+        CPPUNIT_ASSERT_EQUAL(Lines{job}, statistics.terminated);
+        CPPUNIT_ASSERT(statistics.duration >= EarlierLooks::defaultApart);
+    }
+
+    void stopsBetweenTheLooks()
+    {
+        addHungJob();
+        HangDetector detector(settings(), _center);
+        std::stop_source stop;
+        const std::jthread stopper([&] {
+            std::this_thread::sleep_for(1s);
+            stop.request_stop();
+        });
+        const RunStatistics statistics = detector.run(stop.get_token());
+        CPPUNIT_ASSERT(statistics.stopped);
+        CPPUNIT_ASSERT(statistics.duration < EarlierLooks::defaultApart);
+        CPPUNIT_ASSERT(statistics.terminated.empty());
+    }
+
+    void sparesTheJobsOfAServerWhoseClockIsBehind()
+    {
+        PostedNotifications posted(_center);
+        Lines jobs = addHungJobs(5);
+        Worker paused(connectionString(), {jobs.back()}, 330s);
+        jobs.pop_back();
+        Worker worker(connectionString(), jobs, 330s);
+        HangDetector detector(settings(), _center);
+        const auto runUntil = [&](auto&& isReached) {
+            for (int runs = 0; runs < 20 && !isReached(); ++runs) {
+                const RunStatistics statistics = detector.run({});
+                CPPUNIT_ASSERT(!statistics.error);
+                CPPUNIT_ASSERT_EQUAL(Lines{}, statistics.terminated);
+                CPPUNIT_ASSERT_EQUAL(std::int64_t{0}, statistics.jobs.silent);
+                std::this_thread::sleep_for(detector.pauseAfter(statistics).value_or(3s));
+            }
+            CPPUNIT_ASSERT(isReached());
+        };
+        runUntil([&] { return !posted.clockLags.empty(); });
+        CPPUNIT_ASSERT(posted.clockLags.front() >= 330s && posted.clockLags.front() < 350s);
+        // Silent for some seconds, and past the threshold by its time.
+        paused.pause(true);
+        int runs = 0;
+        runUntil([&] { return ++runs > 4; });
+        worker.setClockRight();
+        runUntil([&] { return posted.clockLagsEnded == 1; });
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, posted.clockLags.size());
+    }
+
+    void sparesAJobThatReportsBetweenSearchAndTermination()
+    /// By a clock that is behind, so that its time is past the threshold all the same.
+    {
+        const std::string job = addHungJob();
+        run(); // terminates it, and is undone
+        database().execute("UPDATE provisioner_jobs SET completed_at = NULL, error = NULL,"
+                           " updated_at = now() - interval '10 minutes'");
+        JobStore store(ConnectionString::parse(connectionString(detectorRole)), 20s);
+        const auto open = store.open({}, JobStore::Clock::now() + 20s);
+        const JobStore::Search search{
+            .thresholds = {300s}, .lookAhead = 60s, .most = 10, .last = {}, .watched = {}};
+        JobStore::Search second = search;
+        second.earlier = store.findHungJobs(search).look;
+        const HungJobs found = store.findHungJobs(second);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, found.chosen.size());
+        database().execute("UPDATE provisioner_jobs SET updated_at = now() - interval '9 minutes'");
+        std::vector<Outcome> outcomes{store.preview(found.chosen, search.thresholds).at(0).outcome};
+        store.terminate(found.chosen, search.thresholds,
+                        [&](const Termination& answer) { outcomes.push_back(answer.outcome); });
+        CPPUNIT_ASSERT(outcomes == std::vector(2, Outcome::reported));
+        CPPUNIT_ASSERT(!isCompleted(job));
+    }
+
+    void failsWhenAPolicyHidesRows()
+    {
+        for (const std::string table : {"provisioner_jobs", "provisioner_job_logs", "workspace_builds"}) {
+            const std::string job = addHungBuild(Sim::JobDatabase::newId(), 1);
+            database().execute("ALTER TABLE " + table + " ENABLE ROW LEVEL SECURITY");
+            expectError("row-level security policy for table \"" + table + '"', "42501", "BYPASSRLS");
+            CPPUNIT_ASSERT(!isCompleted(job));
+            const std::string said = applyRoleScript();
+            CPPUNIT_ASSERT_MESSAGE(said, said.find("would hide rows of " + table) != std::string::npos);
+            database().execute("ALTER TABLE " + table + " DISABLE ROW LEVEL SECURITY");
+            CPPUNIT_ASSERT_EQUAL(Lines{job}, run().terminated);
+        }
+    }
+
+    void worksWhenNoPolicyIsForItsRole()
+    {
+        database().execute("ALTER TABLE provisioner_jobs ENABLE ROW LEVEL SECURITY");
+        database().execute("ALTER ROLE hang_detector BYPASSRLS");
+        const std::string job = addHungJob();
+        const RunStatistics statistics = run();
+        const std::string said = applyRoleScript();
+        database().execute("ALTER ROLE hang_detector NOBYPASSRLS");
+        CPPUNIT_ASSERT_EQUAL(Lines{job}, statistics.terminated);
+        CPPUNIT_ASSERT_EQUAL(std::string(), said);
+    }
+
+    void terminatesWhereNamesAreHidden()
+    {
+        database().execute("ALTER TABLE templates ENABLE ROW LEVEL SECURITY");
+        const std::string job = addHungJob();
+        CPPUNIT_ASSERT_EQUAL(Lines{job}, run().terminated);
+    }
+
+    void terminatesWhereTextsAreInNoEncoding()
+    /// A stage was cut in the middle of a character.
+    {
+        expectTerminatedWith("\xC3", "SQL_ASCII");
+    }
+
+    void terminatesWhereTextsCannotBeConverted()
+    /// A character that the database's encoding has and Unicode has not.
+    {
+        expectTerminatedWith("\x81", "WIN1252");
+    }
+
+    void expectTerminatedWith(const std::string& character, const std::string& encoding)
+    /// In each text that the answer about a termination has.
+    {
+        const std::string name = databaseName() + "_2";
+        server().createDatabase(name, "ENCODING '" + encoding + "' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0");
+        const std::string where = connectionString() + " dbname=" + name;
+        Sim::JobDatabase other(where);
+        if (era == Era::year2026)
+            migrateTo2026(other);
+        applyRoleScriptTo(where);
+        const std::string text =
+            "convert_from(decode('" + Poco::NumberFormatter::formatHex(static_cast<unsigned char>(character[0])) +
+            "', 'hex'), '" + encoding + "')";
+        const std::string workspace = Sim::JobDatabase::newId();
+        const std::string job = other.addBuildJob({}, {.jobId = "", .workspaceId = workspace});
+        other.addLog(job, "Planning");
+        other.execute("UPDATE provisioner_job_logs SET stage = 'Planning ' || " + text);
+        other.execute("INSERT INTO users VALUES ('" + workspace + "', " + text + ")");
+        other.execute("INSERT INTO templates VALUES ('" + workspace + "', " + text + ")");
+        other.execute("INSERT INTO workspaces VALUES ('" + workspace + "', '" + workspace + "', '" +
+                      workspace + "', " + text + ")");
+
+        settings().connection =
+            ConnectionString::parse(connectionString(detectorRole) + " dbname=" + name);
+        CPPUNIT_ASSERT_EQUAL(Lines{job}, run().terminated);
+        const Termination& answer = posted().terminated.back();
+        CPPUNIT_ASSERT_EQUAL("Planning " + character, answer.stage);
+        CPPUNIT_ASSERT_EQUAL(character, answer.workspace);
+        CPPUNIT_ASSERT_EQUAL(character, answer.owner);
+        CPPUNIT_ASSERT_EQUAL(character, answer.templateName);
+        forgetDetector();
+        database().execute("DROP DATABASE " + name + " WITH (FORCE)");
+    }
+
+    const Era era;
+    SlurmScript _slurm;
+    Poco::NotificationCenter _center;
+};
+
+class BesideCoderOf2023Test : public BesideCoderTest
+{
+    CPPUNIT_TEST_SUB_SUITE(BesideCoderOf2023Test, BesideCoderTest);
+    CPPUNIT_TEST_SUITE_END();
+
+public:
+    BesideCoderOf2023Test() : BesideCoderTest(Era::year2023) {}
+};
+
+class BesideCoderOf2026Test : public BesideCoderTest
+{
+    CPPUNIT_TEST_SUB_SUITE(BesideCoderOf2026Test, BesideCoderTest);
+    CPPUNIT_TEST_SUITE_END();
+
+public:
+    BesideCoderOf2026Test() : BesideCoderTest(Era::year2026) {}
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(BesideCoderOf2023Test);
+CPPUNIT_TEST_SUITE_REGISTRATION(BesideCoderOf2026Test);
+
+} // namespace HangDetection::Test
