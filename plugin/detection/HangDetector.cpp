@@ -110,15 +110,12 @@ RunStatistics HangDetector::run(const std::stop_token& stop)
     try {
         const auto watch = _store->open(stop, deadline);
         const std::vector<JobId> failedBefore = _failedJobs.known(start);
-        HungJobs found = search(failedBefore, statistics);
-        if (statistics.isFirstLook && statistics.wantsSecondLook && Clock::now() + _looks.apart() < deadline) {
-            waitFor(_looks.apart(), stop);
-            found = search(failedBefore, statistics);
-        }
+        const HungJobs found = search(failedBefore, statistics, stop, deadline);
         if (found.areWatchedTouched)
             _revivalWatch.tell(*_store);
         // A first look says of nobody that he is silent.
-        statistics.held = statistics.isFirstLook ? _massHang.holdLeft(start).has_value() : isHeld(statistics.jobs);
+        statistics.held =
+            statistics.isFirstLook ? _massHang.holdLeft(start).has_value() : isHeld(statistics.jobs);
         decide(statistics.held ? std::vector<SeenJob>() : found.chosen, failedBefore, statistics, stop,
                deadline);
     } catch (const RunStopped&) {
@@ -165,7 +162,19 @@ std::optional<std::chrono::milliseconds> HangDetector::pauseAfter(const RunStati
                                   leastPause);
 }
 
-HungJobs HangDetector::search(const std::vector<JobId>& failedBefore, RunStatistics& statistics)
+HungJobs HangDetector::search(const std::vector<JobId>& failedBefore, RunStatistics& statistics,
+                              const std::stop_token& stop, Clock::time_point deadline)
+{
+    HungJobs found = look(failedBefore, statistics);
+    if (!statistics.isFirstLook || !statistics.wantsSecondLook || Clock::now() + _looks.apart() >= deadline)
+        return found;
+    waitFor(_looks.apart(), stop);
+    HungJobs second = look(failedBefore, statistics);
+    second.areWatchedTouched |= found.areWatchedTouched;
+    return second;
+}
+
+HungJobs HangDetector::look(const std::vector<JobId>& failedBefore, RunStatistics& statistics)
 /// Chosen are the jobs that have the places of this run. Those that a run can do nothing for, or has told
 /// of already, get what the others leave.
 {

@@ -67,7 +67,9 @@ public:
 private:
     using Clock = JobStore::Clock;
 
-    HungJobs search(const std::vector<JobId>& failedBefore, RunStatistics& statistics);
+    HungJobs search(const std::vector<JobId>& failedBefore, RunStatistics& statistics,
+                    const std::stop_token& stop, Clock::time_point deadline);
+    HungJobs look(const std::vector<JobId>& failedBefore, RunStatistics& statistics);
     void judgeClock(HungJobs& found, Clock::time_point earlierLook, Clock::time_point look);
     bool isHeld(const JobCounts& jobs);
     Thresholds thresholds() const;

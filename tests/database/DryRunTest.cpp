@@ -39,10 +39,10 @@ public:
     {
         JobStore store(settings().connection, 60s);
         const auto watch = store.open({}, JobStore::Clock::now() + 60s);
-        std::map<std::pair<Reason, Outcome>, int> seen;
+        std::map<std::pair<Reason, Outcome>, int> states;
         for (const std::chrono::seconds pending : {0s, 1800s}) {
-            std::vector<JobId> jobs = addJobsInEveryState();
-            jobs.push_back(Sim::JobDatabase::newId()); // deleted
+            std::vector<SeenJob> jobs = seen(addJobsInEveryState());
+            jobs.push_back({Sim::JobDatabase::newId()}); // deleted
             const Thresholds thresholds{.hung = 300s, .pending = pending};
             const Answers previews = byJob(store.preview(jobs, thresholds));
             std::vector<Termination> answers;
@@ -51,7 +51,7 @@ public:
             CPPUNIT_ASSERT_EQUAL(jobs.size(), answers.size());
             for (const Termination& answer : answers) {
                 expectSame(answer, previews.at(answer.jobId));
-                ++seen[{answer.reason, answer.outcome}];
+                ++states[{answer.reason, answer.outcome}];
             }
         }
         for (const auto& state : {std::pair(Reason::hung, Outcome::terminated),
@@ -63,8 +63,8 @@ public:
                                   {Reason::pending, Outcome::notStarted},
                                   {Reason::pending, Outcome::completed},
                                   {Reason::pending, Outcome::failed}})
-            CPPUNIT_ASSERT(seen[state] > 0);
-        CPPUNIT_ASSERT_EQUAL(std::size_t{9}, seen.size());
+            CPPUNIT_ASSERT(states[state] > 0);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{9}, states.size());
     }
 
     void changesNothing()
@@ -224,6 +224,17 @@ public:
         CPPUNIT_ASSERT_EQUAL(answer.sqlState, preview.sqlState);
         // The preview came first.
         CPPUNIT_ASSERT(answer.silent >= preview.silent && answer.silent < preview.silent + patience);
+    }
+
+    std::vector<SeenJob> seen(const std::vector<JobId>& jobs)
+    /// Each as it is now.
+    {
+        std::vector<SeenJob> all;
+        for (const JobId& job : jobs) {
+            const Text updated = jobColumn(job, "(extract(epoch FROM updated_at) * 1000000)::bigint");
+            all.push_back({job, std::chrono::microseconds(std::stoll(updated.value()))});
+        }
+        return all;
     }
 
     std::vector<JobId> addJobsInEveryState()
