@@ -51,6 +51,11 @@ std::optional<std::string> SlurmConf::find(const std::string& key) const
     return value == _values.end() ? std::nullopt : std::optional(value->second);
 }
 
+std::string SlurmConf::clusterName() const
+{
+    return Poco::toLower(find("ClusterName").value_or(""));
+}
+
 std::filesystem::path SlurmConf::settingsFile() const
 {
     constexpr std::string_view prefix = "hang_detector_conf=";
@@ -105,8 +110,7 @@ void SlurmConf::readLine(const std::string& line, int depth)
         const std::string name = Poco::trim(text.substr(8));
         // Slurm's only modifier: %c is the name of the cluster, which has to come first.
         const std::filesystem::path included =
-            Poco::replace(name.substr(0, name.find_first_of(" \t")), std::string("%c"),
-                          find("ClusterName").value_or(std::string()));
+            Poco::replace(name.substr(0, name.find_first_of(" \t")), std::string("%c"), clusterName());
         readFile(included.is_absolute() ? included : _file.parent_path() / included, depth + 1);
         return;
     }

@@ -26,6 +26,9 @@ public:
     std::optional<std::string> find(const std::string& key) const;
     /// The last value of a key, written in any case; nothing when there is none.
 
+    std::string clusterName() const;
+    /// In lower case, as Slurm itself uses it. Empty when there is none; slurmctld does not start then.
+
     std::filesystem::path settingsFile() const;
     /// Where hang_detector.conf is: `hang_detector_conf=/path` among
     /// SlurmctldParameters, or beside slurm.conf. Throws SettingsError when the

@@ -25,6 +25,7 @@ class SlurmConfTest : public CppUnit::TestFixture
     CPPUNIT_TEST(endsAnIncludeOfItself);
     CPPUNIT_TEST(takesTheLastOfTwoValues);
     CPPUNIT_TEST(survivesJunk);
+    CPPUNIT_TEST(namesTheClusterInLowerCase);
     CPPUNIT_TEST(expectsTheSettingsBesideSlurmConf);
     CPPUNIT_TEST(takesTheSettingsFromSlurmctldParameters);
     CPPUNIT_TEST(refusesARelativePathOfTheSettings);
@@ -101,7 +102,7 @@ class SlurmConfTest : public CppUnit::TestFixture
     void putsTheClusterIntoTheNameOfAnInclude()
     {
         _directory.write("alpha_more.conf", "PluginDir=/a\n");
-        assertValue("/a", read("ClusterName=alpha\nInclude %c_more.conf  # of this cluster\n"), "PluginDir");
+        assertValue("/a", read("ClusterName=Alpha\nInclude %c_more.conf  # of this cluster\n"), "PluginDir");
     }
 
     void nestsIncludesTenTimes()
@@ -129,6 +130,12 @@ class SlurmConfTest : public CppUnit::TestFixture
             read(text);
         assertValue("", read("PluginDir="), "PluginDir");
         assertValue("/a", read("a word PluginDir=/a"), "PluginDir");
+    }
+
+    void namesTheClusterInLowerCase()
+    {
+        CPPUNIT_ASSERT_EQUAL(std::string("alpha"), read("clustername=Alpha\n").clusterName());
+        CPPUNIT_ASSERT_EQUAL(std::string(), read("").clusterName());
     }
 
     void expectsTheSettingsBesideSlurmConf()
