@@ -24,13 +24,13 @@ class Detection
 /// of its results.
 {
 public:
-    Detection(const std::filesystem::path& settingsFile, Poco::Logger& logger,
+    Detection(const std::filesystem::path& settingsFile, Poco::Logger& logger, std::string_view cluster,
               std::unique_ptr<Allocations> slurm)
         : _logger(logger),
           _watch(settingsFile),
           _log(_notifications, logger),
           _allocationLog(_notifications, logger),
-          _metrics(_notifications, logger),
+          _metrics(_notifications, logger, cluster),
           _detector(_watch.read(), _notifications, std::move(slurm))
     {
         _metrics.writeTo(_detector.settings().metricsFile);
@@ -79,18 +79,18 @@ private:
 };
 
 PeriodicTask taskFor(const std::filesystem::path& settingsFile, Poco::Logger& logger,
-                     std::unique_ptr<Allocations> slurm)
+                     std::string_view cluster, std::unique_ptr<Allocations> slurm)
 {
-    const auto detection = std::make_shared<Detection>(settingsFile, logger, std::move(slurm));
+    const auto detection = std::make_shared<Detection>(settingsFile, logger, cluster, std::move(slurm));
     return {detection->interval(), [detection](const std::stop_token& stop) { return detection->tick(stop); },
             logger};
 }
 
 } // namespace
 
-Service::Service(const std::filesystem::path& settingsFile, Poco::Logger& logger,
+Service::Service(const std::filesystem::path& settingsFile, Poco::Logger& logger, std::string_view cluster,
                  std::unique_ptr<Allocations> slurm)
-    : _task(taskFor(settingsFile, logger, std::move(slurm)))
+    : _task(taskFor(settingsFile, logger, cluster, std::move(slurm)))
 {}
 
 } // namespace HangDetection

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <filesystem>
 #include <memory>
+#include <string_view>
 
 namespace HangDetection {
 
@@ -17,10 +18,11 @@ class Service
 /// while a run is still busy, and nothing waits for it.
 {
 public:
-    Service(const std::filesystem::path& settingsFile, Poco::Logger& logger,
+    Service(const std::filesystem::path& settingsFile, Poco::Logger& logger, std::string_view cluster,
             std::unique_ptr<Allocations> slurm = nullptr);
-    /// Reads hang_detector.conf, and starts nothing yet. Throws SettingsError. Slurm is asked for
-    /// allocations by the detector's thread, which owns it then; without it none is released.
+    /// Reads hang_detector.conf, and starts nothing yet. Throws SettingsError. The metrics name the
+    /// cluster. Slurm is asked for allocations by the detector's thread, which owns it then; without
+    /// it none is released.
 
     void start() { _task.start(); }
     /// Starts the first run at once, in the detector's own thread. Call it once. Throws

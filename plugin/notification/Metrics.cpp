@@ -15,6 +15,8 @@ class Exposition
 /// Text in Prometheus' format, one family of samples after the other.
 {
 public:
+    explicit Exposition(std::string_view commonLabel) : _commonLabel(commonLabel) {}
+
     Exposition& gauge(std::string_view name, std::string_view help) { return begin(name, "gauge", help); }
 
     Exposition& counter(std::string_view name, std::string_view help) { return begin(name, "counter", help); }
@@ -62,28 +64,41 @@ private:
 
     Exposition& append(std::string_view labels, std::string_view value)
     {
-        ((_text += _name) += labels) += ' ';
-        (_text += value) += '\n';
+        ((_text += _name) += '{') += _commonLabel;
+        if (!labels.empty())
+            (_text += ',') += labels;
+        ((_text += "} ") += value) += '\n';
         return *this;
     }
 
+    std::string_view _commonLabel;
     std::string _text;
     std::string _name;
 };
 
 std::string label(std::string_view name, std::string_view value)
 {
-    return std::string("{").append(name).append("=\"").append(value).append("\"}");
+    std::string text(name);
+    text += "=\"";
+    for (const char c : value) {
+        if (c == '\\' || c == '"')
+            text += '\\';
+        if (c == '\n')
+            text += "\\n";
+        else
+            text += c;
+    }
+    return text += '"';
 }
 
 std::string reasonAndType(Reason reason, std::string_view type)
 {
-    return std::string("{reason=\"").append(nameOf(reason)).append("\",type=\"").append(type).append("\"}");
+    return label("reason", nameOf(reason)) + ',' + label("type", type);
 }
 
 } // namespace
 
-Metrics::Metrics()
+Metrics::Metrics(std::string_view cluster) : _cluster(label("cluster", cluster))
 {
     for (const char* const result : {"success", "error", "stopped"})
         _runs[label("result", result)] = 0;
@@ -156,7 +171,7 @@ void Metrics::add(const RunFinished& notification, std::chrono::system_clock::ti
 std::string Metrics::text() const
 {
     using Seconds = std::chrono::duration<double>;
-    Exposition out;
+    Exposition out(_cluster);
     out.gauge("build_info", "The version of the plugin.").sample(label("version", HANG_DETECTOR_VERSION), 1);
     out.gauge("last_success_timestamp_seconds", "When the last run that succeeded ended; 0 before the first.")
         .sample(std::chrono::duration_cast<std::chrono::seconds>(_lastSuccess.time_since_epoch()).count());

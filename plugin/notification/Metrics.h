@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace HangDetection {
 
@@ -16,7 +17,9 @@ class Metrics
 /// names a job, a workspace or a user.
 {
 public:
-    Metrics();
+    explicit Metrics(std::string_view cluster);
+    /// Each sample has the label `cluster`, so that the files of two controllers in one directory have no
+    /// series in common.
 
     void add(const JobTerminated& notification);
     void add(const JobSkipped& notification);
@@ -35,6 +38,9 @@ public:
 private:
     using Counters = std::map<std::string, std::uint64_t>;
     /// By the labels, as the text has them.
+
+    std::string _cluster;
+    /// The label, as the text has it.
 
     Counters _runs;
     Counters _terminated;

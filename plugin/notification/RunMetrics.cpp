@@ -4,8 +4,9 @@
 
 namespace HangDetection {
 
-RunMetrics::RunMetrics(Poco::NotificationCenter& center, Poco::Logger& logger)
-    : _file(logger),
+RunMetrics::RunMetrics(Poco::NotificationCenter& center, Poco::Logger& logger, std::string_view cluster)
+    : _metrics(cluster),
+      _file(logger),
       _terminated(center, "RunMetrics", logger, [this](const JobTerminated& n) { _metrics.add(n); }),
       _skipped(center, "RunMetrics", logger, [this](const JobSkipped& n) { _metrics.add(n); }),
       _failed(center, "RunMetrics", logger, [this](const JobFailed& n) { _metrics.add(n); }),

@@ -9,6 +9,7 @@
 #include <Poco/NotificationCenter.h>
 
 #include <filesystem>
+#include <string_view>
 
 namespace HangDetection {
 
@@ -20,7 +21,7 @@ class RunMetrics
 /// Lives and is notified in the thread that runs the detector.
 {
 public:
-    RunMetrics(Poco::NotificationCenter& center, Poco::Logger& logger);
+    RunMetrics(Poco::NotificationCenter& center, Poco::Logger& logger, std::string_view cluster);
     /// Writes no file yet.
 
     void writeTo(const std::filesystem::path& file) { _file.moveTo(file); }

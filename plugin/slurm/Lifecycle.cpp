@@ -64,10 +64,10 @@ void stopAtExit() noexcept
 
 } // namespace
 
-void startDetector(const std::filesystem::path& settingsFile)
+void startDetector(const std::filesystem::path& settingsFile, std::string_view cluster)
 {
     auto started =
-        std::make_unique<Service>(settingsFile, slurmLogger(), std::make_unique<SlurmAllocations>());
+        std::make_unique<Service>(settingsFile, slurmLogger(), cluster, std::make_unique<SlurmAllocations>());
     prepareDatabaseLibraries();
     if (services == nullptr)
         services = std::make_unique<Services>().release();

@@ -48,7 +48,8 @@ void start()
 {
     // init may come again without fini when an earlier load failed.
     stopDetector();
-    startDetector(SlurmConf::read(SlurmConf::location()).settingsFile());
+    const SlurmConf conf = SlurmConf::read(SlurmConf::location());
+    startDetector(conf.settingsFile(), conf.clusterName());
 }
 
 } // namespace

@@ -273,7 +273,7 @@ Row measureLatency(const Sim::ThrowawayPostgres& server)
         directory.write(
             "hang_detector.conf",
             "Connection=" + jobs.at(static_cast<std::size_t>(Side::detector))->connectionString() + '\n'),
-        silentLogger());
+        silentLogger(), "benchmark");
     service.start();
 
     Progress progress("detection latency", static_cast<int>(interval.count()));

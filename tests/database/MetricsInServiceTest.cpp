@@ -1,4 +1,5 @@
 #include "Eventually.h"
+#include "MetricsText.h"
 #include "Outage.h"
 #include "ServiceFixture.h"
 #include "TemporaryDirectory.h"
@@ -39,8 +40,7 @@ class MetricsInServiceTest : public ServiceFixture
         database().addJob({.updatedAgo = "1 hour"});
         start("DryRun=yes\nMaxJobsPerRun=1\nInterval=1h\nMassHangRatio=0\n");
         awaitSample("jobs_hung 4");
-        CPPUNIT_ASSERT_MESSAGE(text(), text().find("\nhangdetector_oldest_hung_age_seconds 0\n") ==
-                                           std::string::npos);
+        CPPUNIT_ASSERT_MESSAGE(text(), !has("oldest_hung_age_seconds 0"));
     }
 
     void tellsOfAnOutageAndKeepsWhatIsKnownOfTheJobs()
@@ -121,7 +121,7 @@ class MetricsInServiceTest : public ServiceFixture
 
     bool has(const std::string& sample, const std::string& file = "m.prom") const
     {
-        return text(file).find("\nhangdetector_" + sample + '\n') != std::string::npos;
+        return text(file).find(sampleLine(sample)) != std::string::npos;
     }
 
     void awaitSample(const std::string& sample, const std::string& file = "m.prom")

@@ -37,10 +37,10 @@ void SimulatorFixture::useSettings(const std::string& settings) const
     _directory->write("hang_detector.conf", "Connection=" + connectionString() + "\n" + settings);
 }
 
-void SimulatorFixture::usePlugin(const std::string& directory) const
+void SimulatorFixture::usePlugin(const std::string& directory, const std::string& cluster) const
 {
-    _directory->write("slurm.conf",
-                      "ClusterName=test\nPluginDir=" + directory + "\nJobSubmitPlugins=hang_detector\n");
+    _directory->write("slurm.conf", "ClusterName=" + cluster + "\nPluginDir=" + directory +
+                                        "\nJobSubmitPlugins=hang_detector\n");
 }
 
 void SimulatorFixture::assertContains(const std::string& expected, const Sim::CommandResult& result)

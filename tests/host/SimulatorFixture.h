@@ -29,8 +29,8 @@ protected:
     void useSettings(const std::string& settings) const;
     /// Writes hang_detector.conf: a Connection to the database of this test, then this.
 
-    void usePlugin(const std::string& directory) const;
-    /// Writes slurm.conf with this PluginDir.
+    void usePlugin(const std::string& directory, const std::string& cluster = "test") const;
+    /// Writes slurm.conf with this PluginDir and ClusterName.
 
     static Sim::ThrowawayPostgres& server() { return TestDatabase::server(); }
 

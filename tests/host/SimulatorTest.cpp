@@ -2,12 +2,16 @@
 
 #include "Count.h"
 #include "Eventually.h"
+#include "MetricsText.h"
+#include "Printing.h"
 
 #include <Poco/Format.h>
 #include <cppunit/extensions/HelperMacros.h>
 
 #include <chrono>
+#include <filesystem>
 #include <string>
+#include <vector>
 
 namespace HangDetection::Test {
 
@@ -26,6 +30,7 @@ class SimulatorTest : public SimulatorFixture
     CPPUNIT_TEST(exitsWithoutFiniWhileTheDetectorIsBusy);
     CPPUNIT_TEST(finisWhileARunIsInProgress);
     CPPUNIT_TEST(exitsWithoutFiniWhileTheDatabaseIsDown);
+    CPPUNIT_TEST(tellsTheMetricsOfTwoClustersApart);
     CPPUNIT_TEST(explainsItself);
     CPPUNIT_TEST(refusesOptionsThatItDoesNotKnow);
     CPPUNIT_TEST_SUITE_END();
@@ -223,6 +228,24 @@ class SimulatorTest : public SimulatorFixture
         const auto result = simulate({"--runs=1", "--exit-without-fini"});
         assertStatus(1, result);
         assertContains("job_submit/hang_detector: run failed error=\"connection to server on socket", result);
+    }
+
+    std::string metricsOfCluster(const std::string& cluster)
+    {
+        const std::string file = "hang_detector_" + cluster + ".prom";
+        usePlugin(std::filesystem::path(PLUGIN).parent_path().string(), cluster);
+        useSettings("Interval=1\nMetricsFile=" + (directory().path() / file).string() + '\n');
+        assertStatus(0, simulate({"--runs=1"}));
+        return directory().read(file);
+    }
+
+    void tellsTheMetricsOfTwoClustersApart()
+    {
+        const std::string alpha = metricsOfCluster("alpha");
+        const std::string beta = metricsOfCluster("beta");
+        CPPUNIT_ASSERT_EQUAL(seriesIn(alpha).size(), seriesIn(beta).size());
+        CPPUNIT_ASSERT(!seriesIn(alpha).empty());
+        CPPUNIT_ASSERT_EQUAL(std::vector<std::string>(), sharedSeries(alpha, beta));
     }
 
     void explainsItself()

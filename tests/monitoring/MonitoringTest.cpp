@@ -1,4 +1,5 @@
 #include "Command.h"
+#include "MetricsText.h"
 #include "Printing.h"
 #include "TemporaryDirectory.h"
 #include "notification/Metrics.h"
@@ -44,12 +45,12 @@ std::vector<std::string> metricsIn(const std::string& text)
     return names;
 }
 
-std::string textAfterARun()
+std::string textAfterARun(const std::string& cluster = "test")
 {
     RunStatistics run;
     run.hasSearched = true;
     run.jobs.pending = 0;
-    Metrics metrics;
+    Metrics metrics(cluster);
     metrics.add(RunFinished(run), std::chrono::system_clock::now());
     return metrics.text();
 }
@@ -66,13 +67,15 @@ class MonitoringTest : public CppUnit::TestFixture
     CPPUNIT_TEST(theDashboardUsesWhatIsWritten);
     CPPUNIT_TEST(theDashboardLeavesTheDataSourceToWhoLooks);
     CPPUNIT_TEST(prometheusUnderstandsTheDashboard);
+    CPPUNIT_TEST(theDashboardTellsClustersApart);
+    CPPUNIT_TEST(theLegendsNameTheCluster);
     CPPUNIT_TEST(theReadmeHasEachMetricAndAlert);
     CPPUNIT_TEST(theManualPageHasEachMetricAndAlert);
     CPPUNIT_TEST_SUITE_END();
 
     void prometheusIsContentWithTheMetrics()
     {
-        for (const std::string& text : {Metrics().text(), textAfterARun()}) {
+        for (const std::string& text : {Metrics("test").text(), Metrics("").text(), textAfterARun()}) {
             const auto file = _directory.write("m.prom", text);
             // It reads from its input alone.
             assertSucceeds({"sh", "-c", R"("$0" check metrics <"$1")", PROMTOOL, file.string()}, text);
@@ -99,13 +102,44 @@ class MonitoringTest : public CppUnit::TestFixture
     {
         std::string rules = "groups:\n- name: dashboard\n  rules:\n";
         for (const auto& target : targets()) {
-            const std::string expression =
-                Poco::replace(target->getValue<std::string>("expr"), "$__rate_interval", "5m");
+            const std::string expression = expressionOf(*target, ".*");
             const std::string record = "panel" + std::to_string(std::count(rules.begin(), rules.end(), '\n'));
             rules += "  - {record: " + record + ", expr: '" + expression + "'}\n";
         }
         const auto file = _directory.write("dashboard.yml", rules);
         assertSucceeds({PROMTOOL, "check", "rules", file.string()}, rules);
+    }
+
+    void theDashboardTellsClustersApart()
+    /// And shows one of two when that is chosen.
+    {
+        std::string tests = "evaluation_interval: 1m\ntests:\n- interval: 1m\n  input_series:\n";
+        for (const char* const cluster : {"alpha", "beta"}) {
+            for (const std::string& series : seriesIn(textAfterARun(cluster)))
+                tests += "  - {series: '" + series + "', values: '0+1x10'}\n";
+        }
+        tests += "  promql_expr_test:\n";
+        const auto expect = [&tests](const std::string& expression, const std::string& samples) {
+            tests += "  - {expr: 'group by (cluster) (" + expression + ")', eval_time: 9m, exp_samples: [" +
+                     samples + "]}\n";
+        };
+        const std::string alpha = R"({labels: '{cluster="alpha"}', value: 1})";
+        const std::string beta = R"({labels: '{cluster="beta"}', value: 1})";
+        for (const auto& target : targets()) {
+            expect(expressionOf(*target, ".*"), alpha + ", " + beta);
+            expect(expressionOf(*target, "beta"), beta);
+        }
+        const auto file = _directory.write("clusters.yml", tests);
+        assertSucceeds({PROMTOOL, "test", "rules", file.string()}, tests);
+    }
+
+    void theLegendsNameTheCluster()
+    {
+        for (const auto& target : targets()) {
+            const auto legend = target->getValue<std::string>("legendFormat");
+            CPPUNIT_ASSERT_MESSAGE(legend, target->optValue<std::string>("format", "") == "table" ||
+                                               legend.starts_with("{{cluster}} "));
+        }
     }
 
     void theReadmeHasEachMetricAndAlert()
@@ -168,6 +202,16 @@ class MonitoringTest : public CppUnit::TestFixture
     {
         Poco::JSON::Parser parser;
         return objectsIn(*parser.parse(textOf(DASHBOARD)).extract<Poco::JSON::Object::Ptr>(), "panels");
+    }
+
+    static std::string expressionOf(const Poco::JSON::Object& target, const std::string& cluster)
+    /// As Grafana asks it, when this cluster is chosen.
+    {
+        auto expression = target.getValue<std::string>("expr");
+        Poco::replaceInPlace(expression, std::string("$__rate_interval"), std::string("5m"));
+        Poco::replaceInPlace(expression, std::string("$cluster"), cluster);
+        Poco::replaceInPlace(expression, std::string("$instance"), std::string(".*"));
+        return expression;
     }
 
     static std::vector<Poco::JSON::Object::Ptr> targets()

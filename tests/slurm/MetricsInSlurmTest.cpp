@@ -1,4 +1,5 @@
 #include "Eventually.h"
+#include "MetricsText.h"
 #include "SlurmFixture.h"
 #include "TemporaryDirectory.h"
 
@@ -18,6 +19,7 @@ class MetricsInSlurmTest : public SlurmFixture
     CPPUNIT_TEST_SUITE(MetricsInSlurmTest);
     CPPUNIT_TEST(tellsOfATerminatedJobOnceItMayWrite);
     CPPUNIT_TEST(keepsTheFileWhenSlurmctldEnds);
+    CPPUNIT_TEST(namesTheClusterAsSlurmDoes);
     CPPUNIT_TEST_SUITE_END();
 
 public:
@@ -56,11 +58,19 @@ private:
         CPPUNIT_ASSERT(has("database_up 1"));
     }
 
+    void namesTheClusterAsSlurmDoes()
+    {
+        cluster().configure("ClusterName", "TEST");
+        giveToSlurm();
+        cluster().startController();
+        awaitSample("database_up 1");
+    }
+
     void giveToSlurm() { Sim::mustRun({"chown", "slurm", _directory.path().string()}); }
 
     bool has(const std::string& sample) const
     {
-        return _directory.read(name).find("\nhangdetector_" + sample + '\n') != std::string::npos;
+        return _directory.read(name).find(sampleLine(sample)) != std::string::npos;
     }
 
     void awaitSample(const std::string& sample)

@@ -29,7 +29,7 @@ protected:
 
     const std::filesystem::path& settingsFile() const { return _file; }
 
-    void makeService() { _service.emplace(_file, _log.logger()); }
+    void makeService() { _service.emplace(_file, _log.logger(), "test"); }
     /// Reads hang_detector.conf, and starts nothing yet.
 
     void startService()

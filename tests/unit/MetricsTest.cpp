@@ -1,9 +1,14 @@
 #include "notification/Metrics.h"
 
+#include "MetricsText.h"
+#include "Printing.h"
+
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <algorithm>
 #include <chrono>
 #include <string>
+#include <vector>
 
 namespace HangDetection::Test {
 
@@ -25,6 +30,9 @@ class MetricsTest : public CppUnit::TestFixture
     CPPUNIT_TEST(countsErrorsOfJobsKnownOrNot);
     CPPUNIT_TEST(countsAllocations);
     CPPUNIT_TEST(writesEveryDigit);
+    CPPUNIT_TEST(writesEachSeriesOnce);
+    CPPUNIT_TEST(sharesNoSeriesWithAnotherCluster);
+    CPPUNIT_TEST(escapesTheCluster);
     CPPUNIT_TEST_SUITE_END();
 
     void hasEveryKnownCounterFromTheStart()
@@ -211,10 +219,41 @@ class MetricsTest : public CppUnit::TestFixture
         assertHas("run_duration_seconds 1234.567");
     }
 
+    void writesEachSeriesOnce()
+    {
+        finish(withPendingJobs());
+        const std::vector<std::string> series = seriesIn(_metrics.text());
+        CPPUNIT_ASSERT_MESSAGE(_metrics.text(),
+                               std::adjacent_find(series.begin(), series.end()) == series.end());
+    }
+
+    void sharesNoSeriesWithAnotherCluster()
+    {
+        Metrics other("other");
+        other.add(RunFinished(withPendingJobs()), _now);
+        finish(withPendingJobs());
+        CPPUNIT_ASSERT_EQUAL(std::vector<std::string>(), sharedSeries(_metrics.text(), other.text()));
+    }
+
+    void escapesTheCluster()
+    {
+        const std::string text = Metrics("a\\b\"c\nd").text();
+        CPPUNIT_ASSERT_MESSAGE(text,
+                               text.find(R"(job_errors_total{cluster="a\\b\"c\nd"} 0)") != std::string::npos);
+    }
+
     static RunStatistics searched()
     {
         RunStatistics statistics;
         statistics.hasSearched = true;
+        return statistics;
+    }
+
+    static RunStatistics withPendingJobs()
+    /// So every metric is written.
+    {
+        RunStatistics statistics = searched();
+        statistics.jobs.pending = 0;
         return statistics;
     }
 
@@ -240,12 +279,11 @@ class MetricsTest : public CppUnit::TestFixture
 
     void assertHas(const std::string& sample) const
     {
-        CPPUNIT_ASSERT_MESSAGE(sample + " is not in:\n" + _metrics.text(),
-                               contains("\nhangdetector_" + sample + '\n'));
+        CPPUNIT_ASSERT_MESSAGE(sample + " is not in:\n" + _metrics.text(), contains(sampleLine(sample)));
     }
 
     std::chrono::system_clock::time_point _now{1700000000s};
-    Metrics _metrics;
+    Metrics _metrics{"test"};
 };
 
 CPPUNIT_TEST_SUITE_REGISTRATION(MetricsTest);

@@ -1,5 +1,6 @@
 #include "notification/RunMetrics.h"
 
+#include "MetricsText.h"
 #include "RecordingLogger.h"
 #include "TemporaryDirectory.h"
 
@@ -64,9 +65,9 @@ class RunMetricsTest : public CppUnit::TestFixture
         _metrics.writeTo(_directory.path() / "m.prom");
         const auto before = now();
         finish();
-        const std::string name = "\nhangdetector_last_success_timestamp_seconds ";
+        const std::string series = "\nhangdetector_last_success_timestamp_seconds{cluster=\"test\"} ";
         const std::string written = text();
-        const auto time = std::stoll(written.substr(written.find(name) + name.size()));
+        const auto time = std::stoll(written.substr(written.find(series) + series.size()));
         CPPUNIT_ASSERT(before <= time && time <= now());
     }
 
@@ -103,13 +104,13 @@ class RunMetricsTest : public CppUnit::TestFixture
     void assertHas(const std::string& sample) const
     {
         CPPUNIT_ASSERT_MESSAGE(sample + " is not in:\n" + text(),
-                               text().find("\nhangdetector_" + sample + '\n') != std::string::npos);
+                               text().find(sampleLine(sample)) != std::string::npos);
     }
 
     const TemporaryDirectory _directory;
     RecordingLogger _log;
     Poco::NotificationCenter _center;
-    RunMetrics _metrics{_center, _log.logger()};
+    RunMetrics _metrics{_center, _log.logger(), "test"};
 };
 
 CPPUNIT_TEST_SUITE_REGISTRATION(RunMetricsTest);
