@@ -117,7 +117,7 @@ std::optional<std::string> PluginHost::submitJob(const std::string& comment)
     const bool isTaken = submit(&job, getuid(), &message) == SLURM_SUCCESS;
     const bool mayChange =
         isTaken && modify(&job, nullptr, getuid() JOB_MODIFY_MESSAGE(&message)) == SLURM_SUCCESS;
-    // It comes from the slurm_xcalloc of this program.
+    // It comes from the slurm_xrecalloc of this program.
     const std::unique_ptr<char, decltype(&std::free)> owner(message, &std::free);
     if (!isTaken)
         return message == nullptr ? "the plugin gives no reason" : message;

@@ -129,9 +129,12 @@ HOST_FUNCTION char* slurm_strerror(int errnum)
                : std::strerror(errnum); // NOLINT(concurrency-mt-unsafe): called by the detector's thread only
 }
 
-HOST_FUNCTION void* slurm_xcalloc(std::size_t count, std::size_t size, bool, bool, const char*, int,
-                                  const char*)
+HOST_FUNCTION void* slurm_xrecalloc(void** memory, std::size_t count, std::size_t size, bool, bool,
+                                    const char*, int, const char*)
 {
-    return std::calloc(count, size);
+    void* const larger = std::realloc(*memory, count * size);
+    if (larger != nullptr)
+        *memory = larger;
+    return larger;
 }
 }

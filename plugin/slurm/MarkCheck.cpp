@@ -11,7 +11,7 @@
 #include <string>
 
 // So that a Slurm without it costs the user the reason, not slurmctld its life.
-#pragma weak slurm_xcalloc
+#pragma weak slurm_xrecalloc
 
 namespace HangDetection {
 
@@ -21,16 +21,20 @@ namespace {
 /// context, so its place has to be here.
 std::atomic<std::uint64_t> seen = 0;
 
-char* slurmCopy(const std::string& text)
-/// Null when there is no memory.
+void append(char*& message, const std::string& reason)
+/// In a line of its own, below what another plugin has said. Without memory the message stays.
 {
-    if (slurm_xcalloc == nullptr)
-        return nullptr;
-    auto* const copy =
-        static_cast<char*>(slurm_xcalloc(text.size() + 1, 1, true, true, __FILE__, __LINE__, __func__));
-    if (copy != nullptr)
-        text.copy(copy, text.size());
-    return copy;
+    if (slurm_xrecalloc == nullptr)
+        return;
+    std::string text = message == nullptr ? "" : message;
+    if (!text.empty() && !text.ends_with('\n'))
+        text += '\n';
+    text += reason;
+    void* memory = message;
+    if (slurm_xrecalloc(&memory, text.size() + 1, 1, true, true, __FILE__, __LINE__, __func__) == nullptr)
+        return;
+    message = static_cast<char*>(memory);
+    message[text.copy(message, text.size())] = '\0';
 }
 
 } // namespace
@@ -44,9 +48,8 @@ int checkMark(const char* comment, char** message) noexcept
                 ++seen;
             return SLURM_SUCCESS;
         }
-        // Another plugin may have said something already.
-        if (message != nullptr && *message == nullptr)
-            *message = slurmCopy(*error);
+        if (message != nullptr)
+            append(*message, *error);
         return EINVAL;
     } catch (...) {
         // No memory: the mark is looked at again when it matters.

@@ -6,8 +6,8 @@ namespace HangDetection {
 
 int checkMark(const char* comment, char** message = nullptr) noexcept;
 /// SLURM_SUCCESS for a comment, which may be null, without a mark of a provisioner job or with a
-/// good one. Otherwise the code to refuse the submission with, and in *message, unless message is
-/// null, the reason for the user, which slurmctld frees.
+/// good one. Otherwise the code to refuse the submission with, and at the end of *message, unless
+/// message is null, the reason for the user. slurmctld frees *message, which may be null before.
 
 std::uint64_t marksSeen() noexcept;
 /// A number that has grown since, if checkMark() has seen a good mark. Its first comment counts as

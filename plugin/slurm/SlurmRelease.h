@@ -22,9 +22,9 @@ extern "C" int job_modify(job_desc_msg_t* job, void* /* job_record_t, which is n
                           std::uint32_t user JOB_MODIFY_MESSAGE(char** message));
 
 /// What slurmctld frees has to come from Slurm's allocator, of which the public headers declare
-/// nothing. Every libslurmfull since 19.05 exports it like this.
-extern "C" void* slurm_xcalloc(std::size_t count, std::size_t size, bool clear, bool mayFail,
-                               const char* file, int line, const char* function);
+/// nothing. Every libslurmfull from 22.05 on exports it like this.
+extern "C" void* slurm_xrecalloc(void** memory, std::size_t count, std::size_t size, bool clear, bool mayFail,
+                                 const char* file, int line, const char* function);
 
 namespace HangDetection {
 
