@@ -28,7 +28,8 @@ struct Allocation
     bool isWaiting = false;
     /// It has not started, or not again after it was requeued.
     bool isPaused = false;
-    /// Suspended, stopped by a signal, or requeued: what it ran cannot report.
+    /// Suspended, stopped by a signal, requeued, or its nodes still boot or run a prolog: nothing of it
+    /// can report.
     std::optional<std::chrono::seconds> resumedAgo = std::nullopt;
     /// Since when it runs again after it was suspended or requeued, as far as Slurm tells.
     bool hasEnded = false;

@@ -56,10 +56,17 @@ bool isWaiting(const slurm_job_info_t& job)
     return baseState(job) == JOB_PENDING;
 }
 
+bool isConfiguring(const slurm_job_info_t& job)
+/// Slurm has given it its nodes, but they still boot, or a prolog runs: nothing of the job runs yet.
+{
+    return (job.job_state & (JOB_CONFIGURING | JOB_POWER_UP_NODE)) != 0 || job.state_reason == WAIT_PROLOG;
+}
+
 bool isPaused(const slurm_job_info_t& job)
 {
     const bool waitsAgain = isWaiting(job) && job.restart_cnt > 0;
-    return waitsAgain || baseState(job) == JOB_SUSPENDED || (job.job_state & (isRequeued | JOB_STOPPED)) != 0;
+    return waitsAgain || isConfiguring(job) || baseState(job) == JOB_SUSPENDED ||
+           (job.job_state & (isRequeued | JOB_STOPPED)) != 0;
 }
 
 std::optional<std::chrono::seconds> resumedAgo(const slurm_job_info_t& job, std::time_t now)

@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <fstream>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -38,12 +39,16 @@ class AllocationTest : public SlurmFixture
     CPPUNIT_TEST(waitsForAJobThatIsSuspended);
     CPPUNIT_TEST(waitsForAJobThatIsStopped);
     CPPUNIT_TEST(waitsForAJobThatIsRequeued);
+    CPPUNIT_TEST(waitsForANodeThatBoots);
+    CPPUNIT_TEST(waitsForAPrologThatTakesLong);
     CPPUNIT_TEST(terminatesAJobWhoseAllocationHasEnded);
     CPPUNIT_TEST(releasesWhatWasTerminatedWhileSlurmctldWasAway);
     CPPUNIT_TEST(terminatesWhileSlurmDoesNotAnswer);
     CPPUNIT_TEST(keepsWhatTheAdministratorWrote);
     CPPUNIT_TEST(refusesAMarkThatIsNoUuid);
     CPPUNIT_TEST(refusesToChangeAMarkIntoJunk);
+    CPPUNIT_TEST(addsItsReasonToWhatLuaSays);
+    CPPUNIT_TEST(checksAMarkThatLuaWrites);
     CPPUNIT_TEST_SUITE_END();
 
     static constexpr const char* reason =
@@ -51,12 +56,17 @@ class AllocationTest : public SlurmFixture
 
     void start(const std::string& more = "")
     {
+        startWithoutNode(more);
+        cluster().startNode();
+    }
+
+    void startWithoutNode(const std::string& more = "")
+    {
         cluster().configure("SlurmctldDebug", "debug");
         cluster().writeSettings(settings() + "ReleaseAllocations=yes\n" + more);
         cluster().startController();
         // It asks Slurm once at the start, and would remember a job that was seen waiting.
         cluster().waitForLog("run finished");
-        cluster().startNode();
     }
 
     std::string addHealthyJob() { return database().addJob({.updatedAgo = "1 second"}); }
@@ -322,6 +332,59 @@ class AllocationTest : public SlurmFixture
         cluster().waitForState(slurmJob, "RUNNING");
     }
 
+    void waitsForANodeThatBoots()
+    {
+        cluster().setCloudNode();
+        startWithoutNode();
+        const std::string job = addHealthyJob();
+        const std::string slurmJob = cluster().submit("sleep 600", {"--comment=provisioner_job=" + job});
+        cluster().waitForState(slurmJob, "CONFIGURING");
+        silence(job);
+        expectSkipped(job);
+        cluster().startNode();
+        cluster().waitForState(slurmJob, "RUNNING");
+        expectSkipped(job);
+        cluster().waitForState(slurmJob, "RUNNING");
+    }
+
+    bool isInProlog(const std::string& slurmJob)
+    {
+        return show(slurmJob).find(" Reason=Prolog ") != std::string::npos;
+    }
+
+    void waitsForAPrologThatTakesLong()
+    /// Longer than the shortest HungJobDuration, before the second run of a job that was requeued.
+    {
+        const std::filesystem::path mayRun = cluster().directory() / "run/may-run";
+        const std::filesystem::path prolog = cluster().directory() / "prolog";
+        std::ofstream(prolog) << "#!/bin/sh\ncd " << cluster().directory().string() << "\nwhile [ ! -e "
+                              << mayRun.string() << " ]; do sleep 0.1; done\n";
+        std::filesystem::permissions(prolog, std::filesystem::perms(0755));
+        std::ofstream(mayRun).close();
+        cluster().configure("Prolog", prolog);
+        cluster().configure("PrologFlags", "Alloc");
+        start("HungJobDuration=60\nHungJobExitTimeout=30\n");
+        const std::string job = addHealthyJob();
+        const std::string slurmJob = submitMarked(job);
+
+        std::filesystem::remove(mayRun);
+        cluster().run({"scontrol", "requeue", slurmJob});
+        CPPUNIT_ASSERT(eventually(30s, [this] { return nodeState() == "idle"; }));
+        // Slurm lets a job wait for two minutes before it runs again.
+        cluster().run({"scontrol", "update", "job=" + slurmJob, "starttime=now"});
+        CPPUNIT_ASSERT(eventually(30s, [&] { return isInProlog(slurmJob); }));
+        const auto allocated = std::chrono::steady_clock::now();
+        silence(job);
+        while (std::chrono::steady_clock::now() - allocated < 70s)
+            expectSkipped(job);
+        CPPUNIT_ASSERT(isInProlog(slurmJob));
+
+        std::ofstream(mayRun).close();
+        CPPUNIT_ASSERT(eventually(30s, [&] { return !isInProlog(slurmJob); }));
+        expectSkipped(job);
+        cluster().waitForState(slurmJob, "RUNNING");
+    }
+
     void terminatesAJobWhoseAllocationHasEnded()
     {
         start();
@@ -419,6 +482,45 @@ class AllocationTest : public SlurmFixture
                       changeHasMessage ? "provisioner_job=junk is not the id of a provisioner job"
                                        : "Invalid argument");
         CPPUNIT_ASSERT(show(slurmJob).find("junk") == std::string::npos);
+    }
+
+    void startBehindLua(const std::string& script)
+    /// The script is called for a job that is submitted or changed, before the detector is.
+    {
+        std::ofstream(cluster().directory() / "job_submit.lua")
+            << "function slurm_job_submit(job, partitions, user) " << script
+            << " return slurm.SUCCESS end\n"
+               "function slurm_job_modify(job, record, partitions, user) "
+            << script << " return slurm.SUCCESS end\n";
+        cluster().configure("JobSubmitPlugins", "lua,hang_detector");
+        start();
+    }
+
+    void addsItsReasonToWhatLuaSays()
+    {
+        startBehindLua("if job.comment then slurm.log_user('read the wiki') end");
+        expectRefused({"sbatch", "--comment=provisioner_job=junk", "--wrap=true"},
+                      "error: read the wiki\nsbatch: error: provisioner_job=junk is not the id of a "
+                      "provisioner job");
+        const std::string slurmJob = cluster().submit("sleep 600");
+        const Sim::CommandLine change{"scontrol", "update", "job=" + slurmJob,
+                                      "comment=provisioner_job=junk"};
+        if (!changeHasMessage)
+            return expectRefused(change, "Invalid argument");
+        expectRefused(change, "read the wiki");
+        expectRefused(change, "provisioner_job=junk is not the id of a provisioner job");
+    }
+
+    void checksAMarkThatLuaWrites()
+    {
+        startBehindLua("if job.name then job.comment = 'provisioner_job=' .. job.name end");
+        expectRefused({"sbatch", "--job-name=junk", "--wrap=true"},
+                      "provisioner_job=junk is not the id of a provisioner job");
+        const std::string job = addHealthyJob();
+        const std::string slurmJob = cluster().startSleeping({"--job-name=" + job});
+        silence(job);
+        waitUntilTerminated(job);
+        expectReleased(job, slurmJob);
     }
 };
 

@@ -201,6 +201,14 @@ void SlurmCluster::setProcessors(int count)
     configure("SelectTypeParameters", "CR_Core");
 }
 
+void SlurmCluster::setCloudNode()
+{
+    _isCloud = true;
+    configure("ResumeProgram", "/bin/true");
+    configure("SuspendProgram", "/bin/true");
+    configure("SuspendTime", "600");
+}
+
 void SlurmCluster::removeSettings() const
 {
     fs::remove(directory() / "hang_detector.conf");
@@ -295,9 +303,12 @@ std::string SlurmCluster::standbyLog() const
 
 void SlurmCluster::startNode()
 {
-    _slurmd.emplace(withEnvironment({"slurmd", "-D", "-N", _host}), directory() / "run/slurmd.out");
-    if (!eventually(patience, [this] { return Poco::trim(run({"sinfo", "-h", "-o", "%T"})) == "idle"; }))
-        throw std::runtime_error("slurmd did not become idle:\n" + readFile(directory() / "run/slurmd.log") +
+    // With -b the node has booted just now, as slurmctld expects of a cloud node.
+    _slurmd.emplace(withEnvironment({"slurmd", "-D", "-b", "-N", _host}), directory() / "run/slurmd.out");
+    const std::string state = _isCloud ? "allocated" : "idle";
+    if (!eventually(patience, [&] { return Poco::trim(run({"sinfo", "-h", "-o", "%T"})) == state; }))
+        throw std::runtime_error("slurmd did not become " + state + ":\n" +
+                                 readFile(directory() / "run/slurmd.log") +
                                  readFile(directory() / "run/slurmd.out"));
 }
 
@@ -410,7 +421,8 @@ std::string SlurmCluster::textOfConfiguration() const
     // The order of the hosts is that of their ranks.
     if (_hasStandby)
         text.append("SlurmctldHost=").append(standbyHost).append("(127.0.0.2)\n");
-    text += "NodeName=" + _host + " NodeAddr=127.0.0.1 CPUs=" + std::to_string(_processors) + "\n";
+    text += "NodeName=" + _host + " NodeAddr=127.0.0.1 CPUs=" + std::to_string(_processors) +
+            (_isCloud ? " State=CLOUD\n" : "\n");
     text += "PartitionName=test Nodes=ALL Default=YES\n";
     return text;
 }

@@ -42,6 +42,10 @@ public:
     void setProcessors(int count);
     /// Of the only node, one unless it is set, whatever the machine has. Before it is started.
 
+    void setCloudNode();
+    /// The only node is one that Slurm boots when a job needs it: a job is CONFIGURING until
+    /// startNode(). Before startController().
+
     void writeSettings(const std::string& text, std::filesystem::perms mode = groupMayRead) const;
     /// Writes hang_detector.conf beside slurm.conf, for the user slurm.
 
@@ -91,7 +95,7 @@ public:
     /// The process id of the slurmctld that startController started.
 
     void startNode();
-    /// Starts slurmd and returns when a job can run.
+    /// Starts slurmd and returns when a job can run, or, on a cloud node, when one has the node.
 
     std::string run(const Sim::CommandLine& command) const;
     /// The output of one of Slurm's commands, which has to succeed; throws
@@ -149,6 +153,7 @@ private:
     const std::string _host;
     std::map<std::string, std::string> _configuration;
     int _processors = 1;
+    bool _isCloud = false;
     bool _hasStandby = false;
     // In the order in which they have to be started.
     std::optional<ChildProcess> _munged;
