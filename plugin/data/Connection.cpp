@@ -1,5 +1,6 @@
 #include "Connection.h"
 
+#include "ConnectionAttempts.h"
 #include "DatabaseError.h"
 #include "Duration.h"
 #include "Statements.h"
@@ -39,16 +40,20 @@ bool isReadable(int socket, std::chrono::milliseconds wait)
 }
 
 DatabaseError noAnswer(PGconn* connection, std::chrono::seconds waited)
+/// In the words of libpq for an error of one address.
 {
-    return DatabaseError::unreachable("connection to server at \"" + std::string(PQhost(connection)) +
-                                      "\", port " + PQport(connection) + " failed: no answer within " +
+    const std::string host = PQhost(connection);
+    const std::string address = PQhostaddr(connection);
+    return DatabaseError::unreachable("connection to server at \"" + host + '"' +
+                                      (address.empty() || address == host ? "" : " (" + address + ')') +
+                                      ", port " + PQport(connection) + " failed: no answer within " +
                                       formatDuration(waited));
 }
 
-Handle connect(const std::string& host, std::chrono::seconds atMost, const std::stop_token& stop,
+Handle connect(const std::string& secretText, std::chrono::seconds atMost, const std::stop_token& stop,
                Clock::time_point deadline)
 {
-    Handle connection(PQconnectStart(host.c_str()), &PQfinish);
+    Handle connection(PQconnectStart(secretText.c_str()), &PQfinish);
     if (!connection)
         throw DatabaseError(Scope::connection, "out of memory while connecting", "", "");
     PQsetErrorVerbosity(connection.get(), PQERRORS_VERBOSE); // with the SQLSTATE, which nobody else tells
@@ -94,16 +99,20 @@ DatabaseError noHostWillDo(const std::vector<DatabaseError>& errors)
 
 Handle connectToFirst(const ConnectionString& connectionString, const std::stop_token& stop,
                       Clock::time_point deadline)
-/// To the first host that will do. libpq would stay with one that does not answer, as its own
-/// connect_timeout counts only when it may block.
+/// To the first address that will do.
 {
+    ConnectionAttempts attempts(connectionString.secretText());
     std::vector<DatabaseError> errors;
-    for (const std::string& host : connectionString.secretHosts()) {
+    while (const auto secretText = attempts.next()) {
         try {
-            return connect(host, connectionString.connectTimeout(), stop, deadline);
+            return connect(*secretText, attempts.timeout(), stop, deadline);
         } catch (const DatabaseError& error) {
             errors.push_back(error);
         }
+        if (stop.stop_requested())
+            throw RunStopped();
+        if (Clock::now() >= deadline)
+            break;
     }
     throw noHostWillDo(errors);
 }

@@ -45,8 +45,8 @@ public:
     /// until the result is destroyed, which has to be before the next open(). Throws
     /// DatabaseError; RunStopped when it is stopped meanwhile.
     ///
-    /// One wait ends neither with stop nor with the deadline: the resolver's for a host
-    /// name, as libpq has no other way.
+    /// One wait ends neither with stop nor with the deadline: that for the resolver, which looks up
+    /// a host name.
 
     Poco::Data::Session& session();
     /// The session of the open connection, in autocommit mode.

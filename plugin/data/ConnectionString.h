@@ -1,9 +1,7 @@
 #pragma once
 
-#include <chrono>
 #include <stdexcept>
 #include <string>
-#include <vector>
 
 namespace HangDetection {
 
@@ -23,7 +21,8 @@ class ConnectionString
 /// may: target_session_attrs=read-write (a standby cannot record a failure, and in a
 /// list of hosts this finds the primary), keepalives and tcp_user_timeout that
 /// notice a dead network within a minute. In any case fallback_application_name, so that
-/// pg_stat_activity names the detector.
+/// pg_stat_activity names the detector, and client_encoding=SQL_ASCII: the server never converts
+/// what it answers, so no text that it cannot convert undoes a termination.
 {
 public:
     ConnectionString() = default;
@@ -37,16 +36,12 @@ public:
 
     bool hasPassword() const { return _hasPassword; }
 
-    const std::vector<std::string>& secretHosts() const { return _hosts; }
-    /// A connection string for each host, in the order in which they are to be tried; at least one.
-    /// They may hold a password: they go to libpq and nowhere else.
-
-    std::chrono::seconds connectTimeout() const { return _connectTimeout; }
-    /// Bound on the connect to one host: connect_timeout where the text has it.
+    const std::string& secretText() const { return _text; }
+    /// A connection string for libpq (ConnectionAttempts). May hold a password: it goes to libpq and
+    /// nowhere else.
 
 private:
-    std::vector<std::string> _hosts{std::string()};
-    std::chrono::seconds _connectTimeout{10};
+    std::string _text;
     bool _hasPassword = false;
 };
 

@@ -1,4 +1,5 @@
 #include "BackgroundRunFixture.h"
+#include "ChangedVariable.h"
 #include "Eventually.h"
 #include "ProcessState.h"
 #include "StallingProxy.h"
@@ -38,6 +39,7 @@ public:
     CPPUNIT_TEST(endsARunThatCannotPrepareItsSearch);
     CPPUNIT_TEST(endsARunWhoseTerminationIsNotAnswered);
     CPPUNIT_TEST(triesTheNextHostAfterOneThatDoesNotAnswer);
+    CPPUNIT_TEST(triesTheNextHostOfAServiceToo);
     CPPUNIT_TEST(keepsNothingOfAConnectThatIsNotAnswered);
     CPPUNIT_TEST(printsNoFarewellOfTheServerThatComesWithTheLogin);
     CPPUNIT_TEST(stopsWhileTheConnectIsNotAnswered);
@@ -92,6 +94,21 @@ public:
         const std::string job = addHungJob();
         connectThroughProxy(" host=" + _proxy->directory().string() + ',' + server().directory().string() +
                             " connect_timeout=1");
+        _proxy->fallSilentAtConnection(1);
+        CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
+        CPPUNIT_ASSERT(_proxy->waitUntilSilent(patience));
+    }
+
+    void triesTheNextHostOfAServiceToo()
+    {
+        const std::string job = addHungJob();
+        const TemporaryDirectory directory;
+        const ChangedVariable file(
+            "PGSERVICEFILE", directory.write("services", "[coder]\nhost=" + _proxy->directory().string() +
+                                                             ',' + server().directory().string() +
+                                                             "\nconnect_timeout=1\ndbname=" + databaseName() +
+                                                             "\nuser=" + detectorRole + '\n'));
+        settings().connection = ConnectionString::parse("service=coder");
         _proxy->fallSilentAtConnection(1);
         CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
         CPPUNIT_ASSERT(_proxy->waitUntilSilent(patience));

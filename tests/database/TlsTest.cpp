@@ -1,13 +1,28 @@
+#include "ChangedVariable.h"
 #include "Command.h"
 #include "DatabaseFixture.h"
 #include "FreePort.h"
 #include "TemporaryDirectory.h"
 
+#include <libpq-fe.h>
+#include <netinet/in.h>
+#include <pwd.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <future>
+#include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
-#include <unistd.h>
+#include <system_error>
 
 namespace HangDetection::Test {
 
@@ -43,6 +58,53 @@ private:
     const TemporaryDirectory _directory;
 };
 
+void require(long result)
+{
+    if (result < 0)
+        throw std::system_error(errno, std::generic_category(), "TlsTest");
+}
+
+class SilentAddress
+/// Takes connections on 127.0.0.1 and never answers.
+{
+public:
+    explicit SilentAddress(const std::string& port)
+    {
+        sockaddr_in address{};
+        address.sin_family = AF_INET;
+        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        address.sin_port = htons(static_cast<std::uint16_t>(std::stoi(port)));
+        require(_socket);
+        require(bind(_socket, reinterpret_cast<const sockaddr*>(&address), sizeof address));
+        require(listen(_socket, SOMAXCONN));
+    }
+
+    ~SilentAddress() { close(_socket); }
+
+    SilentAddress(const SilentAddress&) = delete;
+    SilentAddress& operator=(const SilentAddress&) = delete;
+
+private:
+    const int _socket = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+};
+
+template <typename Work>
+void inOwnThread(const Work& work)
+/// Some things can be changed for a thread alone.
+{
+    if (geteuid() != 0)
+        throw std::runtime_error("this test takes another user or another /etc/hosts: run it as root");
+    std::async(std::launch::async, work).get();
+}
+
+void useHostsFile(const fs::path& file)
+/// In place of /etc/hosts, for this thread and what it starts.
+{
+    require(unshare(CLONE_NEWNS));
+    require(mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr));
+    require(mount(file.c_str(), "/etc/hosts", nullptr, MS_BIND, nullptr));
+}
+
 } // namespace
 
 class TlsTest : public DatabaseFixture
@@ -70,18 +132,17 @@ public:
     CPPUNIT_TEST(refusesAServerThatAnotherAuthorityHasSigned);
     CPPUNIT_TEST(refusesACertificateForAnotherHost);
     CPPUNIT_TEST(tellsThatAKeyHasAnotherPassword);
+    CPPUNIT_TEST(triesTheNextAddressAfterOneThatDoesNotAnswer);
+    CPPUNIT_TEST(readsNoFilesOfAnotherHome);
+    CPPUNIT_TEST(connectsAlthoughAnotherHomeIsClosed);
+    CPPUNIT_TEST(givesNoVariableOfTheEnvironmentASay);
     CPPUNIT_TEST_SUITE_END();
 
     void terminatesOverAVerifiedConnection()
     {
         serve("localhost");
         connectTo("localhost", *_authority);
-        const std::string job = _tlsDatabase->addJob();
-        CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
-        CPPUNIT_ASSERT_EQUAL(Text("true"),
-                             _tlsDatabase->value("SELECT ssl::text FROM pg_stat_ssl JOIN pg_stat_activity"
-                                                 " USING (pid) WHERE application_name = $1",
-                                                 "hang_detector"));
+        expectEncryptedRun();
     }
 
     void refusesAServerThatAnotherAuthorityHasSigned()
@@ -115,6 +176,105 @@ public:
         expectError("could not load private key file", "", "check sslmode, sslrootcert");
     }
 
+    void triesTheNextAddressAfterOneThatDoesNotAnswer()
+    {
+        serve("db.example.org");
+        const SilentAddress silent(_port);
+        const TemporaryDirectory directory;
+        const auto hosts = directory.write(
+            "hosts", "127.0.0.1 db.example.org silent.example.org\n127.0.0.2 db.example.org\n");
+        inOwnThread([&] {
+            useHostsFile(hosts);
+            const std::string connection = "host=db.example.org connect_timeout=2" + common(*_authority);
+            // The same is true of psql, so the silent one is the first.
+            const auto start = std::chrono::steady_clock::now();
+            Sim::mustRun({server().binaries() / "psql", connection, "--command", "SELECT"});
+            CPPUNIT_ASSERT(std::chrono::steady_clock::now() - start >= std::chrono::seconds(2));
+
+            settings().connection = ConnectionString::parse(connection);
+            expectEncryptedRun();
+
+            forgetDetector();
+            settings().connection =
+                ConnectionString::parse("host=silent.example.org connect_timeout=1" + common(*_authority));
+            expectError("connection to server at \"silent.example.org\" (127.0.0.1), port " + _port +
+                            " failed: no answer within 1s",
+                        "", "check Connection");
+            forgetDetector();
+        });
+    }
+
+    void readsNoFilesOfAnotherHome()
+    {
+        serve("localhost");
+        const TemporaryDirectory home;
+        fs::create_directory(home.path() / ".postgresql");
+        for (const char* file : {"postgresql.crt", "postgresql.key", "root.crt", "root.crl"})
+            home.write(std::string(".postgresql/") + file, "junk");
+        const ChangedVariable variable("HOME", home.path());
+        connectTo("localhost", *_authority);
+        expectEncryptedRun();
+        connectTo("localhost", *_authority, " sslmode=prefer sslrootcert=''");
+        expectEncryptedRun();
+    }
+
+    void connectsAlthoughAnotherHomeIsClosed()
+    {
+        // slurmctld that root has started becomes SlurmUser, and keeps HOME=/root.
+        serve("localhost");
+        const fs::path certificate = _server->directory() / "ca.crt";
+        fs::copy_file(_authority->certificate(), certificate);
+        fs::permissions(certificate, fs::perms::others_read, fs::perm_options::add);
+        const TemporaryDirectory home;
+        const ChangedVariable variable("HOME", home.path());
+        inOwnThread([&] {
+            const passwd* const nobody = getpwnam("nobody");
+            require(syscall(SYS_setresuid, -1, nobody->pw_uid, -1));
+            connectTo("localhost", *_authority, " sslrootcert=" + certificate.string());
+            expectEncryptedRun();
+            connectTo("localhost", *_authority, " sslmode=prefer sslrootcert=''");
+            expectEncryptedRun();
+            forgetDetector();
+        });
+    }
+
+    void givesNoVariableOfTheEnvironmentASay()
+    {
+        serve("localhost");
+        connectTo("localhost", *_authority, " sslmode=prefer sslrootcert=''");
+        const std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> options(PQconndefaults(),
+                                                                                   &PQconninfoFree);
+        for (const PQconninfoOption* option = options.get(); option->keyword != nullptr; ++option) {
+            if (option->envvar == nullptr || option->keyword == std::string("service"))
+                continue;
+            const ChangedVariable junk(option->envvar, "junk");
+            expectEncryptedRun();
+        }
+        const ChangedVariable outdated("PGREQUIRESSL", "1");
+        expectEncryptedRun();
+
+        // These go to the server in any case.
+        const ChangedVariable zone("PGTZ", "Asia/Tokyo");
+        const ChangedVariable style("PGDATESTYLE", "German");
+        const ChangedVariable optimizer("PGGEQO", "off");
+        expectEncryptedRun();
+        const ChangedVariable unknown("PGTZ", "junk");
+        forgetDetector();
+        expectError("invalid value for parameter \"TimeZone\": \"junk\"", "22023", "");
+    }
+
+    void expectEncryptedRun()
+    /// With a new connection, of a detector of that name.
+    {
+        forgetDetector();
+        const std::string job = _tlsDatabase->addJob();
+        CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
+        CPPUNIT_ASSERT_EQUAL(Text("true"),
+                             _tlsDatabase->value("SELECT ssl::text FROM pg_stat_ssl JOIN pg_stat_activity"
+                                                 " USING (pid) WHERE application_name = $1",
+                                                 "hang_detector"));
+    }
+
     void serve(const std::string& hostName)
     /// Starts a server with a certificate for that name, and a job database in it.
     {
@@ -125,8 +285,8 @@ public:
         if (geteuid() == 0)
             Sim::mustRun({"chown", "postgres", data / "server.key", data / "server.crt"});
         std::ofstream(data / "postgresql.conf", std::ios::app)
-            << "listen_addresses = '127.0.0.1'\nport = " << _port << "\nssl = on\n";
-        std::ofstream(data / "pg_hba.conf") << "local all all trust\nhostssl all all 127.0.0.1/32 trust\n";
+            << "listen_addresses = '127.0.0.2'\nport = " << _port << "\nssl = on\n";
+        std::ofstream(data / "pg_hba.conf") << "local all all trust\nhostssl all all 127.0.0.0/8 trust\n";
         _server->stop();
         _server->start();
         const std::string superuser = _server->connectionString("coder") + " port=" + _port;
@@ -137,10 +297,14 @@ public:
     void connectTo(const std::string& host, const CertificateAuthority& authority,
                    const std::string& more = "")
     {
-        settings().connection = ConnectionString::parse(
-            "host=" + host + " hostaddr=127.0.0.1 port=" + _port + " user=" + detectorRole +
-            " password=geheim123 dbname=coder sslmode=verify-full sslrootcert=" + authority.certificate() +
-            more);
+        settings().connection =
+            ConnectionString::parse("host=" + host + " hostaddr=127.0.0.2" + common(authority) + more);
+    }
+
+    std::string common(const CertificateAuthority& authority) const
+    {
+        return " port=" + _port + " user=" + detectorRole +
+               " password=geheim123 dbname=coder sslmode=verify-full sslrootcert=" + authority.certificate();
     }
 
     const std::string _port = freePort(15000, 19999);

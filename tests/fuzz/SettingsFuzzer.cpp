@@ -116,7 +116,7 @@ void requireReason(std::string_view reason, const std::string& path, std::string
 
 bool areSame(const Settings& a, const Settings& b)
 {
-    return a.connection.secretHosts() == b.connection.secretHosts() && a.interval == b.interval &&
+    return a.connection == b.connection && a.interval == b.interval &&
            a.hungJobDuration == b.hungJobDuration && a.hungJobExitTimeout == b.hungJobExitTimeout &&
            a.maxJobsPerRun == b.maxJobsPerRun && a.runTimeout == b.runTimeout &&
            a.massHangRatio == b.massHangRatio && a.massHangMinJobs == b.massHangMinJobs;

@@ -1,10 +1,8 @@
 #include "data/ConnectionString.h"
+#include "data/ConnectionText.h"
 
 #include <cppunit/extensions/HelperMacros.h>
-#include <libpq-fe.h>
 
-#include <chrono>
-#include <memory>
 #include <string>
 
 namespace HangDetection::Test {
@@ -17,27 +15,21 @@ class ConnectionStringTest : public CppUnit::TestFixture
     CPPUNIT_TEST(addsTheDefaultsOfADaemon);
     CPPUNIT_TEST(letsTheOperatorOverrideADefault);
     CPPUNIT_TEST(leavesItToAService);
-    CPPUNIT_TEST(knowsTheBoundOnAConnect);
+    CPPUNIT_TEST(wantsNoConversion);
     CPPUNIT_TEST(refusesABoundThatIsNoNumber);
-    CPPUNIT_TEST(takesEachHostByItself);
     CPPUNIT_TEST(refusesListsOfDifferentLengths);
     CPPUNIT_TEST(refusesPartsOfAPasswordInOtherPlaces);
     CPPUNIT_TEST(passesQuotesAndBackslashesThrough);
     CPPUNIT_TEST(knowsAPassword);
     CPPUNIT_TEST_SUITE_END();
 
-    static std::string understood(const std::string& text, const std::string& keyword, std::size_t host = 0)
+    static std::string understood(const std::string& text, const std::string& keyword)
     /// What libpq understands of the text that goes to it.
     {
-        const std::string connection = ConnectionString::parse(text).secretHosts().at(host);
-        const std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> options(
-            PQconninfoParse(connection.c_str(), nullptr), &PQconninfoFree);
+        const std::string connection = ConnectionString::parse(text).secretText();
+        const ConnectionOptions options(PQconninfoParse(connection.c_str(), nullptr), &PQconninfoFree);
         CPPUNIT_ASSERT(options != nullptr);
-        for (const PQconninfoOption* option = options.get(); option->keyword != nullptr; ++option) {
-            if (keyword == option->keyword)
-                return option->val == nullptr ? "" : option->val;
-        }
-        return "";
+        return valueOf(options, keyword).value_or("");
     }
 
     void keepsWhatTheOperatorSaid()
@@ -51,11 +43,9 @@ class ConnectionStringTest : public CppUnit::TestFixture
     {
         const std::string uri = "postgresql://de%20tector@a,b:5433/coder?sslmode=require";
         CPPUNIT_ASSERT_EQUAL(std::string("de tector"), understood(uri, "user"));
-        CPPUNIT_ASSERT_EQUAL(std::string("a"), understood(uri, "host", 0));
-        CPPUNIT_ASSERT_EQUAL(std::string(), understood(uri, "port", 0));
-        CPPUNIT_ASSERT_EQUAL(std::string("b"), understood(uri, "host", 1));
-        CPPUNIT_ASSERT_EQUAL(std::string("5433"), understood(uri, "port", 1));
-        CPPUNIT_ASSERT_EQUAL(std::string("require"), understood(uri, "sslmode", 1));
+        CPPUNIT_ASSERT_EQUAL(std::string("a,b"), understood(uri, "host"));
+        CPPUNIT_ASSERT_EQUAL(std::string(",5433"), understood(uri, "port"));
+        CPPUNIT_ASSERT_EQUAL(std::string("require"), understood(uri, "sslmode"));
     }
 
     void addsTheDefaultsOfADaemon()
@@ -77,12 +67,10 @@ class ConnectionStringTest : public CppUnit::TestFixture
         CPPUNIT_ASSERT_EQUAL(std::string("coder"), understood("service=coder", "service"));
     }
 
-    void knowsTheBoundOnAConnect()
+    void wantsNoConversion()
     {
-        using namespace std::chrono_literals;
-        CPPUNIT_ASSERT(ConnectionString::parse("dbname=coder").connectTimeout() == 10s);
-        CPPUNIT_ASSERT(ConnectionString::parse("connect_timeout=25").connectTimeout() == 25s);
-        CPPUNIT_ASSERT(ConnectionString::parse("connect_timeout=0").connectTimeout() == 1h);
+        for (const std::string text : {"dbname=coder", "service=coder", "client_encoding=LATIN1"})
+            CPPUNIT_ASSERT_EQUAL(std::string("SQL_ASCII"), understood(text, "client_encoding"));
     }
 
     static void assertRefused(const std::string& text, const std::string& expected)
@@ -100,20 +88,6 @@ class ConnectionStringTest : public CppUnit::TestFixture
         for (const std::string value : {"soon", "10s", "''", "99999999999"})
             assertRefused("connect_timeout=" + value,
                           "has a connect_timeout that is no whole number of seconds");
-    }
-
-    void takesEachHostByItself()
-    {
-        const std::string one = "host=a,b,c port=5433 dbname=coder";
-        CPPUNIT_ASSERT_EQUAL(std::size_t{3}, ConnectionString::parse(one).secretHosts().size());
-        CPPUNIT_ASSERT_EQUAL(std::string("c"), understood(one, "host", 2));
-        CPPUNIT_ASSERT_EQUAL(std::string("5433"), understood(one, "port", 2));
-        CPPUNIT_ASSERT_EQUAL(std::string("coder"), understood(one, "dbname", 2));
-        const std::string addresses = "hostaddr=10.0.0.1, host=a,b port=1,";
-        CPPUNIT_ASSERT_EQUAL(std::string("10.0.0.1"), understood(addresses, "hostaddr", 0));
-        CPPUNIT_ASSERT_EQUAL(std::string("b"), understood(addresses, "host", 1));
-        CPPUNIT_ASSERT_EQUAL(std::string(), understood(addresses, "port", 1));
-        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, ConnectionString::parse("dbname=coder").secretHosts().size());
     }
 
     void refusesListsOfDifferentLengths()

@@ -1,0 +1,74 @@
+#include "ConnectionText.h"
+
+#include <algorithm>
+#include <charconv>
+#include <sstream>
+#include <system_error>
+#include <utility>
+
+namespace HangDetection {
+
+std::optional<std::string> valueOf(const ConnectionOptions& options, std::string_view keyword)
+{
+    for (const PQconninfoOption* option = options.get(); option->keyword != nullptr; ++option) {
+        if (keyword == option->keyword && option->val != nullptr)
+            return option->val;
+    }
+    return std::nullopt;
+}
+
+void appendOption(std::string& text, std::string_view keyword, std::string_view value)
+{
+    if (!text.empty())
+        text += ' ';
+    text += keyword;
+    text += "='";
+    for (const char c : value) {
+        if (c == '\'' || c == '\\')
+            text += '\\';
+        text += c;
+    }
+    text += '\'';
+}
+
+std::vector<std::string> elementsOf(const std::string& list)
+{
+    std::vector<std::string> elements;
+    std::istringstream stream(list + ',');
+    for (std::string element; std::getline(stream, element, ',');)
+        elements.push_back(element);
+    return elements;
+}
+
+std::optional<std::vector<Host>> hostsOf(const ConnectionOptions& options)
+{
+    const auto listOf = [&](std::string_view keyword) {
+        const std::string value = valueOf(options, keyword).value_or("");
+        return value.empty() ? std::vector<std::string>() : elementsOf(value);
+    };
+    const auto names = listOf("host");
+    const auto addresses = listOf("hostaddr");
+    auto ports = listOf("port");
+    const std::size_t count = std::max({names.size(), addresses.size(), ports.size(), std::size_t{1}});
+    if (ports.size() == 1)
+        ports.assign(count, ports.front());
+
+    std::vector<Host> hosts(count);
+    for (const auto& [list, member] :
+         {std::pair(&names, &Host::name), {&addresses, &Host::address}, {&ports, &Host::port}}) {
+        if (!list->empty() && list->size() != count)
+            return std::nullopt;
+        for (std::size_t i = 0; i < list->size(); ++i)
+            hosts[i].*member = (*list)[i];
+    }
+    return hosts;
+}
+
+std::optional<int> numberIn(const std::string& text)
+{
+    int number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    return error == std::errc{} && end == text.data() + text.size() ? std::optional(number) : std::nullopt;
+}
+
+} // namespace HangDetection
