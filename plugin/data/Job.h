@@ -56,8 +56,8 @@ struct HungJobs
     bool areWatchedTouched = false;
     /// Whether somebody has updated one of the watched jobs since.
     std::int64_t doubtful = 0;
-    /// Jobs that are past the threshold by what their heartbeats say, but were written since the
-    /// earlier look, or there was none.
+    /// Jobs that would be silent by their heartbeats, but were written since the earlier look, or
+    /// there was none.
     std::optional<std::chrono::milliseconds> heartbeatAge;
     /// Of the newest heartbeat among the running jobs that were written since the earlier look.
     /// Nothing when there is no such job.

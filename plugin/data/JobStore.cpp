@@ -164,8 +164,8 @@ std::vector<RevivedJob> JobStore::findRevived(const std::vector<SeenJob>& jobs)
 {
     std::vector<RevivedJob> revived;
     using Row = Poco::Tuple<std::string, bool>;
-    for (const auto& row : rowsOf<Row>(Statements::find_revived_jobs,
-                                      {idsOf(jobs), updatesOf(jobs), anyDetectorsError}))
+    for (const auto& row :
+         rowsOf<Row>(Statements::find_revived_jobs, {idsOf(jobs), updatesOf(jobs), anyDetectorsError}))
         revived.push_back({row.get<0>(), row.get<1>()});
     return revived;
 }

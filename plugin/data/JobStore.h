@@ -69,10 +69,10 @@ public:
 
     void terminate(std::span<const SeenJob> jobs, const Thresholds& thresholds, const Answer& answer);
     /// Terminates those of the jobs that are still hung, with the heartbeat that was seen, or still
-    /// pending, and answers for each as soon as that is committed. When the statement fails because of one job, the others
-    /// are terminated all the same: the batch is halved until the job stands alone.
-    /// Throws DatabaseError for an error that every job would meet; jobs not
-    /// answered for are then complete or untouched, and a later search tells which.
+    /// pending, and answers for each as soon as that is committed. When the statement fails because of one
+    /// job, the others are terminated all the same: the batch is halved until the job stands alone. Throws
+    /// DatabaseError for an error that every job would meet; jobs not answered for are then complete or
+    /// untouched, and a later search tells which.
 
     std::map<JobId, std::string> findTerminated(const std::vector<JobId>& jobs);
     /// Those of the jobs that a hang detector has terminated, with the error that it failed them

@@ -90,9 +90,9 @@ void HangDetector::use(Settings settings)
 {
     if (settings.connection != _settings.connection || settings.runTimeout != _settings.runTimeout) {
         _store = std::make_unique<JobStore>(settings.connection, settings.runTimeout);
-        _looks.forget();
         _indexAdvice.reset();
     }
+    _looks.forget();
     _allocations.enable(settings.releaseAllocations);
     _massHang.setLimits(limitsIn(settings));
     if (!settings.dryRun)
@@ -113,9 +113,8 @@ RunStatistics HangDetector::run(const std::stop_token& stop)
         const HungJobs found = search(failedBefore, statistics, stop, deadline);
         if (found.areWatchedTouched)
             _revivalWatch.tell(*_store);
-        // A first look says of nobody that he is silent.
         statistics.held =
-            statistics.isFirstLook ? _massHang.holdLeft(start).has_value() : isHeld(statistics.jobs);
+            statistics.isUnsure ? _massHang.holdLeft(start).has_value() : isHeld(statistics.jobs);
         decide(statistics.held ? std::vector<SeenJob>() : found.chosen, failedBefore, statistics, stop,
                deadline);
     } catch (const RunStopped&) {
@@ -166,7 +165,7 @@ HungJobs HangDetector::search(const std::vector<JobId>& failedBefore, RunStatist
                               const std::stop_token& stop, Clock::time_point deadline)
 {
     HungJobs found = look(failedBefore, statistics);
-    if (!statistics.isFirstLook || !statistics.wantsSecondLook || Clock::now() + _looks.apart() >= deadline)
+    if (!statistics.isUnsure || Clock::now() + _looks.apart() >= deadline)
         return found;
     waitFor(_looks.apart(), stop);
     HungJobs second = look(failedBefore, statistics);
@@ -194,11 +193,10 @@ HungJobs HangDetector::look(const std::vector<JobId>& failedBefore, RunStatistic
     const auto took = Clock::now() - start;
     _looks.add(found.look, start);
     statistics.hasSearched = true;
-    statistics.isFirstLook = !earlier;
     if (earlier)
         judgeClock(found, earlier->time, start);
-    statistics.doubtful = found.doubtful;
-    statistics.wantsSecondLook = (!earlier && found.doubtful > 0) || _clockLag.isSuspected();
+    statistics.isUnsure = !earlier && found.doubtful > 0;
+    statistics.wantsSecondLook = statistics.isUnsure || _clockLag.isSuspected();
     statistics.jobs = found.counts;
     statistics.left = found.counts.backlog() - static_cast<std::int64_t>(found.chosen.size());
     if (found.untilNext)
@@ -226,9 +224,8 @@ void HangDetector::judgeClock(HungJobs& found, Clock::time_point earlierLook, Cl
 
 Thresholds HangDetector::thresholds() const
 {
-    return {.hung = _settings.hungJobDuration,
-            .pending = _settings.pendingJobDuration,
-            .lag = _clockLag.known()};
+    return {
+        .hung = _settings.hungJobDuration, .pending = _settings.pendingJobDuration, .lag = _clockLag.known()};
 }
 
 bool HangDetector::isHeld(const JobCounts& jobs)
@@ -332,8 +329,7 @@ void HangDetector::report(const Termination& job, RunStatistics& statistics)
         if (statistics.dryRun) {
             ++statistics.wouldTerminate;
             if (_previewedJobs.add(job.jobId, Clock::now()))
-                _notifications.postNotification(
-                    new JobWouldBeTerminated(job, thresholds().of(job.reason)));
+                _notifications.postNotification(new JobWouldBeTerminated(job, thresholds().of(job.reason)));
             return;
         }
         statistics.terminated.push_back(job.jobId);

@@ -28,9 +28,9 @@ namespace HangDetection {
 class HangDetector
 /// Finds hung and pending jobs and terminates them, or tells in a dry run which it would
 /// terminate, one run at a time. Whoever wants to know subscribes to the notifications that it
-/// posts: ClockLagBegan and ClockLagEnded, MassHangBegan and MassHangEnded, JobTerminated, JobWouldBeTerminated, JobSkipped and
-/// JobFailed for each job of a run, then RunFinished, always. Used by one thread, which also calls the
-/// subscribers.
+/// posts: ClockLagBegan and ClockLagEnded, MassHangBegan and MassHangEnded, JobTerminated,
+/// JobWouldBeTerminated, JobSkipped and JobFailed for each job of a run, then RunFinished, always. Used by
+/// one thread, which also calls the subscribers.
 {
 public:
     HangDetector(Settings settings, Poco::NotificationCenter& notifications,
@@ -47,8 +47,8 @@ public:
 
     void use(Settings settings);
     /// From the next run on. What is known of a mass hang and of jobs that failed stays known,
-    /// and so does the connection, unless its settings are new. What dry runs told is forgotten
-    /// when they are over.
+    /// and so does the connection, unless its settings are new. The next run looks twice at jobs that
+    /// seem hung. What dry runs told is forgotten when they are over.
 
     std::optional<std::chrono::milliseconds> pauseAfter(const RunStatistics& statistics);
     /// How soon the next run has to come because of what the last one found or how it

@@ -34,13 +34,10 @@ struct RunStatistics
     /// What the search found, the backlog that may be larger than what one run terminates.
     bool hasSearched = false;
     /// Otherwise the run ended before.
-    bool isFirstLook = false;
-    /// The search had no earlier one to compare with, and so took no running job for silent.
-    std::int64_t doubtful = 0;
-    /// Jobs past the threshold by what their heartbeats say, which have reported since an earlier
-    /// search, or may have.
+    bool isUnsure = false;
+    /// There are jobs that may be silent, but no earlier search to tell.
     bool wantsSecondLook = false;
-    /// Some seconds later, to tell who is silent.
+    /// Some seconds later, to be sure of them, or of a clock.
     std::int64_t left = 0;
     /// Of them, the jobs for which the run had no place.
     std::optional<std::chrono::steady_clock::time_point> nextHang;

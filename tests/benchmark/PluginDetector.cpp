@@ -29,7 +29,9 @@ Poco::Logger& silentLogger()
 }
 
 PluginDetector::PluginDetector(const std::string& connectionString, int mostJobs)
-    : _log(_notifications, silentLogger()), _detector(settingsFor(connectionString, mostJobs), _notifications, nullptr, std::chrono::milliseconds(0))
+    : _log(_notifications, silentLogger()),
+      _detector(settingsFor(connectionString, mostJobs), _notifications, nullptr,
+                std::chrono::milliseconds(0))
 {}
 
 int PluginDetector::run()

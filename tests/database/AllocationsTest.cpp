@@ -24,7 +24,6 @@ class AllocationsTest : public DatabaseFixture
     CPPUNIT_TEST(releasesAllThatCarryTheMark);
     CPPUNIT_TEST(asksOnceAfterTheStartAndThenOnlyWhenAJobIsHung);
     CPPUNIT_TEST(asksNothingWhenSwitchedOff);
-    CPPUNIT_TEST(asksNothingWhileAMassHangIsHeld);
     CPPUNIT_TEST(skipsAJobThatIsPaused);
     CPPUNIT_TEST(waitsAThresholdAfterSlurmResumedTheJob);
     CPPUNIT_TEST(waitsAThresholdAfterThePauseWasSeen);
@@ -151,13 +150,6 @@ private:
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, _slurm.marked.size());
     }
 
-    void asksNothingWhileAMassHangIsHeld()
-    {
-        addHungJobs(30);
-        CPPUNIT_ASSERT(run().held);
-        CPPUNIT_ASSERT_EQUAL(0, _slurm.questions);
-    }
-
     void skipsAJobThatIsPaused()
     {
         const std::string job = markedJob(7);
@@ -256,7 +248,8 @@ private:
             (Lines{"unknown: Unable to contact slurm controller", "known", "7 of " + job + " released"}),
             allocations());
         run();
-        CPPUNIT_ASSERT_EQUAL(4, _slurm.questions);
+        run();
+        CPPUNIT_ASSERT_EQUAL(5, _slurm.questions);
     }
 
     void triesAgainWhatSlurmDidNotCancel()
@@ -272,7 +265,8 @@ private:
             (Lines{"7 of " + job + " kept: Access/permission denied",
                    "7 of " + job + " still kept: Access/permission denied", "7 of " + job + " released"}),
             allocations());
-        CPPUNIT_ASSERT_EQUAL(3, _slurm.questions);
+        run();
+        CPPUNIT_ASSERT_EQUAL(4, _slurm.questions);
     }
 
     void tellsAgainOfAJobThatWasGoneInBetween()
@@ -353,7 +347,8 @@ private:
         run();
         CPPUNIT_ASSERT_EQUAL((Lines{"7_[1,3] of " + job + " released", "7_[5] of " + job + " released"}),
                              allocations());
-        CPPUNIT_ASSERT_EQUAL(2, _slurm.questions);
+        run();
+        CPPUNIT_ASSERT_EQUAL(3, _slurm.questions);
     }
 
     void releasesThoseThatWaitFirst()

@@ -29,7 +29,10 @@ class Worker
 {
 public:
     Worker(const std::string& connectionString, std::vector<std::string> jobs, std::chrono::seconds clockLag)
-        : _database(connectionString), _jobs(std::move(jobs)), _clockLag(clockLag), _thread([this] { work(); })
+        : _database(connectionString),
+          _jobs(std::move(jobs)),
+          _clockLag(clockLag),
+          _thread([this] { work(); })
     {}
 
     ~Worker()
@@ -328,15 +331,16 @@ private:
     /// In each text that the answer about a termination has.
     {
         const std::string name = databaseName() + "_2";
-        server().createDatabase(name, "ENCODING '" + encoding + "' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0");
+        server().createDatabase(name,
+                                "ENCODING '" + encoding + "' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0");
         const std::string where = connectionString() + " dbname=" + name;
         Sim::JobDatabase other(where);
         if (era == Era::year2026)
             migrateTo2026(other);
         applyRoleScriptTo(where);
-        const std::string text =
-            "convert_from(decode('" + Poco::NumberFormatter::formatHex(static_cast<unsigned char>(character[0])) +
-            "', 'hex'), '" + encoding + "')";
+        const std::string text = "convert_from(decode('" +
+                                 Poco::NumberFormatter::formatHex(static_cast<unsigned char>(character[0])) +
+                                 "', 'hex'), '" + encoding + "')";
         const std::string workspace = Sim::JobDatabase::newId();
         const std::string job = other.addBuildJob({}, {.jobId = "", .workspaceId = workspace});
         other.addLog(job, "Planning");
@@ -346,8 +350,7 @@ private:
         other.execute("INSERT INTO workspaces VALUES ('" + workspace + "', '" + workspace + "', '" +
                       workspace + "', " + text + ")");
 
-        settings().connection =
-            ConnectionString::parse(connectionString(detectorRole) + " dbname=" + name);
+        settings().connection = ConnectionString::parse(connectionString(detectorRole) + " dbname=" + name);
         CPPUNIT_ASSERT_EQUAL(Lines{job}, run().terminated);
         const Termination& answer = posted().terminated.back();
         CPPUNIT_ASSERT_EQUAL("Planning " + character, answer.stage);

@@ -149,8 +149,7 @@ class BuildLogTest : public DatabaseFixture
 
     static Lines fiveLines(const std::string& minutes)
     {
-        return {"", "====================",
-                Sim::ContractTexts{.minutes = minutes}.line(),
+        return {"", "====================", Sim::ContractTexts{.minutes = minutes}.line(),
                 "====================", ""};
     }
 

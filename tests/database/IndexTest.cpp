@@ -166,7 +166,7 @@ class IndexTest : public BackgroundRunFixture
               std::string("SET join_collapse_limit = 1"),
               std::string("PREPARE search AS ") + Statements::find_hung_jobs.text,
               "EXPLAIN (ANALYZE, BUFFERS) EXECUTE search (300, 60, 10, '{}', " + pendingJobDuration +
-                  ", '{}', '{}')"}) {
+                  ", '{}', '{}', '1:1:', 0)"}) {
             const std::unique_ptr<PGresult, decltype(&PQclear)> result(PQexec(session.get(), sql.c_str()),
                                                                        &PQclear);
             CPPUNIT_ASSERT_EQUAL(std::string(), std::string(PQresultErrorMessage(result.get())));

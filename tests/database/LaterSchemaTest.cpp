@@ -1,5 +1,5 @@
-#include "DatabaseFixture.h"
 #include "LaterSchema.h"
+#include "DatabaseFixture.h"
 
 namespace HangDetection::Test {
 

@@ -92,8 +92,7 @@ public:
         detector().use(dry);
         const auto ofADryRun = [this](int more) {
             database().addJobs(more);
-            _proxy->reset();
-            run();
+            runAndCount(more > 0);
             return _proxy->roundTrips();
         };
         CPPUNIT_ASSERT_EQUAL(idle, ofADryRun(0));
@@ -142,8 +141,7 @@ public:
                            " WHEN (new.id = '" +
                            refused + "') EXECUTE FUNCTION refuse()");
         database().addJobs(3 * batchSize - 1);
-        _proxy->reset();
-        const RunStatistics statistics = run();
+        const RunStatistics statistics = runAndCount();
         CPPUNIT_ASSERT_EQUAL(std::size_t{3 * batchSize - 1}, statistics.terminated.size());
         CPPUNIT_ASSERT_EQUAL(1, statistics.failed);
         // Two halves at each level, and a statement that fails takes a round trip less or more.
@@ -162,8 +160,7 @@ public:
         const std::string job = addHungBuild(workspace, 2);
         for (int line = 0; line < 200; ++line)
             database().addLog(job, "Applying", std::string(1000, 'x'));
-        _proxy->reset();
-        const RunStatistics statistics = run();
+        const RunStatistics statistics = runAndCount();
         CPPUNIT_ASSERT_EQUAL(std::vector{job}, statistics.terminated);
         CPPUNIT_ASSERT_EQUAL(std::string("Applying"), posted().terminated.back().stage);
         CPPUNIT_ASSERT(BuildState::copied == posted().terminated.back().state);
@@ -175,9 +172,19 @@ public:
     int roundTripsOfARun(int hungJobs)
     {
         database().addJobs(hungJobs);
-        _proxy->reset();
-        CPPUNIT_ASSERT_EQUAL(static_cast<std::size_t>(hungJobs), run().terminated.size());
+        CPPUNIT_ASSERT_EQUAL(static_cast<std::size_t>(hungJobs), runAndCount(hungJobs > 0).terminated.size());
         return _proxy->roundTrips();
+    }
+
+    RunStatistics runAndCount(bool hasNewJobs = true)
+    /// New jobs are looked at by a run of its own before, as in a deployment.
+    {
+        if (hasNewJobs)
+            detector().run({});
+        _proxy->reset();
+        RunStatistics statistics = detector().run({});
+        CPPUNIT_ASSERT(!statistics.error);
+        return statistics;
     }
 
     static constexpr int batchSize = HangDetector::batchSize;

@@ -138,13 +138,11 @@ std::string CoderDetector::appendLines(const std::string& job, const std::string
     return answer.value(0, "id");
 }
 
-void CoderDetector::markFailed(const std::string& job, const std::string& error,
-                               const std::string& startedAt)
+void CoderDetector::markFailed(const std::string& job, const std::string& error, const std::string& startedAt)
 {
     std::string statement = "UPDATE provisioner_jobs SET updated_at = $2, completed_at = $3, error = $4,"
                             " error_code = $5";
-    std::vector<LibpqSession::Parameter> parameters{
-        job, "now", "now", error, std::nullopt};
+    std::vector<LibpqSession::Parameter> parameters{job, "now", "now", error, std::nullopt};
     if (_era == Era::year2026) {
         statement += ", started_at = $6";
         parameters.emplace_back(startedAt.empty() ? std::nullopt : std::optional(startedAt));

@@ -56,7 +56,7 @@ protected:
     }
 
     static std::string applyRoleScriptTo(const std::string& connectionString,
-                                  const std::string& role = detectorRole);
+                                         const std::string& role = detectorRole);
     /// The same in another database.
 
     static constexpr const char* detectorRole = "hang_detector";
@@ -106,8 +106,8 @@ protected:
     HangDetector& detector();
 
     RunStatistics run();
-    /// One run that must end without an error, on jobs that were looked at before: tests make rows
-    /// with times of the past, which at a first look may be those of a clock that is behind.
+    /// One run that must end without an error. It forgets what earlier ones saw: tests make rows with
+    /// times of the past, which looks as if a clock were behind.
 
     RunStatistics tryRun(const std::stop_token& stop = {});
     /// One run, however it ends.

@@ -19,8 +19,8 @@
 --   oldest_hung_s           seconds for which the first of the hung jobs has been silent, or 0
 --   pending                 how many jobs are pending in all
 --   are_watched_touched     whether somebody has updated one of the watched jobs since
---   doubtful                how many jobs are past the threshold, but reported since the earlier
---                           search, or there was none
+--   doubtful                how many jobs would be silent, but were written since the earlier search,
+--                           or there was none
 --   reported_ms             milliseconds since the newest updated_at of the jobs that reported since
 --                           the earlier search; -1 when none did
 --   snapshot, searched_us   of this search, for the next one
@@ -80,7 +80,7 @@ counted AS (
         count(*) AS running,
         count(*) FILTER (WHERE updated_at <= (SELECT silent FROM since) AND NOT has_reported) AS silent,
         count(*) FILTER (WHERE updated_at <= (SELECT hung FROM since) AND NOT has_reported) AS hung,
-        count(*) FILTER (WHERE updated_at <= (SELECT hung FROM since) AND has_reported) AS doubtful,
+        count(*) FILTER (WHERE updated_at <= (SELECT silent FROM since) AND has_reported) AS doubtful,
         -- A worker's clock may be ahead.
         min(least(updated_at, now())) FILTER (WHERE updated_at > (SELECT hung FROM since))
             + make_interval(secs => $1) - now() AS until_next,
