@@ -244,7 +244,7 @@ private:
                 CPPUNIT_ASSERT(!statistics.error);
                 CPPUNIT_ASSERT_EQUAL(Lines{}, statistics.terminated);
                 CPPUNIT_ASSERT_EQUAL(std::int64_t{0}, statistics.jobs.silent);
-                std::this_thread::sleep_for(detector.pauseAfter(statistics).value_or(3s));
+                std::this_thread::sleep_for(3s);
             }
             CPPUNIT_ASSERT(isReached());
         };
@@ -330,7 +330,7 @@ private:
     void expectTerminatedWith(const std::string& character, const std::string& encoding)
     /// In each text that the answer about a termination has.
     {
-        const std::string name = databaseName() + "_2";
+        const std::string name = (era == Era::year2026 ? "texts_of_2026_" : "texts_of_2023_") + encoding;
         server().createDatabase(name,
                                 "ENCODING '" + encoding + "' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0");
         const std::string where = connectionString() + " dbname=" + name;

@@ -38,6 +38,8 @@ public:
         return allocations;
     }
 
+    std::uint64_t marksSeen() const override { return 0; }
+
     bool release(const Allocation& allocation, const std::string& reason) override
     {
         Sim::SimulatedJob& job = _jobs.at(std::stoul(allocation.slurmJob) - 1);

@@ -186,16 +186,16 @@ class SimulatorTest : public SimulatorFixture
 
     void exitsWithoutFiniWhileTheDetectorIsBusy()
     {
-        // The end comes about when the second run starts, and that takes a while.
-        useSettings("Interval=1\nMaxJobsPerRun=1000\nMassHangRatio=0\n");
+        // The first run looks twice, for three seconds, and then terminates jobs for some more.
+        useSettings("Interval=1\nMaxJobsPerRun=10000\nMassHangRatio=0\n");
         database().execute(
             "INSERT INTO provisioner_jobs (id, created_at, updated_at, started_at, organization_id,"
             " initiator_id, file_id, provisioner, storage_method, type)"
             " SELECT gen_random_uuid(), now(), now() - interval '1 hour', now(), gen_random_uuid(),"
             " gen_random_uuid(), gen_random_uuid(), 'echo', 'file', 'template_version_import'"
-            " FROM generate_series(1, 30000)");
-        for (int i = 0; i < 10; ++i)
-            assertStatus(0, simulate({"--duration=1", "--exit-without-fini"}));
+            " FROM generate_series(1, 60000)");
+        for (int i = 0; i < 5; ++i)
+            assertStatus(0, simulate({"--duration=4", "--exit-without-fini"}));
         // It was busy at each end.
         CPPUNIT_ASSERT(database().isTrue("SELECT count(completed_at) BETWEEN 1 AND count(*) - 1"
                                          " FROM provisioner_jobs WHERE type::text = $1",

@@ -20,7 +20,7 @@ class QueueChangeTest : public SlurmFixture
 {
     CPPUNIT_TEST_SUITE(QueueChangeTest);
     CPPUNIT_TEST(releasesWhatStaysAsItWas);
-    CPPUNIT_TEST(knowsNothingOfAJobThatHasEnded);
+    CPPUNIT_TEST(tellsOfAJobThatHasEnded);
     CPPUNIT_TEST(tellsASuspendedJobFromOneThatRunsAgain);
     CPPUNIT_TEST(tellsSinceWhenARequeuedJobRunsAgain);
     CPPUNIT_TEST(leavesAJobThatHasAnotherMarkByNow);
@@ -89,12 +89,12 @@ private:
         CPPUNIT_ASSERT_EQUAL(std::string(reason), adminComment(slurmJob));
     }
 
-    void knowsNothingOfAJobThatHasEnded()
-    /// Although Slurm shows it for some minutes.
+    void tellsOfAJobThatHasEnded()
+    /// Slurm shows it for some minutes.
     {
         const std::string slurmJob = submitMarked();
         cluster().run({"scancel", slurmJob});
-        CPPUNIT_ASSERT_EQUAL(std::string(), asked());
+        CPPUNIT_ASSERT_EQUAL(slurmJob + " ended\n", asked());
     }
 
     void expectResumed(const std::string& slurmJob, Clock::time_point since)

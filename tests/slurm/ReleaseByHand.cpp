@@ -60,6 +60,8 @@ try {
         slurm.marked(stop.get_token(), Allocations::Clock::now() + std::chrono::minutes(2));
     for (const Allocation& allocation : marked) {
         std::cout << allocation.slurmJob;
+        if (allocation.hasEnded)
+            std::cout << " ended";
         if (allocation.isPaused)
             std::cout << " paused";
         if (allocation.resumedAgo)
