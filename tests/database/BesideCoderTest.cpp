@@ -334,7 +334,8 @@ private:
         server().createDatabase(name,
                                 "ENCODING '" + encoding + "' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0");
         const std::string where = connectionString() + " dbname=" + name;
-        Sim::JobDatabase other(where);
+        auto session = std::make_unique<Sim::JobDatabase>(where);
+        Sim::JobDatabase& other = *session;
         if (era == Era::year2026)
             migrateTo2026(other);
         applyRoleScriptTo(where);
@@ -358,6 +359,7 @@ private:
         CPPUNIT_ASSERT_EQUAL(character, answer.owner);
         CPPUNIT_ASSERT_EQUAL(character, answer.templateName);
         forgetDetector();
+        session.reset();
         database().execute("DROP DATABASE " + name + " WITH (FORCE)");
     }
 
