@@ -8,13 +8,23 @@
 
 namespace HangDetection {
 
+namespace {
+
+const PQconninfoOption& optionOf(const ConnectionOptions& options, std::string_view keyword)
+/// The end of the options, which has no value, when libpq does not know it.
+{
+    const PQconninfoOption* option = options.get();
+    while (option->keyword != nullptr && keyword != option->keyword)
+        ++option;
+    return *option;
+}
+
+} // namespace
+
 std::optional<std::string> valueOf(const ConnectionOptions& options, std::string_view keyword)
 {
-    for (const PQconninfoOption* option = options.get(); option->keyword != nullptr; ++option) {
-        if (keyword == option->keyword && option->val != nullptr)
-            return option->val;
-    }
-    return std::nullopt;
+    const char* const value = optionOf(options, keyword).val;
+    return value == nullptr ? std::nullopt : std::optional<std::string>(value);
 }
 
 void appendOption(std::string& text, std::string_view keyword, std::string_view value)
@@ -60,6 +70,11 @@ std::optional<std::vector<Host>> hostsOf(const ConnectionOptions& options)
             return std::nullopt;
         for (std::size_t i = 0; i < list->size(); ++i)
             hosts[i].*member = (*list)[i];
+    }
+    const char* const defaultPort = optionOf(options, "port").compiled;
+    for (Host& host : hosts) {
+        if (host.port.empty() && defaultPort != nullptr)
+            host.port = defaultPort;
     }
     return hosts;
 }

@@ -23,7 +23,7 @@ std::vector<std::string> elementsOf(const std::string& list);
 /// Of a list with commas, as libpq cuts it: empty ones, too.
 
 struct Host
-/// One element of the lists host, hostaddr and port; empty where there is none.
+/// One element of the lists host, hostaddr and port. Name and address may be empty.
 {
     std::string name;
     std::string address;
@@ -31,7 +31,8 @@ struct Host
 };
 
 std::optional<std::vector<Host>> hostsOf(const ConnectionOptions& options);
-/// At least one; nothing when the lists are of different lengths. A single port is for all.
+/// At least one; nothing when the lists are of different lengths. A single port is for all, and
+/// where there is none it is the default one, as libpq names an empty port in no error.
 
 std::optional<int> numberIn(const std::string& text);
 /// The whole text as a number; nothing when it is none.

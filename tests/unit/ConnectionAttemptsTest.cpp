@@ -79,9 +79,9 @@ class ConnectionAttemptsTest : public CppUnit::TestFixture
     void takesEachHostByItself()
     {
         expect({"10.0.0.1 10.0.0.1 5433", "10.0.0.2 10.0.0.2 5433"}, "host=10.0.0.1,10.0.0.2 port=5433");
-        expect({"a 10.0.0.1 1", "/run 10.0.0.2 "}, "hostaddr=10.0.0.1,10.0.0.2 host=a,/run port=1,");
+        expect({"a 10.0.0.1 1", "/run 10.0.0.2 5432"}, "hostaddr=10.0.0.1,10.0.0.2 host=a,/run port=1,");
         expect({" 10.0.0.1 1", " 10.0.0.2 2"}, "hostaddr=10.0.0.1,10.0.0.2 port=1,2");
-        expect({"/run  ", "@abstract  "}, "host=/run,@abstract");
+        expect({"/run  5432", "@abstract  5432"}, "host=/run,@abstract");
         CPPUNIT_ASSERT_EQUAL(std::string("coder"),
                              understood(attemptsFor("host=/a,/b dbname=coder").at(1), "dbname"));
     }
@@ -98,14 +98,14 @@ class ConnectionAttemptsTest : public CppUnit::TestFixture
 
     void takesAnEmptyHostForTheLocalOne()
     {
-        expect({"  "}, "dbname=coder");
-        expect({"  ", "/run  "}, "host=,/run");
+        expect({"  5432"}, "dbname=coder");
+        expect({"  5432", "/run  5432"}, "host=,/run");
         expect({"  1", "/run  2"}, "host=,/run port=1,2");
     }
 
     void leavesAnUnknownNameToLibpq()
     {
-        expect({"nowhere.invalid  ", "/run  "}, "host=nowhere.invalid,/run");
+        expect({"nowhere.invalid  5432", "/run  5432"}, "host=nowhere.invalid,/run");
     }
 
     static std::chrono::seconds timeoutOf(const std::string& text)
@@ -232,7 +232,7 @@ class ConnectionAttemptsTest : public CppUnit::TestFixture
             const ChangedVariable home("HOME", directory.path());
             expectError("service=coder", "HOME in the environment of slurmctld would decide the service file",
                         "unset HOME, or let PGSERVICEFILE name the service file");
-            expect({"  "}, "dbname=coder");
+            expect({"  5432"}, "dbname=coder");
             const ChangedVariable file("PGSERVICEFILE", directory.path() / ".pg_service.conf");
             expect({"/a  5432"}, "service=coder");
         }
