@@ -77,21 +77,6 @@ DatabaseError decidedByVariable(const std::string& variable, const std::string& 
             "unset " + where + ", or say " + keyword + " in Connection in hang_detector.conf"};
 }
 
-void keepEnvironmentOut(std::string& text, const ConnectionOptions& options)
-{
-    const bool hasService = valueOf(options, "service").has_value();
-    for (const PQconninfoOption* option = options.get(); option->keyword != nullptr; ++option) {
-        const std::string keyword = option->keyword;
-        const std::string variable = variableFor(*option);
-        // The file of a service has no say unless Connection names a service.
-        if (variable.empty() || keyword == "servicefile")
-            continue;
-        if (hasService || keyword == "service")
-            throw decidedByVariable(variable, keyword);
-        appendOption(text, keyword, defaultOf(*option, options));
-    }
-}
-
 void requireOwnServiceFile()
 /// libpq looks for a personal one where HOME says.
 {
@@ -108,6 +93,14 @@ void requireOwnServiceFile()
                             "",
                             "in the environment of slurmctld, unset HOME, or let PGSERVICEFILE name the "
                             "service file");
+}
+
+ConnectionOptions optionsOf(const std::string& text)
+{
+    ConnectionOptions options(PQconninfoParse(text.c_str(), nullptr), &PQconninfoFree);
+    if (!options)
+        throw DatabaseError(Scope::connection, "out of memory while connecting", "", "");
+    return options;
 }
 
 ConnectionOptions withService(const std::string& text)
@@ -178,12 +171,31 @@ std::vector<std::string> addressesOf(const std::string& host)
 
 } // namespace
 
+void keepEnvironmentOut(std::string& text)
+{
+    if (Poco::Environment::has("PGSERVICE"))
+        throw DatabaseError(Scope::connection, "PGSERVICE in the environment of slurmctld names a service",
+                            "",
+                            "unset PGSERVICE in the environment of slurmctld; Connection in "
+                            "hang_detector.conf can name a service");
+    const ConnectionOptions options = optionsOf(text);
+    const bool hasService = valueOf(options, "service").has_value();
+    for (const PQconninfoOption* option = options.get(); option->keyword != nullptr; ++option) {
+        const std::string keyword = option->keyword;
+        const std::string variable = variableFor(*option);
+        // The file of a service does not count unless Connection names a service.
+        if (variable.empty() || keyword == "servicefile")
+            continue;
+        if (hasService)
+            throw decidedByVariable(variable, keyword);
+        appendOption(text, keyword, defaultOf(*option, options));
+    }
+}
+
 ConnectionAttempts::ConnectionAttempts(std::string secretText) : _text(std::move(secretText))
 {
-    ConnectionOptions options(PQconninfoParse(_text.c_str(), nullptr), &PQconninfoFree);
-    if (!options)
-        throw DatabaseError(Scope::connection, "out of memory while connecting", "", "");
-    keepEnvironmentOut(_text, options);
+    ConnectionOptions options = optionsOf(_text);
+    keepEnvironmentOut(_text);
     if (valueOf(options, "service")) {
         requireOwnServiceFile();
         options = withService(_text);

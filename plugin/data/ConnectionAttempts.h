@@ -9,6 +9,10 @@
 
 namespace HangDetection {
 
+void keepEnvironmentOut(std::string& text);
+/// Of a connection string: an option that it leaves open, and for which a variable is set, gets its
+/// default. Throws DatabaseError when libpq would use the variable nevertheless.
+
 class ConnectionAttempts
 /// What one connect tries, one after the other: each address of each host, in libpq's order. libpq
 /// by itself stays with an address that does not answer, as its connect_timeout counts only in the

@@ -1,10 +1,12 @@
 #include "SessionShell.h"
 
+#include "ConnectionAttempts.h"
 #include "SignalFreeThread.h"
 
 #include <Poco/Data/PostgreSQL/Connector.h>
 #include <Poco/Data/PostgreSQL/SessionHandle.h>
 #include <Poco/Data/PostgreSQL/Utility.h>
+#include <Poco/String.h>
 #include <libpq-fe.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -37,7 +39,7 @@ public:
     Greeter& operator=(const Greeter&) = delete;
 
     std::string connectionString() const;
-    /// Leads to the greeter, whatever the environment or a service file may say.
+    /// Leads to the greeter, whatever the environment may say.
     /// Without blanks, as Poco cuts at each.
 
 private:
@@ -105,9 +107,11 @@ Greeter::~Greeter()
 
 std::string Greeter::connectionString() const
 {
-    return "connect_timeout=5\thost=@" + _name + "\thostaddr=''\tport=" + port +
-           "\tuser=none\tdbname=none\tpassword=none\tsslmode=disable\tgssencmode=disable"
-           "\tchannel_binding=disable\trequirepeer=''\ttarget_session_attrs=any";
+    std::string text = "connect_timeout=5\thost=@" + _name + "\thostaddr=''\tport=" + port +
+                       "\tuser=none\tdbname=none\tpassword=none\tsslmode=disable\tgssencmode=disable"
+                       "\tchannel_binding=disable\trequirepeer=''\ttarget_session_attrs=any";
+    keepEnvironmentOut(text);
+    return Poco::translate(text, " ", "\t");
 }
 
 void Greeter::greet() noexcept
