@@ -8,6 +8,7 @@
 #include "ScriptedSlurm.h"
 
 #include <Poco/NumberFormatter.h>
+#include <Poco/String.h>
 
 #include <atomic>
 #include <chrono>
@@ -330,7 +331,8 @@ private:
     void expectTerminatedWith(const std::string& character, const std::string& encoding)
     /// In each text that the answer about a termination has.
     {
-        const std::string name = (era == Era::year2026 ? "texts_of_2026_" : "texts_of_2023_") + encoding;
+        const std::string name =
+            (era == Era::year2026 ? "texts_of_2026_" : "texts_of_2023_") + Poco::toLower(encoding);
         server().createDatabase(name,
                                 "ENCODING '" + encoding + "' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0");
         const std::string where = connectionString() + " dbname=" + name;

@@ -102,6 +102,7 @@ private:
             _begin.arrive_and_wait();
             if (_isOver)
                 return;
+            detector.use(settings); // it looks twice in each run
             attempt.statistics = detector.run({});
             attempt.pause = detector.pauseAfter(attempt.statistics);
             _end.arrive_and_wait();

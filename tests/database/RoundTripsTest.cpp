@@ -109,6 +109,7 @@ public:
         const int idle = roundTripsOfARun(0);
         settings().interval = std::chrono::seconds(0);
         detector().use(settings());
+        roundTripsOfARun(0);
         roundTripsOfARun(batchSize);
         CPPUNIT_ASSERT_EQUAL(idle, roundTripsOfARun(0));
         CPPUNIT_ASSERT(posted().revived.empty());
