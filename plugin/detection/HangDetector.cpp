@@ -165,7 +165,11 @@ HungJobs HangDetector::search(const std::vector<JobId>& failedBefore, RunStatist
                               const std::stop_token& stop, Clock::time_point deadline)
 {
     HungJobs found = look(failedBefore, statistics);
-    if (!statistics.isUnsure || Clock::now() + _looks.apart() >= deadline)
+    // With a short RunTimeout the next run is the second look. A run that is over its time goes on, and
+    // fails.
+    const auto left = deadline - Clock::now();
+    const bool isForNextRun = left > Clock::duration::zero() && left <= _looks.apart();
+    if (!statistics.isUnsure || isForNextRun)
         return found;
     waitFor(_looks.apart(), stop);
     HungJobs second = look(failedBefore, statistics);
