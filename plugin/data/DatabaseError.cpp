@@ -84,7 +84,10 @@ struct KnownRefusal
 constexpr const char* loginAdvice = "check user and password of Connection in hang_detector.conf, its "
                                     "passfile, and pg_hba.conf of the server";
 
-constexpr std::array<KnownRefusal, 5> knownRefusals{{
+constexpr std::array<KnownRefusal, 6> knownRefusals{{
+    {"22023",
+     "check options of Connection in hang_detector.conf, and unset PGTZ, PGDATESTYLE and PGGEQO in the "
+     "environment of slurmctld"},
     {"28", loginAdvice},
     {"3D000", "check dbname of Connection in hang_detector.conf"},
     {"42501", "grant the detector's role the privilege to connect to the database"},

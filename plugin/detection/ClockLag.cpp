@@ -1,5 +1,6 @@
 #include "ClockLag.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace HangDetection {
@@ -14,8 +15,9 @@ ClockLag::Verdict ClockLag::judge(std::optional<Milliseconds> heartbeatAge, Cloc
     // One that is not older than the look may be that of a worker which died since.
     const bool isBehind = heartbeatAge && *heartbeatAge > look - earlierLook + tolerance;
     if (_known) {
-        if (isBehind)
-            _known = heartbeatAge;
+        // The lag is never more than the age.
+        if (heartbeatAge)
+            _known = isBehind ? *heartbeatAge : std::min(*_known, *heartbeatAge);
         return Verdict::none;
     }
     // What was written before the suspicion says no more than it did then.

@@ -90,6 +90,7 @@ void HangDetector::use(Settings settings)
 {
     if (settings.connection != _settings.connection || settings.runTimeout != _settings.runTimeout) {
         _store = std::make_unique<JobStore>(settings.connection, settings.runTimeout);
+        _clockLag = {};
         _indexAdvice.reset();
     }
     _looks.forget();
@@ -197,10 +198,13 @@ HungJobs HangDetector::look(const std::vector<JobId>& failedBefore, RunStatistic
     const auto took = Clock::now() - start;
     _looks.add(found.look, start);
     statistics.hasSearched = true;
-    if (earlier)
-        judgeClock(found, earlier->time, start);
-    statistics.isUnsure = !earlier && found.doubtful > 0;
-    statistics.wantsSecondLook = statistics.isUnsure || _clockLag.isSuspected();
+    statistics.isUnsure =
+        earlier ? isClockUnsure(found.heartbeatAge, earlier->time, start) : found.doubtful > 0;
+    if (statistics.isUnsure)
+        found.chosen.clear();
+    // Who has died since the earlier look is past the threshold by now, if that was long ago.
+    const bool wasLongAgo = earlier && start - earlier->time > 2 * _looks.apart();
+    statistics.wantsSecondLook = statistics.isUnsure || (wasLongAgo && found.doubtful > 0);
     statistics.jobs = found.counts;
     statistics.left = found.counts.backlog() - static_cast<std::int64_t>(found.chosen.size());
     if (found.untilNext)
@@ -209,21 +213,16 @@ HungJobs HangDetector::look(const std::vector<JobId>& failedBefore, RunStatistic
     return found;
 }
 
-void HangDetector::judgeClock(HungJobs& found, Clock::time_point earlierLook, Clock::time_point look)
+bool HangDetector::isClockUnsure(std::optional<std::chrono::milliseconds> heartbeatAge,
+                                 Clock::time_point earlierLook, Clock::time_point look)
+/// Whether that look did not know yet by how much the clock of the heartbeats is behind.
 {
-    switch (_clockLag.judge(found.heartbeatAge, earlierLook, look)) {
-    case ClockLag::Verdict::began:
-        // The search did not know of it yet.
-        found.chosen.clear();
-        found.counts.hung = 0;
+    const auto verdict = _clockLag.judge(heartbeatAge, earlierLook, look);
+    if (verdict == ClockLag::Verdict::began)
         _notifications.postNotification(new ClockLagBegan(_clockLag.known()));
-        break;
-    case ClockLag::Verdict::ended:
+    if (verdict == ClockLag::Verdict::ended)
         _notifications.postNotification(new ClockLagEnded);
-        break;
-    case ClockLag::Verdict::none:
-        break;
-    }
+    return verdict == ClockLag::Verdict::began || _clockLag.isSuspected();
 }
 
 Thresholds HangDetector::thresholds() const

@@ -70,7 +70,8 @@ private:
     HungJobs search(const std::vector<JobId>& failedBefore, RunStatistics& statistics,
                     const std::stop_token& stop, Clock::time_point deadline);
     HungJobs look(const std::vector<JobId>& failedBefore, RunStatistics& statistics);
-    void judgeClock(HungJobs& found, Clock::time_point earlierLook, Clock::time_point look);
+    bool isClockUnsure(std::optional<std::chrono::milliseconds> heartbeatAge, Clock::time_point earlierLook,
+                       Clock::time_point look);
     bool isHeld(const JobCounts& jobs);
     Thresholds thresholds() const;
     void terminate(std::vector<SeenJob> jobs, const std::vector<JobId>& failedBefore,

@@ -35,9 +35,9 @@ struct RunStatistics
     bool hasSearched = false;
     /// Otherwise the run ended before.
     bool isUnsure = false;
-    /// There are jobs that may be silent, but no earlier search to tell.
+    /// There are jobs that may be silent, but no earlier search to tell, or a clock that may be behind.
     bool wantsSecondLook = false;
-    /// Some seconds later, to be sure of them, or of a clock.
+    /// Some seconds later, to be sure.
     std::int64_t left = 0;
     /// Of them, the jobs for which the run had no place.
     std::optional<std::chrono::steady_clock::time_point> nextHang;

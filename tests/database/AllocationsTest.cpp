@@ -23,6 +23,7 @@ class AllocationsTest : public DatabaseFixture
     CPPUNIT_TEST(releasesNothingElse);
     CPPUNIT_TEST(releasesAllThatCarryTheMark);
     CPPUNIT_TEST(asksOnceAfterTheStartAndThenOnlyWhenAJobIsHung);
+    CPPUNIT_TEST(asksUntilSlurmListsAMark);
     CPPUNIT_TEST(asksNothingWhenSwitchedOff);
     CPPUNIT_TEST(skipsAJobThatIsPaused);
     CPPUNIT_TEST(waitsAThresholdAfterSlurmResumedTheJob);
@@ -139,6 +140,20 @@ private:
         CPPUNIT_ASSERT_EQUAL(2, _slurm.questions);
         run();
         CPPUNIT_ASSERT_EQUAL(2, _slurm.questions);
+    }
+
+    void asksUntilSlurmListsAMark()
+    /// A job with a mark is listed a moment after the plugin has seen it.
+    {
+        run();
+        run();
+        CPPUNIT_ASSERT_EQUAL(1, _slurm.questions);
+        ++_slurm.marksSeen;
+        run();
+        CPPUNIT_ASSERT_EQUAL(2, _slurm.questions);
+        run();
+        run();
+        CPPUNIT_ASSERT_EQUAL(3, _slurm.questions);
     }
 
     void asksNothingWhenSwitchedOff()

@@ -46,7 +46,7 @@ public:
     Worker& operator=(const Worker&) = delete;
 
     void pause(bool isPaused) { _isPaused = isPaused; }
-    void setClockRight() { _clockLag = 0s; }
+    void setClockLag(std::chrono::seconds lag) { _clockLag = lag; }
 
 private:
     void work()
@@ -82,6 +82,8 @@ class BesideCoderTest : public DatabaseFixture
     CPPUNIT_TEST(leavesTheSecondLookToTheNextRun);
     CPPUNIT_TEST(stopsBetweenTheLooks);
     CPPUNIT_TEST(sparesTheJobsOfAServerWhoseClockIsBehind);
+    CPPUNIT_TEST(takesNoCancelForAHeartbeat);
+    CPPUNIT_TEST(looksAgainAtAJobThatDiedLongAgo);
     CPPUNIT_TEST(sparesAJobThatReportsBetweenSearchAndTermination);
     CPPUNIT_TEST(failsWhenAPolicyHidesRows);
     CPPUNIT_TEST(worksWhenNoPolicyIsForItsRole);
@@ -270,9 +272,51 @@ private:
         paused.pause(true);
         int runs = 0;
         runUntil([&] { return ++runs > 4; });
-        worker.setClockRight();
+        worker.setClockLag(-5s);
         runUntil([&] { return posted.clockLagsEnded == 1; });
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, posted.clockLags.size());
+    }
+
+    void takesNoCancelForAHeartbeat()
+    /// Users cancel what does not move, one job after the other.
+    {
+        PostedNotifications posted(_center);
+        const Lines jobs = addHungJobs(25);
+        std::atomic<bool> isOver = false;
+        const std::jthread users([&] {
+            Sim::JobDatabase session(connectionString());
+            for (const std::string& job : jobs) {
+                if (isOver)
+                    break;
+                session.execute("UPDATE provisioner_jobs SET canceled_at = now() WHERE id = '" + job + "'");
+                std::this_thread::sleep_for(400ms);
+            }
+        });
+        Settings dry = settings();
+        dry.dryRun = true;
+        HangDetector detector(dry, _center);
+        for (int runs = 0; runs < 3; ++runs) {
+            detector.run({});
+            std::this_thread::sleep_for(2s);
+        }
+        isOver = true;
+        CPPUNIT_ASSERT(posted.clockLags.empty());
+    }
+
+    void looksAgainAtAJobThatDiedLongAgo()
+    /// Soon after the earlier look, so that this look sees it written since.
+    {
+        database().addJob({.updatedAgo = "-1 hour"});
+        HangDetector detector(settings(), _center);
+        detector.run({});
+        std::this_thread::sleep_for(7s);
+        const std::string job = addHungJob();
+        const RunStatistics statistics = detector.run({});
+        CPPUNIT_ASSERT(statistics.terminated.empty());
+        const auto pause = detector.pauseAfter(statistics);
+        CPPUNIT_ASSERT(pause == EarlierLooks::defaultApart);
+        std::this_thread::sleep_for(*pause);
+        CPPUNIT_ASSERT_EQUAL(Lines{job}, detector.run({}).terminated);
     }
 
     void sparesAJobThatReportsBetweenSearchAndTermination()

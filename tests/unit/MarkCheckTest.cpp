@@ -36,6 +36,7 @@ class MarkCheckTest : public CppUnit::TestFixture
     CPPUNIT_TEST(addsALineToWhatAnotherPluginSaid);
     CPPUNIT_TEST(refusesWithoutAPlaceForTheReason);
     CPPUNIT_TEST(keepsTheMessageWithoutMemory);
+    CPPUNIT_TEST(countsGoodMarks);
     CPPUNIT_TEST_SUITE_END();
 
     static constexpr const char* junk = "provisioner_job=junk";
@@ -85,6 +86,19 @@ private:
         hasMemory = false;
         assertMessage("(null)", EINVAL, junk, nullptr);
         assertMessage("said before", EINVAL, junk, "said before");
+    }
+
+    void countsGoodMarks()
+    {
+        checkMark(nullptr); // the first comment counts
+        const auto before = marksSeen();
+        CPPUNIT_ASSERT(before > 0);
+        checkMark(nullptr);
+        checkMark("no mark");
+        checkMark(junk);
+        CPPUNIT_ASSERT_EQUAL(before, marksSeen());
+        checkMark("team=a provisioner_job=744169b9-16e3-4443-b276-49d8a022c0ee");
+        CPPUNIT_ASSERT_EQUAL(before + 1, marksSeen());
     }
 };
 

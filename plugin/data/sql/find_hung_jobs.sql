@@ -22,7 +22,8 @@
 --   doubtful                how many jobs would be silent, but were written since the earlier search,
 --                           or there was none
 --   reported_ms             milliseconds since the newest updated_at of the jobs that reported since
---                           the earlier search; -1 when none did
+--                           the earlier search; -1 when none did. Canceled jobs do not count, as a
+--                           cancel writes the row, too
 --   snapshot, searched_us   of this search, for the next one
 --
 -- Coder stamps updated_at by its own clock, which may be behind. So a job is silent only if its
@@ -47,11 +48,11 @@ WITH since AS MATERIALIZED (
 ),
 
 running AS (
-    SELECT id, updated_at, xmin AS writer
+    SELECT id, updated_at, canceled_at, xmin AS writer
     FROM provisioner_jobs
     WHERE started_at IS NOT NULL AND completed_at IS NULL
     UNION ALL
-    SELECT id, updated_at, xmin AS writer
+    SELECT id, updated_at, canceled_at, xmin AS writer
     FROM provisioner_jobs
     WHERE started_at IS NULL AND canceled_at IS NOT NULL AND completed_at IS NULL
 ),
@@ -61,6 +62,7 @@ compared AS (
     SELECT
         id,
         updated_at,
+        canceled_at,
         CASE
             WHEN updated_at >= (SELECT last_search FROM since) THEN true
             ELSE NOT pg_visible_in_snapshot(
@@ -84,7 +86,7 @@ counted AS (
         -- A worker's clock may be ahead.
         min(least(updated_at, now())) FILTER (WHERE updated_at > (SELECT hung FROM since))
             + make_interval(secs => $1) - now() AS until_next,
-        now() - max(updated_at) FILTER (WHERE has_reported) AS reported,
+        now() - max(least(updated_at, now())) FILTER (WHERE has_reported AND canceled_at IS NULL) AS reported,
         now() - min(updated_at) FILTER (WHERE updated_at <= (SELECT hung FROM since) AND NOT has_reported) AS oldest,
         array_agg(id) FILTER (WHERE updated_at <= (SELECT hung FROM since) AND NOT has_reported) AS hung_ids
     FROM compared
