@@ -105,15 +105,26 @@ RunStatistics HangDetector::run(const std::stop_token& stop)
 {
     RunStatistics statistics;
     const auto start = Clock::now();
-    const auto deadline = start + _settings.runTimeout;
+    auto deadline = start + _settings.runTimeout;
     statistics.dryRun = _settings.dryRun;
 
     try {
-        const auto watch = _store->open(stop, deadline);
+        auto watch = _store->open(stop, deadline);
         const std::vector<JobId> failedBefore = _failedJobs.known(start);
-        const HungJobs found = search(failedBefore, statistics, stop, deadline);
+        HungJobs found = look(failedBefore, statistics);
         if (found.areWatchedTouched)
             _revivalWatch.tell(*_store);
+        if (statistics.isUnsure) {
+            // The time between two looks is not that of the run. One that is over its time goes on, and
+            // fails.
+            if (Clock::now() < deadline) {
+                watch.reset();
+                waitFor(_looks.apart(), stop);
+                deadline += _looks.apart();
+                watch = _store->open(stop, deadline);
+            }
+            found = look(failedBefore, statistics);
+        }
         statistics.held =
             statistics.isUnsure ? _massHang.holdLeft(start).has_value() : isHeld(statistics.jobs);
         decide(statistics.held ? std::vector<SeenJob>() : found.chosen, failedBefore, statistics, stop,
@@ -160,22 +171,6 @@ std::optional<std::chrono::milliseconds> HangDetector::pauseAfter(const RunStati
     // One look more before the job is hung, so that its threshold need not wait for a second look.
     return std::max<milliseconds>(untilHang > 2 * _looks.apart() ? untilHang - _looks.apart() : untilHang,
                                   leastPause);
-}
-
-HungJobs HangDetector::search(const std::vector<JobId>& failedBefore, RunStatistics& statistics,
-                              const std::stop_token& stop, Clock::time_point deadline)
-{
-    HungJobs found = look(failedBefore, statistics);
-    // With a short RunTimeout the next run is the second look. A run that is over its time goes on, and
-    // fails.
-    const auto left = deadline - Clock::now();
-    const bool isForNextRun = left > Clock::duration::zero() && left <= _looks.apart();
-    if (!statistics.isUnsure || isForNextRun)
-        return found;
-    waitFor(_looks.apart(), stop);
-    HungJobs second = look(failedBefore, statistics);
-    second.areWatchedTouched |= found.areWatchedTouched;
-    return second;
 }
 
 HungJobs HangDetector::look(const std::vector<JobId>& failedBefore, RunStatistics& statistics)

@@ -67,8 +67,6 @@ public:
 private:
     using Clock = JobStore::Clock;
 
-    HungJobs search(const std::vector<JobId>& failedBefore, RunStatistics& statistics,
-                    const std::stop_token& stop, Clock::time_point deadline);
     HungJobs look(const std::vector<JobId>& failedBefore, RunStatistics& statistics);
     bool isClockUnsure(std::optional<std::chrono::milliseconds> heartbeatAge, Clock::time_point earlierLook,
                        Clock::time_point look);
