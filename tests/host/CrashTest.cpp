@@ -6,6 +6,7 @@
 #include "RandomMoments.h"
 #include "Rounds.h"
 #include "SimulatorFixture.h"
+#include "detection/EarlierLooks.h"
 
 #include <Poco/Environment.h>
 #include <cppunit/extensions/HelperMacros.h>
@@ -32,6 +33,8 @@ class CrashTest : public SimulatorFixture
     using Process = std::unique_ptr<ChildProcess>;
 
     static constexpr std::chrono::seconds patience{20};
+    /// Nothing is written before it, so no process ends earlier.
+    static constexpr Moment secondLook = EarlierLooks::defaultApart;
     static constexpr int jobCount = 12;
     static constexpr const char* logName = "simulator.log";
 
@@ -63,11 +66,11 @@ class CrashTest : public SimulatorFixture
 
     void survive(const std::string& fault, const std::function<void(Moment)>& runUntil)
     {
-        constexpr int faults = rounds(100);
+        constexpr int faults = rounds(40);
         useSettings("MaxJobsPerRun=" + std::to_string(jobCount + 1) + "\nMassHangRatio=0\n");
         JobsUnderFault jobs(connectionString());
         jobs.drawOutTerminations();
-        RandomMoments moments([&] { return durationOfARun(jobs); }, faults, faults / 20);
+        RandomMoments moments([&] { return durationOfARun(jobs); }, faults, faults / 8);
 
         int unknownOutcomes = 0;
         while (moments.areLeft()) {
@@ -75,7 +78,7 @@ class CrashTest : public SimulatorFixture
             jobs.topUp(jobCount);
             const int before = jobs.terminated();
             directory().write(logName, "");
-            runUntil(moment);
+            runUntil(secondLook + moment);
             const int atDeath = jobs.terminated() - before;
             jobs.expectNoneInBetween();
             awaitEndOfSession();
@@ -98,13 +101,13 @@ class CrashTest : public SimulatorFixture
     }
 
     Moment durationOfARun(JobsUnderFault& jobs)
-    /// From the start of the process, with all that it logs.
+    /// Without the wait for the second look, with all that it logs.
     {
         const auto run = [&] {
             assertStatus(0, simulate({"--runs=1"}));
             CPPUNIT_ASSERT_EQUAL(1, jobs.left());
         };
-        return RandomMoments::durationOf([&] { jobs.topUp(jobCount); }, run);
+        return RandomMoments::durationOf([&] { jobs.topUp(jobCount); }, run) - secondLook;
     }
 
     void expectStatus(int expected, ChildProcess& process)
