@@ -203,9 +203,11 @@ class SimulatorTest : public SimulatorFixture
         };
         for (int i = 0; i < 3; ++i) {
             const int before = completed();
-            ChildProcess host(simulator({"--exit-without-fini"}), directory().path() / "simulator.log");
+            const auto log = directory().write("simulator.log", "");
+            ChildProcess host(simulator({"--exit-without-fini"}), log);
             CPPUNIT_ASSERT(eventually(patience, [&] { return completed() > before; }));
-            CPPUNIT_ASSERT_EQUAL(0, host.stop(patience));
+            const int status = host.stop(patience);
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(directory().read("simulator.log"), 0, status);
         }
         // It was busy at each end.
         CPPUNIT_ASSERT(completed() < jobCount);
