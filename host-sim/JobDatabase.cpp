@@ -28,6 +28,7 @@ std::string idOrNew(const std::string& id)
 Poco::Data::Session connect(const std::string& connectionString)
 {
     prepareDatabaseLibraries();
+    Poco::Data::PostgreSQL::Connector::registerConnector();
     return {Poco::Data::PostgreSQL::Connector::KEY, connectionString};
 }
 

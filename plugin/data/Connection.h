@@ -1,36 +1,31 @@
 #pragma once
 
 #include "ConnectionString.h"
-#include "PreparedStatements.h"
-#include "SessionShell.h"
-#include "StatementWatch.h"
+#include "libpq/SessionImpl.h"
 
+#include <Poco/AutoPtr.h>
 #include <Poco/Data/Session.h>
 
-#include <atomic>
 #include <chrono>
-#include <memory>
-#include <stop_token>
-#include <string>
-#include <vector>
-
-struct pg_conn;
 
 namespace HangDetection {
 
 void prepareDatabaseLibraries();
 /// Has to be called once before the first connection, and before the caller
-/// registers an atexit handler of its own: registers Poco's PostgreSQL connector,
-/// and makes OpenSSL register its exit handler now. Handlers run in reverse order,
-/// so a thread that still uses the database when exit() is called can be stopped
-/// before OpenSSL is taken down under it. May be called again.
+/// registers an atexit handler of its own: makes OpenSSL register its exit handler
+/// now. Handlers run in reverse order, so a thread that still uses the database when
+/// exit() is called can be stopped before OpenSSL is taken down under it. May be called
+/// again.
 
 class Connection
 /// The one connection to the job database: made when it is needed, kept from run
 /// to run, made anew when it broke. Used by one thread.
 {
 public:
-    Connection(ConnectionString connectionString, std::chrono::milliseconds statementTimeout);
+    Connection(ConnectionString connectionString, std::chrono::milliseconds statementTimeout,
+               std::chrono::hours planAge = std::chrono::hours(1));
+    /// A plan of the server's gets so old at most. One that was made while the tables were small does not
+    /// fit when they are large, and where no autovacuum looks after them nobody else tells the server.
 
     ~Connection();
     /// In the thread that used it. What OpenSSL keeps for that thread goes, too: the process
@@ -39,26 +34,14 @@ public:
     Connection(const Connection&) = delete;
     Connection& operator=(const Connection&) = delete;
 
-    [[nodiscard]] std::unique_ptr<StatementWatch> open(const std::stop_token& stop,
-                                                       StatementWatch::Clock::time_point deadline);
-    /// Makes the connection if there is none that works, and watches its statements
-    /// until the result is destroyed, which has to be before the next open(). Throws
-    /// DatabaseError; RunStopped when it is stopped meanwhile.
-    ///
-    /// One wait ends neither with stop nor with the deadline: that for the resolver, which looks up
-    /// a host name.
+    void open(const Libpq::WaitLimit& limit);
+    /// Makes the connection if there is none that works. The limit is that of its waits until the next
+    /// open(). Throws DatabaseError; RunStopped when it is stopped meanwhile.
 
-    Poco::Data::Session& session();
-    /// The session of the open connection, in autocommit mode.
+    Poco::Data::Session session() { return {_session}; }
+    /// Of the open connection, in autocommit mode.
 
-    std::string execution(const Statement& statement,
-                          const std::vector<PreparedStatements::Argument>& arguments);
-    /// What makes the session execute a statement that stays prepared (PreparedStatements).
-
-    pg_conn* handle();
-    /// libpq's handle of the open connection; null when there is none.
-
-    bool isLost();
+    bool isLost() const { return !_session->isConnected(); }
     /// True when the open connection is known to be broken.
 
     int sessions() const { return _sessions; }
@@ -71,21 +54,21 @@ public:
     void forgetNames() { _canReadNames = false; }
     /// It may not any more, until the next connection.
 
-    void drop() noexcept;
+    void drop() { _session->close(); }
     /// Closes the connection, if there is one; the next open() makes a new one.
 
 private:
-    bool isUsable();
+    using Clock = Libpq::WaitLimit::Clock;
+
     void prepareSession();
 
     const ConnectionString _connectionString;
     const std::chrono::milliseconds _statementTimeout;
-    std::unique_ptr<SessionShell> _shell;
-    PreparedStatements _prepared;
+    const std::chrono::hours _planAge;
+    Poco::AutoPtr<Libpq::SessionImpl> _session;
     int _sessions = 0;
+    Clock::time_point _plannedSince;
     bool _canReadNames = false;
-    std::atomic<bool> _wasInterfered = false;
-    /// A cancel was sent on the connection; it may still be on its way.
 };
 
 } // namespace HangDetection

@@ -1,6 +1,6 @@
 #include "ConnectionString.h"
 
-#include "ConnectionText.h"
+#include "libpq/ConnectionText.h"
 
 #include <algorithm>
 #include <array>
@@ -11,6 +11,9 @@
 namespace HangDetection {
 
 namespace {
+
+using Libpq::numberIn;
+using Libpq::valueOf;
 
 constexpr std::array<std::pair<const char*, const char*>, 5> defaults{{
     {"target_session_attrs", "read-write"},
@@ -26,7 +29,7 @@ constexpr const char* passwordAdvice = "In a URI, write : / @ # ? and % of a pas
 bool arePorts(const std::string& list)
 /// Whether every element of a list with commas is a port, or empty for the default one.
 {
-    const std::vector<std::string> ports = elementsOf(list);
+    const std::vector<std::string> ports = Libpq::elementsOf(list);
     return std::ranges::all_of(ports, [](const std::string& port) {
         const auto number = numberIn(port);
         return port.empty() || (number && *number >= 1 && *number <= 65535);
@@ -60,9 +63,7 @@ ConnectionString ConnectionString::parse(const std::string& text)
     if (text.empty())
         throw ConnectionStringError("is empty; allowed: a libpq connection string or URI");
 
-    char* message = nullptr;
-    const ConnectionOptions options(PQconninfoParse(text.c_str(), &message), &PQconninfoFree);
-    PQfreemem(message);
+    const Libpq::ConnectionOptions options = Libpq::writtenOptions(text);
     if (!options)
         throw ConnectionStringError("is not a libpq connection string; allowed: keyword=value pairs, such as "
                                     "host=db.example.org dbname=coder user=hang_detector, or a URI, such as "
@@ -75,10 +76,10 @@ ConnectionString ConnectionString::parse(const std::string& text)
             passwordAdvice);
 
     ConnectionString result;
-    appendOption(result._text, "fallback_application_name", "hang_detector");
+    Libpq::appendOption(result._text, "fallback_application_name", "hang_detector");
     if (!valueOf(options, "service")) {
         for (const auto& [keyword, value] : defaults)
-            appendOption(result._text, keyword, value);
+            Libpq::appendOption(result._text, keyword, value);
     }
     for (const PQconninfoOption* option = options.get(); option->keyword != nullptr; ++option) {
         if (option->val == nullptr)
@@ -94,12 +95,12 @@ ConnectionString ConnectionString::parse(const std::string& text)
             result._hasPassword = true;
         if (keyword == "connect_timeout" && !numberIn(value))
             throw ConnectionStringError("has a connect_timeout that is no whole number of seconds");
-        appendOption(result._text, keyword, value);
+        Libpq::appendOption(result._text, keyword, value);
     }
-    if (!hostsOf(options))
+    if (!Libpq::hostsOf(options))
         throw ConnectionStringError("has lists of different lengths; allowed are as many elements in host "
                                     "as in hostaddr and port, or a single port for all");
-    appendOption(result._text, "client_encoding", "SQL_ASCII");
+    Libpq::appendOption(result._text, "client_encoding", "SQL_ASCII");
     return result;
 }
 

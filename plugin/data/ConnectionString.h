@@ -37,7 +37,7 @@ public:
     bool hasPassword() const { return _hasPassword; }
 
     const std::string& secretText() const { return _text; }
-    /// A connection string for libpq (ConnectionAttempts). May hold a password: it goes to libpq and
+    /// A connection string for libpq (Surroundings). May hold a password: it goes to libpq and
     /// nowhere else.
 
 private:

@@ -1,11 +1,14 @@
 #include "DatabaseError.h"
 
+#include "libpq/Errors.h"
+
 #include <Poco/Exception.h>
 #include <Poco/String.h>
 
 #include <algorithm>
 #include <array>
 #include <string_view>
+#include <vector>
 
 namespace HangDetection {
 
@@ -41,9 +44,9 @@ constexpr const char* poolerAdvice =
     "something between the detector and the server shares out sessions; let Connection lead to the server "
     "itself, or to a pooler in session mode";
 
-/// With row_security=off PostgreSQL refuses what a policy would make incomplete. The message is in the
-/// server's language; the function that raises it is not.
-constexpr const char* rowSecurityFunction = "check_enable_rls, ";
+/// With row_security=off PostgreSQL refuses what a policy would make incomplete, in this function. The
+/// SQLSTATE is that of any missing privilege.
+constexpr const char* rowSecurityRoutine = "check_enable_rls";
 constexpr const char* rowSecurityAdvice =
     "row level security would hide rows of a table from the detector's role; let a superuser run ALTER ROLE "
     "with BYPASSRLS for that role";
@@ -109,7 +112,7 @@ constexpr const char* tlsAdvice =
     "of the server";
 
 /// The first match counts. A server that is killed ends a TLS connection with an unexpected eof.
-constexpr std::array<KnownVerdict, 9> knownVerdicts{{
+constexpr std::array<KnownVerdict, 10> knownVerdicts{{
     {"unexpected eof", unreachableAdvice},
     {"read-only", standbyAdvice},
     {"hot standby", standbyAdvice},
@@ -119,6 +122,7 @@ constexpr std::array<KnownVerdict, 9> knownVerdicts{{
     {"SSL error", tlsAdvice},
     {"not support SSL", tlsAdvice},
     {"no password supplied", loginAdvice},
+    {"connect_timeout is no", "correct the service file"},
 }};
 
 struct ServerMessage
@@ -178,35 +182,8 @@ std::string oneLine(std::string text)
     return text;
 }
 
-} // namespace
-
-DatabaseError::DatabaseError(Scope scope, const std::string& cause, std::string sqlState, std::string advice)
-    : std::runtime_error(cause), _scope(scope), _sqlState(std::move(sqlState)), _advice(std::move(advice))
-{}
-
-DatabaseError DatabaseError::fromStatement(const Poco::Exception& exception, bool connectionLost)
-{
-    const ServerMessage message = parseVerboseMessage(exception.message());
-    if (message.sqlState == "42501" && exception.message().find(rowSecurityFunction) != std::string::npos)
-        return {Scope::database, message.text, message.sqlState, rowSecurityAdvice};
-    for (const KnownState& known : knownStates) {
-        if (message.sqlState.starts_with(known.prefix)) {
-            return {connectionLost ? Scope::connection : known.scope, message.text, message.sqlState,
-                    known.advice};
-        }
-    }
-    if (connectionLost) {
-        return {Scope::connection,
-                message.sqlState.empty() ? "the connection to the database was lost" : message.text,
-                message.sqlState, unreachableAdvice};
-    }
-    // Without a SQLSTATE the text is Poco's, which may quote the connection string.
-    if (message.sqlState.empty())
-        return {Scope::database, std::string("the database client failed: ") + exception.name(), "", ""};
-    return {Scope::job, message.text, message.sqlState, ""};
-}
-
-DatabaseError DatabaseError::fromConnecting(const std::string& text)
+DatabaseError ofOneAddress(const std::string& text)
+/// Out of what libpq says of a connect with verbose messages.
 {
     const ServerMessage message = parseVerboseMessage(text);
     if (!message.sqlState.empty()) {
@@ -227,9 +204,54 @@ DatabaseError DatabaseError::fromConnecting(const std::string& text)
     return {Scope::connection, oneLine(text), "", unreachableAdvice};
 }
 
-DatabaseError DatabaseError::unreachable(const std::string& cause)
+} // namespace
+
+DatabaseError::DatabaseError(Scope scope, const std::string& cause, std::string sqlState, std::string advice)
+    : std::runtime_error(cause), _scope(scope), _sqlState(std::move(sqlState)), _advice(std::move(advice))
+{}
+
+DatabaseError DatabaseError::fromStatement(const Poco::Exception& exception, bool connectionLost)
 {
-    return {Scope::connection, cause, "", unreachableAdvice};
+    const auto* const refusal = dynamic_cast<const Libpq::ServerError*>(&exception);
+    if (refusal == nullptr) {
+        if (connectionLost)
+            return {Scope::connection, "the connection to the database was lost", "", unreachableAdvice};
+        return {Scope::database, oneLine("the database client failed: " + exception.displayText()), "", ""};
+    }
+
+    // A message of a trigger may have more lines, with rows in them.
+    const std::string& sqlState = refusal->fields().sqlState;
+    const std::string message = Poco::trim(refusal->fields().message);
+    const std::string cause = oneLine(message.substr(0, message.find('\n')));
+    if (sqlState == "42501" && refusal->fields().routine == rowSecurityRoutine)
+        return {Scope::database, cause, sqlState, rowSecurityAdvice};
+    for (const KnownState& known : knownStates) {
+        if (sqlState.starts_with(known.prefix))
+            return {connectionLost ? Scope::connection : known.scope, cause, sqlState, known.advice};
+    }
+    if (connectionLost)
+        return {Scope::connection, cause, sqlState, unreachableAdvice};
+    return {Scope::job, cause, sqlState, ""};
+}
+
+DatabaseError DatabaseError::fromConnecting(const Libpq::ConnectionRefused& refusal)
+{
+    std::vector<DatabaseError> errors;
+    std::string causes;
+    for (const std::string& text : refusal.causes()) {
+        errors.push_back(ofOneAddress(text));
+        causes += (causes.empty() ? "" : "; ") + std::string(errors.back().what());
+    }
+    const auto answer = std::ranges::find_if(errors, [](const auto& error) {
+        return !error.sqlState().empty() && !error.sqlState().starts_with("57P");
+    });
+    if (answer != errors.end())
+        return {Scope::connection, causes, answer->sqlState(), answer->advice()};
+    const DatabaseError& first = errors.front();
+    const bool areAlike =
+        std::ranges::all_of(errors, [&](const auto& error) { return error.advice() == first.advice(); });
+    return {Scope::connection, causes, areAlike ? first.sqlState() : "",
+            areAlike ? first.advice() : unreachableAdvice};
 }
 
 } // namespace HangDetection

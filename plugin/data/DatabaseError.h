@@ -7,6 +7,10 @@ namespace Poco {
 class Exception;
 }
 
+namespace Libpq {
+class ConnectionRefused;
+}
+
 namespace HangDetection {
 
 class RunStopped : public std::runtime_error
@@ -40,14 +44,10 @@ public:
     /// What the operator can do about it, or empty.
 
     static DatabaseError fromStatement(const Poco::Exception& exception, bool connectionLost);
-    /// The error of a statement, out of what Poco threw for it on a connection with
-    /// verbose messages. Poco 1.11 has no SQLSTATE of its own.
+    /// The error of a statement, out of what the session threw for it.
 
-    static DatabaseError fromConnecting(const std::string& text);
-    /// Why a connection could not be made, out of what libpq says of one with verbose messages.
-
-    static DatabaseError unreachable(const std::string& cause);
-    /// There is no connection, and no server has said why.
+    static DatabaseError fromConnecting(const Libpq::ConnectionRefused& refusal);
+    /// One error of all addresses. The advice is that of a server that answered and is up, if there is one.
 
 private:
     Scope _scope;

@@ -17,7 +17,8 @@ namespace HangDetection {
 
 namespace {
 
-using namespace Poco::Data::Keywords;
+using Poco::Data::Keywords::bind;
+using Poco::Data::Keywords::into;
 
 template <typename Items, typename Text>
 std::string arrayOf(const Items& items, Text text)
@@ -59,20 +60,52 @@ JobStore::JobStore(ConnectionString connectionString, std::chrono::milliseconds 
     : _connection(std::move(connectionString), statementTimeout)
 {}
 
-std::unique_ptr<StatementWatch> JobStore::open(const std::stop_token& stop, Clock::time_point deadline)
+void JobStore::open(const Libpq::WaitLimit& limit)
 {
-    return _connection.open(stop, deadline);
+    _connection.open(limit);
 }
 
-template <typename Row>
-std::vector<Row> JobStore::rowsOf(const Statement& statement, const Arguments& arguments)
+template <typename Row, typename... Parameters>
+std::vector<Row> JobStore::rowsOf(const char* statement, const Parameters&... parameters)
 {
     try {
         std::vector<Row> rows;
-        _connection.session() << _connection.execution(statement, arguments), into(rows), now;
+        Poco::Data::Session session = _connection.session();
+        Poco::Data::Statement execution = (session << statement, into(rows));
+        (static_cast<void>((execution, bind(parameters))), ...);
+        execution.execute();
         return rows;
     } catch (const Poco::Exception& exception) {
         throw failure(exception);
+    }
+}
+
+template <typename... Parameters>
+std::vector<Termination> JobStore::answersTo(const char* named, const char* plain,
+                                             const Parameters&... parameters)
+{
+    const auto ask = [&](const char* statement) {
+        std::vector<Termination> answers;
+        std::ranges::transform(rowsOf<TerminationRow>(statement, parameters...), std::back_inserter(answers),
+                               &answerFrom);
+        return answers;
+    };
+    if (!_connection.canReadNames())
+        return ask(plain);
+    try {
+        return ask(named);
+    } catch (const DatabaseError& error) {
+        // Names are a courtesy: a privilege or a table that went away meanwhile costs nobody more, nor
+        // does a view with an error, or a migration that locks one. What the statement has done is
+        // undone with its error.
+        const bool isGone = error.sqlState().starts_with("42");
+        if (error.scope() == DatabaseError::Scope::connection ||
+            (!isGone && error.sqlState() != "55P03" && !error.sqlState().starts_with("22")))
+            throw;
+        std::vector<Termination> answers = ask(plain);
+        if (isGone)
+            _connection.forgetNames();
+        return answers;
     }
 }
 
@@ -83,10 +116,9 @@ HungJobs JobStore::findHungJobs(const Search& search)
     using Row = Poco::Tuple<std::string, Int64, Int64, Int64, Int64, Int64, Int64, Int64, bool, Int64, Int64,
                             std::string, Int64>;
     const auto rows =
-        rowsOf<Row>(Statements::find_hung_jobs,
-                    {hungFor(search.thresholds), search.lookAhead.count(), search.most, idsOf(search.last),
-                     pending, idsOf(search.watched), updatesOf(search.watched), search.earlier.snapshot,
-                     search.earlier.time.count()});
+        rowsOf<Row>(Statements::find_hung_jobs, hungFor(search.thresholds), search.lookAhead.count(),
+                    search.most, idsOf(search.last), pending, idsOf(search.watched),
+                    updatesOf(search.watched), search.earlier.snapshot, search.earlier.time.count());
 
     HungJobs jobs;
     for (const auto& row : rows) {
@@ -119,7 +151,7 @@ Termination failedTermination(const JobId& job, const DatabaseError& error)
 
 bool JobStore::wantsIndex()
 {
-    return rowsOf<Poco::Tuple<bool>>(Statements::wants_index, {}).at(0).get<0>();
+    return rowsOf<Poco::Tuple<bool>>(Statements::wants_index).at(0).get<0>();
 }
 
 void JobStore::terminate(std::span<const SeenJob> jobs, const Thresholds& thresholds, const Answer& answer)
@@ -145,8 +177,8 @@ void JobStore::terminate(std::span<const SeenJob> jobs, const Thresholds& thresh
 
 std::vector<Termination> JobStore::preview(std::span<const SeenJob> jobs, const Thresholds& thresholds)
 {
-    return answersTo(Statements::preview_named_terminations, Statements::preview_terminations,
-                     {idsOf(jobs), updatesOf(jobs), hungFor(thresholds), thresholds.pending.count()});
+    return answersTo(Statements::preview_named_terminations, Statements::preview_terminations, idsOf(jobs),
+                     updatesOf(jobs), hungFor(thresholds), thresholds.pending.count());
 }
 
 std::map<JobId, std::string> JobStore::findTerminated(const std::vector<JobId>& jobs)
@@ -155,7 +187,7 @@ std::map<JobId, std::string> JobStore::findTerminated(const std::vector<JobId>& 
     if (jobs.empty())
         return terminated;
     using Row = Poco::Tuple<std::string, std::string>;
-    for (const auto& row : rowsOf<Row>(Statements::find_terminated_jobs, {idsOf(jobs), anyDetectorsError}))
+    for (const auto& row : rowsOf<Row>(Statements::find_terminated_jobs, idsOf(jobs), anyDetectorsError))
         terminated.emplace(row.get<0>(), row.get<1>());
     return terminated;
 }
@@ -165,7 +197,7 @@ std::vector<RevivedJob> JobStore::findRevived(const std::vector<SeenJob>& jobs)
     std::vector<RevivedJob> revived;
     using Row = Poco::Tuple<std::string, bool>;
     for (const auto& row :
-         rowsOf<Row>(Statements::find_revived_jobs, {idsOf(jobs), updatesOf(jobs), anyDetectorsError}))
+         rowsOf<Row>(Statements::find_revived_jobs, idsOf(jobs), updatesOf(jobs), anyDetectorsError))
         revived.push_back({row.get<0>(), row.get<1>()});
     return revived;
 }
@@ -186,37 +218,9 @@ std::vector<Termination> JobStore::terminateAtOnce(std::span<const SeenJob> jobs
         arrayOf(jobs, [](const SeenJob& job) { return std::to_string(advisoryLockKey(job.jobId)); });
     const Wording hung = Wording::of(Reason::hung, thresholds.hung);
     const Wording pending = Wording::of(Reason::pending, thresholds.pending);
-    return answersTo(Statements::terminate_named_jobs, Statements::terminate_jobs,
-                     {idsOf(jobs), updatesOf(jobs), keys, hungFor(thresholds), thresholds.pending.count(),
-                      hung.error, hung.logLine, pending.error, pending.logLine});
-}
-
-std::vector<Termination> JobStore::answersTo(const Statement& named, const Statement& plain,
-                                             const Arguments& arguments)
-{
-    const auto ask = [&](const Statement& statement) {
-        std::vector<Termination> answers;
-        std::ranges::transform(rowsOf<TerminationRow>(statement, arguments), std::back_inserter(answers),
-                               &answerFrom);
-        return answers;
-    };
-    if (!_connection.canReadNames())
-        return ask(plain);
-    try {
-        return ask(named);
-    } catch (const DatabaseError& error) {
-        // Names are a courtesy: a privilege or a table that went away meanwhile costs nobody more, nor
-        // does a view with an error, or a migration that locks one. What the statement has done is
-        // undone with its error.
-        const bool isGone = error.sqlState().starts_with("42");
-        if (error.scope() == DatabaseError::Scope::connection ||
-            (!isGone && error.sqlState() != "55P03" && !error.sqlState().starts_with("22")))
-            throw;
-        std::vector<Termination> answers = ask(plain);
-        if (isGone)
-            _connection.forgetNames();
-        return answers;
-    }
+    return answersTo(Statements::terminate_named_jobs, Statements::terminate_jobs, idsOf(jobs),
+                     updatesOf(jobs), keys, hungFor(thresholds), thresholds.pending.count(), hung.error,
+                     hung.logLine, pending.error, pending.logLine);
 }
 
 } // namespace HangDetection

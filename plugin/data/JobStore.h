@@ -7,9 +7,7 @@
 #include <chrono>
 #include <functional>
 #include <map>
-#include <memory>
 #include <span>
-#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -26,16 +24,12 @@ class JobStore
 /// migration has given another type. Used by one thread.
 {
 public:
-    using Clock = StatementWatch::Clock;
-
     JobStore(ConnectionString connectionString, std::chrono::milliseconds statementTimeout);
     /// Does not connect yet. A statement whose client has died ends on the server
     /// after statementTimeout.
 
-    [[nodiscard]] std::unique_ptr<StatementWatch> open(const std::stop_token& stop,
-                                                       Clock::time_point deadline);
-    /// Makes sure of a working connection and watches its statements until the
-    /// result is destroyed, which has to be before the next open(). Throws
+    void open(const Libpq::WaitLimit& limit);
+    /// Makes sure of a working connection. The limit is that of all waits until the next open(). Throws
     /// DatabaseError, or RunStopped.
 
     struct Search
@@ -86,16 +80,15 @@ public:
     /// interfered. Writes nothing and locks nothing. Throws DatabaseError.
 
 private:
-    using Arguments = std::vector<PreparedStatements::Argument>;
-
-    template <typename Row>
-    std::vector<Row> rowsOf(const Statement& statement, const Arguments& arguments);
+    template <typename Row, typename... Parameters>
+    std::vector<Row> rowsOf(const char* statement, const Parameters&... parameters);
     /// Executes the statement. Throws DatabaseError.
 
     DatabaseError failure(const Poco::Exception& exception);
     std::vector<Termination> terminateAtOnce(std::span<const SeenJob> jobs, const Thresholds& thresholds);
-    std::vector<Termination> answersTo(const Statement& named, const Statement& plain,
-                                       const Arguments& arguments);
+
+    template <typename... Parameters>
+    std::vector<Termination> answersTo(const char* named, const char* plain, const Parameters&... parameters);
     /// By the named statement where names can be read, and by the plain one elsewhere.
 
     Connection _connection;

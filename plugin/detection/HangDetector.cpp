@@ -109,7 +109,7 @@ RunStatistics HangDetector::run(const std::stop_token& stop)
     statistics.dryRun = _settings.dryRun;
 
     try {
-        auto watch = _store->open(stop, deadline);
+        _store->open({stop, deadline});
         const std::vector<JobId> failedBefore = _failedJobs.known(start);
         HungJobs found = look(failedBefore, statistics);
         if (found.areWatchedTouched)
@@ -118,10 +118,9 @@ RunStatistics HangDetector::run(const std::stop_token& stop)
             // The time between two looks is not that of the run. One that is over its time goes on, and
             // fails.
             if (Clock::now() < deadline) {
-                watch.reset();
                 waitFor(_looks.apart(), stop);
                 deadline += _looks.apart();
-                watch = _store->open(stop, deadline);
+                _store->open({stop, deadline});
             }
             found = look(failedBefore, statistics);
         }

@@ -65,7 +65,7 @@ public:
     /// Between a run and the next when nothing failed.
 
 private:
-    using Clock = JobStore::Clock;
+    using Clock = std::chrono::steady_clock;
 
     HungJobs look(const std::vector<JobId>& failedBefore, RunStatistics& statistics);
     bool isClockUnsure(std::optional<std::chrono::milliseconds> heartbeatAge, Clock::time_point earlierLook,

@@ -11,7 +11,7 @@ class IndexAdvice
 /// by one thread.
 {
 public:
-    using Clock = JobStore::Clock;
+    using Clock = std::chrono::steady_clock;
 
     explicit IndexAdvice(Poco::NotificationCenter& notifications) : _notifications(notifications) {}
 

@@ -24,7 +24,7 @@ class JobAllocations
 /// between nor a failure to cancel makes it forget one. Used by one thread.
 {
 public:
-    using Clock = JobStore::Clock;
+    using Clock = std::chrono::steady_clock;
 
     JobAllocations(std::unique_ptr<Allocations> slurm, Poco::NotificationCenter& notifications);
     /// Slurm may be null. It is not asked until that is enabled.

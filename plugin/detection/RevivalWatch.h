@@ -17,7 +17,7 @@ class RevivalWatch
 /// job, afterwards shows that the job was terminated wrongly. Used by one thread.
 {
 public:
-    using Clock = JobStore::Clock;
+    using Clock = std::chrono::steady_clock;
 
     explicit RevivalWatch(Poco::NotificationCenter& notifications) : _notifications(notifications) {}
 

@@ -320,7 +320,7 @@ private:
         database().execute("UPDATE provisioner_jobs SET completed_at = NULL, error = NULL,"
                            " updated_at = now() - interval '10 minutes'");
         JobStore store(ConnectionString::parse(connectionString(detectorRole)), 20s);
-        const auto open = store.open({}, JobStore::Clock::now() + 20s);
+        store.open({});
         const JobStore::Search search{
             .thresholds = {300s}, .lookAhead = 60s, .most = 10, .last = {}, .watched = {}};
         JobStore::Search second = search;

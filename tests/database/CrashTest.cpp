@@ -67,7 +67,8 @@ class CrashTest : public BackgroundRunFixture
         database().execute("DROP SEQUENCE row_number");
         if (!statistics.error)
             return true;
-        CPPUNIT_ASSERT_EQUAL(std::string("the connection to the database was lost"), statistics.error->cause);
+        CPPUNIT_ASSERT_EQUAL(std::string("terminating connection due to administrator command"),
+                             statistics.error->cause);
         CPPUNIT_ASSERT(statistics.terminated.empty());
         return false;
     }
@@ -186,7 +187,7 @@ class CrashTest : public BackgroundRunFixture
     {
         return database().isTrue("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = $1 AND"
                                  " application_name = 'hang_detector' AND state = 'active'"
-                                 " AND query LIKE '%terminate%')",
+                                 " AND query LIKE '%pg_try_advisory_xact_lock%')",
                                  databaseName());
     }
 };

@@ -225,7 +225,8 @@ class DatabaseErrorTest : public DatabaseFixture
     {
         const std::string job = addHungJob();
         endSessionsThatTerminate(database());
-        expectError("the connection to the database was lost", "", "see the log of the database server");
+        expectError("terminating connection due to administrator command", "57P01",
+                    "see the log of the database server");
         CPPUNIT_ASSERT(!isCompleted(job));
         CPPUNIT_ASSERT(database().logs(job).empty());
         endSessionsNoMore(database());
@@ -249,7 +250,8 @@ class DatabaseErrorTest : public DatabaseFixture
                            " EXECUTE FUNCTION end_third()");
         const RunStatistics statistics = tryRun();
         CPPUNIT_ASSERT(statistics.error);
-        CPPUNIT_ASSERT_EQUAL(std::string("the connection to the database was lost"), statistics.error->cause);
+        CPPUNIT_ASSERT_EQUAL(std::string("terminating connection due to administrator command"),
+                             statistics.error->cause);
         CPPUNIT_ASSERT_EQUAL(std::size_t{5}, statistics.terminated.size());
         CPPUNIT_ASSERT_EQUAL(std::size_t{5}, posted().terminated.size());
         for (const JobId& job : statistics.terminated)

@@ -164,7 +164,7 @@ class IndexTest : public BackgroundRunFixture
         for (const std::string& sql :
              {std::string("SET jit = off"), std::string("SET plan_cache_mode = force_generic_plan"),
               std::string("SET join_collapse_limit = 1"),
-              std::string("PREPARE search AS ") + Statements::find_hung_jobs.text,
+              std::string("PREPARE search AS ") + Statements::find_hung_jobs,
               "EXPLAIN (ANALYZE, BUFFERS) EXECUTE search (300, 60, 10, '{}', " + pendingJobDuration +
                   ", '{}', '{}', '1:1:', 0)"}) {
             const std::unique_ptr<PGresult, decltype(&PQclear)> result(PQexec(session.get(), sql.c_str()),

@@ -64,7 +64,7 @@ private:
     void look(Clock::duration after)
     /// As a run of the detector does.
     {
-        const auto open = _store->open({}, Clock::now() + patience);
+        _store->open({});
         const HungJobs found = _store->findHungJobs({.thresholds = {300s},
                                                      .lookAhead = 60s,
                                                      .most = 10,

@@ -80,7 +80,7 @@ class SessionTest : public DatabaseFixture
     /// As when a pooler lends another session.
     {
         database().execute("CREATE FUNCTION deallocate() RETURNS trigger LANGUAGE plpgsql AS"
-                           " 'BEGIN DEALLOCATE find_hung_jobs; RETURN new; END'");
+                           " 'BEGIN DEALLOCATE ALL; RETURN new; END'");
         database().execute("CREATE TRIGGER deallocate BEFORE UPDATE ON provisioner_jobs FOR EACH ROW"
                            " EXECUTE FUNCTION deallocate()");
         addHungJob();
@@ -94,8 +94,10 @@ class SessionTest : public DatabaseFixture
     void startsAnewWhenAnothersStatementsAreThere()
     /// As when a pooler lends a session that another detector had before.
     {
-        database().execute("CREATE FUNCTION prepare() RETURNS trigger LANGUAGE plpgsql AS"
-                           " 'BEGIN PREPARE preview_named_terminations AS SELECT 1; RETURN new; END'");
+        database().execute(
+            "CREATE FUNCTION prepare() RETURNS trigger LANGUAGE plpgsql AS"
+            " 'BEGIN FOR i IN 4 .. 9 LOOP EXECUTE format(''PREPARE statement_%s AS SELECT 1'', i);"
+            " END LOOP; RETURN new; END'");
         database().execute("CREATE TRIGGER prepare BEFORE UPDATE ON provisioner_jobs FOR EACH ROW"
                            " EXECUTE FUNCTION prepare()");
         addHungJob();

@@ -262,8 +262,8 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::size_t{5}, database().logs(job).size());
     }
 
-    /// A part of what executes the statement that finds hung jobs.
-    static constexpr const char* search = "EXECUTE find_hung_jobs";
+    /// The statement that finds hung jobs is the second one that a session prepares.
+    static constexpr const char* search = "statement_2";
 
     std::optional<StallingProxy> _proxy;
 };

@@ -1,15 +1,15 @@
-// Any text in what Poco throws for a statement, and in what libpq says of a connection that
-// it could not make. What is told of a statement is the line that the server wrote behind a
-// SQLSTATE, or nothing of it at all; of a connection also what libpq wrote in front of it, or
-// all that it wrote.
+// Any text in a server's error of a statement, and in what libpq says of a connection that it
+// could not make. What is told of a connection is the line that the server wrote behind a
+// SQLSTATE, with what libpq wrote in front of it, or all that libpq wrote.
 
 #include "Fuzzing.h"
 #include "LogRecord.h"
 #include "data/DatabaseError.h"
+#include "libpq/Errors.h"
 #include "notification/LogLine.h"
 
 #include <Poco/Ascii.h>
-#include <Poco/Data/PostgreSQL/PostgreSQLException.h>
+#include <Poco/String.h>
 
 #include <algorithm>
 #include <string>
@@ -34,23 +34,6 @@ void requireForm(const DatabaseError& error)
             "a SQLSTATE is five digits or capital letters");
 }
 
-void fuzzStatement(const std::string& message, bool connectionLost)
-{
-    const Poco::Data::PostgreSQL::StatementException exception(message); // with words of Poco's in front
-    const DatabaseError error = DatabaseError::fromStatement(exception, connectionLost);
-    requireForm(error);
-    const std::string text = error.what();
-    if (connectionLost)
-        require(error.scope() == Scope::connection, "a lost connection is given up");
-    if (error.sqlState().empty()) {
-        require(!text.empty(), "there is a text in any case");
-        require(!tellsSecret(text), "what is not from the server is not quoted");
-        return;
-    }
-    require(exception.message().find(":  " + error.sqlState() + ": " + text) != std::string::npos,
-            "the text is what follows the SQLSTATE");
-}
-
 std::string withoutBlanks(std::string text)
 {
     std::erase_if(text, [](char c) { return Poco::Ascii::isSpace(c); });
@@ -63,9 +46,23 @@ void requireWords(const DatabaseError& error, const std::string& words)
             "the words are those of libpq and the server");
 }
 
+void fuzzStatement(const std::string& message)
+{
+    const Libpq::ServerError answer({.message = message, .sqlState = "P0001"});
+    const DatabaseError error = DatabaseError::fromStatement(answer, false);
+    requireForm(error);
+    const std::string words = Poco::trim(message);
+    requireWords(error, words.substr(0, words.find('\n')));
+}
+
+DatabaseError errorOf(const std::string& text)
+{
+    return DatabaseError::fromConnecting(Libpq::ConnectionRefused({text}));
+}
+
 void fuzzConnecting(const std::string& message)
 {
-    const DatabaseError error = DatabaseError::fromConnecting(message);
+    const DatabaseError error = errorOf(message);
     requireForm(error);
     require(error.scope() == Scope::connection, "there is no connection");
     require(!error.advice().empty(), "there is an advice in any case");
@@ -87,7 +84,7 @@ void fuzzConnecting(const std::string& message)
 void fuzzRefusal(const std::string& reason)
 {
     const std::string server = "connection to server at \"db.example.org\" (::1), port 5432 failed: FATAL: ";
-    const DatabaseError error = DatabaseError::fromConnecting(server + " 53300: " + reason);
+    const DatabaseError error = errorOf(server + " 53300: " + reason);
     require(error.sqlState() == "53300", "the SQLSTATE is the server's");
     requireWords(error, server + partsOf(reason, '\n').front());
 }
@@ -96,12 +93,10 @@ void fuzzRefusal(const std::string& reason)
 
 void fuzz(std::string_view input)
 {
-    const std::string text(input);
-    fuzzStatement(text, false);
-    fuzzStatement(text, true);
-    // A zero ends what libpq says.
-    fuzzConnecting(text.c_str());
-    fuzzRefusal(text.c_str());
+    const std::string text = std::string(input).c_str(); // a zero ends what libpq says
+    fuzzStatement(text);
+    fuzzConnecting(text);
+    fuzzRefusal(text);
 }
 
 } // namespace HangDetection::Test

@@ -191,7 +191,7 @@ private:
         endSessionsThatTerminate(database());
         database().addJob();
         Detector detector(*this, asUri());
-        detector.waitForLog("the connection to the database was lost");
+        detector.waitForLog("terminating connection due to administrator command");
         endSessionsNoMore(database());
         detector.waitForLog("database answers again");
         {

@@ -1,5 +1,5 @@
 #include "data/ConnectionString.h"
-#include "data/ConnectionText.h"
+#include "libpq/ConnectionText.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 
@@ -27,9 +27,9 @@ class ConnectionStringTest : public CppUnit::TestFixture
     /// What libpq understands of the text that goes to it.
     {
         const std::string connection = ConnectionString::parse(text).secretText();
-        const ConnectionOptions options(PQconninfoParse(connection.c_str(), nullptr), &PQconninfoFree);
+        const Libpq::ConnectionOptions options = Libpq::writtenOptions(connection);
         CPPUNIT_ASSERT(options != nullptr);
-        return valueOf(options, keyword).value_or("");
+        return Libpq::valueOf(options, keyword).value_or("");
     }
 
     void keepsWhatTheOperatorSaid()

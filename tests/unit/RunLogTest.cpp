@@ -321,7 +321,7 @@ class RunLogTest : public CppUnit::TestFixture
     {
         for (const std::string name : {"a1b2", "c3d4", "e5f6"})
             finish(failed("prepared statement \"" + name + "\" does not exist", "26000"));
-        finish(failed("prepared statement \"find_hung_jobs\" already exists", "42P05"));
+        finish(failed("prepared statement \"statement_2\" already exists", "42P05"));
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, warnings());
     }
 

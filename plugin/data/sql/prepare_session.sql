@@ -8,7 +8,7 @@
 -- read committed: the re-check under the row lock depends on it.
 -- plan_cache_mode: a statement is planned once for the session, not for each execution. To plan
 -- takes longer than to terminate ten jobs, and no plan would be another one for other jobs. For
--- tables that grow see PreparedStatements.h.
+-- tables that grow see Connection.h.
 -- join_collapse_limit: each statement joins in the order in which it is to be done. To look for a
 -- better one takes time at each planning.
 -- row_security: a policy that hides rows makes a statement fail. Otherwise it would find nothing

@@ -1,18 +1,17 @@
-#include "ConnectionAttempts.h"
+#include "Surroundings.h"
 
 #include "DatabaseError.h"
+#include "libpq/ConnectionText.h"
+#include "libpq/Errors.h"
 
 #include <Poco/Environment.h>
-#include <netdb.h>
 #include <pwd.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <filesystem>
-#include <memory>
-#include <random>
+#include <new>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -23,6 +22,9 @@ namespace fs = std::filesystem;
 
 namespace {
 
+using Libpq::appendOption;
+using Libpq::ConnectionOptions;
+using Libpq::valueOf;
 using Scope = DatabaseError::Scope;
 
 struct Account
@@ -95,28 +97,6 @@ void requireOwnServiceFile()
                             "service file");
 }
 
-ConnectionOptions optionsOf(const std::string& text)
-{
-    ConnectionOptions options(PQconninfoParse(text.c_str(), nullptr), &PQconninfoFree);
-    if (!options)
-        throw DatabaseError(Scope::connection, "out of memory while connecting", "", "");
-    return options;
-}
-
-ConnectionOptions withService(const std::string& text)
-/// What libpq reads in the text and in the service that it names. It does not connect, as it refuses
-/// the last words as soon as it has read the service; with a password it reads no passfile.
-{
-    const std::unique_ptr<PGconn, decltype(&PQfinish)> connection(
-        PQconnectStart((text + " password='?' gssencmode='?'").c_str()), &PQfinish);
-    ConnectionOptions options(PQconninfo(connection.get()), &PQconninfoFree);
-    if (!options)
-        throw DatabaseError(Scope::connection, "out of memory while connecting", "", "");
-    if (valueOf(options, "gssencmode") != "?" || !hostsOf(options))
-        throw DatabaseError::fromConnecting(PQerrorMessage(connection.get()));
-    return options;
-}
-
 void useOwnFiles(std::string& text, const ConnectionOptions& options)
 /// Those that libpq would look for where HOME says.
 {
@@ -137,102 +117,42 @@ void useOwnFiles(std::string& text, const ConnectionOptions& options)
     }
 }
 
-std::chrono::seconds timeoutOf(const ConnectionOptions& options)
-{
-    const auto value = valueOf(options, "connect_timeout");
-    if (!value)
-        return std::chrono::seconds(10);
-    const auto seconds = numberIn(*value);
-    if (!seconds)
-        throw DatabaseError(Scope::connection, "connect_timeout of the service is no whole number of seconds",
-                            "", "correct the service file");
-    // Without one libpq waits for ever; here, RunTimeout is the bound in any case.
-    return *seconds > 0 ? std::chrono::seconds(*seconds) : std::chrono::hours(1);
-}
-
-std::vector<std::string> addressesOf(const std::string& host)
-/// In the resolver's order; none when it fails.
-{
-    addrinfo hints{};
-    hints.ai_socktype = SOCK_STREAM;
-    addrinfo* first = nullptr;
-    if (getaddrinfo(host.c_str(), nullptr, &hints, &first) != 0)
-        return {};
-    const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> results(first, &freeaddrinfo);
-    std::vector<std::string> addresses;
-    for (const addrinfo* result = first; result != nullptr; result = result->ai_next) {
-        std::array<char, NI_MAXHOST> text{};
-        if (getnameinfo(result->ai_addr, result->ai_addrlen, text.data(), text.size(), nullptr, 0,
-                        NI_NUMERICHOST) == 0)
-            addresses.emplace_back(text.data());
-    }
-    return addresses;
-}
-
-} // namespace
-
-void keepEnvironmentOut(std::string& text)
+void keepEnvironmentOut(std::string& text, const ConnectionOptions& options)
 {
     if (Poco::Environment::has("PGSERVICE"))
         throw DatabaseError(Scope::connection, "PGSERVICE in the environment of slurmctld names a service",
                             "",
                             "unset PGSERVICE in the environment of slurmctld; Connection in "
                             "hang_detector.conf can name a service");
-    const ConnectionOptions options = optionsOf(text);
-    const bool hasService = valueOf(options, "service").has_value();
+    const bool isService = valueOf(options, "service").has_value();
     for (const PQconninfoOption* option = options.get(); option->keyword != nullptr; ++option) {
         const std::string keyword = option->keyword;
         const std::string variable = variableFor(*option);
         // The file of a service does not count unless Connection names a service.
         if (variable.empty() || keyword == "servicefile")
             continue;
-        if (hasService)
+        if (isService)
             throw decidedByVariable(variable, keyword);
         appendOption(text, keyword, defaultOf(*option, options));
     }
 }
 
-ConnectionAttempts::ConnectionAttempts(std::string secretText) : _text(std::move(secretText))
+} // namespace
+
+std::string withoutSurroundings(const ConnectionString& connection)
 {
-    ConnectionOptions options = optionsOf(_text);
-    keepEnvironmentOut(_text);
-    if (valueOf(options, "service")) {
+    std::string text = connection.secretText();
+    const ConnectionOptions written = Libpq::writtenOptions(text);
+    if (!written)
+        throw std::bad_alloc(); // it was read before
+    keepEnvironmentOut(text, written);
+    if (valueOf(written, "service"))
         requireOwnServiceFile();
-        options = withService(_text);
+    try {
+        useOwnFiles(text, Libpq::optionsOf(text));
+    } catch (const Libpq::ConnectionRefused& refusal) {
+        throw DatabaseError::fromConnecting(refusal);
     }
-    useOwnFiles(_text, options);
-
-    const auto hosts = hostsOf(options).value();
-    _hosts.assign(hosts.begin(), hosts.end());
-    _timeout = timeoutOf(options);
-    _isShuffled = valueOf(options, "load_balance_hosts") == "random"; // from libpq 16 on
-    if (_isShuffled)
-        std::shuffle(_hosts.begin(), _hosts.end(), std::random_device());
-}
-
-std::optional<std::string> ConnectionAttempts::next()
-{
-    if (_hosts.empty())
-        return std::nullopt;
-    Host host = std::move(_hosts.front());
-    _hosts.pop_front();
-    const bool isName = !host.name.empty() && !host.name.starts_with('/') && !host.name.starts_with('@');
-    if (isName && host.address.empty()) {
-        auto addresses = addressesOf(host.name);
-        if (_isShuffled)
-            std::shuffle(addresses.begin(), addresses.end(), std::random_device());
-        // Without any, libpq looks the name up again, and says what is wrong with it.
-        for (; !addresses.empty(); addresses.pop_back()) {
-            host.address = addresses.back();
-            _hosts.push_front(host);
-        }
-        if (!host.address.empty())
-            _hosts.pop_front();
-    }
-    std::string text = _text;
-    appendOption(text, "host", host.name);
-    appendOption(text, "hostaddr", host.address);
-    appendOption(text, "port", host.port);
     return text;
 }
 

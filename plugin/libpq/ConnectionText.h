@@ -8,10 +8,17 @@
 #include <string_view>
 #include <vector>
 
-namespace HangDetection {
+namespace Libpq {
 
-/// What libpq reads in a connection string, with every option that it knows.
+/// Every option that libpq knows, with its value if it was given one.
 using ConnectionOptions = std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)>;
+
+ConnectionOptions writtenOptions(const std::string& text);
+/// Those in a connection string itself; null when libpq cannot read it.
+
+ConnectionOptions optionsOf(const std::string& text);
+/// Of a connection string, and of the service that it names. Reads the service file. Throws
+/// ConnectionRefused when libpq cannot read one of them, or the lists of hosts do not fit.
 
 std::optional<std::string> valueOf(const ConnectionOptions& options, std::string_view keyword);
 /// Nothing when it was not given.
@@ -37,4 +44,4 @@ std::optional<std::vector<Host>> hostsOf(const ConnectionOptions& options);
 std::optional<int> numberIn(const std::string& text);
 /// The whole text as a number; nothing when it is none.
 
-} // namespace HangDetection
+} // namespace Libpq

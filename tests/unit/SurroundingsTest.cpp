@@ -1,8 +1,9 @@
-#include "data/ConnectionAttempts.h"
+#include "data/Surroundings.h"
 #include "ChangedVariable.h"
 #include "TemporaryDirectory.h"
-#include "data/ConnectionString.h"
 #include "data/DatabaseError.h"
+#include "libpq/Addresses.h"
+#include "libpq/Errors.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 
@@ -17,11 +18,12 @@
 namespace HangDetection::Test {
 
 using namespace std::chrono_literals;
+using Libpq::ConnectionOptions;
 
-class ConnectionAttemptsTest : public CppUnit::TestFixture
+class SurroundingsTest : public CppUnit::TestFixture
 /// What is tried, and what libpq understands of it. Nothing is connected.
 {
-    CPPUNIT_TEST_SUITE(ConnectionAttemptsTest);
+    CPPUNIT_TEST_SUITE(SurroundingsTest);
     CPPUNIT_TEST(takesEachHostByItself);
     CPPUNIT_TEST(takesEachAddressOfANameByItself);
     CPPUNIT_TEST(takesAnEmptyHostForTheLocalOne);
@@ -40,7 +42,7 @@ class ConnectionAttemptsTest : public CppUnit::TestFixture
     static std::vector<std::string> attemptsFor(const std::string& text)
     {
         std::vector<std::string> attempts;
-        ConnectionAttempts all(ConnectionString::parse(text).secretText());
+        Libpq::Addresses all(withoutSurroundings(ConnectionString::parse(text)));
         while (const auto attempt = all.next())
             attempts.push_back(*attempt);
         return attempts;
@@ -48,9 +50,9 @@ class ConnectionAttemptsTest : public CppUnit::TestFixture
 
     static std::string understood(const std::string& attempt, const std::string& keyword)
     {
-        const ConnectionOptions options(PQconninfoParse(attempt.c_str(), nullptr), &PQconninfoFree);
+        const ConnectionOptions options = Libpq::writtenOptions(attempt);
         CPPUNIT_ASSERT(options != nullptr);
-        return valueOf(options, keyword).value_or("");
+        return Libpq::valueOf(options, keyword).value_or("");
     }
 
     static void expect(const std::vector<std::string>& hosts, const std::string& text)
@@ -110,7 +112,7 @@ class ConnectionAttemptsTest : public CppUnit::TestFixture
 
     static std::chrono::seconds timeoutOf(const std::string& text)
     {
-        return ConnectionAttempts(ConnectionString::parse(text).secretText()).timeout();
+        return Libpq::Addresses(withoutSurroundings(ConnectionString::parse(text))).timeout();
     }
 
     void knowsTheBoundOnAnAttempt()
@@ -149,14 +151,21 @@ class ConnectionAttemptsTest : public CppUnit::TestFixture
         expectError("service=nobodys password=x", "definition of service \"nobodys\" not found", "");
         expectError("service=lists", "could not match 3 port numbers to 2 hosts", "");
         expectError("service=odd", "syntax error in service file", "");
-        expectError("service=time", "connect_timeout of the service is no whole number", "service file");
+        try {
+            attemptsFor("service=time");
+            CPPUNIT_FAIL("not refused");
+        } catch (const Libpq::ConnectionRefused& refusal) {
+            const DatabaseError error = DatabaseError::fromConnecting(refusal);
+            CPPUNIT_ASSERT_EQUAL(std::string("connect_timeout is no whole number of seconds"),
+                                 std::string(error.what()));
+            CPPUNIT_ASSERT_EQUAL(std::string("correct the service file"), error.advice());
+        }
     }
 
     void shufflesHosts()
     {
         const std::string text = "host=/a,/b,/c,/d load_balance_hosts=random";
-        const ConnectionOptions known(PQconninfoParse(text.c_str(), nullptr), &PQconninfoFree);
-        if (!known)
+        if (!Libpq::writtenOptions(text))
             return; // libpq before 16
         std::set<std::string> first;
         for (int i = 0; i < 200; ++i)
@@ -188,7 +197,7 @@ class ConnectionAttemptsTest : public CppUnit::TestFixture
     void givesNoVariableASay()
     {
         const std::string plain = attemptsFor("dbname=coder").at(0);
-        const ConnectionOptions options(PQconninfoParse("", nullptr), &PQconninfoFree);
+        const ConnectionOptions options = Libpq::writtenOptions("");
         for (const PQconninfoOption* option = options.get(); option->keyword != nullptr; ++option) {
             const std::string keyword = option->keyword;
             if (option->envvar == nullptr || keyword == "service")
@@ -244,6 +253,6 @@ class ConnectionAttemptsTest : public CppUnit::TestFixture
     }
 };
 
-CPPUNIT_TEST_SUITE_REGISTRATION(ConnectionAttemptsTest);
+CPPUNIT_TEST_SUITE_REGISTRATION(SurroundingsTest);
 
 } // namespace HangDetection::Test

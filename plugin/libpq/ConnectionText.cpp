@@ -1,12 +1,15 @@
 #include "ConnectionText.h"
 
+#include "Errors.h"
+
 #include <algorithm>
 #include <charconv>
+#include <new>
 #include <sstream>
 #include <system_error>
 #include <utility>
 
-namespace HangDetection {
+namespace Libpq {
 
 namespace {
 
@@ -20,6 +23,30 @@ const PQconninfoOption& optionOf(const ConnectionOptions& options, std::string_v
 }
 
 } // namespace
+
+ConnectionOptions writtenOptions(const std::string& text)
+{
+    return {PQconninfoParse(text.c_str(), nullptr), &PQconninfoFree};
+}
+
+ConnectionOptions optionsOf(const std::string& text)
+{
+    ConnectionOptions options = writtenOptions(text);
+    if (!options)
+        throw ConnectionRefused({"the connection string cannot be read"}); // libpq would quote it
+    if (!valueOf(options, "service") && hostsOf(options))
+        return options;
+    // libpq does not connect, as it refuses the last words as soon as it has read the service; with a
+    // password it reads no passfile.
+    const std::unique_ptr<PGconn, decltype(&PQfinish)> connection(
+        PQconnectStart((text + " password='?' gssencmode='?'").c_str()), &PQfinish);
+    options.reset(PQconninfo(connection.get()));
+    if (!options)
+        throw std::bad_alloc();
+    if (valueOf(options, "gssencmode") != "?" || !hostsOf(options))
+        throw ConnectionRefused({PQerrorMessage(connection.get())});
+    return options;
+}
 
 std::optional<std::string> valueOf(const ConnectionOptions& options, std::string_view keyword)
 {
@@ -86,4 +113,4 @@ std::optional<int> numberIn(const std::string& text)
     return error == std::errc{} && end == text.data() + text.size() ? std::optional(number) : std::nullopt;
 }
 
-} // namespace HangDetection
+} // namespace Libpq

@@ -1,0 +1,344 @@
+#include "SessionImpl.h"
+
+#include "Addresses.h"
+#include "Errors.h"
+#include "StatementImpl.h"
+
+#include <Poco/Exception.h>
+#include <poll.h>
+#include <pthread.h>
+
+#include <array>
+#include <csignal>
+#include <exception>
+#include <new>
+#include <string_view>
+#include <thread>
+#include <utility>
+
+namespace Libpq {
+
+namespace {
+
+/// How soon a wait sees that it is to stop.
+constexpr std::chrono::milliseconds stopCheck{50};
+
+void ignoreNotice(void*, const char*)
+{
+    // libpq would write it to stderr.
+}
+
+bool isReady(int socket, short events, std::chrono::milliseconds wait)
+{
+    pollfd request{socket, events, 0};
+    return poll(&request, 1, static_cast<int>(wait.count())) > 0;
+}
+
+bool waitUntilReady(int socket, short events, const WaitLimit& limit)
+/// False when the limit is reached first.
+{
+    do {
+        if (limit.isReached())
+            return false;
+    } while (!isReady(socket, events, stopCheck));
+    return true;
+}
+
+std::string noAnswer(PGconn* connection, std::chrono::seconds waited)
+/// In the words of libpq for an error of one address.
+{
+    const std::string host = PQhost(connection);
+    const std::string address = PQhostaddr(connection);
+    return "connection to server at \"" + host + '"' +
+           (address.empty() || address == host ? "" : " (" + address + ')') + ", port " + PQport(connection) +
+           " failed: no answer within " + std::to_string(waited.count()) + 's';
+}
+
+bool isCopy(const PGresult* result)
+/// Of such results libpq has one more for ever.
+{
+    const auto status = PQresultStatus(result);
+    return status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH;
+}
+
+bool isError(const PGresult* result)
+{
+    return result != nullptr && PQresultStatus(result) == PGRES_FATAL_ERROR;
+}
+
+std::string fieldOf(const PGresult* result, int code)
+{
+    const char* const text = PQresultErrorField(result, code);
+    return text == nullptr ? "" : text;
+}
+
+[[noreturn]] void notSupported(const char* what)
+{
+    throw Poco::NotImplementedException(what);
+}
+
+} // namespace
+
+SessionImpl::SessionImpl() : AbstractSessionImpl("") {}
+
+SessionImpl::~SessionImpl() = default;
+
+void SessionImpl::open(const std::string& secretText)
+{
+    if (secretText.empty())
+        notSupported("to connect again; a connection string is not kept");
+    close();
+    Addresses addresses(secretText);
+    std::vector<std::string> causes;
+    while (const auto address = addresses.next()) {
+        const auto cause = connect(*address, addresses.timeout());
+        if (!cause)
+            return;
+        close();
+        causes.push_back(*cause);
+        if (_limit.isReached())
+            break;
+    }
+    throw ConnectionRefused(std::move(causes));
+}
+
+std::optional<std::string> SessionImpl::connect(const std::string& secretText, std::chrono::seconds atMost)
+/// To one address. Returns why that failed.
+{
+    _connection.reset(PQconnectStart(secretText.c_str()));
+    PGconn* const connection = _connection.get();
+    if (connection == nullptr)
+        throw std::bad_alloc();
+    PQsetErrorVerbosity(connection, PQERRORS_VERBOSE); // with the SQLSTATE, which no field tells
+    PQsetNoticeProcessor(connection, &ignoreNotice, nullptr);
+
+    const WaitLimit limit = _limit.within(atMost);
+    auto direction = PQstatus(connection) == CONNECTION_BAD ? PGRES_POLLING_FAILED : PGRES_POLLING_WRITING;
+    while (direction != PGRES_POLLING_OK) {
+        if (direction == PGRES_POLLING_FAILED)
+            return PQerrorMessage(connection);
+        const short events = direction == PGRES_POLLING_READING ? POLLIN : POLLOUT;
+        if (!waitUntilReady(PQsocket(connection), events, limit))
+            return noAnswer(connection, atMost);
+        direction = PQconnectPoll(connection);
+    }
+    if (PQsetnonblocking(connection, 1) != 0)
+        return PQerrorMessage(connection);
+    return std::nullopt;
+}
+
+void SessionImpl::close()
+{
+    _connection.reset();
+    _names.clear();
+    _prepared = 0;
+    _cancelled.reset();
+}
+
+bool SessionImpl::isConnected() const
+{
+    return PQstatus(_connection.get()) == CONNECTION_OK;
+}
+
+bool SessionImpl::isGood() const
+{
+    // A server that was restarted has left a farewell, and then the end, in the socket.
+    while (isConnected() && !_limit.isReached() && isReady(PQsocket(_connection.get()), POLLIN, {})) {
+        if (PQconsumeInput(_connection.get()) != 1)
+            return false;
+    }
+    return isConnected() && !_cancelled;
+}
+
+Result SessionImpl::execute(const std::string& statement, const Parameters& parameters)
+{
+    std::vector<const char*> values;
+    for (const auto& parameter : parameters)
+        values.push_back(parameter ? parameter->c_str() : nullptr);
+    const char* const name = prepared(statement);
+    requireTime();
+    return resultOf(PQsendQueryPrepared(_connection.get(), name, static_cast<int>(values.size()),
+                                        values.data(), nullptr, nullptr, 0) == 1);
+}
+
+const char* SessionImpl::prepared(const std::string& statement)
+/// The name of the prepared statement.
+{
+    const auto known = _names.find(statement);
+    if (known != _names.end())
+        return known->second.c_str();
+    const std::string name = "statement_" + std::to_string(++_prepared);
+    requireTime();
+    resultOf(PQsendPrepare(_connection.get(), name.c_str(), statement.c_str(), 0, nullptr) == 1);
+    return _names.emplace(statement, name).first->second.c_str();
+}
+
+void SessionImpl::requireTime() const
+/// Before something is sent, as a cancel could overtake it.
+{
+    if (!isConnected())
+        throw Poco::Data::NotConnectedException();
+    if (_cancelled || _limit.isReached())
+        throw ServerError({.message = "canceled before it was sent", .sqlState = "57014"});
+}
+
+Result SessionImpl::resultOf(bool wasSent)
+/// The answer to what was sent. As long as nothing is wrong that is one result.
+{
+    PGconn* const connection = _connection.get();
+    Result answer(nullptr, &PQclear);
+    for (bool isOver = !wasSent; !isOver;) {
+        awaitAnswer();
+        Result next(PQgetResult(connection), &PQclear);
+        isOver = !next || isCopy(next.get());
+        // A commit may fail after the rows were sent. The first error is the server's, a second one libpq's
+        // about the end of the connection.
+        if (next && !isError(answer.get()))
+            answer = std::move(next);
+    }
+    if (isCopy(answer.get())) {
+        close();
+        notSupported("COPY");
+    }
+
+    switch (PQresultStatus(answer.get())) {
+    case PGRES_COMMAND_OK:
+    case PGRES_TUPLES_OK:
+    case PGRES_EMPTY_QUERY:
+        return answer;
+    default:
+        break;
+    }
+    if (std::string sqlState = fieldOf(answer.get(), PG_DIAG_SQLSTATE); !sqlState.empty())
+        throw ServerError({.message = fieldOf(answer.get(), PG_DIAG_MESSAGE_PRIMARY),
+                           .sqlState = std::move(sqlState),
+                           .detail = fieldOf(answer.get(), PG_DIAG_MESSAGE_DETAIL),
+                           .constraint = fieldOf(answer.get(), PG_DIAG_CONSTRAINT_NAME),
+                           .routine = fieldOf(answer.get(), PG_DIAG_SOURCE_FUNCTION)});
+    // An error of libpq's own. The rest of an answer may be on its way, so the session is over.
+    const bool wasConnected = isConnected();
+    const std::string message = PQerrorMessage(connection);
+    close();
+    if (wasConnected)
+        throw Poco::Data::ExecutionException(message);
+    throw Poco::Data::NotConnectedException();
+}
+
+void SessionImpl::awaitAnswer()
+/// Until libpq has a result, or sees that none will come. Sends what is left to be sent.
+{
+    PGconn* const connection = _connection.get();
+    for (;;) {
+        const int isUnsent = PQflush(connection);
+        if (isUnsent == -1 || (isUnsent == 0 && PQisBusy(connection) == 0))
+            return;
+        const auto events = static_cast<short>(isUnsent == 1 ? POLLIN | POLLOUT : POLLIN);
+        if (_cancelled && Clock::now() >= *_cancelled + cancelGrace) {
+            close();
+            throw Poco::Data::NotConnectedException();
+        }
+        if (!_cancelled && _limit.isReached())
+            cancel();
+        // Also when it is not ready: what TLS has read already does not show.
+        isReady(PQsocket(connection), events, stopCheck);
+        if (PQconsumeInput(connection) == 1)
+            continue;
+        if (!isConnected())
+            return; // libpq has an error for it
+        close();
+        throw Poco::Data::NotConnectedException();
+    }
+}
+
+void SessionImpl::cancel()
+/// Asks for it. PQcancel blocks for as long as the server is frozen, so nobody waits for it.
+{
+    _cancelled = Clock::now();
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before); // no signal is for the thread, which inherits this
+    try {
+        const std::shared_ptr<PGcancel> request(PQgetCancel(_connection.get()), &PQfreeCancel);
+        std::thread thread([request] {
+            std::array<char, 256> error{};
+            PQcancel(request.get(), error.data(), error.size());
+        });
+        pthread_setname_np(thread.native_handle(), "pq_cancel");
+        thread.detach();
+    } catch (const std::exception&) {
+        // Without a thread, the end of the connection has to do.
+    }
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+Poco::SharedPtr<Poco::Data::StatementImpl> SessionImpl::createStatementImpl()
+{
+    return new StatementImpl(*this);
+}
+
+void SessionImpl::begin()
+{
+    execute("BEGIN", {});
+}
+
+void SessionImpl::commit()
+{
+    const Result result = execute("COMMIT", {});
+    if (PQcmdStatus(result.get()) != std::string_view("COMMIT"))
+        throw Poco::Data::ExecutionException("the transaction had failed, and was rolled back");
+}
+
+void SessionImpl::rollback()
+{
+    execute("ROLLBACK", {});
+}
+
+bool SessionImpl::isTransaction() const
+{
+    const auto status = PQtransactionStatus(_connection.get());
+    return status == PQTRANS_INTRANS || status == PQTRANS_INERROR;
+}
+
+const std::string& SessionImpl::connectorName() const
+{
+    static const std::string name = "libpq";
+    return name;
+}
+
+void SessionImpl::setConnectionTimeout(std::size_t)
+{
+    notSupported("a timeout of the connection; setLimit is one");
+}
+
+std::size_t SessionImpl::getConnectionTimeout() const
+{
+    notSupported("a timeout of the connection");
+}
+
+void SessionImpl::reset()
+{
+    notSupported("reset");
+}
+
+void SessionImpl::setTransactionIsolation(Poco::UInt32)
+{
+    notSupported("transaction isolation");
+}
+
+Poco::UInt32 SessionImpl::getTransactionIsolation() const
+{
+    notSupported("transaction isolation");
+}
+
+bool SessionImpl::hasTransactionIsolation(Poco::UInt32) const
+{
+    return false;
+}
+
+bool SessionImpl::isTransactionIsolation(Poco::UInt32) const
+{
+    notSupported("transaction isolation");
+}
+
+} // namespace Libpq

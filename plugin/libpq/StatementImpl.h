@@ -1,0 +1,38 @@
+#pragma once
+
+#include "Binder.h"
+#include "Extractor.h"
+#include "SessionImpl.h"
+
+#include <Poco/Data/StatementImpl.h>
+
+namespace Libpq {
+
+class StatementImpl : public Poco::Data::StatementImpl
+/// A statement of SessionImpl: one command. What into() does not take of its rows is dropped, and there is
+/// no RecordSet. May be executed again.
+{
+public:
+    explicit StatementImpl(SessionImpl& session);
+
+protected:
+    std::size_t columnsReturned() const override;
+    int affectedRowCount() const override;
+    const Poco::Data::MetaColumn& metaColumn(std::size_t position) const override;
+    bool hasNext() override;
+    std::size_t next() override;
+    bool canBind() const override;
+    bool canCompile() const override { return false; }
+    void compileImpl() override;
+    void bindImpl() override;
+    /// Executes, too. Throws after that when the rows have fewer columns than into() takes.
+    Poco::Data::AbstractExtraction::ExtractorPtr extractor() override { return _extractor; }
+    Poco::Data::AbstractBinding::BinderPtr binder() override { return _binder; }
+
+private:
+    SessionImpl& _session;
+    Poco::SharedPtr<Binder> _binder;
+    Poco::SharedPtr<Extractor> _extractor;
+};
+
+} // namespace Libpq

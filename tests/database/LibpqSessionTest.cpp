@@ -1,0 +1,347 @@
+#include "CountingProxy.h"
+#include "DatabaseFixture.h"
+#include "data/Connection.h"
+#include "data/Statements.h"
+#include "libpq/Errors.h"
+#include "libpq/SessionImpl.h"
+
+#include <Poco/AutoPtr.h>
+#include <Poco/Data/Session.h>
+#include <Poco/DateTime.h>
+#include <Poco/Exception.h>
+#include <Poco/Nullable.h>
+#include <Poco/Tuple.h>
+#include <Poco/UUID.h>
+
+#include <chrono>
+#include <functional>
+#include <stop_token>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace HangDetection::Test {
+
+using namespace Poco::Data::Keywords;
+using namespace std::chrono_literals;
+
+class LibpqSessionTest : public DatabaseFixture
+/// What Poco::Data does on a session of the connector in plugin/libpq.
+{
+public:
+    void setUp() override
+    {
+        DatabaseFixture::setUp();
+        _impl = new Libpq::SessionImpl;
+        _impl->open(connectionString());
+    }
+
+    void tearDown() override
+    {
+        _impl = nullptr;
+        DatabaseFixture::tearDown();
+    }
+
+private:
+    CPPUNIT_TEST_SUITE(LibpqSessionTest);
+    CPPUNIT_TEST(givesBackWhatIsBound);
+    CPPUNIT_TEST(keepsNullApart);
+    CPPUNIT_TEST(readsRowsIntoTuples);
+    CPPUNIT_TEST(bindsEachElementOfAContainer);
+    CPPUNIT_TEST(refusesWhatDoesNotFit);
+    CPPUNIT_TEST(namesWhatItDoesNotSupport);
+    CPPUNIT_TEST(tellsTheFieldsOfAnError);
+    CPPUNIT_TEST(tellsAnErrorOfTheCommit);
+    CPPUNIT_TEST(executesAKeptStatementUntilItFails);
+    CPPUNIT_TEST(takesOneRoundTrip);
+    CPPUNIT_TEST(endsAStatementAtItsDeadline);
+    CPPUNIT_TEST(endsAStatementAtAStop);
+    CPPUNIT_TEST(commitsAndRollsBack);
+    CPPUNIT_TEST(refusesToCommitWhatFailed);
+    CPPUNIT_TEST(readsAnAnswerOfManyMegabytes);
+    CPPUNIT_TEST(seesThatItsServerHasEndedIt);
+    CPPUNIT_TEST(tellsNoConnectionString);
+    CPPUNIT_TEST(keepsAPlan);
+    CPPUNIT_TEST(plansAgainWhenAPlanIsOld);
+    CPPUNIT_TEST_SUITE_END();
+
+    Poco::Data::Session session() { return Poco::Data::Session(_impl); }
+
+    template <typename Value>
+    Value answer(const std::string& question)
+    {
+        Value value{};
+        session() << question, into(value), now;
+        return value;
+    }
+
+    template <typename Value>
+    void expectBack(const Value& value, const std::string& type)
+    {
+        Value found{};
+        session() << "SELECT $1::" + type, into(found), Poco::Data::Keywords::bind(value), now;
+        CPPUNIT_ASSERT_MESSAGE(type, value == found);
+    }
+
+    template <typename Error>
+    static void expectThrown(const std::string& text, const std::function<void()>& action)
+    {
+        try {
+            action();
+        } catch (const Error& error) {
+            CPPUNIT_ASSERT_MESSAGE(error.displayText(), error.message().find(text) != std::string::npos);
+            return;
+        }
+        CPPUNIT_FAIL("nothing thrown: " + text);
+    }
+
+    void givesBackWhatIsBound()
+    {
+        expectBack(Poco::Int8(-8), "int2");
+        expectBack(Poco::UInt16(65535), "int4");
+        expectBack(std::numeric_limits<Poco::Int32>::min(), "int4");
+        expectBack(std::numeric_limits<Poco::Int64>::max(), "int8");
+        expectBack(1.0 / 3, "float8");
+        expectBack(1.0F / 3, "float4");
+        expectBack(true, "bool");
+        expectBack(false, "bool");
+        expectBack(std::string("it's\n\u00ff \"\\"), "text");
+        expectBack(std::string(), "text");
+        expectBack(std::string("{1,2}"), "int8[]");
+        std::string id;
+        const Poco::UUID uuid("6ba7b810-9dad-11d1-80b4-00c04fd430c8");
+        session() << "SELECT $1::uuid", into(id), Poco::Data::Keywords::bind(uuid), now;
+        CPPUNIT_ASSERT_EQUAL(uuid.toString(), id);
+    }
+
+    void keepsNullApart()
+    {
+        CPPUNIT_ASSERT(answer<Poco::Nullable<Poco::Int64>>("SELECT NULL::int8").isNull());
+        CPPUNIT_ASSERT(answer<Poco::Nullable<std::string>>("SELECT NULL::text").isNull());
+        CPPUNIT_ASSERT(!answer<Poco::Nullable<std::string>>("SELECT ''::text").isNull());
+        bool isNull = false;
+        session() << "SELECT $1::int8 IS NULL", into(isNull),
+            Poco::Data::Keywords::bind(Poco::Nullable<Poco::Int64>()), now;
+        CPPUNIT_ASSERT(isNull);
+    }
+
+    void readsRowsIntoTuples()
+    {
+        std::vector<Poco::Tuple<std::string, Poco::Int64, bool>> rows;
+        session() << "SELECT 'row ' || i, i::int8, i = 2, 'dropped' FROM generate_series(1, 3) AS i",
+            into(rows), now;
+        CPPUNIT_ASSERT_EQUAL(std::size_t{3}, rows.size());
+        CPPUNIT_ASSERT_EQUAL(std::string("row 3"), rows.at(2).get<0>());
+        CPPUNIT_ASSERT_EQUAL(Poco::Int64(3), rows.at(2).get<1>());
+        CPPUNIT_ASSERT(rows.at(1).get<2>() && !rows.at(2).get<2>());
+    }
+
+    void bindsEachElementOfAContainer()
+    {
+        session() << "CREATE TEMP TABLE numbers (number int8)", now;
+        std::vector<Poco::Int64> numbers{1, 20, 300};
+        session() << "INSERT INTO numbers VALUES ($1)", use(numbers), now;
+        CPPUNIT_ASSERT_EQUAL(Poco::Int64(321), answer<Poco::Int64>("SELECT sum(number)::int8 FROM numbers"));
+    }
+
+    void refusesWhatDoesNotFit()
+    {
+        using Poco::Data::ExtractException;
+        expectThrown<ExtractException>("column 1 is of another type",
+                                       [this] { answer<Poco::Int64>("SELECT 'text'::text"); });
+        expectThrown<ExtractException>("column 1 is of another type", [this] { answer<bool>("SELECT 1"); });
+        expectThrown<ExtractException>("column 1 is of another type", [this] { answer<double>("SELECT 1"); });
+        for (const char* const number : {"300", "-1"})
+            expectThrown<ExtractException>("column 1 holds a number that does not fit",
+                                           [&] { answer<Poco::UInt8>(std::string("SELECT ") + number); });
+        using Two = Poco::Tuple<Poco::Int64, Poco::Int64>;
+        expectThrown<ExtractException>("fewer columns", [this] { answer<Two>("SELECT 1"); });
+        expectThrown<Poco::Data::BindingException>("a zero byte",
+                                                   [this] { expectBack(std::string("a\0b", 3), "text"); });
+    }
+
+    void namesWhatItDoesNotSupport()
+    {
+        using Poco::NotImplementedException;
+        expectThrown<NotImplementedException>("DateTime", [this] { answer<Poco::DateTime>("SELECT now()"); });
+        expectThrown<NotImplementedException>("DateTime",
+                                              [this] { expectBack(Poco::DateTime(), "timestamptz"); });
+        expectThrown<NotImplementedException>("connect again", [this] { session().reconnect(); });
+        expectThrown<NotImplementedException>("a URI", [this] { _impl->open("postgresql://localhost/x"); });
+        _impl->open(connectionString());
+        expectThrown<NotImplementedException>("isolation", [this] { session().getTransactionIsolation(); });
+        for (const char* const copy : {"COPY (SELECT 1) TO STDOUT", "COPY pg_description FROM STDIN"}) {
+            expectThrown<NotImplementedException>("COPY", [&] { session() << copy, now; });
+            CPPUNIT_ASSERT(!session().isConnected());
+            _impl->open(connectionString());
+        }
+    }
+
+    void tellsTheFieldsOfAnError()
+    {
+        session() << "CREATE TEMP TABLE few (number int CONSTRAINT few_numbers UNIQUE)", now;
+        session() << "INSERT INTO few VALUES (7)", now;
+        try {
+            session() << "INSERT INTO few VALUES (7)", now;
+            CPPUNIT_FAIL("not refused");
+        } catch (const Libpq::ServerError& error) {
+            CPPUNIT_ASSERT_EQUAL(std::string("23505"), error.fields().sqlState);
+            CPPUNIT_ASSERT_EQUAL(std::string("few_numbers"), error.fields().constraint);
+            CPPUNIT_ASSERT_EQUAL(std::string("Key (number)=(7) already exists."), error.fields().detail);
+            CPPUNIT_ASSERT_EQUAL(std::string("_bt_check_unique"), error.fields().routine);
+            CPPUNIT_ASSERT_EQUAL(error.fields().message, error.message());
+        }
+        CPPUNIT_ASSERT(session().isGood());
+    }
+
+    void tellsAnErrorOfTheCommit()
+    /// After the rows have come.
+    {
+        session() << "CREATE TEMP TABLE few (number int UNIQUE DEFERRABLE INITIALLY DEFERRED)", now;
+        expectThrown<Libpq::ServerError>("duplicate key", [this] {
+            std::vector<Poco::Int64> numbers;
+            session() << "INSERT INTO few VALUES (7), (7) RETURNING number::int8", into(numbers), now;
+        });
+    }
+
+    void executesAKeptStatementUntilItFails()
+    {
+        Poco::Int64 divisor = 1;
+        Poco::Int64 quotient = 0;
+        Poco::Data::Session kept = session();
+        Poco::Data::Statement statement(kept);
+        statement << "SELECT 10 / $1::int8", into(quotient), use(divisor);
+        statement.execute();
+        divisor = 5;
+        statement.execute();
+        CPPUNIT_ASSERT_EQUAL(Poco::Int64(2), quotient);
+        divisor = 0;
+        expectThrown<Libpq::ServerError>("division by zero", [&] { statement.execute(); });
+        CPPUNIT_ASSERT_EQUAL(Poco::Int64(1), answer<Poco::Int64>("SELECT 1"));
+    }
+
+    void takesOneRoundTrip()
+    {
+        CountingProxy proxy(server().directory());
+        _impl->open(connectionString() + " host=" + proxy.directory().string());
+        answer<Poco::Int64>("SELECT 1"); // prepares it
+        proxy.reset();
+        answer<Poco::Int64>("SELECT 1");
+        CPPUNIT_ASSERT_EQUAL(1, proxy.roundTrips());
+        _impl->close();
+    }
+
+    void expectCancelled()
+    /// The server says so, and the session is not used again.
+    {
+        expectThrown<Libpq::ServerError>("canceling statement due to user request",
+                                         [this] { session() << "SELECT pg_sleep(60)", now; });
+        CPPUNIT_ASSERT(session().isConnected() && !session().isGood());
+        for (const bool isInTime : {false, true}) {
+            if (isInTime)
+                _impl->setLimit({});
+            expectThrown<Libpq::ServerError>("canceled before it was sent",
+                                             [this] { answer<Poco::Int64>("SELECT 1"); });
+        }
+        _impl->open(connectionString());
+        CPPUNIT_ASSERT(session().isGood());
+    }
+
+    void endsAStatementAtItsDeadline()
+    {
+        _impl->setLimit({.deadline = Libpq::WaitLimit::Clock::now() + 100ms});
+        expectCancelled();
+    }
+
+    void endsAStatementAtAStop()
+    {
+        std::stop_source source;
+        _impl->setLimit({.stop = source.get_token()});
+        const std::jthread stopper([&] {
+            std::this_thread::sleep_for(100ms);
+            source.request_stop();
+        });
+        expectCancelled();
+    }
+
+    void commitsAndRollsBack()
+    {
+        session() << "CREATE TEMP TABLE numbers (number int8)", now;
+        for (const bool isKept : {true, false}) {
+            session().begin();
+            CPPUNIT_ASSERT(session().isTransaction());
+            session() << "INSERT INTO numbers VALUES (1)", now;
+            isKept ? session().commit() : session().rollback();
+            CPPUNIT_ASSERT(!session().isTransaction());
+        }
+        CPPUNIT_ASSERT_EQUAL(Poco::Int64(1), answer<Poco::Int64>("SELECT count(*) FROM numbers"));
+    }
+
+    void refusesToCommitWhatFailed()
+    {
+        session().begin();
+        expectThrown<Libpq::ServerError>("division by zero", [this] { answer<Poco::Int64>("SELECT 1 / 0"); });
+        expectThrown<Poco::Data::ExecutionException>("rolled back", [this] { session().commit(); });
+    }
+
+    void readsAnAnswerOfManyMegabytes()
+    {
+        constexpr std::size_t size = 30'000'000;
+        CPPUNIT_ASSERT_EQUAL(size,
+                             answer<std::string>("SELECT repeat('x', " + std::to_string(size) + ")").size());
+        expectBack(std::string(size, 'y'), "text");
+    }
+
+    void seesThatItsServerHasEndedIt()
+    {
+        const auto id = answer<Poco::Int64>("SELECT pg_backend_pid()");
+        database().execute("SELECT pg_terminate_backend(" + std::to_string(id) + ", 10000)");
+        CPPUNIT_ASSERT(!session().isGood());
+    }
+
+    void tellsNoConnectionString()
+    {
+        // Poco quotes it in exceptions.
+        CPPUNIT_ASSERT_EQUAL(std::string("libpq:///"), session().uri());
+        try {
+            _impl->open("host=localhost password=my secret");
+            CPPUNIT_FAIL("not refused");
+        } catch (const Libpq::ConnectionRefused& refusal) {
+            CPPUNIT_ASSERT_EQUAL(std::string("the connection string cannot be read"), refusal.causes().at(0));
+        }
+    }
+
+    void keepsAPlan() { CPPUNIT_ASSERT(readsAllJobsOfATableThatGrew(24h)); }
+
+    void plansAgainWhenAPlanIsOld() { CPPUNIT_ASSERT(!readsAllJobsOfATableThatGrew(0h)); }
+
+    bool readsAllJobsOfATableThatGrew(std::chrono::hours planAge)
+    /// After a plan for an empty one, and without anybody who tells the server.
+    {
+        database().execute("ALTER TABLE provisioner_jobs SET (autovacuum_enabled = off)");
+        database().execute("VACUUM provisioner_jobs");
+        Connection connection(ConnectionString::parse(connectionString()), 60s, planAge);
+        connection.open({});
+        connection.session() << std::string("PREPARE kept AS ") + Statements::terminate_jobs, now;
+        const auto plan = [&] {
+            std::vector<std::string> lines;
+            connection.session() << "EXPLAIN EXECUTE kept ('{}', '{0}', '{1}', 300, 0, '', '', '', '')",
+                into(lines), now;
+            std::string text;
+            for (const std::string& line : lines)
+                text += line + '\n';
+            return text;
+        };
+        const std::string sign = "Seq Scan on provisioner_jobs";
+        CPPUNIT_ASSERT_MESSAGE(plan(), plan().find(sign) != std::string::npos);
+        database().addJobs(20000);
+        connection.open({});
+        return plan().find(sign) != std::string::npos;
+    }
+
+    Poco::AutoPtr<Libpq::SessionImpl> _impl;
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(LibpqSessionTest);
+
+} // namespace HangDetection::Test
