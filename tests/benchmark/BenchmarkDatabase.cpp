@@ -2,9 +2,11 @@
 
 #include "BenchmarkSql.h"
 #include "Command.h"
+#include "JobDatabase.h"
 #include "Progress.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace HangDetection::Benchmark {
 
@@ -27,6 +29,9 @@ BenchmarkDatabase::BenchmarkDatabase(const Sim::ThrowawayPostgres& server, const
 void BenchmarkDatabase::addHungJobs(int count)
 {
     add(Sql::add_hung_jobs, count);
+    // A worker that reports. Without one the clock of those that are just written seems to be behind.
+    if (!std::exchange(_hasWorker, true))
+        Sim::JobDatabase(connectionString()).addJob({.updatedAgo = "-1 hour"});
 }
 
 void BenchmarkDatabase::addRunningJobs(int count)

@@ -39,6 +39,7 @@ private:
     const std::string _name;
     Test::LibpqSession _session;
     long _finished = 0;
+    bool _hasWorker = false;
 };
 
 } // namespace HangDetection::Benchmark

@@ -247,7 +247,6 @@ int runForMemory(const std::string& side, const std::string& connectionString, i
     const auto contender = makeContender(static_cast<Side>(std::stoi(side)), connectionString, hungJobs);
     const pid_t process = contender->process();
     const double before = process == getpid() ? own : peakMegabytesOf(process);
-    contender->look();
     expectTerminated(hungJobs, contender->run());
     std::cout << peakMegabytesOf(process) - before << '\n';
     return 0;
