@@ -1,6 +1,7 @@
 #include "SessionImpl.h"
 
 #include "Addresses.h"
+#include "AllSignalsBlocked.h"
 #include "Errors.h"
 #include "StatementImpl.h"
 
@@ -9,7 +10,6 @@
 #include <pthread.h>
 
 #include <array>
-#include <csignal>
 #include <exception>
 #include <new>
 #include <string_view>
@@ -254,10 +254,7 @@ void SessionImpl::cancel()
 /// Asks for it. PQcancel blocks for as long as the server is frozen, so nobody waits for it.
 {
     _cancelled = Clock::now();
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before); // no signal is for the thread, which inherits this
+    const HangDetection::AllSignalsBlocked blocked; // no signal is for the thread, which inherits that
     try {
         const std::shared_ptr<PGcancel> request(PQgetCancel(_connection.get()), &PQfreeCancel);
         std::thread thread([request] {
@@ -269,7 +266,6 @@ void SessionImpl::cancel()
     } catch (const std::exception&) {
         // Without a thread, the end of the connection has to do.
     }
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 Poco::SharedPtr<Poco::Data::StatementImpl> SessionImpl::createStatementImpl()

@@ -2,9 +2,6 @@
 
 #include <Poco/Exception.h>
 
-#include <charconv>
-#include <cstring>
-
 namespace Libpq {
 
 StatementImpl::StatementImpl(SessionImpl& session)

@@ -15,6 +15,7 @@
 
 #include <chrono>
 #include <functional>
+#include <limits>
 #include <stop_token>
 #include <string>
 #include <thread>
