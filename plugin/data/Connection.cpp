@@ -1,6 +1,7 @@
 #include "Connection.h"
 
 #include "DatabaseError.h"
+#include "RunLimit.h"
 #include "Statements.h"
 #include "Surroundings.h"
 #include "libpq/Errors.h"
@@ -60,7 +61,7 @@ void Connection::open(const Libpq::WaitLimit& limit)
 
 void Connection::prepareSession()
 {
-    session() << Statements::prepare_session, into(_canReadNames), bind(_statementTimeout.count()), now;
+    session() << Statements::prepare_session, into(_canReadStatus), bind(_statementTimeout.count()), now;
     _plannedSince = Clock::now();
 }
 

@@ -24,12 +24,12 @@ class Connection
 public:
     Connection(ConnectionString connectionString, std::chrono::milliseconds statementTimeout,
                std::chrono::hours planAge = std::chrono::hours(1));
-    /// A plan of the server's gets so old at most. One that was made while the tables were small does not
-    /// fit when they are large, and where no autovacuum looks after them nobody else tells the server.
+    /// A plan of the server's gets so old at most. A plan that was made for small tables does not fit large
+    /// ones, and where autovacuum is off nothing else makes the server plan again.
 
     ~Connection();
-    /// In the thread that used it. What OpenSSL keeps for that thread goes, too: the process
-    /// may exit before the thread is quite over.
+    /// In the thread that used it. Also frees what OpenSSL keeps for that thread, as the process may exit
+    /// before the thread has ended.
 
     Connection(const Connection&) = delete;
     Connection& operator=(const Connection&) = delete;
@@ -47,12 +47,8 @@ public:
     int sessions() const { return _sessions; }
     /// How many were made, with the one that is open.
 
-    bool canReadNames() const { return _canReadNames; }
-    /// Whether the tables with the names of workspaces, users and templates are there, and the role
-    /// may read them.
-
-    void forgetNames() { _canReadNames = false; }
-    /// It may not any more, until the next connection.
+    bool canReadStatus() const { return _canReadStatus; }
+    /// Whether the jobs have the column job_status, and the role could read it when the connection was made.
 
     void drop() { _session->close(); }
     /// Closes the connection, if there is one; the next open() makes a new one.
@@ -68,7 +64,7 @@ private:
     Poco::AutoPtr<Libpq::SessionImpl> _session;
     int _sessions = 0;
     Clock::time_point _plannedSince;
-    bool _canReadNames = false;
+    bool _canReadStatus = false;
 };
 
 } // namespace HangDetection

@@ -2,6 +2,7 @@
 
 #include "libpq/Errors.h"
 
+#include <Poco/Ascii.h>
 #include <Poco/Exception.h>
 #include <Poco/String.h>
 
@@ -71,7 +72,8 @@ constexpr std::array<KnownState, 19> knownStates{{
     {"53300", Scope::database, connectionsAdvice},
     {"53", Scope::database, "the database server has reached a limit; see its log"},
     {"54", Scope::database, "the server has reached a limit of its own; see its log"},
-    {"55P03", Scope::database, "a table was locked for over five seconds, as by a migration; nothing to do"},
+    {"55P03", Scope::database,
+     "a table stayed locked for longer than lock_timeout, as by a migration; nothing to do"},
     {"57014", Scope::database, "raise RunTimeout, or find out what slows the database down"},
     {"57P", Scope::connection, unreachableAdvice},
     {"58", Scope::database, "the server has a problem with its disk; see its log"},
@@ -209,6 +211,29 @@ DatabaseError ofOneAddress(const std::string& text)
 DatabaseError::DatabaseError(Scope scope, const std::string& cause, std::string sqlState, std::string advice)
     : std::runtime_error(cause), _scope(scope), _sqlState(std::move(sqlState)), _advice(std::move(advice))
 {}
+
+bool DatabaseError::concernsEveryJob() const
+{
+    return _scope == Scope::connection || _sqlState.starts_with("53") || _sqlState == "57014";
+}
+
+bool DatabaseError::isObjectMissing() const
+{
+    return _sqlState.starts_with("42");
+}
+
+std::string DatabaseError::kind() const
+{
+    // A server that stops, is away and starts gives several causes but one advice, and so does a pooler that
+    // shares out sessions. For other errors the cause counts, without the numbers of blocks, processes
+    // or ports that change with each attempt.
+    const bool isAway = _sqlState.empty() || _sqlState.starts_with("57P");
+    const bool isShared = _sqlState == "26000" || _sqlState == "42P05";
+    const bool isAdviceTheNews = (isAway || isShared) && !_advice.empty();
+    std::string kind = isAdviceTheNews ? _advice : what();
+    std::erase_if(kind, [](unsigned char c) { return Poco::Ascii::isDigit(c); });
+    return kind;
+}
 
 DatabaseError DatabaseError::fromStatement(const Poco::Exception& exception, bool connectionLost)
 {

@@ -13,13 +13,6 @@ class ConnectionRefused;
 
 namespace HangDetection {
 
-class RunStopped : public std::runtime_error
-/// The run was asked to stop; nothing is wrong.
-{
-public:
-    RunStopped() : std::runtime_error("stopped") {}
-};
-
 class DatabaseError : public std::runtime_error
 /// An error of the job database. Its scope decides what happens next. The text is
 /// one line that the server or libpq wrote; it holds no part of the connection
@@ -42,6 +35,16 @@ public:
 
     const std::string& advice() const noexcept { return _advice; }
     /// What the operator can do about it, or empty.
+
+    bool concernsEveryJob() const;
+    /// The server is gone or short of something, or the statement was cancelled as the run is over. With any
+    /// other error, jobs that were terminated just before show that the job is at fault.
+
+    bool isObjectMissing() const;
+    /// A table, a column or a right of the role.
+
+    std::string kind() const;
+    /// Errors of the same kind are one piece of news for the operator, however their texts differ.
 
     static DatabaseError fromStatement(const Poco::Exception& exception, bool connectionLost);
     /// The error of a statement, out of what the session threw for it.

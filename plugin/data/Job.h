@@ -44,7 +44,7 @@ struct Look
     /// Since 1970, by the database's clock.
 };
 
-struct HungJobs
+struct FoundJobs
 /// What one search found.
 {
     std::vector<SeenJob> chosen;
@@ -53,8 +53,8 @@ struct HungJobs
     std::optional<std::chrono::milliseconds> untilNext;
     /// How long until the first of the jobs that are neither hung nor pending will be, unless it
     /// reports. Nothing when there is none.
-    bool areWatchedTouched = false;
-    /// Whether somebody has updated one of the watched jobs since.
+    bool areTerminatedTouched = false;
+    /// Whether one of the jobs that were terminated was updated since.
     std::int64_t doubtful = 0;
     /// Jobs that would be silent by their heartbeats, but were written since the earlier look, or
     /// there was none.
@@ -87,13 +87,15 @@ enum class Outcome
 /// What became of one job that was to be terminated.
 {
     terminated, /// completely, and committed
-    locked,     /// somebody else is at work on it; untouched
+    locked,     /// another session holds it; untouched
     missing,    /// deleted meanwhile
     notStarted, /// not eligible; untouched
     completed,  /// completed meanwhile; untouched
     reported,   /// reported again meanwhile; untouched
-    suspended,  /// by Slurm, which explains its silence; untouched
-    failed      /// an error of this job alone; untouched
+    suspended,  /// its Slurm job does not run, which explains its silence; untouched
+    noBuild,    /// a workspace build without a build; untouched
+    notUpdated, /// a trigger of the database prevents the update; untouched
+    failed      /// the database raised an error because of this job; untouched
 };
 
 enum class BuildState
@@ -106,12 +108,12 @@ enum class BuildState
 
 struct Termination
 /// The answer to one request to terminate a job. The members below outcome are set
-/// as far as the job was looked at, those about the error when it failed.
+/// as far as the job was looked at, the error when the job itself is at fault.
 {
     JobId jobId;
     Outcome outcome = Outcome::failed;
     Reason reason = Reason::hung;
-    /// That of the job as it was found under the lock.
+    /// As the job was found under the lock.
     std::string type;
     std::chrono::seconds silent{0};
     /// Between the last time that it was updated, as by a heartbeat, and the termination.
@@ -123,7 +125,7 @@ struct Termination
     std::string workspace;
     std::string owner;
     std::string templateName;
-    /// Names, as far as the role can read them: empty otherwise, and where there is none.
+    /// Names, as far as the role can read them. Empty otherwise, and where there is none.
     BuildState state = BuildState::none;
     std::string error;
     std::string sqlState;
@@ -131,11 +133,14 @@ struct Termination
 };
 
 struct RevivedJob
-/// A job that its worker has touched after it was terminated.
+/// A job that its worker has updated after it was terminated.
 {
     JobId jobId;
     bool hasSucceeded = false;
     /// Completed without an error; otherwise it has reported, or failed by itself.
+
+    const char* sinceThen() const { return hasSucceeded ? "succeeded" : "reported"; }
+    /// As log and metrics name it.
 };
 
 } // namespace HangDetection

@@ -4,6 +4,7 @@
 #include "Statements.h"
 #include "TerminationRow.h"
 #include "Wording.h"
+#include "Words.h"
 
 #include <Poco/Exception.h>
 #include <Poco/Tuple.h>
@@ -60,7 +61,7 @@ JobStore::JobStore(ConnectionString connectionString, std::chrono::milliseconds 
     : _connection(std::move(connectionString), statementTimeout)
 {}
 
-void JobStore::open(const Libpq::WaitLimit& limit)
+void JobStore::open(const RunLimit& limit)
 {
     _connection.open(limit);
 }
@@ -81,46 +82,36 @@ std::vector<Row> JobStore::rowsOf(const char* statement, const Parameters&... pa
 }
 
 template <typename... Parameters>
-std::vector<Termination> JobStore::answersTo(const char* named, const char* plain,
-                                             const Parameters&... parameters)
+std::vector<Termination> JobStore::answersTo(const char* statement, const Parameters&... parameters)
 {
-    const auto ask = [&](const char* statement) {
-        std::vector<Termination> answers;
-        std::ranges::transform(rowsOf<TerminationRow>(statement, parameters...), std::back_inserter(answers),
-                               &answerFrom);
-        return answers;
-    };
-    if (!_connection.canReadNames())
-        return ask(plain);
-    try {
-        return ask(named);
-    } catch (const DatabaseError& error) {
-        // Names are a courtesy: a privilege or a table that went away meanwhile costs nobody more, nor
-        // does a view with an error, or a migration that locks one. What the statement has done is
-        // undone with its error.
-        const bool isGone = error.sqlState().starts_with("42");
-        if (error.scope() == DatabaseError::Scope::connection ||
-            (!isGone && error.sqlState() != "55P03" && !error.sqlState().starts_with("22")))
-            throw;
-        std::vector<Termination> answers = ask(plain);
-        if (isGone)
-            _connection.forgetNames();
-        return answers;
-    }
+    std::vector<Termination> answers;
+    std::ranges::transform(rowsOf<TerminationRow>(statement, parameters...), std::back_inserter(answers),
+                           &answerFrom);
+    return answers;
 }
 
-HungJobs JobStore::findHungJobs(const Search& search)
+const char* JobStore::searchOfNow()
+{
+    if (!_connection.canReadStatus())
+        return Statements::find_jobs;
+    if (Clock::now() < _nextFullSearch)
+        return Statements::find_jobs_by_status;
+    _nextFullSearch = Clock::now() + hour;
+    return Statements::find_jobs;
+}
+
+FoundJobs JobStore::findJobs(const Search& search)
 {
     const Poco::Int64 pending = search.thresholds.pending.count();
     using Poco::Int64;
     using Row = Poco::Tuple<std::string, Int64, Int64, Int64, Int64, Int64, Int64, Int64, bool, Int64, Int64,
                             std::string, Int64>;
     const auto rows =
-        rowsOf<Row>(Statements::find_hung_jobs, hungFor(search.thresholds), search.lookAhead.count(),
-                    search.most, idsOf(search.last), pending, idsOf(search.watched),
-                    updatesOf(search.watched), search.earlier.snapshot, search.earlier.time.count());
+        rowsOf<Row>(searchOfNow(), hungFor(search.thresholds), search.lookAhead.count(), search.places,
+                    idsOf(search.last), pending, idsOf(search.terminated), updatesOf(search.terminated),
+                    search.earlier.snapshot, search.earlier.time.count());
 
-    HungJobs jobs;
+    FoundJobs jobs;
     for (const auto& row : rows) {
         if (!row.get<0>().empty())
             jobs.chosen.push_back({row.get<0>(), std::chrono::microseconds(row.get<1>())});
@@ -131,7 +122,7 @@ HungJobs JobStore::findHungJobs(const Search& search)
                        .pending = pending > 0 ? std::optional(row.get<7>()) : std::nullopt};
         if (row.get<5>() >= 0)
             jobs.untilNext = std::chrono::milliseconds(row.get<5>());
-        jobs.areWatchedTouched = row.get<8>();
+        jobs.areTerminatedTouched = row.get<8>();
         jobs.doubtful = row.get<9>();
         if (row.get<10>() >= 0)
             jobs.heartbeatAge = std::chrono::milliseconds(row.get<10>());
@@ -177,8 +168,10 @@ void JobStore::terminate(std::span<const SeenJob> jobs, const Thresholds& thresh
 
 std::vector<Termination> JobStore::preview(std::span<const SeenJob> jobs, const Thresholds& thresholds)
 {
-    return answersTo(Statements::preview_named_terminations, Statements::preview_terminations, idsOf(jobs),
-                     updatesOf(jobs), hungFor(thresholds), thresholds.pending.count());
+    auto answers = answersTo(Statements::preview_terminations, idsOf(jobs), updatesOf(jobs),
+                             hungFor(thresholds), thresholds.pending.count());
+    addNames(answers);
+    return answers;
 }
 
 std::map<JobId, std::string> JobStore::findTerminated(const std::vector<JobId>& jobs)
@@ -187,7 +180,7 @@ std::map<JobId, std::string> JobStore::findTerminated(const std::vector<JobId>& 
     if (jobs.empty())
         return terminated;
     using Row = Poco::Tuple<std::string, std::string>;
-    for (const auto& row : rowsOf<Row>(Statements::find_terminated_jobs, idsOf(jobs), anyDetectorsError))
+    for (const auto& row : rowsOf<Row>(Statements::find_terminated_jobs, idsOf(jobs), anyDetectorsError()))
         terminated.emplace(row.get<0>(), row.get<1>());
     return terminated;
 }
@@ -197,7 +190,7 @@ std::vector<RevivedJob> JobStore::findRevived(const std::vector<SeenJob>& jobs)
     std::vector<RevivedJob> revived;
     using Row = Poco::Tuple<std::string, bool>;
     for (const auto& row :
-         rowsOf<Row>(Statements::find_revived_jobs, idsOf(jobs), updatesOf(jobs), anyDetectorsError))
+         rowsOf<Row>(Statements::find_revived_jobs, idsOf(jobs), updatesOf(jobs), anyDetectorsError()))
         revived.push_back({row.get<0>(), row.get<1>()});
     return revived;
 }
@@ -216,11 +209,44 @@ std::vector<Termination> JobStore::terminateAtOnce(std::span<const SeenJob> jobs
 {
     const std::string keys =
         arrayOf(jobs, [](const SeenJob& job) { return std::to_string(advisoryLockKey(job.jobId)); });
-    const Wording hung = Wording::of(Reason::hung, thresholds.hung);
-    const Wording pending = Wording::of(Reason::pending, thresholds.pending);
-    return answersTo(Statements::terminate_named_jobs, Statements::terminate_jobs, idsOf(jobs),
-                     updatesOf(jobs), keys, hungFor(thresholds), thresholds.pending.count(), hung.error,
-                     hung.logLine, pending.error, pending.logLine);
+    const auto ofEachReason = [](auto text) {
+        return arrayOf(words<Reason>,
+                       [&](const Word<Reason>& reason) { return '"' + text(reason.value) + '"'; });
+    };
+    const auto wording = [&](Reason reason) { return Wording::of(reason, thresholds.of(reason)); };
+    auto answers = answersTo(Statements::terminate_jobs, idsOf(jobs), updatesOf(jobs), hungFor(thresholds),
+                             thresholds.pending.count(), keys,
+                             ofEachReason([](Reason reason) { return std::string(nameOf(reason)); }),
+                             ofEachReason([&](Reason reason) { return wording(reason).error; }),
+                             ofEachReason([&](Reason reason) { return wording(reason).logLine; }));
+    addNames(answers);
+    return answers;
+}
+
+void JobStore::addNames(std::vector<Termination>& answers)
+/// To the jobs that are terminated. A courtesy: an error leaves them without names.
+{
+    std::map<JobId, Termination*> terminated;
+    for (Termination& answer : answers) {
+        if (answer.outcome == Outcome::terminated)
+            terminated.emplace(answer.jobId, &answer);
+    }
+    if (terminated.empty() || Clock::now() < _nextNames)
+        return;
+    try {
+        using Row = Poco::Tuple<std::string, std::string, std::string, std::string>;
+        const std::string ids = arrayOf(terminated, [](const auto& entry) { return entry.first; });
+        for (const auto& row : rowsOf<Row>(Statements::find_names, ids)) {
+            Termination& job = *terminated.at(row.get<0>());
+            job.workspace = row.get<1>();
+            job.owner = row.get<2>();
+            job.templateName = row.get<3>();
+        }
+    } catch (const DatabaseError& error) {
+        // Each attempt is an error in the server's log, too.
+        if (error.isObjectMissing())
+            _nextNames = Clock::now() + hour;
+    }
 }
 
 } // namespace HangDetection

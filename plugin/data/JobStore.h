@@ -3,6 +3,7 @@
 #include "Connection.h"
 #include "DatabaseError.h"
 #include "Job.h"
+#include "RunLimit.h"
 
 #include <chrono>
 #include <functional>
@@ -28,7 +29,7 @@ public:
     /// Does not connect yet. A statement whose client has died ends on the server
     /// after statementTimeout.
 
-    void open(const Libpq::WaitLimit& limit);
+    void open(const RunLimit& limit);
     /// Makes sure of a working connection. The limit is that of all waits until the next open(). Throws
     /// DatabaseError, or RunStopped.
 
@@ -37,18 +38,18 @@ public:
         Thresholds thresholds;
         std::chrono::seconds lookAhead;
         /// Counted as silent are the jobs that will be hung within this time.
-        int most;
-        /// Chosen are at most so many, at random, and as many that are hung as are pending, unless
+        int places;
+        /// At most so many jobs are chosen, at random, and as many that are hung as are pending, unless
         /// there are too few of one kind.
         std::vector<JobId> last;
         /// These only when places are left.
-        std::vector<SeenJob> watched;
-        /// Jobs that were terminated, about which the search tells whether somebody has touched one.
+        std::vector<SeenJob> terminated;
+        /// The search says whether one of these was updated since.
         Look earlier = {};
         /// Of this session. Only jobs that were not written since then are silent.
     };
 
-    HungJobs findHungJobs(const Search& search);
+    FoundJobs findJobs(const Search& search);
     /// Throws DatabaseError.
 
     int sessions() const { return _connection.sessions(); }
@@ -69,29 +70,35 @@ public:
     /// untouched, and a later search tells which.
 
     std::map<JobId, std::string> findTerminated(const std::vector<JobId>& jobs);
-    /// Those of the jobs that a hang detector has terminated, with the error that it failed them
-    /// with. Asks nothing when there are no jobs. Throws DatabaseError.
+    /// Those of the jobs that a hang detector has terminated, be it this one or another, with their
+    /// errors. Asks nothing when there are no jobs. Throws DatabaseError.
 
     std::vector<RevivedJob> findRevived(const std::vector<SeenJob>& jobs);
-    /// Those of the jobs that somebody has touched since. Throws DatabaseError.
+    /// Those of the jobs that were updated since, but by no detector. Throws DatabaseError.
 
     std::vector<Termination> preview(std::span<const SeenJob> jobs, const Thresholds& thresholds);
-    /// What terminate() would answer for the jobs if nobody else held one of them and no trigger
+    /// What terminate() would answer for the jobs if no other session held one of them and no trigger
     /// interfered. Writes nothing and locks nothing. Throws DatabaseError.
 
 private:
+    using Clock = std::chrono::steady_clock;
+    static constexpr std::chrono::hours hour{1};
+
     template <typename Row, typename... Parameters>
     std::vector<Row> rowsOf(const char* statement, const Parameters&... parameters);
     /// Executes the statement. Throws DatabaseError.
 
-    DatabaseError failure(const Poco::Exception& exception);
-    std::vector<Termination> terminateAtOnce(std::span<const SeenJob> jobs, const Thresholds& thresholds);
-
     template <typename... Parameters>
-    std::vector<Termination> answersTo(const char* named, const char* plain, const Parameters&... parameters);
-    /// By the named statement where names can be read, and by the plain one elsewhere.
+    std::vector<Termination> answersTo(const char* statement, const Parameters&... parameters);
+    DatabaseError failure(const Poco::Exception& exception);
+    const char* searchOfNow();
+    std::vector<Termination> terminateAtOnce(std::span<const SeenJob> jobs, const Thresholds& thresholds);
+    void addNames(std::vector<Termination>& answers);
 
     Connection _connection;
+    Clock::time_point _nextFullSearch = Clock::now() + hour;
+    Clock::time_point _nextNames = Clock::time_point::min();
+    /// Not before.
 };
 
 } // namespace HangDetection

@@ -9,14 +9,12 @@
 
 namespace HangDetection {
 
-using TerminationRow =
-    Poco::Tuple<std::string, std::string, std::string, Poco::Int64, std::string, std::string, Poco::Int64,
-                std::string, std::string, Poco::Int64, std::string, std::string, std::string>;
-/// The columns of terminate_jobs.sql up to the template, in their order, which are all that
-/// preview_terminations.sql has.
+using TerminationRow = Poco::Tuple<std::string, std::string, std::string, Poco::Int64, std::string,
+                                   std::string, Poco::Int64, std::string, std::string, Poco::Int64>;
+/// The columns of preview_terminations.sql, and the first of terminate_jobs.sql, in their order.
 
 Termination answerFrom(const TerminationRow& row);
-/// What the row tells of its job. Throws Poco::DataFormatException, which quotes nothing, for
-/// an outcome, a state or a reason that terminate_jobs.sql does not have.
+/// Throws Poco::DataFormatException, which quotes nothing, for an outcome, a state or a reason that has no
+/// entry in Words.h.
 
 } // namespace HangDetection

@@ -1,12 +1,14 @@
 #include "Wording.h"
 
-#include "notification/Names.h"
+#include "Words.h"
 
 #include <Poco/NumberFormatter.h>
 
 namespace HangDetection {
 
 namespace {
+
+constexpr const char* beginning = "Coder: Build has been detected as ";
 
 std::string minutesOf(std::chrono::seconds threshold)
 /// To two places, without zeros at the end: 5, 1.5, 1.67.
@@ -23,9 +25,21 @@ std::string minutesOf(std::chrono::seconds threshold)
 
 Wording Wording::of(Reason reason, std::chrono::seconds threshold)
 {
-    const std::string start = std::string("Coder: Build has been detected as ") + nameOf(reason) + " for " +
-                              minutesOf(threshold) + " minutes and ";
+    const std::string start =
+        beginning + std::string(nameOf(reason)) + " for " + minutesOf(threshold) + " minutes and ";
     return {start + "has been terminated by hang detector.", start + "will be terminated."};
+}
+
+const std::string& anyDetectorsError()
+{
+    static const std::string pattern = [] {
+        std::string reasons;
+        for (const Word<Reason>& reason : words<Reason>)
+            (reasons += reasons.empty() ? "" : "|") += reason.word;
+        return std::string("^") + beginning + '(' + reasons +
+               ") for [0-9.]+ minutes and has been terminated by (hang detector|the reaper)[.]$";
+    }();
+    return pattern;
 }
 
 } // namespace HangDetection

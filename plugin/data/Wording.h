@@ -20,9 +20,7 @@ struct Wording
     static Wording of(Reason reason, std::chrono::seconds threshold);
 };
 
-constexpr const char* anyDetectorsError =
-    "^Coder: Build has been detected as (hung|pending) for [0-9.]+ minutes and has been terminated by "
-    "(hang detector|the reaper)[.]$";
+const std::string& anyDetectorsError();
 /// A regular expression of PostgreSQL that matches the error of a job which a detector terminated:
 /// this one, or Coder's, which is called the reaper since mid-2025.
 

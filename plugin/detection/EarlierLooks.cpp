@@ -16,6 +16,12 @@ void EarlierLooks::add(const Look& look, Clock::time_point now)
     _before = std::exchange(_last, Earlier{look, now});
 }
 
+void EarlierLooks::useSession(int number)
+{
+    if (std::exchange(_session, number) != number)
+        forget();
+}
+
 void EarlierLooks::forget()
 {
     _last.reset();

@@ -35,13 +35,16 @@ public:
     void add(const Look& look, Clock::time_point now);
 
     void forget();
-    /// The session is another one.
+
+    void useSession(int number);
+    /// Of the database. The looks of another session are of no use, and forgotten.
 
 private:
     const Milliseconds _apart;
     std::optional<Earlier> _last;
     std::optional<Earlier> _before;
     /// Needed until the last one is long enough ago.
+    int _session = 0;
 };
 
 } // namespace HangDetection

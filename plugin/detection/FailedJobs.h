@@ -1,58 +1,48 @@
 #pragma once
 
+#include "OnceAnHour.h"
 #include "data/Job.h"
 
 #include <chrono>
 #include <cstddef>
-#include <map>
+#include <set>
 #include <string>
 #include <utility>
-#include <vector>
 
 namespace HangDetection {
 
 class FailedJobs
-/// The jobs that an error of their own kept from being terminated within the last hour,
-/// or may have kept the others of their statement: each is reported once an hour for the
-/// same cause, and the others come before it when the places of a run are given away.
-/// Used by one thread.
+/// Jobs whose termination failed within the last hour, or that were in a statement which failed. Each cause
+/// is logged once an hour; these jobs are tried last. Used by one thread.
 {
 public:
     using Clock = std::chrono::steady_clock;
 
     bool add(const Termination& job, Clock::time_point now);
-    /// Remembers a job that failed. True when its error is to be reported: the job did not
-    /// fail with this SQLSTATE (with this text, where the database raised no error) within
-    /// the last hour, and there is room for it.
+    /// True when the error is to be logged: the job did not fail with this SQLSTATE (with this text, where
+    /// the database raised no error) within the last hour, and there is room for it.
 
-    void suspect(const JobId& job, Clock::time_point now);
-    /// Remembers a job that was in a statement that failed for a reason which may be everybody's
-    /// as well. Nothing is reported of it.
-
-    static constexpr std::size_t mostSuspects = 1000;
-    /// Those of two large statements. A reason that is everybody's makes more of them with each
-    /// run, for nothing.
+    void suspect(const JobId& job, Clock::time_point now) { _suspects.add(job, now); }
+    /// For a job of a statement that failed, maybe because of another job or of something else. Nothing is
+    /// logged of it.
 
     void remove(const JobId& job);
     /// The job has no error any more.
 
-    std::vector<JobId> known(Clock::time_point now);
-    /// Each job once, in their order.
+    std::set<JobId> known(Clock::time_point now);
 
-    static constexpr std::chrono::hours memory{1};
-
-    static constexpr std::size_t most = 20000;
+    static constexpr std::size_t capacity = 20000;
     /// The errors of two runs of the largest MaxJobsPerRun: some 4 MB. More of them are counted in
-    /// the line of each run, and reported when others are an hour old.
+    /// the line of each run, and logged when others are an hour old.
+
+    static constexpr std::size_t suspectsCapacity = 1000;
+    /// Those of two large statements. An error that concerns every job makes more of them with each run, for
+    /// nothing.
 
 private:
-    using Error = std::pair<JobId, std::string>;
-    /// A job and the cause.
-
-    std::map<Error, Clock::time_point> _reported;
-    /// When each error was reported last.
-    std::map<JobId, Clock::time_point> _suspects;
-    /// When each was suspected first.
+    OnceAnHour<std::pair<JobId, std::string>> _errors{capacity};
+    /// By job and cause.
+    OnceAnHour<JobId> _suspects{suspectsCapacity};
 };
 
 } // namespace HangDetection

@@ -7,7 +7,7 @@
 namespace HangDetection {
 
 class IndexAdvice
-/// Tells once that searches take long for want of the index that packaging/sql/index.sql makes. Used
+/// Says once that searches take long for want of the index that packaging/sql/index.sql makes. Used
 /// by one thread.
 {
 public:
@@ -16,8 +16,8 @@ public:
     explicit IndexAdvice(Poco::NotificationCenter& notifications) : _notifications(notifications) {}
 
     void searchTook(Clock::duration time, JobStore& store);
-    /// Asks the database, once an hour at most, after a search that took long. Posts IndexMissing. What
-    /// keeps the database from answering is for the next run to tell.
+    /// Asks the database, once an hour at most, after a search that took long. Posts IndexMissing. Errors are
+    /// left to the next run.
 
     void reset() { _nextLook = {}; }
     /// The database is another one.

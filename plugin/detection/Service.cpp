@@ -3,11 +3,10 @@
 #include "HangDetector.h"
 #include "Settings.h"
 #include "SettingsFile.h"
-#include "SettingsWatch.h"
-#include "notification/AllocationLog.h"
+#include "SettingsSource.h"
 #include "notification/LogLine.h"
+#include "notification/Metrics.h"
 #include "notification/RunLog.h"
-#include "notification/RunMetrics.h"
 
 #include <Poco/NotificationCenter.h>
 
@@ -20,18 +19,17 @@ namespace HangDetection {
 namespace {
 
 class Detection
-/// What the detector's thread owns: the detector, its settings as they change, and who hears
-/// of its results.
+/// What the detector's thread owns: the detector, its settings as they change, and the observers of its
+/// results.
 {
 public:
     Detection(const std::filesystem::path& settingsFile, Poco::Logger& logger, std::string_view cluster,
-              std::unique_ptr<Allocations> slurm)
+              std::unique_ptr<Scheduler> scheduler)
         : _logger(logger),
-          _watch(settingsFile),
+          _source(settingsFile),
           _log(_notifications, logger),
-          _allocationLog(_notifications, logger),
           _metrics(_notifications, logger, cluster),
-          _detector(_watch.read(), _notifications, std::move(slurm))
+          _detector(_source.read(), _notifications, std::move(scheduler))
     {
         _metrics.writeTo(_detector.settings().metricsFile);
     }
@@ -41,11 +39,10 @@ public:
     PeriodicTask::Next tick(const std::stop_token& stop)
     {
         followSettings();
-        const RunStatistics statistics = _detector.run(stop);
-        PeriodicTask::Next next{.interval = interval(), .sooner = _detector.pauseAfter(statistics)};
-        if (_watch.isChanging())
-            next.sooner = std::min<PeriodicTask::Milliseconds>(next.sooner.value_or(SettingsWatch::settled),
-                                                               SettingsWatch::settled);
+        PeriodicTask::Next next{.interval = interval(), .sooner = _detector.run(stop).pause};
+        if (_source.isChanging())
+            next.sooner = std::min<PeriodicTask::Milliseconds>(next.sooner.value_or(SettingsSource::settled),
+                                                               SettingsSource::settled);
         return next;
     }
 
@@ -53,7 +50,7 @@ private:
     void followSettings()
     {
         try {
-            auto changed = _watch.readIfChanged();
+            auto changed = _source.readIfChanged();
             if (!changed)
                 return;
             LogLine line("settings read again");
@@ -70,18 +67,17 @@ private:
     }
 
     Poco::Logger& _logger;
-    SettingsWatch _watch;
+    SettingsSource _source;
     Poco::NotificationCenter _notifications;
     RunLog _log;
-    AllocationLog _allocationLog;
-    RunMetrics _metrics;
+    Metrics _metrics;
     HangDetector _detector;
 };
 
 PeriodicTask taskFor(const std::filesystem::path& settingsFile, Poco::Logger& logger,
-                     std::string_view cluster, std::unique_ptr<Allocations> slurm)
+                     std::string_view cluster, std::unique_ptr<Scheduler> scheduler)
 {
-    const auto detection = std::make_shared<Detection>(settingsFile, logger, cluster, std::move(slurm));
+    const auto detection = std::make_shared<Detection>(settingsFile, logger, cluster, std::move(scheduler));
     return {detection->interval(), [detection](const std::stop_token& stop) { return detection->tick(stop); },
             logger};
 }
@@ -89,8 +85,8 @@ PeriodicTask taskFor(const std::filesystem::path& settingsFile, Poco::Logger& lo
 } // namespace
 
 Service::Service(const std::filesystem::path& settingsFile, Poco::Logger& logger, std::string_view cluster,
-                 std::unique_ptr<Allocations> slurm)
-    : _task(taskFor(settingsFile, logger, cluster, std::move(slurm)))
+                 std::unique_ptr<Scheduler> scheduler)
+    : _task(taskFor(settingsFile, logger, cluster, std::move(scheduler)))
 {}
 
 } // namespace HangDetection

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "Allocations.h"
 #include "PeriodicTask.h"
+#include "scheduler/Scheduler.h"
 
 #include <Poco/Logger.h>
 
@@ -19,10 +19,10 @@ class Service
 {
 public:
     Service(const std::filesystem::path& settingsFile, Poco::Logger& logger, std::string_view cluster,
-            std::unique_ptr<Allocations> slurm = nullptr);
+            std::unique_ptr<Scheduler> scheduler = nullptr);
     /// Reads hang_detector.conf, and starts nothing yet. Throws SettingsError. The metrics name the
-    /// cluster. Slurm is asked for allocations by the detector's thread, which owns it then; without
-    /// it none is released.
+    /// cluster. The detector's thread owns the scheduler and asks it for allocations; without one none is
+    /// released.
 
     void start() { _task.start(); }
     /// Starts the first run at once, in the detector's own thread. Call it once. Throws

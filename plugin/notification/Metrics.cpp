@@ -1,6 +1,6 @@
 #include "Metrics.h"
 
-#include "Names.h"
+#include "data/Words.h"
 
 #include <array>
 #include <charconv>
@@ -98,26 +98,40 @@ std::string reasonAndType(Reason reason, std::string_view type)
 
 } // namespace
 
-Metrics::Metrics(std::string_view cluster) : _cluster(label("cluster", cluster))
+Metrics::Metrics(Poco::NotificationCenter& center, Poco::Logger& logger, std::string_view cluster)
+    : _cluster(label("cluster", cluster)),
+      _file(logger),
+      _onTerminated(center, "Metrics", logger, [this](const JobTerminated& n) { onJobTerminated(n.job); }),
+      _onSkipped(center, "Metrics", logger,
+                 [this](const JobSkipped& n) { ++_skipped[label("cause", nameOf(n.job.outcome))]; }),
+      _onFailed(center, "Metrics", logger, [this](const JobFailed&) { ++_jobErrors; }),
+      _onRevived(center, "Metrics", logger,
+                 [this](const JobRevived& n) { ++_revived[label("since_then", n.job.sinceThen())]; }),
+      _onReleased(center, "Metrics", logger,
+                  [this](const AllocationReleased&) { ++_allocations[label("result", "cancelled")]; }),
+      _onKept(center, "Metrics", logger,
+              [this](const AllocationKept&) { ++_allocations[label("result", "failed")]; }),
+      _onFinished(center, "Metrics", logger, [this](const RunFinished& n) { onRunFinished(n.statistics); })
 {
     for (const char* const result : {"success", "error", "stopped"})
         _runs[label("result", result)] = 0;
-    for (const Reason reason : {Reason::hung, Reason::pending}) {
+    for (const Word<Reason>& reason : words<Reason>) {
         for (const char* const type :
              {"template_version_import", "workspace_build", "template_version_dry_run"})
-            _terminated[reasonAndType(reason, type)] = 0;
+            _terminated[reasonAndType(reason.value, type)] = 0;
     }
-    for (const char* const cause : {"locked", "missing", "not_started", "completed", "reported", "suspended"})
-        _skipped[label("cause", cause)] = 0;
+    for (const Word<Outcome>& outcome : words<Outcome>) {
+        if (outcome.effect == Effect::skipped)
+            _skipped[label("cause", outcome.word)] = 0;
+    }
     for (const bool hasSucceeded : {true, false})
-        _revived[label("since_then", nameOfRevival(hasSucceeded))] = 0;
+        _revived[label("since_then", RevivedJob{"", hasSucceeded}.sinceThen())] = 0;
     for (const char* const result : {"cancelled", "failed"})
         _allocations[label("result", result)] = 0;
 }
 
-void Metrics::add(const JobTerminated& notification)
+void Metrics::onJobTerminated(const Termination& job)
 {
-    const Termination& job = notification.job;
     const auto known = _terminated.find(reasonAndType(job.reason, job.type));
     // A type that a later schema adds is text of the database, which is no good for a label.
     if (known == _terminated.end())
@@ -126,37 +140,11 @@ void Metrics::add(const JobTerminated& notification)
         ++known->second;
 }
 
-void Metrics::add(const JobSkipped& notification)
+void Metrics::onRunFinished(const RunStatistics& run)
 {
-    ++_skipped[label("cause", causeOf(notification.job.outcome))];
-}
-
-void Metrics::add(const JobFailed&)
-{
-    ++_jobErrors;
-}
-
-void Metrics::add(const JobRevived& notification)
-{
-    ++_revived[label("since_then", nameOfRevival(notification.job.hasSucceeded))];
-}
-
-void Metrics::add(const AllocationReleased&)
-{
-    ++_allocations[label("result", "cancelled")];
-}
-
-void Metrics::add(const AllocationKept&)
-{
-    ++_allocations[label("result", "failed")];
-}
-
-void Metrics::add(const RunFinished& notification, std::chrono::system_clock::time_point now)
-{
-    const RunStatistics& run = notification.statistics;
     ++_runs[label("result", run.stopped ? "stopped" : run.error ? "error" : "success")];
     if (!run.stopped && !run.error)
-        _lastSuccess = now;
+        _lastSuccess = std::chrono::system_clock::now();
     _duration = run.duration;
     _isDryRun = run.dryRun;
     if (run.hasSearched) {
@@ -166,6 +154,7 @@ void Metrics::add(const RunFinished& notification, std::chrono::system_clock::ti
     }
     if (run.error && run.error->isDatabaseError)
         _isDatabaseUp = false;
+    _file.write(text());
 }
 
 std::string Metrics::text() const

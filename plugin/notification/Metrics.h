@@ -1,9 +1,15 @@
 #pragma once
 
+#include "MetricsFile.h"
 #include "Notifications.h"
+#include "Subscription.h"
+
+#include <Poco/Logger.h>
+#include <Poco/NotificationCenter.h>
 
 #include <chrono>
 #include <cstdint>
+#include <filesystem>
 #include <map>
 #include <optional>
 #include <string>
@@ -12,36 +18,34 @@
 namespace HangDetection {
 
 class Metrics
-/// What the runs did since the start, in Prometheus' text format. Each counter with known
-/// labels is there from the start, at 0, so that its first increase can be seen. No label
-/// names a job, a workspace or a user.
+/// The observer that counts what the runs did since the start, and writes the metrics file after each
+/// run. Each counter with known labels is there from the start, at 0, so that its first increase can be
+/// seen. No label names a job, a workspace or a user. Observers that post something of their own at the
+/// end of a run have to subscribe before it, so that this is in the file of that run.
+///
+/// Lives and is notified in the thread that runs the detector.
 {
 public:
-    explicit Metrics(std::string_view cluster);
-    /// Each sample has the label `cluster`, so that the files of two controllers in one directory have no
-    /// series in common.
+    Metrics(Poco::NotificationCenter& center, Poco::Logger& logger, std::string_view cluster);
+    /// Writes no file yet. Each sample has the label `cluster`, so that the files of two controllers in one
+    /// directory have no series in common.
 
-    void add(const JobTerminated& notification);
-    void add(const JobSkipped& notification);
-    void add(const JobFailed& notification);
-    void add(const JobRevived& notification);
-    void add(const AllocationReleased& notification);
-    void add(const AllocationKept& notification);
-
-    void add(const RunFinished& notification, std::chrono::system_clock::time_point now);
-    /// A run that did not come to its search says nothing of the jobs; their gauges keep the
-    /// last values.
+    void writeTo(const std::filesystem::path& file) { _file.moveTo(file); }
+    /// From the next run on; see MetricsFile::moveTo.
 
     std::string text() const;
-    /// The gauges of what no run has found out yet are left out.
+    /// In Prometheus' text format. The gauges of what no run has found out yet are left out.
 
 private:
     using Counters = std::map<std::string, std::uint64_t>;
     /// By the labels, as the text has them.
 
-    std::string _cluster;
-    /// The label, as the text has it.
+    void onJobTerminated(const Termination& job);
+    void onRunFinished(const RunStatistics& run);
 
+    const std::string _cluster;
+    /// The label, as the text has it.
+    MetricsFile _file;
     Counters _runs;
     Counters _terminated;
     Counters _skipped;
@@ -53,7 +57,16 @@ private:
     bool _isDryRun = false;
     std::optional<bool> _isDatabaseUp;
     std::optional<JobCounts> _jobs;
+    /// Of the last run that came to its search.
     bool _isHeld = false;
+
+    Subscription<JobTerminated> _onTerminated;
+    Subscription<JobSkipped> _onSkipped;
+    Subscription<JobFailed> _onFailed;
+    Subscription<JobRevived> _onRevived;
+    Subscription<AllocationReleased> _onReleased;
+    Subscription<AllocationKept> _onKept;
+    Subscription<RunFinished> _onFinished;
 };
 
 } // namespace HangDetection

@@ -17,8 +17,10 @@ struct RunError
 /// What ended a run before it was through.
 {
     std::string cause;
-    std::string sqlState;
-    std::string advice;
+    std::string sqlState = {};
+    std::string advice = {};
+    std::string kind = cause;
+    /// Errors of one kind are one piece of news, however their causes differ.
     bool isDatabaseError = false;
     /// The cause is the database, or the way to it.
 };
@@ -34,24 +36,18 @@ struct RunStatistics
     /// What the search found, the backlog that may be larger than what one run terminates.
     bool hasSearched = false;
     /// Otherwise the run ended before.
-    bool isUnsure = false;
-    /// There are jobs that may be silent, but no earlier search to tell, or a clock that may be behind.
-    bool wantsSecondLook = false;
-    /// Some seconds later, to be sure.
     std::int64_t left = 0;
-    /// Of them, the jobs for which the run had no place.
-    std::optional<std::chrono::steady_clock::time_point> nextHang;
-    /// When the first of the other jobs will be hung or pending, unless it reports.
+    /// Of the backlog, the jobs for which the run had no place.
     bool dryRun = false;
     /// Nothing was changed, as DryRun says.
     bool held = false;
     /// Nothing was terminated, because too many jobs fell silent at once.
     int locked = 0;
-    /// Jobs that somebody else is at work on.
+    /// Jobs that another session holds.
     int ineligible = 0;
     /// Jobs that were neither hung nor pending any more when they were locked.
     int suspended = 0;
-    /// Jobs whose silence Slurm explains.
+    /// Jobs whose Slurm job does not run, which explains their silence.
     int failed = 0;
     /// Jobs with an error of their own.
     std::chrono::milliseconds duration{0};
@@ -61,6 +57,10 @@ struct RunStatistics
     std::optional<RunError> error;
     /// The error that ended the run, if one did. Jobs that are locked, not
     /// eligible or failed by themselves do not end it.
+    std::optional<std::chrono::milliseconds> pause;
+    /// How soon after this run the next one is due, because of what this one found or how it ended: when the
+    /// next job can be hung or pending, when jobs were left, after an error, when the hold of a mass hang is
+    /// over. Nothing when Interval is soon enough.
 };
 
 class JobTerminated : public Poco::Notification
@@ -90,8 +90,8 @@ public:
 };
 
 class JobSkipped : public Poco::Notification
-/// A job was left as it is: held by somebody else, neither hung nor pending any more, or suspended by
-/// Slurm.
+/// A job was left as it is: another session holds it, it is neither hung nor pending any more, or its
+/// Slurm job is suspended.
 {
 public:
     explicit JobSkipped(Termination answer) : job(std::move(answer)) {}
@@ -111,7 +111,7 @@ public:
 };
 
 class JobRevived : public Poco::Notification
-/// A job was alive although it was terminated: its worker has touched it since. Posted once for
+/// A job was alive although it was terminated: its worker has updated it since. Posted once for
 /// each.
 {
 public:
@@ -202,7 +202,7 @@ public:
 };
 
 class AllocationsUnknown : public Poco::Notification
-/// Slurm did not tell its jobs, so that neither is a silence explained by them nor an allocation
+/// Slurm did not list its jobs. So no silence is explained by them, and no allocation is
 /// released. Posted once, until AllocationsKnown.
 {
 public:
@@ -212,7 +212,7 @@ public:
 };
 
 class AllocationsKnown : public Poco::Notification
-/// Slurm tells its jobs again.
+/// Slurm lists its jobs again.
 {};
 
 class RunFinished : public Poco::Notification

@@ -1,42 +1,14 @@
 #include "RunLog.h"
 
 #include "LogLine.h"
-#include "Names.h"
-
-#include <Poco/Ascii.h>
+#include "data/Words.h"
 
 namespace HangDetection {
 
 namespace {
 
-/// Most errors that are told of one outage, should they differ each time.
-constexpr std::size_t mostKinds = 5;
-
-std::string kindOf(const RunError& error)
-/// Errors of the same kind are one piece of news. A server that stops, is away and starts, and a
-/// pooler that shares out sessions, give several causes for what is one to the operator: the advice. Of
-/// what else the server answers it is the cause, without the numbers of blocks, processes or ports that
-/// change with each attempt.
-{
-    const bool isAway = error.sqlState.empty() || error.sqlState.starts_with("57P");
-    const bool isShared = error.sqlState == "26000" || error.sqlState == "42P05";
-    std::string kind = (isAway || isShared) && !error.advice.empty() ? error.advice : error.cause;
-    std::erase_if(kind, [](unsigned char c) { return Poco::Ascii::isDigit(c); });
-    return kind;
-}
-
-const char* nameOf(BuildState state)
-{
-    switch (state) {
-    case BuildState::kept:
-        return "kept";
-    case BuildState::copied:
-        return "copied";
-    case BuildState::none:
-        break;
-    }
-    return "none";
-}
+/// Upper limit for the warnings of one outage, should the errors differ each time.
+constexpr std::size_t warningsOfAnOutage = 5;
 
 std::string lineOf(const std::string& event, const Termination& job, std::chrono::seconds threshold)
 /// A termination reads the same whether it happened or would have.
@@ -61,21 +33,30 @@ std::string lineOf(const std::string& event, const Termination& job, std::chrono
 
 } // namespace
 
+template <typename N>
+Subscription<N> RunLog::to(Poco::NotificationCenter& center, void (RunLog::*handler)(const N&))
+{
+    return {center, "RunLog", _logger,
+            [this, handler](const N& notification) { (this->*handler)(notification); }};
+}
+
 RunLog::RunLog(Poco::NotificationCenter& center, Poco::Logger& logger)
     : _logger(logger),
-      _terminated(center, "RunLog", logger, [this](const JobTerminated& n) { onJobTerminated(n); }),
-      _wouldBeTerminated(center, "RunLog", logger,
-                         [this](const JobWouldBeTerminated& n) { onJobWouldBeTerminated(n); }),
-      _skipped(center, "RunLog", logger, [this](const JobSkipped& n) { onJobSkipped(n); }),
-      _failed(center, "RunLog", logger, [this](const JobFailed& n) { onJobFailed(n); }),
-      _revived(center, "RunLog", logger, [this](const JobRevived& n) { onJobRevived(n); }),
-      _clockLagBegan(center, "RunLog", logger, [this](const ClockLagBegan& n) { onClockLagBegan(n); }),
-      _clockLagEnded(center, "RunLog", logger,
-                     [this](const ClockLagEnded&) { _logger.information("heartbeats are on time again"); }),
-      _massHangBegan(center, "RunLog", logger, [this](const MassHangBegan& n) { onMassHangBegan(n); }),
-      _massHangEnded(center, "RunLog", logger, [this](const MassHangEnded& n) { onMassHangEnded(n); }),
-      _indexMissing(center, "RunLog", logger, [this](const IndexMissing& n) { onIndexMissing(n); }),
-      _finished(center, "RunLog", logger, [this](const RunFinished& n) { onRunFinished(n); })
+      _terminated(to(center, &RunLog::onJobTerminated)),
+      _wouldBeTerminated(to(center, &RunLog::onJobWouldBeTerminated)),
+      _skipped(to(center, &RunLog::onJobSkipped)),
+      _failed(to(center, &RunLog::onJobFailed)),
+      _revived(to(center, &RunLog::onJobRevived)),
+      _clockLagBegan(to(center, &RunLog::onClockLagBegan)),
+      _clockLagEnded(to(center, &RunLog::onClockLagEnded)),
+      _massHangBegan(to(center, &RunLog::onMassHangBegan)),
+      _massHangEnded(to(center, &RunLog::onMassHangEnded)),
+      _indexMissing(to(center, &RunLog::onIndexMissing)),
+      _released(to(center, &RunLog::onAllocationReleased)),
+      _kept(to(center, &RunLog::onAllocationKept)),
+      _unknown(to(center, &RunLog::onAllocationsUnknown)),
+      _known(to(center, &RunLog::onAllocationsKnown)),
+      _finished(to(center, &RunLog::onRunFinished))
 {}
 
 void RunLog::onJobTerminated(const JobTerminated& notification)
@@ -91,7 +72,7 @@ void RunLog::onJobWouldBeTerminated(const JobWouldBeTerminated& notification)
 void RunLog::onJobSkipped(const JobSkipped& notification)
 {
     const Termination& job = notification.job;
-    _logger.debug(LogLine("job skipped").add("job_id", job.jobId).add("cause", causeOf(job.outcome)).text());
+    _logger.debug(LogLine("job skipped").add("job_id", job.jobId).add("cause", nameOf(job.outcome)).text());
 }
 
 void RunLog::onJobFailed(const JobFailed& notification)
@@ -111,7 +92,7 @@ void RunLog::onJobRevived(const JobRevived& notification)
 {
     _logger.warning(LogLine("job was alive although it was terminated")
                         .add("job_id", notification.job.jobId)
-                        .add("since_then", nameOfRevival(notification.job.hasSucceeded))
+                        .add("since_then", notification.job.sinceThen())
                         .add("advice", "its worker was cut off for longer than the threshold; find out why, "
                                        "or raise the threshold")
                         .text());
@@ -124,6 +105,11 @@ void RunLog::onClockLagBegan(const ClockLagBegan& notification)
                         .add("advice", "the clock of the Coder server is behind that of the database; set it "
                                        "right. Until then jobs are hung only so much later")
                         .text());
+}
+
+void RunLog::onClockLagEnded(const ClockLagEnded&)
+{
+    _logger.information("heartbeats are on time again");
 }
 
 void RunLog::onMassHangBegan(const MassHangBegan& notification)
@@ -152,15 +138,47 @@ void RunLog::onMassHangEnded(const MassHangEnded& notification)
 
 void RunLog::onIndexMissing(const IndexMissing& notification)
 {
-    // The statement of packaging/sql/index.sql, which may not be on the database's machine.
     _logger.information(
         LogLine("search takes long without an index")
             .add("search_ms", notification.searchTime.count())
-            .add("advice",
-                 "let the owner of Coder's tables run: CREATE INDEX CONCURRENTLY IF NOT EXISTS "
-                 "hang_detector_running_jobs ON provisioner_jobs (created_at) WHERE started_at IS NOT NULL "
-                 "AND completed_at IS NULL")
+            .add("advice", "let the owner of Coder's tables run the hang detector's index.sql")
             .text());
+}
+
+void RunLog::onAllocationReleased(const AllocationReleased& notification)
+{
+    _logger.information(LogLine("allocation released")
+                            .add("job_id", notification.jobId)
+                            .add("slurm_job", notification.slurmJob)
+                            .text());
+}
+
+void RunLog::onAllocationKept(const AllocationKept& notification)
+{
+    const std::string line = LogLine("allocation not released")
+                                 .add("job_id", notification.jobId)
+                                 .add("slurm_job", notification.slurmJob)
+                                 .add("error", notification.error)
+                                 .text();
+    if (notification.isKnown)
+        _logger.debug(line);
+    else
+        _logger.warning(line);
+}
+
+void RunLog::onAllocationsUnknown(const AllocationsUnknown& notification)
+{
+    _logger.warning(LogLine("allocations unknown")
+                        .add("error", notification.error)
+                        .add("advice",
+                             "jobs are terminated as without Slurm; allocations are released when it "
+                             "lists its jobs again")
+                        .text());
+}
+
+void RunLog::onAllocationsKnown(const AllocationsKnown&)
+{
+    _logger.information("allocations known again");
 }
 
 void RunLog::onRunFinished(const RunFinished& notification)
@@ -179,7 +197,7 @@ void RunLog::onRunFailed(const RunError& error, std::chrono::milliseconds durati
     if (!_outage)
         _outage = Outage{std::chrono::steady_clock::now()};
     ++_outage->runs;
-    const bool isNew = _outage->kinds.size() < mostKinds && _outage->kinds.insert(kindOf(error)).second;
+    const bool isNew = _outage->kinds.size() < warningsOfAnOutage && _outage->kinds.insert(error.kind).second;
 
     LogLine line("run failed");
     line.add("error", error.cause);

@@ -14,11 +14,10 @@
 namespace HangDetection {
 
 class RunLog
-/// The observer that writes the log: one line for each job that was terminated, would be in
-/// a dry run, or failed, one for each run. A run that did nothing is told at debug level only, and
-/// so is what was told before: a run that fails for a reason that was given since the
-/// last good run, a server that is still away, whatever the cause reads now, a job that
-/// fails as it did within the last hour.
+/// The observer that writes the log: one line for each job that was terminated, would be in a dry run,
+/// or failed, one for each Slurm job that was cancelled, one for each run. At debug level only
+/// are runs that did nothing, and what was logged before: a cause of an outage, also of one whose texts
+/// change, and an error of a job or a Slurm job that is known.
 ///
 /// Lives and is notified in the thread that runs the detector.
 {
@@ -35,15 +34,23 @@ private:
         /// Of the errors that were warned of.
     };
 
+    template <typename N>
+    Subscription<N> to(Poco::NotificationCenter& center, void (RunLog::*handler)(const N&));
+
     void onJobTerminated(const JobTerminated& notification);
     void onJobWouldBeTerminated(const JobWouldBeTerminated& notification);
     void onJobSkipped(const JobSkipped& notification);
     void onJobFailed(const JobFailed& notification);
     void onJobRevived(const JobRevived& notification);
     void onClockLagBegan(const ClockLagBegan& notification);
+    void onClockLagEnded(const ClockLagEnded& notification);
     void onMassHangBegan(const MassHangBegan& notification);
     void onMassHangEnded(const MassHangEnded& notification);
     void onIndexMissing(const IndexMissing& notification);
+    void onAllocationReleased(const AllocationReleased& notification);
+    void onAllocationKept(const AllocationKept& notification);
+    void onAllocationsUnknown(const AllocationsUnknown& notification);
+    void onAllocationsKnown(const AllocationsKnown& notification);
     void onRunFinished(const RunFinished& notification);
     void onRunFailed(const RunError& error, std::chrono::milliseconds duration);
     void onRunSucceeded(const RunStatistics& statistics);
@@ -60,6 +67,10 @@ private:
     Subscription<MassHangBegan> _massHangBegan;
     Subscription<MassHangEnded> _massHangEnded;
     Subscription<IndexMissing> _indexMissing;
+    Subscription<AllocationReleased> _released;
+    Subscription<AllocationKept> _kept;
+    Subscription<AllocationsUnknown> _unknown;
+    Subscription<AllocationsKnown> _known;
     Subscription<RunFinished> _finished;
 };
 

@@ -1,7 +1,7 @@
 #include "Lifecycle.h"
 
-#include "SlurmAllocations.h"
 #include "SlurmLogChannel.h"
+#include "SlurmScheduler.h"
 #include "data/Connection.h"
 #include "detection/Service.h"
 
@@ -67,7 +67,7 @@ void stopAtExit() noexcept
 void startDetector(const std::filesystem::path& settingsFile, std::string_view cluster)
 {
     auto started =
-        std::make_unique<Service>(settingsFile, slurmLogger(), cluster, std::make_unique<SlurmAllocations>());
+        std::make_unique<Service>(settingsFile, slurmLogger(), cluster, std::make_unique<SlurmScheduler>());
     prepareDatabaseLibraries();
     if (services == nullptr)
         services = std::make_unique<Services>().release();

@@ -5,8 +5,8 @@
 // refuse to start; a database that is down does not. fini comes only when the plugin
 // list changes; an ordinary shutdown is an exit() while the detector's thread runs.
 
+#include "JobMark.h"
 #include "Lifecycle.h"
-#include "MarkCheck.h"
 #include "SettingsFile.h"
 #include "SlurmConf.h"
 #include "SlurmLogChannel.h"
@@ -15,6 +15,7 @@
 #include <slurm/slurm.h>
 #include <slurm/slurm_errno.h>
 
+#include <cerrno>
 #include <cstdint>
 #include <exception>
 #include <string>
@@ -77,12 +78,12 @@ HANG_DETECTOR_EXPORT int fini()
 
 HANG_DETECTOR_EXPORT int job_submit(job_desc_msg_t* job, std::uint32_t, char** message)
 {
-    return checkMark(job->comment, message);
+    return isMarkAllowed(job->comment, message) ? SLURM_SUCCESS : EINVAL;
 }
 
 HANG_DETECTOR_EXPORT int job_modify(job_desc_msg_t* job, void*,
                                     std::uint32_t JOB_MODIFY_MESSAGE(char** message))
 {
-    return checkMark(job->comment JOB_MODIFY_MESSAGE(message));
+    return isMarkAllowed(job->comment JOB_MODIFY_MESSAGE(message)) ? SLURM_SUCCESS : EINVAL;
 }
 }

@@ -3,9 +3,9 @@
 -- $1  RunTimeout in milliseconds: bounds a statement on the server even when
 --     the detector died and nobody can cancel it
 --
--- lock_timeout: rows that somebody else holds are skipped, so only a lock on a
--- whole table (a migration) can be waited for; five seconds, then the next run.
--- read committed: the re-check under the row lock depends on it.
+-- lock_timeout: rows that another session holds are skipped. So only a lock on a whole table, as of a
+-- migration, is waited for, and the next run tries again.
+-- read committed: the second look under the row lock depends on it.
 -- plan_cache_mode: a statement is planned once for the session, not for each execution. To plan
 -- takes longer than to terminate ten jobs, and no plan would be another one for other jobs. For
 -- tables that grow see Connection.h.
@@ -14,27 +14,18 @@
 -- row_security: a policy that hides rows makes a statement fail. Otherwise it would find nothing
 -- hung, and all would seem well.
 -- jit: the search over a large table would be compiled each time, for nothing.
--- synchronous_commit: off would let a server that crashes forget what is told to
--- everybody already, and the job would be terminated and told again. local waits
--- for the server's own disk. Whoever chose off does not want to wait for a
--- standby, which may be away; whoever chose more than local gets that.
+-- synchronous_commit: with off a server that crashes forgets what was notified already, and the
+-- job would be terminated and notified again. local waits for the server's own disk. Operators
+-- who chose off do not want to wait for a standby, which may be away. A stricter choice stays.
 --
--- One row. Its first column tells whether the role can read whose workspace a job builds: older
--- roles cannot, a database may lack a table, and row level security may hide some.
+-- One row. Its first column says whether the table has the column job_status, and the role can read it.
 SELECT
-    (
-        SELECT count(*) = 10
-        FROM (VALUES
-            ('workspaces', 'id'), ('workspaces', 'name'), ('workspaces', 'owner_id'), ('workspaces', 'template_id'),
-            ('users', 'id'), ('users', 'username'),
-            ('templates', 'id'), ('templates', 'name'),
-            ('template_versions', 'job_id'), ('template_versions', 'template_id')
-        ) AS needed (table_name, column_name)
-        JOIN pg_attribute a
-            ON a.attrelid = to_regclass(needed.table_name) AND a.attname = needed.column_name
-        WHERE NOT a.attisdropped AND has_column_privilege(a.attrelid, a.attnum, 'SELECT')
-          AND NOT row_security_active(a.attrelid)
-    ) AS can_read_names,
+    EXISTS (
+        SELECT
+        FROM pg_attribute a
+        WHERE a.attrelid = to_regclass('provisioner_jobs') AND a.attname = 'job_status'
+          AND has_column_privilege(a.attrelid, a.attnum, 'SELECT')
+    ) AS can_read_status,
     set_config('statement_timeout', $1::text, false),
     set_config('lock_timeout', '5s', false),
     set_config('default_transaction_isolation', 'read committed', false),

@@ -1,48 +1,30 @@
 -- Terminates jobs that are hung or pending: completely or not at all, by being one statement.
 --
--- $1  ids of the jobs, uuid[]
--- $2  their updated_at as the search saw it, in the same order, bigint[]: microseconds since 1970
--- $3  their advisory lock keys in the same order, bigint[] (AdvisoryLock.h)
--- $4  threshold in seconds: a running job that reported within it is left alone
--- $5  threshold in seconds: a job that was never started is left alone if it was touched within it,
---     and always if this is 0
--- $6  error of a hung job
--- $7  its line in the log
--- $8  error of a pending job
--- $9  its line in the log
+-- $1 to $4  as in judge_jobs.sql
+-- $5  their advisory lock keys in the same order, bigint[] (AdvisoryLock.h)
+-- $6  reasons for a termination, text[]
+-- $7  the error of a job for each of the reasons, text[]
+-- $8  its line in the log, text[]
 --
 -- One row for each job asked for. Its outcome is one of
 --   terminated        everything below is done and committed with this statement
---   locked            somebody else holds the job or its build: left alone
+--   locked            another session holds the job or its build: left alone
 --   missing, not_started, completed, reported
 --                     not eligible any more: left alone
 --   no_build          a workspace build without its workspace_builds row: left alone
 --   not_updated       a trigger kept the job from being updated: left alone
 -- Its updated_us is the updated_at of a job that was terminated, in microseconds since 1970.
--- Its reason follows from the job under the lock: hung when it was started or canceled, else pending.
--- It is hung when the job could not be looked at.
---
--- Lines that begin with --+ belong to the statement where the names of workspaces, their owners and
--- templates can be read (prepare_session.sql); elsewhere those are empty.
---
--- preview_terminations.sql says without a write or a lock what this statement would do.
 --
 -- The time is now(), the start of this statement by the database's own clock.
 -- CTEs that take locks are MATERIALIZED, so that each lock is tried once.
 --
--- The planner takes type = 'workspace_build', verdict = 'hung' and the like for rare, and would
+-- The planner takes type = 'workspace_build', reason = 'hung' and the like for rare, and would
 -- then join a batch in nested loops, each job with each other. So what would be compared is
--- computed as a column before, and no two CTEs meet that a column passed on makes needless.
-WITH threshold AS (
-    SELECT
-        now() - make_interval(secs => $4) AS hung_since,
-        CASE WHEN $5 > 0 THEN now() - make_interval(secs => $5) END AS pending_since
-),
-
--- The lock that Coder servers before mid-2025 take.
-requested AS MATERIALIZED (
+-- computed as a column before, and no two CTEs are joined for what a column passed on can tell.
+WITH requested AS MATERIALIZED (
+    -- The lock that Coder servers before mid-2025 take.
     SELECT r.id, r.seen_us, pg_try_advisory_xact_lock(r.lock_key) AS is_ours
-    FROM unnest($1::uuid[], $2::bigint[], $3::bigint[]) AS r (id, seen_us, lock_key)
+    FROM unnest($1::uuid[], $2::bigint[], $5::bigint[]) AS r (id, seen_us, lock_key)
 ),
 
 -- The lock that later ones take. It answers with the newest committed version
@@ -51,9 +33,8 @@ requested AS MATERIALIZED (
 -- whose log lines refer to the job.
 job AS MATERIALIZED (
     SELECT
-        j.id, j.type, j.type = 'workspace_build' AS is_build, j.completed_at, j.updated_at,
-        (extract(epoch FROM j.updated_at) * 1000000)::bigint AS updated_us,
-        CASE WHEN j.started_at IS NULL AND j.canceled_at IS NULL THEN 'pending' ELSE 'hung' END AS reason
+        j.id, j.type, j.type = 'workspace_build' AS is_build,
+        j.started_at, j.canceled_at, j.completed_at, j.updated_at
     FROM requested r
     JOIN provisioner_jobs j ON j.id = r.id
     WHERE r.is_ours
@@ -70,51 +51,40 @@ build AS MATERIALIZED (
     FOR NO KEY UPDATE OF b SKIP LOCKED
 ),
 
--- Without an obstacle a job is hung or pending.
-judged AS MATERIALIZED (
+--include judge_jobs.sql
+,
+
+-- A row that is there and was not read is locked.
+decided AS MATERIALIZED (
     SELECT
-        r.id, job.type, job.updated_at, job.reason,
-        CASE job.reason WHEN 'pending' THEN $8 ELSE $6 END AS error,
-        CASE job.reason WHEN 'pending' THEN $9 ELSE $7 END AS line,
-        build.id AS build_id, build.workspace_id, build.build_number, build.has_state,
+        judged.*,
+        ($7::text[])[array_position($6::text[], reason)] AS error,
+        ($8::text[])[array_position($6::text[], reason)] AS line,
         CASE
-            WHEN NOT r.is_ours THEN 'locked'
-            WHEN job.id IS NULL AND EXISTS (SELECT FROM provisioner_jobs j WHERE j.id = r.id) THEN 'locked'
-            WHEN job.id IS NULL THEN 'missing'
-            WHEN job.completed_at IS NOT NULL THEN 'completed'
-            WHEN job.reason = 'pending' AND (job.updated_at <= threshold.pending_since) IS NOT TRUE
-                THEN 'not_started'
-            -- Also by a server whose clock is behind: what it writes may be past the threshold.
-            WHEN job.reason = 'hung' AND (job.updated_at > threshold.hung_since OR job.updated_us <> r.seen_us)
-                THEN 'reported'
-            WHEN job.is_build AND build.id IS NULL THEN
-                CASE
-                    WHEN EXISTS (SELECT FROM workspace_builds b WHERE b.job_id = r.id) THEN 'locked'
-                    ELSE 'no_build'
-                END
+            WHEN verdict = 'missing' AND EXISTS (SELECT FROM provisioner_jobs j WHERE j.id = judged.id) THEN 'locked'
+            WHEN verdict = 'no_build' AND EXISTS (SELECT FROM workspace_builds b WHERE b.job_id = judged.id)
+                THEN 'locked'
+            ELSE verdict
         END AS obstacle
-    FROM requested r
-    CROSS JOIN threshold
-    LEFT JOIN job ON job.id = r.id
-    LEFT JOIN build ON build.job_id = r.id
+    FROM judged
 ),
 
--- Everything that follows hangs on the rows that this update has won. That it looks at
--- completed_at once more, which the lock makes needless, is a second guard.
+-- Everything that follows depends on the rows that this update has won. It looks at completed_at
+-- once more, as a second guard beside the lock.
 failed AS (
     UPDATE provisioner_jobs j
     SET
         updated_at = now(),
-        started_at = CASE judged.reason WHEN 'pending' THEN now() ELSE j.started_at END,
+        started_at = CASE decided.reason WHEN 'pending' THEN now() ELSE j.started_at END,
         completed_at = now(),
-        error = judged.error,
+        error = decided.error,
         error_code = NULL
-    FROM judged
-    WHERE judged.obstacle IS NULL
-      AND j.id = judged.id
+    FROM decided
+    WHERE decided.obstacle IS NULL
+      AND j.id = decided.id
       AND CASE WHEN j.completed_at IS NULL THEN true ELSE false END
     RETURNING
-        j.id, j.updated_at, judged.line, judged.build_id, judged.workspace_id, judged.build_number, judged.has_state
+        j.id, j.updated_at, decided.line, decided.build_id, decided.workspace_id, decided.build_number, decided.has_state
 ),
 
 -- The stage of the newest line, by the index on (job_id, id): no text is read.
@@ -166,38 +136,25 @@ copied AS (
 -- pg_notify delivers with the commit, or never. It has to be in this last
 -- query: a CTE that nobody reads is not executed.
 SELECT
-    judged.id::text,
-    CASE WHEN staged.id IS NOT NULL THEN 'terminated' ELSE coalesce(judged.obstacle, 'not_updated') END AS outcome,
-    coalesce(judged.type::text, '') AS type,
-    coalesce(floor(extract(epoch FROM now() - judged.updated_at)), 0)::bigint AS silent_s,
+    decided.id::text,
+    CASE WHEN staged.id IS NOT NULL THEN 'terminated' ELSE coalesce(decided.obstacle, 'not_updated') END AS outcome,
+    coalesce(decided.type::text, '') AS type,
+    coalesce(floor(extract(epoch FROM now() - decided.updated_at)), 0)::bigint AS silent_s,
     coalesce(staged.stage, '') AS stage,
-    coalesce(judged.workspace_id::text, '') AS workspace_id,
-    coalesce(judged.build_number, 0)::bigint AS build_number,
-    CASE WHEN judged.has_state THEN 'kept' WHEN copied.has_state THEN 'copied' ELSE 'none' END AS state,
-    coalesce(judged.reason, 'hung') AS reason,
+    coalesce(decided.workspace_id::text, '') AS workspace_id,
+    coalesce(decided.build_number, 0)::bigint AS build_number,
+    CASE WHEN decided.has_state THEN 'kept' WHEN copied.has_state THEN 'copied' ELSE 'none' END AS state,
+    decided.reason,
     coalesce((extract(epoch FROM staged.updated_at) * 1000000)::bigint, 0) AS updated_us,
-    concat(
---+     workspace.name,
-        '') AS workspace,
-    concat(
---+     owner.username,
-        '') AS owner,
-    concat(
---+     template.name,
-        '') AS template,
     CASE
         WHEN staged.id IS NOT NULL THEN
             pg_notify(
-                'provisioner-log-logs:' || judged.id,
+                'provisioner-log-logs:' || decided.id,
                 '{"created_after":' || first_line.id - 1 || ',"end_of_logs":true}'
             )::text
     END AS notified
-FROM judged
-LEFT JOIN staged ON staged.id = judged.id
+FROM decided
+LEFT JOIN staged ON staged.id = decided.id
 LEFT JOIN (SELECT job_id, min(id) AS id FROM logged GROUP BY job_id) AS first_line
-    ON first_line.job_id = judged.id
-LEFT JOIN copied ON copied.job_id = judged.id
---+ LEFT JOIN workspaces workspace ON workspace.id = judged.workspace_id
---+ LEFT JOIN users owner ON owner.id = workspace.owner_id
---+ LEFT JOIN template_versions version ON version.job_id = judged.id
---+ LEFT JOIN templates template ON template.id = coalesce(workspace.template_id, version.template_id)
+    ON first_line.job_id = decided.id
+LEFT JOIN copied ON copied.job_id = decided.id

@@ -1,10 +1,18 @@
-#include "AllocationMark.h"
+#include "JobMark.h"
+
+#include "SlurmRelease.h"
 
 #include <Poco/Ascii.h>
 #include <Poco/String.h>
 
+#include <slurm/slurm.h>
+
 #include <algorithm>
+#include <atomic>
 #include <set>
+
+// With a Slurm that lacks it, the user gets no reason, but slurmctld lives.
+#pragma weak slurm_xrecalloc
 
 namespace HangDetection {
 
@@ -12,7 +20,7 @@ namespace {
 
 constexpr std::string_view prefix = "provisioner_job=";
 /// More than a UUID. What is longer is not copied: submission waits for it.
-constexpr std::size_t mostOfAMark = 60;
+constexpr std::size_t longestMark = 60;
 constexpr std::string_view separators = " \t\r\n\f\v,;";
 
 bool isUuid(std::string_view text)
@@ -38,12 +46,32 @@ std::set<std::string> marksIn(std::string_view comment)
         const std::string_view token = comment.substr(0, end);
         if (token.starts_with(prefix)) {
             const std::string_view mark = token.substr(prefix.size());
-            marks.insert(Poco::toLower(std::string(mark.substr(0, mostOfAMark))) +
-                         (mark.size() > mostOfAMark ? "..." : ""));
+            marks.insert(Poco::toLower(std::string(mark.substr(0, longestMark))) +
+                         (mark.size() > longestMark ? "..." : ""));
         }
         comment.remove_prefix(std::min(end + 1, comment.size()));
     }
     return marks;
+}
+
+/// Written under slurmctld's locks, read by the detector's thread. The plugin interface passes no
+/// context, so its place has to be here.
+std::atomic<std::uint64_t> seen = 0;
+
+void append(char*& message, const std::string& reason)
+/// In a line of its own, below what another plugin has said. Without memory the message stays.
+{
+    if (slurm_xrecalloc == nullptr)
+        return;
+    std::string text = message == nullptr ? "" : message;
+    if (!text.empty() && !text.ends_with('\n'))
+        text += '\n';
+    text += reason;
+    void* memory = message;
+    if (slurm_xrecalloc(&memory, text.size() + 1, 1, true, true, __FILE__, __LINE__, __func__) == nullptr)
+        return;
+    message = static_cast<char*>(memory);
+    message[text.copy(message, text.size())] = '\0';
 }
 
 } // namespace
@@ -67,6 +95,29 @@ std::optional<std::string> markError(std::string_view comment)
     if (marks.size() > 1)
         return "the comment names " + std::to_string(marks.size()) + " provisioner jobs" + allowed;
     return std::nullopt;
+}
+
+bool isMarkAllowed(const char* comment, char** message) noexcept
+{
+    try {
+        const auto error = markError(comment == nullptr ? "" : comment);
+        if (!error) {
+            if (seen == 0 || (comment != nullptr && markedJob(comment)))
+                ++seen;
+            return true;
+        }
+        if (message != nullptr)
+            append(*message, *error);
+        return false;
+    } catch (...) {
+        // No memory: the mark is looked at again when it matters.
+        return true;
+    }
+}
+
+std::uint64_t marksSeen() noexcept
+{
+    return seen;
 }
 
 } // namespace HangDetection

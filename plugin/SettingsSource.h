@@ -10,12 +10,12 @@
 
 namespace HangDetection {
 
-class SettingsWatch
+class SettingsSource
 /// hang_detector.conf, which may be changed while the detector is at work. Used by one
 /// thread.
 {
 public:
-    explicit SettingsWatch(std::filesystem::path file) : _file(std::move(file)) {}
+    explicit SettingsSource(std::filesystem::path file) : _file(std::move(file)) {}
 
     Settings read();
     /// Throws SettingsError, as Settings::read does.

@@ -1,36 +1,36 @@
 #pragma once
 
-#include "detection/Allocations.h"
+#include "scheduler/Scheduler.h"
 
 #include <condition_variable>
 #include <cstdint>
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <stop_token>
 #include <string>
 #include <vector>
 
 namespace HangDetection {
 
-class SlurmAllocations : public Allocations
+class SlurmScheduler : public Scheduler
 /// Asks slurmctld by its public API, as a client would, although in the same process: the requests
 /// go through its port, and no lock is held meanwhile.
 {
 public:
-    std::vector<Allocation> marked(const std::stop_token& stop, Clock::time_point until) override;
+    std::vector<SchedulerJob> markedJobs(const RunLimit& limit) override;
     /// Slurm itself waits for minutes where the active controller is another one and does not
     /// answer. So the question has a thread of its own, which is left behind at a stop or when the
     /// time is over.
 
     std::uint64_t marksSeen() const override;
 
-    bool release(const Allocation& allocation, const std::string& reason) override;
+    bool release(const SchedulerJob& job, const std::string& reason) override;
+    /// The reason goes into the admin_comment. The job is killed as by scancel.
 
 private:
     struct Answer
     {
-        std::vector<Allocation> allocations;
+        std::vector<SchedulerJob> jobs;
         std::string error;
         /// Empty when Slurm did answer.
     };
@@ -41,7 +41,7 @@ private:
     public:
         void answer(Answer answer);
         bool isAnswered();
-        std::optional<Answer> await(const std::stop_token& stop, Clock::time_point until);
+        std::optional<Answer> await(const RunLimit& limit);
 
     private:
         std::mutex _mutex;

@@ -3,11 +3,12 @@
 -- $1  threshold in seconds: a running job that has been silent for so long is hung
 -- $2  look-ahead in seconds: one that will be hung so soon, unless it reports, is silent
 -- $3  how many jobs are chosen at most
--- $4  uuid[]: jobs that are chosen only when places are left, as they failed or were told before
+-- $4  uuid[]: jobs that are chosen only when places are left: an earlier run could do nothing for them, or
+--     has logged them
 -- $5  threshold in seconds: a job that was never started and not touched for so long is pending;
 --     0: none is, and such jobs are not looked for
--- $6  uuid[]: jobs that are watched, as they were terminated
--- $7  bigint[]: their updated_at in the same order, in microseconds since 1970
+-- $6  uuid[]: jobs that were terminated
+-- $7  bigint[]: their updated_at as the termination left it, in the same order, in microseconds since 1970
 -- $8  pg_snapshot: that of an earlier search in this session; 1:1: when there is none
 -- $9  bigint: the time of that search, in microseconds since 1970
 --
@@ -18,7 +19,7 @@
 --                           pending will be; -1 when there is none
 --   oldest_hung_s           seconds for which the first of the hung jobs has been silent, or 0
 --   pending                 how many jobs are pending in all
---   are_watched_touched     whether somebody has updated one of the watched jobs since
+--   are_terminated_touched  whether one of the jobs that were terminated was updated since
 --   doubtful                how many jobs would be silent, but were written since the earlier search,
 --                           or there was none
 --   reported_ms             milliseconds since the newest updated_at of the jobs that reported since
@@ -34,10 +35,8 @@
 -- starve the others. Hung and pending jobs get a half each, and what one of them does not need goes
 -- to the other.
 --
--- The condition of the first part of running is word by word that of packaging/sql/index.sql. It
--- reads the table's running jobs, once, and what is done for each row is little, as there may be
--- thousands. The second part and waiting go by Coder's own index on what was never started. A job that
--- was canceled before its start is being canceled, as Coder has it, which is a way to run.
+-- The part `running` (running_jobs.sql) reads the running jobs, once. Little is done for each row, as there
+-- may be thousands. The part `waiting` goes by Coder's own index on what was never started.
 WITH since AS MATERIALIZED (
     SELECT
         now() - make_interval(secs => $1) AS hung,
@@ -48,13 +47,7 @@ WITH since AS MATERIALIZED (
 ),
 
 running AS (
-    SELECT id, updated_at, canceled_at, xmin AS writer
-    FROM provisioner_jobs
-    WHERE started_at IS NOT NULL AND completed_at IS NULL
-    UNION ALL
-    SELECT id, updated_at, canceled_at, xmin AS writer
-    FROM provisioner_jobs
-    WHERE started_at IS NULL AND canceled_at IS NOT NULL AND completed_at IS NULL
+--include running_jobs.sql
 ),
 
 -- The transaction's number has 32 bits in the row, and 64 in a snapshot.
@@ -73,23 +66,32 @@ compared AS (
                 $8::pg_snapshot)
         END AS has_reported
     FROM running
-    -- Computed once for each row.
+    -- So that the above is computed once for each row.
     OFFSET 0
+),
+
+judged AS (
+    SELECT
+        compared.*,
+        updated_at <= (SELECT silent FROM since) AS is_old,
+        updated_at <= (SELECT silent FROM since) AND NOT has_reported AS is_silent,
+        updated_at <= (SELECT hung FROM since) AND NOT has_reported AS is_hung
+    FROM compared
 ),
 
 counted AS (
     SELECT
         count(*) AS running,
-        count(*) FILTER (WHERE updated_at <= (SELECT silent FROM since) AND NOT has_reported) AS silent,
-        count(*) FILTER (WHERE updated_at <= (SELECT hung FROM since) AND NOT has_reported) AS hung,
-        count(*) FILTER (WHERE updated_at <= (SELECT silent FROM since) AND has_reported) AS doubtful,
+        count(*) FILTER (WHERE is_silent) AS silent,
+        count(*) FILTER (WHERE is_hung) AS hung,
+        count(*) FILTER (WHERE is_old AND has_reported) AS doubtful,
         -- A worker's clock may be ahead.
         min(least(updated_at, now())) FILTER (WHERE updated_at > (SELECT hung FROM since))
             + make_interval(secs => $1) - now() AS until_next,
         now() - max(least(updated_at, now())) FILTER (WHERE has_reported AND canceled_at IS NULL) AS reported,
-        now() - min(updated_at) FILTER (WHERE updated_at <= (SELECT hung FROM since) AND NOT has_reported) AS oldest,
-        array_agg(id) FILTER (WHERE updated_at <= (SELECT hung FROM since) AND NOT has_reported) AS hung_ids
-    FROM compared
+        now() - min(updated_at) FILTER (WHERE is_hung) AS oldest,
+        array_agg(id) FILTER (WHERE is_hung) AS hung_ids
+    FROM judged
 ),
 
 waiting AS (
@@ -121,7 +123,7 @@ drawn AS (
     )
 ),
 
--- The kinds take turns. Who has the first is random, too: there may be one place only.
+-- The kinds take turns. Which has the first is random, too: there may be one place only.
 chosen AS (
     SELECT id
     FROM (
@@ -143,10 +145,10 @@ SELECT
     waiting.pending,
     EXISTS (
         SELECT
-        FROM unnest($6::uuid[], $7::bigint[]) AS watched (id, updated_us)
-        JOIN provisioner_jobs j ON j.id = watched.id
-        WHERE (extract(epoch FROM j.updated_at) * 1000000)::bigint <> watched.updated_us
-    ) AS are_watched_touched,
+        FROM unnest($6::uuid[], $7::bigint[]) AS terminated (id, updated_us)
+        JOIN provisioner_jobs j ON j.id = terminated.id
+        WHERE (extract(epoch FROM j.updated_at) * 1000000)::bigint <> terminated.updated_us
+    ) AS are_terminated_touched,
     counted.doubtful,
     coalesce(floor(extract(epoch FROM counted.reported) * 1000)::bigint, -1) AS reported_ms,
     pg_current_snapshot()::text AS snapshot,

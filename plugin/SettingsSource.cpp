@@ -1,4 +1,4 @@
-#include "SettingsWatch.h"
+#include "SettingsSource.h"
 
 #include <sys/stat.h>
 
@@ -13,19 +13,19 @@ bool hasJustBeen(nanoseconds moment)
 /// A moment that is yet to come, by the clock of a file server, has not.
 {
     const auto age = std::chrono::system_clock::now().time_since_epoch() - moment;
-    return age >= seconds(0) && age < SettingsWatch::settled;
+    return age >= seconds(0) && age < SettingsSource::settled;
 }
 
 } // namespace
 
-Settings SettingsWatch::read()
+Settings SettingsSource::read()
 {
     // Taken before, so that a change during the reading is one of the next call.
     _lastRead = currentState();
     return Settings::read(_file);
 }
 
-std::optional<Settings> SettingsWatch::readIfChanged()
+std::optional<Settings> SettingsSource::readIfChanged()
 {
     const State current = currentState();
     const bool isOther = current != _lastRead;
@@ -35,7 +35,7 @@ std::optional<Settings> SettingsWatch::readIfChanged()
     return read();
 }
 
-SettingsWatch::State SettingsWatch::currentState() const
+SettingsSource::State SettingsSource::currentState() const
 {
     struct stat status = {};
     if (stat(_file.c_str(), &status) != 0)

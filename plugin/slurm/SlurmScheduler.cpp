@@ -1,9 +1,8 @@
-#include "SlurmAllocations.h"
+#include "SlurmScheduler.h"
 
-#include "MarkCheck.h"
+#include "JobMark.h"
 #include "SignalFreeThread.h"
 #include "SlurmRelease.h"
-#include "detection/AllocationMark.h"
 
 #include <slurm/slurm.h>
 #include <slurm/slurm_errno.h>
@@ -38,7 +37,7 @@ std::string textOf(const char* text)
 
 [[noreturn]] void throwLastError()
 {
-    throw AllocationError(slurm_strerror(errno));
+    throw SchedulerError(slurm_strerror(errno));
 }
 
 std::uint32_t baseState(const slurm_job_info_t& job)
@@ -62,7 +61,7 @@ bool isConfiguring(const slurm_job_info_t& job)
     return (job.job_state & (JOB_CONFIGURING | JOB_POWER_UP_NODE)) != 0 || job.state_reason == WAIT_PROLOG;
 }
 
-bool isPaused(const slurm_job_info_t& job)
+bool isSuspended(const slurm_job_info_t& job)
 {
     const bool waitsAgain = isWaiting(job) && job.restart_cnt > 0;
     return waitsAgain || isConfiguring(job) || baseState(job) == JOB_SUSPENDED ||
@@ -71,7 +70,7 @@ bool isPaused(const slurm_job_info_t& job)
 
 std::optional<std::chrono::seconds> resumedAgo(const slurm_job_info_t& job, std::time_t now)
 {
-    if (isWaiting(job) || isPaused(job) || (job.restart_cnt == 0 && job.suspend_time == 0))
+    if (isWaiting(job) || isSuspended(job) || (job.restart_cnt == 0 && job.suspend_time == 0))
         return std::nullopt;
     return std::chrono::seconds(now - std::max(job.start_time, job.suspend_time));
 }
@@ -110,12 +109,12 @@ std::span<const slurm_job_info_t> jobsIn(const job_info_msg_t& answer)
     return {answer.job_array, answer.record_count};
 }
 
-std::optional<std::string> adminCommentOf(const Allocation& allocation)
+std::optional<std::string> adminCommentOf(const SchedulerJob& marked)
 /// Nothing when it has ended, or has another mark by now.
 {
     job_info_msg_t* answer = nullptr;
     // Of an array this asks for every task.
-    const auto number = static_cast<std::uint32_t>(std::stoul(allocation.slurmJob));
+    const auto number = static_cast<std::uint32_t>(std::stoul(marked.name));
     if (slurm_load_job(&answer, slurmJobId(number), SHOW_ALL) != SLURM_SUCCESS) {
         if (isGone(errno))
             return std::nullopt;
@@ -123,8 +122,8 @@ std::optional<std::string> adminCommentOf(const Allocation& allocation)
     }
     const std::unique_ptr<job_info_msg_t, FreeJobs> owner(answer);
     for (const slurm_job_info_t& job : jobsIn(*answer)) {
-        if (nameOf(job) == allocation.slurmJob && !hasEnded(job) &&
-            markedJob(textOf(job.comment)) == allocation.markedWith)
+        if (nameOf(job) == marked.name && !hasEnded(job) &&
+            markedJob(textOf(job.comment)) == marked.markedWith)
             return textOf(job.admin_comment);
     }
     return std::nullopt;
@@ -145,42 +144,41 @@ void comment(std::string job, std::string text)
 
 } // namespace
 
-void SlurmAllocations::Question::answer(Answer answer)
+void SlurmScheduler::Question::answer(Answer answer)
 {
     const std::lock_guard lock(_mutex);
     _answer = std::move(answer);
     _hasAnswer.notify_all();
 }
 
-bool SlurmAllocations::Question::isAnswered()
+bool SlurmScheduler::Question::isAnswered()
 {
     const std::lock_guard lock(_mutex);
     return _answer.has_value();
 }
 
-std::optional<SlurmAllocations::Answer> SlurmAllocations::Question::await(const std::stop_token& stop,
-                                                                          Clock::time_point until)
+std::optional<SlurmScheduler::Answer> SlurmScheduler::Question::await(const RunLimit& limit)
 {
     std::unique_lock lock(_mutex);
-    _hasAnswer.wait_until(lock, stop, until, [this] { return _answer.has_value(); });
+    _hasAnswer.wait_until(lock, limit.stop, limit.deadline, [this] { return _answer.has_value(); });
     return std::exchange(_answer, std::nullopt);
 }
 
-std::vector<Allocation> SlurmAllocations::marked(const std::stop_token& stop, Clock::time_point until)
+std::vector<SchedulerJob> SlurmScheduler::markedJobs(const RunLimit& limit)
 {
-    const auto start = Clock::now();
-    std::optional<Answer> answer = openQuestion().await(stop, until);
+    const auto start = RunLimit::Clock::now();
+    std::optional<Answer> answer = openQuestion().await(limit);
     if (!answer) {
-        const auto waited = std::chrono::ceil<std::chrono::seconds>(until - start);
-        throw AllocationError("no answer within " + std::to_string(waited.count()) + " s");
+        const auto waited = std::chrono::ceil<std::chrono::seconds>(limit.deadline - start);
+        throw SchedulerError("no answer within " + std::to_string(waited.count()) + " s");
     }
     _question.reset();
     if (!answer->error.empty())
-        throw AllocationError(answer->error);
-    return std::move(answer->allocations);
+        throw SchedulerError(answer->error);
+    return std::move(answer->jobs);
 }
 
-SlurmAllocations::Question& SlurmAllocations::openQuestion()
+SlurmScheduler::Question& SlurmScheduler::openQuestion()
 {
     // An answer that came too late may be out of date.
     if (!_question || _question->isAnswered()) {
@@ -190,7 +188,7 @@ SlurmAllocations::Question& SlurmAllocations::openQuestion()
     return *_question;
 }
 
-SlurmAllocations::Answer SlurmAllocations::ask()
+SlurmScheduler::Answer SlurmScheduler::ask()
 {
     job_info_msg_t* jobs = nullptr;
     if (slurm_load_jobs(0, &jobs, SHOW_ALL) != SLURM_SUCCESS)
@@ -198,36 +196,36 @@ SlurmAllocations::Answer SlurmAllocations::ask()
     const std::unique_ptr<job_info_msg_t, FreeJobs> owner(jobs);
     const std::time_t now = std::time(nullptr);
 
-    std::vector<Allocation> allocations;
+    std::vector<SchedulerJob> marked;
     for (const slurm_job_info_t& job : jobsIn(*jobs)) {
         if (job.comment == nullptr)
             continue;
         if (const auto mark = markedJob(job.comment))
-            allocations.push_back({.slurmJob = nameOf(job),
-                                   .markedWith = *mark,
-                                   .isWaiting = isWaiting(job),
-                                   .isPaused = isPaused(job),
-                                   .resumedAgo = resumedAgo(job, now),
-                                   .hasEnded = hasEnded(job),
-                                   .isPart = isCut(waitingTasks(job))});
+            marked.push_back({.name = nameOf(job),
+                              .markedWith = *mark,
+                              .isWaiting = isWaiting(job),
+                              .isSuspended = isSuspended(job),
+                              .resumedAgo = resumedAgo(job, now),
+                              .hasEnded = hasEnded(job),
+                              .isPart = isCut(waitingTasks(job))});
     }
-    return {std::move(allocations), ""};
+    return {std::move(marked), ""};
 }
 
-std::uint64_t SlurmAllocations::marksSeen() const
+std::uint64_t SlurmScheduler::marksSeen() const
 {
     return HangDetection::marksSeen();
 }
 
-bool SlurmAllocations::release(const Allocation& allocation, const std::string& reason)
+bool SlurmScheduler::release(const SchedulerJob& job, const std::string& reason)
 {
-    const auto before = adminCommentOf(allocation);
+    const auto before = adminCommentOf(job);
     if (!before)
         return false;
     // A release that failed half way has written its reason already.
     if (before->find(reason) == std::string::npos)
-        comment(allocation.slurmJob, (before->empty() ? "" : *before + "; ") + reason);
-    if (slurm_kill_job2(allocation.slurmJob.c_str(), SIGKILL, 0, nullptr) == SLURM_SUCCESS)
+        comment(job.name, (before->empty() ? "" : *before + "; ") + reason);
+    if (slurm_kill_job2(job.name.c_str(), SIGKILL, 0, nullptr) == SLURM_SUCCESS)
         return true;
     if (!isGone(errno))
         throwLastError();

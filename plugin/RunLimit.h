@@ -1,0 +1,19 @@
+#pragma once
+
+#include "libpq/WaitLimit.h"
+
+#include <stdexcept>
+
+namespace HangDetection {
+
+using RunLimit = Libpq::WaitLimit;
+/// When a run ends although it is not through: at a stop, and at its deadline.
+
+class RunStopped : public std::runtime_error
+/// The run was asked to stop; nothing is wrong.
+{
+public:
+    RunStopped() : std::runtime_error("stopped") {}
+};
+
+} // namespace HangDetection

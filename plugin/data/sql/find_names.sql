@@ -1,0 +1,18 @@
+-- Finds whose workspaces and which templates jobs are about. The role may lack the rights to read these
+-- tables, and a database may lack the tables.
+--
+-- $1  ids of the jobs, uuid[]
+--
+-- One row for each job: its id, and the names of its workspace, of that one's owner and of the template;
+-- empty where there is none.
+SELECT
+    job.id::text,
+    concat(workspace.name) AS workspace,
+    concat(owner.username) AS owner,
+    concat(template.name) AS template
+FROM unnest($1::uuid[]) AS job (id)
+LEFT JOIN workspace_builds build ON build.job_id = job.id
+LEFT JOIN workspaces workspace ON workspace.id = build.workspace_id
+LEFT JOIN users owner ON owner.id = workspace.owner_id
+LEFT JOIN template_versions version ON version.job_id = job.id
+LEFT JOIN templates template ON template.id = coalesce(workspace.template_id, version.template_id)

@@ -1,0 +1,50 @@
+-- The verdict on each job that was asked for. Part of terminate_jobs.sql and preview_terminations.sql,
+-- which define before it
+--   requested  id, seen_us and is_ours of the jobs asked for
+--   job        their rows, as far as they could be locked
+--   build      the rows of their workspace builds, as far as they could be locked
+-- and number their parameters alike:
+--
+-- $1  ids of the jobs, uuid[]
+-- $2  their updated_at as the search saw it, in the same order, bigint[]: microseconds since 1970
+-- $3  threshold in seconds: a running job that reported within it is left alone
+-- $4  threshold in seconds: a job that was never started is left alone if it was touched within it,
+--     and always if this is 0
+--
+-- The reason follows from the job: hung when it was started or canceled, else pending. It is hung when
+-- there is no job to look at. The verdict is null for a job that is to be terminated, and otherwise what keeps it from that.
+threshold AS (
+    SELECT
+        now() - make_interval(secs => $3) AS hung_since,
+        CASE WHEN $4 > 0 THEN now() - make_interval(secs => $4) END AS pending_since
+),
+
+judged AS MATERIALIZED (
+    SELECT
+        examined.*,
+        CASE
+            WHEN NOT is_ours THEN 'locked'
+            WHEN job_id IS NULL THEN 'missing'
+            WHEN completed_at IS NOT NULL THEN 'completed'
+            WHEN reason = 'pending' AND (updated_at <= pending_since) IS NOT TRUE THEN 'not_started'
+            -- A server whose clock is behind writes times that are past the threshold. So a job whose
+            -- updated_at has changed has reported, too.
+            WHEN reason = 'hung' AND (updated_at > hung_since OR updated_us <> seen_us) THEN 'reported'
+            WHEN is_build AND build_id IS NULL THEN 'no_build'
+        END AS verdict
+    FROM (
+        SELECT
+            requested.id, requested.seen_us, requested.is_ours,
+            job.id AS job_id, job.type, job.is_build, job.completed_at, job.updated_at,
+            (extract(epoch FROM job.updated_at) * 1000000)::bigint AS updated_us,
+            CASE
+                WHEN job.id IS NOT NULL AND job.started_at IS NULL AND job.canceled_at IS NULL THEN 'pending'
+                ELSE 'hung'
+            END AS reason,
+            build.id AS build_id, build.workspace_id, build.build_number, build.has_state
+        FROM requested
+        LEFT JOIN job ON job.id = requested.id
+        LEFT JOIN build ON build.job_id = requested.id
+    ) AS examined
+    CROSS JOIN threshold
+)

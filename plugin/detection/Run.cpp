@@ -1,0 +1,329 @@
+#include "Run.h"
+
+#include "Duration.h"
+#include "data/Words.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <exception>
+#include <iterator>
+#include <mutex>
+#include <string>
+#include <utility>
+
+namespace HangDetection {
+
+namespace {
+
+std::chrono::seconds lookAheadIn(const Settings& settings)
+/// A job that would be hung within a minute has fallen silent together with those that are hung now: a
+/// worker reports several times a minute, and many times in half of the threshold.
+{
+    return std::min(std::chrono::seconds(60), settings.hungJobDuration / 2);
+}
+
+void waitFor(std::chrono::milliseconds time, const std::stop_token& stop)
+/// Throws RunStopped.
+{
+    std::mutex mutex;
+    std::condition_variable_any stopped;
+    std::unique_lock lock(mutex);
+    stopped.wait_for(lock, stop, time, [] { return false; });
+    if (stop.stop_requested())
+        throw RunStopped();
+}
+
+} // namespace
+
+Run::Run(Memory& memory, const std::stop_token& stop)
+    : _memory(memory),
+      _limit{stop, _start + memory.settings.runTimeout},
+      _failedBefore(memory.failedJobs.known(_start))
+{
+    _statistics.dryRun = memory.settings.dryRun;
+}
+
+RunStatistics Run::carryOut()
+{
+    try {
+        work();
+    } catch (const RunStopped&) {
+        _statistics.stopped = true;
+    } catch (const DatabaseError& error) {
+        _statistics.stopped = _limit.stop.stop_requested();
+        if (!_statistics.stopped)
+            _statistics.error = errorFrom(error);
+    } catch (const std::exception& exception) {
+        // Out of memory or threads, or a defect: the run is over, and the next one may do better.
+        _statistics.error = RunError{std::string("unexpected error: ") + exception.what()};
+    }
+    conclude();
+    return _statistics;
+}
+
+void Run::work()
+{
+    _memory.store->open(_limit);
+    std::vector<SeenJob> chosen = look();
+    if (_isUnsure)
+        chosen = lookAgain();
+    _statistics.held = isHeld();
+    if (_statistics.held)
+        chosen.clear();
+
+    // A dry run releases nothing. Another run may also have allocations of jobs that are terminated already.
+    if (chosen.empty() && (_statistics.dryRun || !_memory.allocations.isDue()))
+        return;
+    chosen = withoutSuspended(chosen);
+    if (_statistics.dryRun) {
+        preview(chosen);
+        return;
+    }
+    terminate(std::move(chosen));
+    release();
+}
+
+std::vector<SeenJob> Run::look()
+/// Returns the jobs that have the places of this run. Those that a run can do nothing for, or has logged
+/// already, get what the others leave.
+{
+    _lookedAt = Clock::now();
+    std::vector<JobId> last(_failedBefore.begin(), _failedBefore.end());
+    for (const auto& [job, logged] : _memory.previewedJobs.known(_lookedAt))
+        last.push_back(job);
+    std::ranges::copy(_memory.allocations.suspended(), std::back_inserter(last));
+    _memory.looks.useSession(_memory.store->sessions());
+    const auto earlier = _memory.looks.find(_lookedAt);
+    FoundJobs found = _memory.store->findJobs(
+        {.thresholds = thresholds(),
+         .lookAhead = lookAheadIn(_memory.settings),
+         .places = _memory.settings.maxJobsPerRun,
+         .last = std::move(last),
+         .terminated = _memory.terminatedJobs.due(_memory.settings.interval, _lookedAt),
+         .earlier = earlier ? earlier->look : Look()});
+    const auto took = Clock::now() - _lookedAt;
+    _memory.looks.add(found.look, _lookedAt);
+    _statistics.hasSearched = true;
+    if (found.areTerminatedTouched)
+        _memory.terminatedJobs.reportRevived(*_memory.store);
+
+    _isUnsure = earlier ? isClockUnsure(found.heartbeatAge, earlier->time) : found.doubtful > 0;
+    if (_isUnsure)
+        found.chosen.clear();
+    // A worker that has died since the earlier look is past the threshold by now, if that was long ago.
+    const bool wasLongAgo = earlier && _lookedAt - earlier->time > 2 * _memory.looks.apart();
+    _wantsSecondLook = _isUnsure || (wasLongAgo && found.doubtful > 0);
+    _statistics.jobs = found.counts;
+    _statistics.left = found.counts.backlog() - static_cast<std::int64_t>(found.chosen.size());
+    if (found.untilNext)
+        _nextHang = Clock::now() + *found.untilNext;
+    else
+        _nextHang.reset();
+    _memory.indexAdvice.searchTook(took, *_memory.store);
+    return std::move(found.chosen);
+}
+
+std::vector<SeenJob> Run::lookAgain()
+{
+    // The time between two looks does not count. A run that is over its time goes on, and fails.
+    if (Clock::now() < _limit.deadline) {
+        waitFor(_memory.looks.apart(), _limit.stop);
+        _limit.deadline += _memory.looks.apart();
+        _memory.store->open(_limit);
+    }
+    return look();
+}
+
+bool Run::isClockUnsure(std::optional<Milliseconds> heartbeatAge, Clock::time_point earlierLook)
+/// Whether the last look did not know yet by how much the clock of the heartbeats is behind.
+{
+    const auto verdict = _memory.clockLag.judge(heartbeatAge, earlierLook, _lookedAt);
+    if (verdict == ClockLag::Verdict::began)
+        _memory.notifications.postNotification(new ClockLagBegan(_memory.clockLag.known()));
+    if (verdict == ClockLag::Verdict::ended)
+        _memory.notifications.postNotification(new ClockLagEnded);
+    return verdict == ClockLag::Verdict::began || _memory.clockLag.isSuspected();
+}
+
+bool Run::isHeld()
+{
+    if (_isUnsure)
+        return _memory.massHang.holdLeft(_start).has_value();
+    const JobCounts& jobs = _statistics.jobs;
+    const auto verdict = _memory.massHang.judge(jobs, Clock::now());
+    if (verdict == MassHang::Verdict::began)
+        _memory.notifications.postNotification(
+            new MassHangBegan(jobs, _memory.settings.hungJobDuration, _statistics.dryRun));
+    if (verdict == MassHang::Verdict::ended)
+        _memory.notifications.postNotification(new MassHangEnded(jobs, _statistics.dryRun));
+    return verdict == MassHang::Verdict::began || verdict == MassHang::Verdict::held;
+}
+
+std::vector<SeenJob> Run::withoutSuspended(const std::vector<SeenJob>& jobs)
+{
+    const auto suspended = _memory.allocations.askForSuspended(_memory.settings.hungJobDuration, _limit);
+    std::vector<SeenJob> rest;
+    for (const SeenJob& job : jobs) {
+        if (!suspended.contains(job.jobId)) {
+            rest.push_back(job);
+            continue;
+        }
+        Termination skipped;
+        skipped.jobId = job.jobId;
+        skipped.outcome = Outcome::suspended;
+        report(skipped);
+    }
+    return rest;
+}
+
+template <typename Action>
+void Run::inBatches(std::span<const SeenJob> jobs, std::size_t size, Action action)
+{
+    while (!jobs.empty()) {
+        if (_limit.stop.stop_requested())
+            throw RunStopped();
+        const auto batch = jobs.first(std::min(jobs.size(), size));
+        action(batch);
+        jobs = jobs.subspan(batch.size());
+    }
+}
+
+void Run::preview(std::span<const SeenJob> jobs)
+{
+    inBatches(jobs, batchSize, [&](std::span<const SeenJob> batch) {
+        for (const Termination& job : _memory.store->preview(batch, thresholds()))
+            report(job);
+    });
+}
+
+void Run::terminate(std::vector<SeenJob> jobs)
+/// In batches; but a job that failed before gets a statement of its own, after the others, so
+/// that it takes no other job with it.
+{
+    const auto failed = [&](const SeenJob& job) { return _failedBefore.contains(job.jobId); };
+    std::ranges::stable_sort(jobs, {}, failed);
+    const auto alone = std::ranges::find_if(jobs, failed);
+    const auto terminateThem = [&](std::span<const SeenJob> batch) { terminateBatch(batch); };
+    inBatches({jobs.begin(), alone}, batchSize, terminateThem);
+    inBatches({alone, jobs.end()}, 1, terminateThem);
+}
+
+void Run::terminateBatch(std::span<const SeenJob> batch)
+{
+    try {
+        _memory.store->terminate(batch, thresholds(), [&](const Termination& job) { report(job); });
+    } catch (const DatabaseError& error) {
+        // A trigger can bring about any error for one job, even the end of the session.
+        const bool isOfTheJob =
+            batch.size() == 1 && !_statistics.terminated.empty() && !error.concernsEveryJob();
+        if (isOfTheJob) {
+            report(failedTermination(batch.front().jobId, error));
+            return;
+        }
+        const std::set<JobId> terminated(_statistics.terminated.begin(), _statistics.terminated.end());
+        for (const SeenJob& job : batch) {
+            if (!terminated.contains(job.jobId))
+                _memory.failedJobs.suspect(job.jobId, Clock::now());
+        }
+        throw;
+    }
+}
+
+void Run::release()
+{
+    const auto terminated = _memory.store->findTerminated(_memory.allocations.marked());
+    _memory.allocations.release(terminated, _limit);
+}
+
+void Run::report(const Termination& job)
+{
+    switch (wordFor(job.outcome).effect) {
+    case Effect::terminated:
+        reportTerminated(job);
+        return;
+    case Effect::failed:
+        ++_statistics.failed;
+        _memory.notifications.postNotification(
+            new JobFailed(job, !_memory.failedJobs.add(job, Clock::now())));
+        return;
+    case Effect::skipped:
+        break;
+    }
+    if (job.outcome == Outcome::locked) {
+        ++_statistics.locked;
+    } else if (job.outcome == Outcome::suspended) {
+        ++_statistics.suspended;
+    } else {
+        ++_statistics.ineligible;
+        _memory.failedJobs.remove(job.jobId);
+    }
+    _memory.notifications.postNotification(new JobSkipped(job));
+}
+
+void Run::reportTerminated(const Termination& job)
+{
+    const auto threshold = thresholds().of(job.reason);
+    if (_statistics.dryRun) {
+        ++_statistics.wouldTerminate;
+        if (_memory.previewedJobs.add(job.jobId, Clock::now()))
+            _memory.notifications.postNotification(new JobWouldBeTerminated(job, threshold));
+        return;
+    }
+    _statistics.terminated.push_back(job.jobId);
+    _memory.terminatedJobs.add({job.jobId, job.updatedAt}, Clock::now());
+    _memory.failedJobs.remove(job.jobId);
+    _memory.notifications.postNotification(new JobTerminated(job, threshold));
+}
+
+RunError Run::errorFrom(const DatabaseError& error) const
+{
+    if (Clock::now() < _limit.deadline)
+        return {error.what(), error.sqlState(), error.advice(), error.kind(), true};
+    // If even the cancel got no answer, the connection is at fault.
+    const DatabaseError timedOut(
+        error.scope(), "RunTimeout of " + formatDuration(_memory.settings.runTimeout) + " has passed",
+        error.sqlState(),
+        error.sqlState().empty() ? error.advice()
+                                 : "raise RunTimeout, or find out what slows the database down");
+    return {timedOut.what(), timedOut.sqlState(), timedOut.advice(), timedOut.kind(), true};
+}
+
+void Run::conclude()
+{
+    _statistics.duration = std::chrono::duration_cast<Milliseconds>(Clock::now() - _start);
+    // A termination that failed says nothing of which jobs report.
+    if (_statistics.error && !_statistics.hasSearched)
+        _memory.massHang.missedSearch();
+    _statistics.pause = pause();
+    _memory.notifications.postNotification(new RunFinished(_statistics));
+}
+
+std::optional<Run::Milliseconds> Run::pause()
+{
+    if (_statistics.error)
+        return _memory.retryPause.next(_memory.settings.interval);
+    _memory.retryPause.reset();
+    const auto now = Clock::now();
+    if (const auto holdLeft = _memory.massHang.holdLeft(now))
+        return std::max(std::chrono::ceil<Milliseconds>(*holdLeft), Milliseconds(0));
+    // A backlog of which nothing can be terminated does not get shorter by more runs.
+    if (_statistics.left > 0 && !_statistics.terminated.empty())
+        return leastPause;
+    if (_wantsSecondLook)
+        return _memory.looks.apart();
+    if (!_nextHang)
+        return std::nullopt;
+    const auto untilHang = std::chrono::ceil<Milliseconds>(*_nextHang - now);
+    const auto apart = _memory.looks.apart();
+    // One look more before the job is hung, so that its threshold need not wait for a second look.
+    return std::max<Milliseconds>(untilHang > 2 * apart ? untilHang - apart : untilHang, leastPause);
+}
+
+Thresholds Run::thresholds() const
+{
+    return {.hung = _memory.settings.hungJobDuration,
+            .pending = _memory.settings.pendingJobDuration,
+            .lag = _memory.clockLag.known()};
+}
+
+} // namespace HangDetection

@@ -1,0 +1,78 @@
+#pragma once
+
+#include "Memory.h"
+#include "RunLimit.h"
+#include "data/DatabaseError.h"
+#include "data/Job.h"
+#include "notification/Notifications.h"
+
+#include <chrono>
+#include <cstddef>
+#include <optional>
+#include <set>
+#include <span>
+#include <stop_token>
+#include <vector>
+
+namespace HangDetection {
+
+class Run
+/// One run of the detector, from the search to the release of allocations. It ends at a stop, after
+/// RunTimeout, and at an error that no job would escape. Used once, by the detector's thread.
+{
+public:
+    Run(Memory& memory, const std::stop_token& stop);
+    /// RunTimeout begins. The memory has to outlive the run.
+
+    RunStatistics carryOut();
+    /// Posts RunFinished at its end, however it ends.
+
+    static constexpr std::size_t batchSize = 500;
+    /// Upper limit for the jobs of one statement. Each takes an advisory lock until the statement ends,
+    /// and a server with default settings has room for some 6,000 locks in all. Such a
+    /// statement takes some 50 ms, in which nothing else gets at its jobs; larger ones take
+    /// as much longer as they have more jobs (tests/benchmark).
+
+    static constexpr std::chrono::seconds leastPause{1};
+    /// Between a run and the next when nothing failed.
+
+private:
+    using Clock = RunLimit::Clock;
+    using Milliseconds = std::chrono::milliseconds;
+
+    void work();
+    std::vector<SeenJob> look();
+    std::vector<SeenJob> lookAgain();
+    bool isClockUnsure(std::optional<Milliseconds> heartbeatAge, Clock::time_point earlierLook);
+    bool isHeld();
+    std::vector<SeenJob> withoutSuspended(const std::vector<SeenJob>& jobs);
+    void preview(std::span<const SeenJob> jobs);
+    void terminate(std::vector<SeenJob> jobs);
+    void terminateBatch(std::span<const SeenJob> batch);
+    void release();
+    void report(const Termination& job);
+    void reportTerminated(const Termination& job);
+    RunError errorFrom(const DatabaseError& error) const;
+    void conclude();
+    std::optional<Milliseconds> pause();
+    Thresholds thresholds() const;
+
+    template <typename Action>
+    void inBatches(std::span<const SeenJob> jobs, std::size_t size, Action action);
+
+    Memory& _memory;
+    const Clock::time_point _start = Clock::now();
+    RunLimit _limit;
+    const std::set<JobId> _failedBefore;
+    RunStatistics _statistics;
+    Clock::time_point _lookedAt;
+    bool _isUnsure = false;
+    /// The last look found jobs that may be silent, but had no earlier one to compare with, or a clock that
+    /// may be behind.
+    bool _wantsSecondLook = false;
+    /// Some seconds later, to be sure.
+    std::optional<Clock::time_point> _nextHang;
+    /// When the first of the other jobs will be hung or pending, unless it reports.
+};
+
+} // namespace HangDetection
