@@ -1,5 +1,6 @@
 #include "notification/Subscription.h"
 
+#include "Printing.h"
 #include "RecordingLogger.h"
 #include "notification/Notifications.h"
 
@@ -30,8 +31,7 @@ class SubscriptionTest : public CppUnit::TestFixture
         _center.postNotification(new JobSkipped(job));
         job.jobId = "failed";
         _center.postNotification(new JobFailed(job, false));
-        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, heard.size());
-        CPPUNIT_ASSERT_EQUAL(std::string("failed"), heard[0]);
+        CPPUNIT_ASSERT_EQUAL(std::vector<std::string>{"failed"}, heard);
     }
 
     void isIsolatedFromTheExceptionsOfOthers()
@@ -52,11 +52,10 @@ class SubscriptionTest : public CppUnit::TestFixture
         _center.postNotification(new RunFinished(RunStatistics{}));
 
         CPPUNIT_ASSERT_EQUAL(2, heard);
-        const auto lines = _log.lines();
-        CPPUNIT_ASSERT_EQUAL(std::size_t{3}, lines.size());
-        CPPUNIT_ASSERT_EQUAL(std::string("error: observer standard failed: broken"), lines[0]);
-        CPPUNIT_ASSERT_EQUAL(std::string("error: observer poco failed: Not found"), lines[1]);
-        CPPUNIT_ASSERT_EQUAL(std::string("error: observer other failed: unknown exception"), lines[2]);
+        const std::vector<std::string> log{"error: observer standard failed: broken",
+                                           "error: observer poco failed: Not found",
+                                           "error: observer other failed: unknown exception"};
+        CPPUNIT_ASSERT_EQUAL(log, _log.lines());
     }
 
     void endsWithItsLife()
