@@ -10,44 +10,20 @@
 #include <atomic>
 #include <csignal>
 #include <filesystem>
+#include <iterator>
 #include <stop_token>
 #include <string>
+#include <sys/fsuid.h>
 #include <sys/inotify.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <thread>
 #include <unistd.h>
 #include <vector>
 
 namespace HangDetection::Test {
 
-namespace {
-
 namespace fs = std::filesystem;
-
-class OrdinaryUser
-/// The thread has no more rights than the user nobody while this lives. Does nothing when it has
-/// none to give up.
-{
-public:
-    OrdinaryUser() { become(nobody); }
-    ~OrdinaryUser() { become(getuid()); }
-
-    OrdinaryUser(const OrdinaryUser&) = delete;
-    OrdinaryUser& operator=(const OrdinaryUser&) = delete;
-
-private:
-    static constexpr uid_t nobody = 65534;
-
-    static void become(uid_t user)
-    // The system call is about this thread, the function of the C library about all of them.
-    {
-        syscall(SYS_setresuid, -1, user, -1);
-    }
-};
-
-} // namespace
 
 class MetricsFileTest : public CppUnit::TestFixture
 {
@@ -55,9 +31,7 @@ class MetricsFileTest : public CppUnit::TestFixture
     CPPUNIT_TEST(writesTheTextForEverybodyToRead);
     CPPUNIT_TEST(showsAReaderWholeTextsOfManyWriters);
     CPPUNIT_TEST(isHiddenFromTheCollectorUntilItIsWhole);
-    CPPUNIT_TEST(usesTheTemporaryOfACrash);
     CPPUNIT_TEST(followsItsPath);
-    CPPUNIT_TEST(keepsTheFileWhenThePathStaysAndWhenItGoes);
     CPPUNIT_TEST(logsAFailureOnceAndWhenTheReasonChangesAndItsEnd);
     CPPUNIT_TEST(logsWhatItsUserMayNotDo);
     CPPUNIT_TEST(keepsTheOldTextWhenTheNextCannotBeWritten);
@@ -67,9 +41,11 @@ class MetricsFileTest : public CppUnit::TestFixture
 
     void writesTheTextForEverybodyToRead()
     {
+        _directory.write(temporaryName, "that of a crash, much longer than what is to be written");
         const mode_t before = umask(0077);
         _file.moveTo(_path);
         _file.write("one\n");
+        expectTextAndNothingBeside("one\n");
         _file.write("2\n");
         umask(before);
         expectTextAndNothingBeside("2\n");
@@ -129,19 +105,13 @@ class MetricsFileTest : public CppUnit::TestFixture
         }
     }
 
-    void usesTheTemporaryOfACrash()
-    {
-        _file.moveTo(_path);
-        _directory.write(temporaryName, "much longer than what is to be written");
-        _file.write("one\n");
-        expectTextAndNothingBeside("one\n");
-    }
-
     void followsItsPath()
     {
         _file.write("nowhere\n");
         _file.moveTo(_path);
         _file.write("one\n");
+        _file.moveTo(_path);
+        expectTextAndNothingBeside("one\n");
         _file.moveTo(_nextPath);
         CPPUNIT_ASSERT(!fs::exists(_path));
         _file.write("two\n");
@@ -151,18 +121,6 @@ class MetricsFileTest : public CppUnit::TestFixture
         _file.write("three\n");
         CPPUNIT_ASSERT(fs::is_empty(_directory.path()));
         expectLog({});
-    }
-
-    void keepsTheFileWhenThePathStaysAndWhenItGoes()
-    {
-        {
-            MetricsFile file(_log.logger());
-            file.moveTo(_path);
-            file.write("one\n");
-            file.moveTo(_path);
-            expectTextAndNothingBeside("one\n");
-        }
-        expectTextAndNothingBeside("one\n");
     }
 
     void logsAFailureOnceAndWhenTheReasonChangesAndItsEnd()
@@ -202,10 +160,12 @@ class MetricsFileTest : public CppUnit::TestFixture
         _file.moveTo(_path);
         _file.write("one\n");
         fs::permissions(_directory.path(), fs::perms(0755));
-        const OrdinaryUser user;
+        // The thread has no more rights to files than the user nobody.
+        setfsuid(65534);
         _file.moveTo(_nextPath);
         _file.write("two\n");
         _file.moveTo({}); // a file that was never written does not have to be removed
+        setfsuid(getuid());
         expectLog({"error: metrics file cannot be removed" + failure(_path, "Permission denied", advice),
                    notWritten(_nextPath, "Permission denied", advice)});
         expectTextAndNothingBeside("one\n");
