@@ -17,6 +17,12 @@ namespace HangDetection::Test {
 
 using Pairs = decltype(LogRecord::pairs);
 
+inline void addUnlessEmpty(Pairs& pairs, const std::string& key, const std::string& value)
+{
+    if (!value.empty())
+        pairs.emplace_back(key, value);
+}
+
 class Report
 /// A run log, and what it makes of a notification.
 {

@@ -61,11 +61,9 @@ Pairs pairsOf(const TerminationRow& row)
         pairs.emplace_back("build_number", std::to_string(row.get<6>()));
     }
     pairs.emplace_back("state", row.get<7>());
-    for (const auto& [key, name] :
-         {std::pair("workspace", row.get<10>()), {"owner", row.get<11>()}, {"template", row.get<12>()}}) {
-        if (!name.empty())
-            pairs.emplace_back(key, name);
-    }
+    addUnlessEmpty(pairs, "workspace", row.get<10>());
+    addUnlessEmpty(pairs, "owner", row.get<11>());
+    addUnlessEmpty(pairs, "template", row.get<12>());
     return pairs;
 }
 

@@ -42,10 +42,10 @@ class MetricsFileTest : public CppUnit::TestFixture
     void writesTheTextForEverybodyToRead()
     {
         _directory.write(temporaryName, "that of a crash, much longer than what is to be written");
-        const mode_t before = umask(0077);
         _file.moveTo(_path);
         _file.write("one\n");
         expectTextAndNothingBeside("one\n");
+        const mode_t before = umask(0077);
         _file.write("2\n");
         umask(before);
         expectTextAndNothingBeside("2\n");
