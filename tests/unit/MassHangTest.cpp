@@ -13,7 +13,7 @@ class MassHangTest : public CppUnit::TestFixture
 {
     CPPUNIT_TEST_SUITE(MassHangTest);
     CPPUNIT_TEST(holdsAboveBothLimitsOnly);
-    CPPUNIT_TEST(countsWhoIsSilentWhenOneIsHung);
+    CPPUNIT_TEST(countsSilentJobsWhenOneIsHung);
     CPPUNIT_TEST(neverHoldsWithRatioZero);
     CPPUNIT_TEST(holdsForOneHoldAtMost);
     CPPUNIT_TEST(isNotExtendedByComingAndGoing);
@@ -68,7 +68,7 @@ class MassHangTest : public CppUnit::TestFixture
         CPPUNIT_ASSERT(!isHeld(5000, 10000));
     }
 
-    void countsWhoIsSilentWhenOneIsHung()
+    void countsSilentJobsWhenOneIsHung()
     {
         expect(none, {.running = 100, .silent = 90, .hung = 0}, 0s);
         expect(began, {.running = 100, .silent = 90, .hung = 1}, 0s);

@@ -54,8 +54,7 @@ class MetricsFileTest : public CppUnit::TestFixture
     }
 
     void showsAReaderWholeTextsOfManyWriters()
-    // As an old slurmctld and its successor. A lock holds between any who opened the file, be
-    // they of one process or of several.
+    /// As an old slurmctld and its successor. The lock works between threads as between processes.
     {
         constexpr int leastWrites = 2000;
         constexpr int leastReads = 100;
@@ -200,7 +199,7 @@ class MetricsFileTest : public CppUnit::TestFixture
     }
 
     void isNotHeldUpByAPipe()
-    /// Which somebody put in the place of the temporary; opened for writing, it would wait for a reader.
+    /// Somebody put it in the place of the temporary. Opened for writing, it would wait for a reader.
     {
         CPPUNIT_ASSERT_EQUAL(0, mkfifo((_directory.path() / temporaryName).c_str(), 0644));
         _file.moveTo(_path);
@@ -213,7 +212,7 @@ class MetricsFileTest : public CppUnit::TestFixture
     static constexpr const char* temporaryName = "hang_detector.prom.tmp";
 
     static std::string longText(char c)
-    // Of several writes of a page, and a different length for each.
+    /// Longer than a page, and of another length for each character.
     {
         return std::string(20000 + static_cast<std::size_t>(c) * 10, c) + '\n';
     }
