@@ -3,12 +3,9 @@
 
 #include "Fuzzing.h"
 #include "data/ConnectionString.h"
+#include "libpq/ConnectionText.h"
 
-#include <libpq-fe.h>
-
-#include <algorithm>
 #include <map>
-#include <memory>
 #include <optional>
 #include <string>
 
@@ -20,8 +17,7 @@ using Options = std::map<std::string, std::string>;
 
 std::optional<Options> readByLibpq(const std::string& text)
 {
-    const std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> options(
-        PQconninfoParse(text.c_str(), nullptr), &PQconninfoFree);
+    const Libpq::ConnectionOptions options = Libpq::writtenOptions(text);
     if (!options)
         return std::nullopt;
     Options result;
@@ -43,17 +39,6 @@ std::optional<ConnectionString> readByUs(const std::string& text)
     }
 }
 
-void requireSaid(const Options& said, const Options& understood)
-/// What the operator said is what libpq understands.
-{
-    for (const auto& [keyword, value] : said) {
-        const auto found = understood.find(keyword);
-        require(found != understood.end(), "nothing is left out");
-        require(found->second == (keyword == "client_encoding" ? "SQL_ASCII" : value),
-                "a value is passed on as it is");
-    }
-}
-
 void fuzzText(const std::string& text)
 {
     const auto said = readByLibpq(text);
@@ -62,12 +47,17 @@ void fuzzText(const std::string& text)
         return;
     require(said.has_value(), "what libpq cannot read is refused");
     const auto holds = [&](const char* keyword) {
-        return said->count(keyword) > 0 && !said->at(keyword).empty();
+        return said->contains(keyword) && !said->at(keyword).empty();
     };
     require(connection->hasPassword() == (holds("password") || holds("sslpassword")), "a password is known");
     const auto understood = readByLibpq(connection->secretText());
     require(understood.has_value(), "libpq reads what we made");
-    requireSaid(*said, *understood);
+    for (const auto& [keyword, value] : *said) {
+        const auto found = understood->find(keyword);
+        require(found != understood->end(), "nothing is left out");
+        require(found->second == (keyword == "client_encoding" ? "SQL_ASCII" : value),
+                "a value is passed on as it is");
+    }
 }
 
 void fuzzPassword(const std::string& password)

@@ -11,7 +11,6 @@
 #include <Poco/Ascii.h>
 #include <Poco/String.h>
 
-#include <algorithm>
 #include <string>
 
 namespace HangDetection::Test {
@@ -27,11 +26,10 @@ void requireForm(const DatabaseError& error)
     require(text.find('\n') == std::string::npos, "an error is one line");
     require(isOneLineOfText(LogLine("run failed").add("error", text).text()), "it is one in the log, too");
     require(!tellsSecret(error.advice()), "an advice quotes nothing");
-    require(state.empty() ||
-                (state.size() == 5 &&
-                 std::all_of(state.begin(), state.end(),
-                             [](char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z'); })),
-            "a SQLSTATE is five digits or capital letters");
+    const bool isSqlState =
+        state.size() == 5 &&
+        state.find_first_not_of("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") == std::string::npos;
+    require(state.empty() || isSqlState, "a SQLSTATE is five digits or capital letters");
 }
 
 std::string withoutBlanks(std::string text)

@@ -1,8 +1,11 @@
 #include "Fuzzing.h"
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <cstdlib>
 #include <iostream>
+#include <sstream>
 
 namespace HangDetection::Test {
 
@@ -17,22 +20,16 @@ void require(bool holds, std::string_view what)
 std::vector<std::string> partsOf(std::string_view input, char separator)
 {
     std::vector<std::string> parts;
-    for (auto end = input.find(separator); end != std::string_view::npos; end = input.find(separator)) {
-        parts.emplace_back(input.substr(0, end));
-        input.remove_prefix(end + 1);
-    }
-    parts.emplace_back(input);
+    std::istringstream stream(std::string(input) + separator);
+    for (std::string part; std::getline(stream, part, separator);)
+        parts.push_back(part);
     return parts;
 }
 
 bool tellsSecret(std::string_view text)
 {
-    constexpr std::size_t most = 4;
-    for (std::size_t at = 0; at + most <= secret.size(); ++at) {
-        if (text.find(secret.substr(at, most)) != std::string_view::npos)
-            return true;
-    }
-    return false;
+    constexpr std::array<std::string_view, 3> mostOfIt{"gehe", "ehei", "heim"};
+    return std::ranges::any_of(mostOfIt, [&](auto part) { return text.find(part) != text.npos; });
 }
 
 } // namespace HangDetection::Test

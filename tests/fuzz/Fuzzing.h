@@ -16,10 +16,7 @@ void require(bool holds, std::string_view what);
 std::vector<std::string> partsOf(std::string_view input, char separator);
 /// The texts between the separators, at least one.
 
-/// The inputs of the corpus have this for a password. What holds it may not be told.
-constexpr std::string_view secret = "geheim";
-
 bool tellsSecret(std::string_view text);
-/// Whether the text holds the secret, or most of it.
+/// Whether the text holds most of the word geheim, which is the password in the inputs of the corpus.
 
 } // namespace HangDetection::Test

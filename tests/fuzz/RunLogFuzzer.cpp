@@ -9,16 +9,6 @@
 
 namespace HangDetection::Test {
 
-namespace {
-
-void addUnlessEmpty(Pairs& pairs, const std::string& key, const std::string& value)
-{
-    if (!value.empty())
-        pairs.emplace_back(key, value);
-}
-
-} // namespace
-
 void fuzz(std::string_view input)
 {
     static Report report;

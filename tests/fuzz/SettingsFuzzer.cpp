@@ -4,94 +4,73 @@
 #include "Fuzzing.h"
 #include "Settings.h"
 #include "SettingsFile.h"
+#include "TemporaryDirectory.h"
 
 #include <Poco/String.h>
 
 #include <algorithm>
 #include <charconv>
+#include <filesystem>
 #include <optional>
 #include <string>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-#include <variant>
+#include <type_traits>
 
 namespace HangDetection::Test {
 
 namespace {
 
-using std::chrono::hours;
-using std::chrono::minutes;
-using std::chrono::seconds;
+using namespace std::chrono_literals;
 
-class MemoryFile
-/// A file that is on no disk.
+std::filesystem::path written(const std::string& text)
+/// A file that its owner and group may read.
 {
-public:
-    MemoryFile() : _descriptor(memfd_create("hang_detector.conf", 0))
-    {
-        require(_descriptor >= 0, "there is memory for a file");
-    }
+    static const TemporaryDirectory directory;
+    return directory.write("hang_detector.conf", text);
+}
 
-    ~MemoryFile() { close(_descriptor); }
-
-    MemoryFile(const MemoryFile&) = delete;
-    MemoryFile& operator=(const MemoryFile&) = delete;
-
-    std::string path() const { return "/proc/self/fd/" + std::to_string(_descriptor); }
-
-    void write(std::string_view text, mode_t mode) const
-    {
-        require(ftruncate(_descriptor, 0) == 0 &&
-                    pwrite(_descriptor, text.data(), text.size(), 0) == static_cast<ssize_t>(text.size()) &&
-                    fchmod(_descriptor, mode) == 0,
-                "a file can be written");
-    }
-
-private:
-    const int _descriptor;
+struct Outcome
+{
+    std::optional<Settings> settings;
+    std::string refusal;
 };
 
-constexpr mode_t groupMayRead = 0640;
-constexpr mode_t everybodyMayRead = 0644;
-
-using Outcome = std::variant<Settings, std::string>;
-/// The settings, or why they were refused.
-
-Outcome read(const MemoryFile& file, std::string_view text, mode_t mode)
+Outcome read(const std::filesystem::path& file)
 {
-    file.write(text, mode);
     try {
-        return Settings::read(file.path());
+        return {Settings::read(file), ""};
     } catch (const SettingsError& error) {
-        return std::string(error.what());
+        return {std::nullopt, error.what()};
     }
 }
 
-template <typename Value>
-bool isWithin(Value value, Value least, Value most)
+void requireSame(const Outcome& a, const Outcome& b, std::string_view what)
 {
-    return value >= least && value <= most;
+    require(a.refusal == b.refusal && (!a.settings || a.settings->changesTo(*b.settings).empty()), what);
+}
+
+template <typename Value>
+void requireWithin(std::type_identity_t<Value> least, Value value, std::type_identity_t<Value> most,
+                   std::string_view what)
+{
+    require(least <= value && value <= most, what);
 }
 
 void requireLimits(const Settings& settings)
 {
-    require(isWithin(settings.interval, seconds(1), seconds(hours(1))), "Interval is within its limits");
-    require(isWithin(settings.hungJobDuration, seconds(minutes(1)), seconds(hours(168))),
-            "HungJobDuration is within its limits");
-    require(isWithin(settings.hungJobExitTimeout, seconds(1), settings.hungJobDuration - seconds(1)),
-            "HungJobExitTimeout is within its limits");
-    require(isWithin(settings.maxJobsPerRun, 1, 10000), "MaxJobsPerRun is within its limits");
-    require(isWithin(settings.runTimeout, seconds(1), seconds(hours(1))), "RunTimeout is within its limits");
-    require(isWithin(settings.massHangRatio, 0, 99), "MassHangRatio is within its limits");
-    require(isWithin(settings.massHangMinJobs, 0, 1000000), "MassHangMinJobs is within its limits");
+    requireWithin(1s, settings.interval, 1h, "Interval is within its limits");
+    requireWithin(1min, settings.hungJobDuration, 168h, "HungJobDuration is within its limits");
+    requireWithin(1s, settings.hungJobExitTimeout, settings.hungJobDuration - 1s,
+                  "HungJobExitTimeout is within its limits");
+    requireWithin(1, settings.maxJobsPerRun, 10000, "MaxJobsPerRun is within its limits");
+    requireWithin(1s, settings.runTimeout, 1h, "RunTimeout is within its limits");
+    requireWithin(0, settings.massHangRatio, 99, "MassHangRatio is within its limits");
+    requireWithin(0, settings.massHangMinJobs, 1000000, "MassHangMinJobs is within its limits");
 }
 
 bool isSecretKept(std::string_view text)
 /// Whether every secret of the text is a value of Connection, which no error may quote.
 {
-    const std::vector<std::string> lines = partsOf(text, '\n');
-    return std::all_of(lines.begin(), lines.end(), [](const std::string& line) {
+    return std::ranges::all_of(partsOf(text, '\n'), [](const std::string& line) {
         const std::string start = Poco::toLower(Poco::trim(line.substr(0, line.find('='))));
         return start == "connection" || !tellsSecret(line);
     });
@@ -99,7 +78,7 @@ bool isSecretKept(std::string_view text)
 
 void requireReason(std::string_view reason, const std::string& path, std::string_view text)
 {
-    require(std::none_of(reason.begin(), reason.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }),
+    require(std::ranges::none_of(reason, [](unsigned char c) { return c < 0x20 || c == 0x7f; }),
             "an error is one line without control characters");
     if (isSecretKept(text))
         require(!tellsSecret(reason), "an error tells nothing of the connection");
@@ -110,32 +89,13 @@ void requireReason(std::string_view reason, const std::string& path, std::string
     long line = 0;
     const auto [end, error] = std::from_chars(reason.data(), reason.data() + reason.size(), line);
     require(error == std::errc{} && std::string_view(end, 2) == ": ", "an error names the line");
-    require(isWithin(line, 1L, 1 + std::count(text.begin(), text.end(), '\n')),
-            "an error names a line of the file");
+    requireWithin(1, line, 1 + std::ranges::count(text, '\n'), "an error names a line of the file");
 }
 
-bool areSame(const Settings& a, const Settings& b)
+void requireEntries(const std::filesystem::path& file, const Outcome& outcome)
 {
-    return a.connection == b.connection && a.interval == b.interval &&
-           a.hungJobDuration == b.hungJobDuration && a.hungJobExitTimeout == b.hungJobExitTimeout &&
-           a.maxJobsPerRun == b.maxJobsPerRun && a.runTimeout == b.runTimeout &&
-           a.massHangRatio == b.massHangRatio && a.massHangMinJobs == b.massHangMinJobs;
-}
-
-bool areSame(const Outcome& a, const Outcome& b)
-{
-    if (a.index() != b.index())
-        return false;
-    const Settings* const settings = std::get_if<Settings>(&a);
-    return settings != nullptr ? areSame(*settings, std::get<Settings>(b))
-                               : std::get<std::string>(a) == std::get<std::string>(b);
-}
-
-void requireEntries(const MemoryFile& file, std::string_view text)
-{
-    file.write(text, groupMayRead);
     try {
-        const SettingsFile settings = SettingsFile::read(file.path());
+        const SettingsFile settings = SettingsFile::read(file);
         int last = 0;
         for (const SettingsEntry& entry : settings.entries()) {
             require(entry.line > last, "entries are in the order of the file");
@@ -144,9 +104,8 @@ void requireEntries(const MemoryFile& file, std::string_view text)
                     "a key has no blanks around it");
             require(entry.value.find('\n') == std::string::npos, "a value is on one line");
         }
-    } catch (const SettingsError&) {
-        // Settings are refused for the same reason.
-        require(read(file, text, groupMayRead).index() == 1, "what is no settings file gives no settings");
+    } catch (const SettingsError& error) {
+        require(outcome.refusal == error.what(), "settings are refused for the same reason");
     }
 }
 
@@ -154,26 +113,26 @@ void requireEntries(const MemoryFile& file, std::string_view text)
 
 void fuzz(std::string_view input)
 {
-    static const MemoryFile file;
     const std::string text(input);
-    const Outcome outcome = read(file, text, groupMayRead);
-    const Settings* const settings = std::get_if<Settings>(&outcome);
-    if (settings != nullptr)
-        requireLimits(*settings);
+    const std::filesystem::path file = written(text);
+    const Outcome outcome = read(file);
+    if (outcome.settings)
+        requireLimits(*outcome.settings);
     else
-        requireReason(std::get<std::string>(outcome), file.path(), text);
+        requireReason(outcome.refusal, file.string(), text);
+    requireEntries(file, outcome);
 
-    const Outcome outcomeForAll = read(file, text, everybodyMayRead);
-    if (settings != nullptr && settings->connection.hasPassword())
-        require(outcomeForAll.index() == 1, "a password that everybody can read is refused");
-    else if (settings != nullptr)
-        require(areSame(outcome, outcomeForAll), "without a password anybody may read the file");
+    std::filesystem::permissions(file, std::filesystem::perms::others_read,
+                                 std::filesystem::perm_options::add);
+    const Outcome outcomeForAll = read(file);
+    if (outcome.settings && outcome.settings->connection.hasPassword())
+        require(!outcomeForAll.settings, "a password that everybody can read is refused");
+    else if (outcome.settings)
+        requireSame(outcome, outcomeForAll, "without a password anybody may read the file");
 
-    require(areSame(outcome, read(file, text + "\n# a comment\n", groupMayRead)),
-            "a comment changes nothing");
-    require(areSame(outcome, read(file, Poco::replace(text, "\n", "\r\n"), groupMayRead)),
-            "the line ends of Windows change nothing");
-    requireEntries(file, text);
+    requireSame(outcome, read(written(text + "\n# a comment\n")), "a comment changes nothing");
+    requireSame(outcome, read(written(Poco::replace(text, "\n", "\r\n"))),
+                "the line ends of Windows change nothing");
 }
 
 } // namespace HangDetection::Test

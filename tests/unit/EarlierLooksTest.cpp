@@ -12,14 +12,13 @@ class EarlierLooksTest : public CppUnit::TestFixture
 /// Looks that count when they are three seconds ago.
 {
     CPPUNIT_TEST_SUITE(EarlierLooksTest);
-    CPPUNIT_TEST(findsTheNewestThatIsLongEnoughAgo);
-    CPPUNIT_TEST(forgetsThemWithTheSession);
+    CPPUNIT_TEST(findsTheNewestThatIsLongEnoughAgoUntilItForgets);
     CPPUNIT_TEST_SUITE_END();
 
-    std::string foundAt(std::chrono::milliseconds after) const
+    void expectFound(const std::string& name, std::chrono::milliseconds after) const
     {
         const auto found = _looks.find(_start + after);
-        return found ? found->look.snapshot : "";
+        CPPUNIT_ASSERT_EQUAL(name, found ? found->look.snapshot : "");
     }
 
     void add(const std::string& name, std::chrono::milliseconds after)
@@ -27,27 +26,21 @@ class EarlierLooksTest : public CppUnit::TestFixture
         _looks.add({name, std::chrono::microseconds(0)}, _start + after);
     }
 
-    void findsTheNewestThatIsLongEnoughAgo()
+    void findsTheNewestThatIsLongEnoughAgoUntilItForgets()
     {
-        CPPUNIT_ASSERT_EQUAL(std::string(), foundAt(0s));
+        expectFound("", 0s);
         add("first", 0s);
-        CPPUNIT_ASSERT_EQUAL(std::string(), foundAt(2999ms));
-        CPPUNIT_ASSERT_EQUAL(std::string("first"), foundAt(3s));
+        expectFound("", 2999ms);
+        expectFound("first", 3s);
         add("second", 3s);
-        CPPUNIT_ASSERT_EQUAL(std::string("first"), foundAt(5s));
+        expectFound("first", 5s);
         // Otherwise runs that come each second would never have one that is long enough ago.
         add("too soon", 5s);
-        CPPUNIT_ASSERT_EQUAL(std::string("second"), foundAt(6s));
+        expectFound("second", 6s);
         add("third", 6s);
-        CPPUNIT_ASSERT_EQUAL(std::string("third"), foundAt(9s));
-    }
-
-    void forgetsThemWithTheSession()
-    {
-        add("first", 0s);
-        add("second", 3s);
+        expectFound("third", 9s);
         _looks.forget();
-        CPPUNIT_ASSERT_EQUAL(std::string(), foundAt(1h));
+        expectFound("", 1h);
     }
 
     const EarlierLooks::Clock::time_point _start = EarlierLooks::Clock::now();

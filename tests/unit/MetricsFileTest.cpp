@@ -1,5 +1,6 @@
 #include "notification/MetricsFile.h"
 
+#include "Printing.h"
 #include "RecordingLogger.h"
 #include "TemporaryDirectory.h"
 
@@ -9,380 +10,234 @@
 #include <atomic>
 #include <csignal>
 #include <filesystem>
-#include <set>
+#include <iterator>
 #include <stop_token>
 #include <string>
+#include <sys/fsuid.h>
 #include <sys/inotify.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <thread>
 #include <unistd.h>
+#include <vector>
 
 namespace HangDetection::Test {
 
-namespace {
-
 namespace fs = std::filesystem;
-
-class OrdinaryUser
-/// The thread has no more rights than the user nobody while this lives. Does nothing when it has
-/// none to give up.
-{
-public:
-    OrdinaryUser() { become(nobody); }
-    ~OrdinaryUser() { become(getuid()); }
-
-    OrdinaryUser(const OrdinaryUser&) = delete;
-    OrdinaryUser& operator=(const OrdinaryUser&) = delete;
-
-private:
-    static constexpr uid_t nobody = 65534;
-
-    static void become(uid_t user)
-    // The system call is about this thread, the function of the C library about all of them.
-    {
-        syscall(SYS_setresuid, -1, user, -1);
-    }
-};
-
-class SmallFilesOnly
-/// No file of the process can grow beyond so many bytes while this lives.
-{
-public:
-    explicit SmallFilesOnly(rlim_t most) : _handler(std::signal(SIGXFSZ, SIG_IGN))
-    {
-        getrlimit(RLIMIT_FSIZE, &_before);
-        const rlimit small{most, _before.rlim_max};
-        setrlimit(RLIMIT_FSIZE, &small);
-    }
-
-    ~SmallFilesOnly()
-    {
-        setrlimit(RLIMIT_FSIZE, &_before);
-        std::signal(SIGXFSZ, _handler);
-    }
-
-    SmallFilesOnly(const SmallFilesOnly&) = delete;
-    SmallFilesOnly& operator=(const SmallFilesOnly&) = delete;
-
-private:
-    void (*const _handler)(int);
-    rlimit _before{};
-};
-
-class NamesWrittenTo
-/// The names of the files of a directory that are made or written to, as long as this lives.
-{
-public:
-    explicit NamesWrittenTo(const fs::path& directory) : _descriptor(inotify_init1(IN_NONBLOCK | IN_CLOEXEC))
-    {
-        CPPUNIT_ASSERT(inotify_add_watch(_descriptor, directory.c_str(), IN_CREATE | IN_MODIFY) >= 0);
-    }
-
-    ~NamesWrittenTo() { close(_descriptor); }
-
-    NamesWrittenTo(const NamesWrittenTo&) = delete;
-    NamesWrittenTo& operator=(const NamesWrittenTo&) = delete;
-
-    std::set<std::string> read() const
-    {
-        alignas(inotify_event) std::array<char, 65536> events{};
-        const ssize_t length = ::read(_descriptor, events.data(), events.size());
-        std::set<std::string> names;
-        for (ssize_t at = 0; at < length;) {
-            const auto* const event = reinterpret_cast<const inotify_event*>(events.data() + at);
-            names.insert(event->name);
-            at += static_cast<ssize_t>(sizeof(inotify_event) + event->len);
-        }
-        return names;
-    }
-
-private:
-    const int _descriptor;
-};
-
-} // namespace
 
 class MetricsFileTest : public CppUnit::TestFixture
 {
     CPPUNIT_TEST_SUITE(MetricsFileTest);
-    CPPUNIT_TEST(writesTheTextAndNothingBeside);
-    CPPUNIT_TEST(writesNothingWithoutAPath);
-    CPPUNIT_TEST(letsEverybodyReadWhateverTheUmask);
-    CPPUNIT_TEST(showsAReaderOneWholeTextOrTheNext);
+    CPPUNIT_TEST(writesTheTextForEverybodyToRead);
     CPPUNIT_TEST(showsAReaderWholeTextsOfManyWriters);
     CPPUNIT_TEST(isHiddenFromTheCollectorUntilItIsWhole);
-    CPPUNIT_TEST(usesTheTemporaryOfACrash);
-    CPPUNIT_TEST(removesTheOldFileWhenThePathChanges);
-    CPPUNIT_TEST(removesTheFileWhenThereIsNoPathAnyMore);
-    CPPUNIT_TEST(keepsTheFileWhenThePathStaysAndWhenItGoes);
-    CPPUNIT_TEST(tellsAFailureOnceAndItsEnd);
-    CPPUNIT_TEST(tellsAFailureAgainWhenTheReasonChanges);
-    CPPUNIT_TEST(tellsOfADirectoryThatItMayNotWriteTo);
-    CPPUNIT_TEST(tellsOfAFileThatItMayNotRemove);
+    CPPUNIT_TEST(followsItsPath);
+    CPPUNIT_TEST(logsAFailureOnceAndWhenTheReasonChangesAndItsEnd);
+    CPPUNIT_TEST(logsWhatItsUserMayNotDo);
     CPPUNIT_TEST(keepsTheOldTextWhenTheNextCannotBeWritten);
-    CPPUNIT_TEST(leavesNoTemporaryAfterAFailure);
+    CPPUNIT_TEST(leavesADirectoryInItsPlace);
     CPPUNIT_TEST(isNotHeldUpByAPipe);
     CPPUNIT_TEST_SUITE_END();
 
-    void writesTheTextAndNothingBeside()
+    void writesTheTextForEverybodyToRead()
     {
-        _file.moveTo(path());
+        _directory.write(temporaryName, "that of a crash, much longer than what is to be written");
+        _file.moveTo(_path);
         _file.write("one\n");
-        _file.write("2\n");
-        assertText("2\n");
-        CPPUNIT_ASSERT_EQUAL(std::ptrdiff_t{1}, std::distance(fs::directory_iterator(_directory.path()), {}));
-        CPPUNIT_ASSERT(_log.lines().empty());
-    }
-
-    void writesNothingWithoutAPath()
-    {
-        _file.write("one\n");
-        CPPUNIT_ASSERT(_log.lines().empty());
-    }
-
-    void letsEverybodyReadWhateverTheUmask()
-    {
+        expectTextAndNothingBeside("one\n");
         const mode_t before = umask(0077);
-        _file.moveTo(path());
-        _file.write("one\n");
+        _file.write("2\n");
         umask(before);
-        struct stat status = {};
-        CPPUNIT_ASSERT_EQUAL(0, stat(path().c_str(), &status));
-        CPPUNIT_ASSERT_EQUAL(mode_t{0644}, status.st_mode & 07777U);
-    }
-
-    void showsAReaderOneWholeTextOrTheNext()
-    {
-        _file.moveTo(path());
-        _file.write(longText('a'));
-        readWhile([this](int round) { _file.write(longText(round % 2 == 0 ? 'b' : 'c')); });
+        expectTextAndNothingBeside("2\n");
+        CPPUNIT_ASSERT(fs::perms(0644) == fs::status(_path).permissions());
+        expectLog({});
     }
 
     void showsAReaderWholeTextsOfManyWriters()
-    // As an old slurmctld and its successor. A lock holds between any who opened the file, be
-    // they of one process or of several.
+    /// As an old slurmctld and its successor. The lock works between threads as between processes.
     {
-        _file.moveTo(path());
+        constexpr int leastWrites = 2000;
+        constexpr int leastReads = 100;
+        std::atomic_int reads = 0;
+        std::atomic_int partialTexts = 0;
+        _file.moveTo(_path);
         _file.write(longText('a'));
         {
             const auto writeOn = [this](const std::stop_token& stop, char c) {
                 MetricsFile file(_log.logger());
-                file.moveTo(path());
+                file.moveTo(_path);
                 while (!stop.stop_requested())
                     file.write(longText(c));
             };
             const std::jthread successor(writeOn, 'd');
             const std::jthread another(writeOn, 'e');
-            readWhile([this](int) { _file.write(longText('b')); });
+            const std::jthread reader([&](const std::stop_token& stop) {
+                for (; !stop.stop_requested(); ++reads) {
+                    const std::string text = _directory.read(name);
+                    if (text.empty() || text != longText(text.front()))
+                        ++partialTexts;
+                }
+            });
+            for (int round = 0; round < leastWrites || reads < leastReads; ++round)
+                _file.write(longText(round % 2 == 0 ? 'b' : 'c'));
         }
-        CPPUNIT_ASSERT(_log.lines().empty());
+        CPPUNIT_ASSERT_EQUAL(0, partialTexts.load());
+        expectLog({});
     }
 
     void isHiddenFromTheCollectorUntilItIsWhole()
+    /// It reads what ends in .prom.
     {
-        const NamesWrittenTo names(_directory.path());
-        _file.moveTo(path());
+        const int changes = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+        CPPUNIT_ASSERT(inotify_add_watch(changes, _directory.path().c_str(), IN_CREATE | IN_MODIFY) >= 0);
+        _file.moveTo(_path);
         _file.write("one\n");
         _file.write("two\n");
-        const std::set<std::string> written = names.read();
-        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, written.size());
-        CPPUNIT_ASSERT_EQUAL(std::string(temporaryName), *written.begin());
-        CPPUNIT_ASSERT(!written.begin()->ends_with(".prom"));
+        alignas(inotify_event) std::array<char, 65536> events{};
+        const ssize_t length = read(changes, events.data(), events.size());
+        close(changes);
+        CPPUNIT_ASSERT(length > 0);
+        for (ssize_t at = 0; at < length;) {
+            const auto* const event = reinterpret_cast<const inotify_event*>(events.data() + at);
+            CPPUNIT_ASSERT_EQUAL(std::string(temporaryName), std::string(event->name));
+            at += static_cast<ssize_t>(sizeof(inotify_event) + event->len);
+        }
     }
 
-    void usesTheTemporaryOfACrash()
+    void followsItsPath()
     {
-        _file.moveTo(path());
-        _directory.write(temporaryName, "much longer than what is to be written");
+        _file.write("nowhere\n");
+        _file.moveTo(_path);
         _file.write("one\n");
-        assertText("one\n");
-        CPPUNIT_ASSERT(!fs::exists(_directory.path() / temporaryName));
-    }
-
-    void removesTheOldFileWhenThePathChanges()
-    {
-        _file.moveTo(path());
-        _file.write("one\n");
-        const fs::path next = _directory.path() / "next.prom";
-        _file.moveTo(next);
-        CPPUNIT_ASSERT(!fs::exists(path()));
+        _file.moveTo(_path);
+        expectTextAndNothingBeside("one\n");
+        _file.moveTo(_nextPath);
+        CPPUNIT_ASSERT(!fs::exists(_path));
         _file.write("two\n");
         CPPUNIT_ASSERT_EQUAL(std::string("two\n"), _directory.read("next.prom"));
-        CPPUNIT_ASSERT(!fs::exists(path()));
-    }
-
-    void removesTheFileWhenThereIsNoPathAnyMore()
-    {
-        _file.moveTo(path());
-        _file.write("one\n");
+        CPPUNIT_ASSERT(!fs::exists(_path));
         _file.moveTo({});
-        _file.write("two\n");
+        _file.write("three\n");
         CPPUNIT_ASSERT(fs::is_empty(_directory.path()));
-        CPPUNIT_ASSERT(_log.lines().empty());
+        expectLog({});
     }
 
-    void keepsTheFileWhenThePathStaysAndWhenItGoes()
-    {
-        {
-            MetricsFile file(_log.logger());
-            file.moveTo(path());
-            file.write("one\n");
-            file.moveTo(path());
-            assertText("one\n");
-        }
-        assertText("one\n");
-    }
-
-    void tellsAFailureOnceAndItsEnd()
+    void logsAFailureOnceAndWhenTheReasonChangesAndItsEnd()
     {
         const fs::path folder = _directory.path() / "none";
+        const std::string advice = "make the directory, or give MetricsFile another one";
         _file.moveTo(folder / "m.prom");
         _file.write("one\n");
         _file.write("two\n");
-        assertOnlyLine(
-            "error: metrics file cannot be written path=" + (folder / "m.prom").string() +
-            " error=\"No such file or directory\" advice=\"make the directory, or give MetricsFile "
-            "another one\"");
-        fs::create_directory(folder);
+        std::vector<std::string> log{notWritten(folder / "m.prom", "No such file or directory", advice)};
+        expectLog(log);
+
+        _directory.write("none", "no directory");
         _file.write("three\n");
         _file.write("four\n");
-        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, _log.lines().size());
-        CPPUNIT_ASSERT_EQUAL("information: metrics file is written again path=" +
-                                 (folder / "m.prom").string(),
-                             _log.lines().back());
-    }
+        log.push_back(notWritten(folder / "m.prom", "Not a directory", advice));
+        expectLog(log);
 
-    void tellsAFailureAgainWhenTheReasonChanges()
-    {
-        const fs::path folder = _directory.path() / "none";
-        _file.moveTo(folder / "m.prom");
-        _file.write("one\n");
-        _directory.write("none", "no directory");
-        _file.write("two\n");
-        _file.write("three\n");
-        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, _log.lines().size());
-        CPPUNIT_ASSERT(_log.lines().back().find(" error=\"Not a directory\" advice=\"make the") !=
-                       std::string::npos);
         // Another path is another failure.
         _file.moveTo(folder / "n.prom");
-        _file.write("four\n");
-        CPPUNIT_ASSERT_EQUAL(std::size_t{3}, _log.lines().size());
+        _file.write("five\n");
+        log.push_back(notWritten(folder / "n.prom", "Not a directory", advice));
+        expectLog(log);
+
+        fs::remove(folder);
+        fs::create_directory(folder);
+        _file.write("six\n");
+        _file.write("seven\n");
+        log.push_back("information: metrics file is written again path=" + (folder / "n.prom").string());
+        expectLog(log);
     }
 
-    void tellsOfADirectoryThatItMayNotWriteTo()
+    void logsWhatItsUserMayNotDo()
     {
-        letOthersReadTheDirectory();
-        const OrdinaryUser user;
-        _file.moveTo(path());
+        const std::string advice =
+            "let slurmctld's user write to the directory, or give MetricsFile another one";
+        _file.moveTo(_path);
         _file.write("one\n");
-        assertOnlyLine(
-            "error: metrics file cannot be written path=" + path().string() +
-            " error=\"Permission denied\" advice=\"let slurmctld's user write to the directory, or "
-            "give MetricsFile another one\"");
-        _file.moveTo({});
-        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, _log.lines().size());
-    }
-
-    void tellsOfAFileThatItMayNotRemove()
-    {
-        _file.moveTo(path());
-        _file.write("one\n");
-        letOthersReadTheDirectory();
-        const OrdinaryUser user;
-        _file.moveTo({});
-        assertOnlyLine(
-            "error: metrics file cannot be removed path=" + path().string() +
-            " error=\"Permission denied\" advice=\"let slurmctld's user write to the directory, or "
-            "give MetricsFile another one\"");
-        assertText("one\n");
+        fs::permissions(_directory.path(), fs::perms(0755));
+        // The thread has no more rights to files than the user nobody.
+        setfsuid(65534);
+        _file.moveTo(_nextPath);
+        _file.write("two\n");
+        _file.moveTo({}); // a file that was never written does not have to be removed
+        setfsuid(getuid());
+        expectLog({"error: metrics file cannot be removed" + failure(_path, "Permission denied", advice),
+                   notWritten(_nextPath, "Permission denied", advice)});
+        expectTextAndNothingBeside("one\n");
     }
 
     void keepsTheOldTextWhenTheNextCannotBeWritten()
     {
-        _file.moveTo(path());
+        _file.moveTo(_path);
         _file.write("one\n");
-        {
-            const SmallFilesOnly limit(7);
-            _file.write("longer than seven bytes\n");
-        }
-        assertText("one\n");
-        assertOnlyLine("error: metrics file cannot be written path=" + path().string() +
-                       " error=\"File too large\" advice=\"see to the disk, or give MetricsFile another "
-                       "place\"");
-        CPPUNIT_ASSERT(!fs::exists(_directory.path() / temporaryName));
+        auto* const handler = std::signal(SIGXFSZ, SIG_IGN);
+        rlimit limit{};
+        getrlimit(RLIMIT_FSIZE, &limit);
+        const rlimit sevenBytes{7, limit.rlim_max};
+        setrlimit(RLIMIT_FSIZE, &sevenBytes);
+        _file.write("longer than seven bytes\n");
+        setrlimit(RLIMIT_FSIZE, &limit);
+        std::signal(SIGXFSZ, handler);
+        expectTextAndNothingBeside("one\n");
+        expectLog(
+            {notWritten(_path, "File too large", "see to the disk, or give MetricsFile another place")});
     }
 
-    void leavesNoTemporaryAfterAFailure()
+    void leavesADirectoryInItsPlace()
     {
-        fs::create_directory(path());
-        _file.moveTo(path());
+        fs::create_directory(_path);
+        _file.moveTo(_path);
         _file.write("one\n");
-        assertOnlyLine("error: metrics file cannot be written path=" + path().string() +
-                       " error=\"Is a directory\" advice=\"give MetricsFile the path of a file\"");
         CPPUNIT_ASSERT(!fs::exists(_directory.path() / temporaryName));
         _file.moveTo({});
-        CPPUNIT_ASSERT(fs::is_directory(path()));
-        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, _log.lines().size());
+        CPPUNIT_ASSERT(fs::is_directory(_path));
+        expectLog({notWritten(_path, "Is a directory", "give MetricsFile the path of a file")});
     }
 
     void isNotHeldUpByAPipe()
-    /// Which somebody put in the place of the temporary; opened for writing, it would wait for a reader.
+    /// Somebody put it in the place of the temporary. Opened for writing, it would wait for a reader.
     {
         CPPUNIT_ASSERT_EQUAL(0, mkfifo((_directory.path() / temporaryName).c_str(), 0644));
-        _file.moveTo(path());
+        _file.moveTo(_path);
         _file.write("one\n");
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, _log.lines().size());
-        CPPUNIT_ASSERT(!fs::exists(path()));
+        CPPUNIT_ASSERT(!fs::exists(_path));
     }
 
     static constexpr const char* name = "hang_detector.prom";
     static constexpr const char* temporaryName = "hang_detector.prom.tmp";
 
-    fs::path path() const { return _directory.path() / name; }
-
     static std::string longText(char c)
-    // Of several writes of a page, and a different length for each.
+    /// Longer than a page, and of another length for each character.
     {
         return std::string(20000 + static_cast<std::size_t>(c) * 10, c) + '\n';
     }
 
-    template <typename Write>
-    void readWhile(Write write)
-    /// Reads many times while write is called many times. Each text has to be whole.
+    static std::string failure(const fs::path& path, const std::string& error, const std::string& advice)
     {
-        constexpr int leastWrites = 2000;
-        constexpr int leastReads = 100;
-        std::atomic_bool isOver = false;
-        std::atomic_int partial = 0;
-        std::atomic_int read = 0;
-        std::thread reader([&] {
-            while (!isOver) {
-                const std::string text = _directory.read(name);
-                ++read;
-                if (text.empty() || text != longText(text.front()))
-                    ++partial;
-            }
-        });
-        for (int round = 0; round < leastWrites || read < leastReads; ++round)
-            write(round);
-        isOver = true;
-        reader.join();
-        CPPUNIT_ASSERT_EQUAL(0, partial.load());
+        return " path=" + path.string() + " error=\"" + error + "\" advice=\"" + advice + '"';
     }
 
-    void letOthersReadTheDirectory() const { fs::permissions(_directory.path(), fs::perms(0755)); }
-
-    void assertText(const std::string& text) const { CPPUNIT_ASSERT_EQUAL(text, _directory.read(name)); }
-
-    void assertOnlyLine(const std::string& line) const
+    static std::string notWritten(const fs::path& path, const std::string& error, const std::string& advice)
     {
-        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, _log.lines().size());
-        CPPUNIT_ASSERT_EQUAL(line, _log.lines().front());
+        return "error: metrics file cannot be written" + failure(path, error, advice);
     }
+
+    void expectTextAndNothingBeside(const std::string& text) const
+    {
+        CPPUNIT_ASSERT_EQUAL(text, _directory.read(name));
+        CPPUNIT_ASSERT_EQUAL(std::ptrdiff_t{1}, std::distance(fs::directory_iterator(_directory.path()), {}));
+    }
+
+    void expectLog(const std::vector<std::string>& lines) const { CPPUNIT_ASSERT_EQUAL(lines, _log.lines()); }
 
     const TemporaryDirectory _directory;
+    const fs::path _path = _directory.path() / name;
+    const fs::path _nextPath = _directory.path() / "next.prom";
     RecordingLogger _log;
     MetricsFile _file{_log.logger()};
 };

@@ -2,11 +2,11 @@
 
 #include "SettingsFile.h"
 #include "TemporaryDirectory.h"
+#include "ThrownBy.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 
 #include <cstdlib>
-#include <functional>
 #include <string>
 
 namespace HangDetection::Test {
@@ -14,95 +14,67 @@ namespace HangDetection::Test {
 class SlurmConfTest : public CppUnit::TestFixture
 {
     CPPUNIT_TEST_SUITE(SlurmConfTest);
-    CPPUNIT_TEST(findsValuesByKeysInAnyCase);
-    CPPUNIT_TEST(readsSeveralPairsInALine);
-    CPPUNIT_TEST(readsQuotedValues);
-    CPPUNIT_TEST(ignoresComments);
-    CPPUNIT_TEST(joinsContinuedLines);
+    CPPUNIT_TEST(findsValues);
     CPPUNIT_TEST(followsInclude);
-    CPPUNIT_TEST(putsTheClusterIntoTheNameOfAnInclude);
     CPPUNIT_TEST(nestsIncludesTenTimes);
-    CPPUNIT_TEST(endsAnIncludeOfItself);
-    CPPUNIT_TEST(takesTheLastOfTwoValues);
     CPPUNIT_TEST(survivesJunk);
     CPPUNIT_TEST(namesTheClusterInLowerCase);
-    CPPUNIT_TEST(expectsTheSettingsBesideSlurmConf);
-    CPPUNIT_TEST(takesTheSettingsFromSlurmctldParameters);
-    CPPUNIT_TEST(refusesARelativePathOfTheSettings);
-    CPPUNIT_TEST(refusesAMissingFile);
-    CPPUNIT_TEST(refusesADirectory);
+    CPPUNIT_TEST(saysWhereTheSettingsAre);
+    CPPUNIT_TEST(refusesWhatIsNoReadableFile);
     CPPUNIT_TEST(isWhereSlurmctldSaysItIs);
     CPPUNIT_TEST_SUITE_END();
 
-    SlurmConf read(const std::string& text) { return SlurmConf::read(_directory.write("slurm.conf", text)); }
-
-    static void assertValue(const std::string& expected, const SlurmConf& conf, const std::string& key)
+    SlurmConf read(const std::string& text) const
     {
-        CPPUNIT_ASSERT_MESSAGE(key, conf.find(key).has_value());
-        CPPUNIT_ASSERT_EQUAL(expected, *conf.find(key));
+        return SlurmConf::read(_directory.write("slurm.conf", text));
     }
 
-    void assertRefused(const std::function<void()>& action, const std::string& expected)
+    void expect(const std::string& key, const std::string& value, const std::string& text) const
     {
-        try {
-            action();
-        } catch (const SettingsError& error) {
-            CPPUNIT_ASSERT_EQUAL(_directory.path().string() + expected, std::string(error.what()));
-            return;
-        }
-        CPPUNIT_FAIL("not refused");
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(text, value, read(text).find(key).value_or("no value"));
     }
 
-    void findsValuesByKeysInAnyCase()
+    template <typename Action>
+    void expectRefused(const std::string& reason, Action action) const
+    /// The reason begins with the path within the directory.
     {
-        const SlurmConf conf = read("PluginDir=/a:/b\njobsubmitplugins = lua,hang_detector\n");
-        assertValue("/a:/b", conf, "plugindir");
-        assertValue("lua,hang_detector", conf, "JobSubmitPlugins");
-        CPPUNIT_ASSERT(!conf.find("SlurmUser").has_value());
+        const auto error = thrownBy<SettingsError>(action, reason);
+        CPPUNIT_ASSERT_EQUAL(_directory.path().string() + reason, std::string(error.what()));
     }
 
-    void readsSeveralPairsInALine()
+    void findsValues()
     {
-        const SlurmConf conf = read("NodeName=n1 CPUs=4  State=UNKNOWN PluginDir=/a\n");
-        assertValue("4", conf, "CPUs");
-        assertValue("/a", conf, "PluginDir");
-    }
+        // Keys are written in any case.
+        const std::string pairs = "PluginDir=/a:/b\njobsubmitplugins = lua,hang_detector\n";
+        expect("plugindir", "/a:/b", pairs);
+        expect("JobSubmitPlugins", "lua,hang_detector", pairs);
+        CPPUNIT_ASSERT(!read(pairs).find("SlurmUser").has_value());
 
-    void readsQuotedValues()
-    {
-        const SlurmConf conf =
-            read("MailProg=\"/bin/mail -s x=y\" PluginDir=\"/a b\"\nOpen=\"never closed\n");
-        assertValue("/bin/mail -s x=y", conf, "MailProg");
-        assertValue("/a b", conf, "PluginDir");
-        assertValue("never closed", conf, "Open");
-    }
+        const std::string severalInALine = "NodeName=n1 CPUs=4  State=UNKNOWN PluginDir=/a\n";
+        expect("CPUs", "4", severalInALine);
+        expect("PluginDir", "/a", severalInALine);
 
-    void ignoresComments()
-    {
-        const SlurmConf conf = read("#PluginDir=/a\nPluginDir=/b#c\n  # PluginDir=/d\n");
-        assertValue("/b", conf, "PluginDir");
-        assertValue("/c", read("MailProg=/a\\#b PluginDir=/c#d\n"), "PluginDir");
-    }
+        const std::string quoted = "MailProg=\"/bin/mail -s x=y\" PluginDir=\"/a b\"\nOpen=\"never closed\n";
+        expect("MailProg", "/bin/mail -s x=y", quoted);
+        expect("PluginDir", "/a b", quoted);
+        expect("Open", "never closed", quoted);
 
-    void joinsContinuedLines()
-    {
-        assertValue("/a:/b", read("PluginDir=/a:\\\n/b\n"), "PluginDir");
-        assertValue("/a", read("PluginDir=/a\\"), "PluginDir");
+        expect("PluginDir", "/b", "#PluginDir=/a\nPluginDir=/b#c\n  # PluginDir=/d\n");
+        expect("PluginDir", "/c", "MailProg=/a\\#b PluginDir=/c#d\n");
+        expect("PluginDir", "/a:/b", "PluginDir=/a:\\\n/b\n");
+        expect("PluginDir", "/a", "PluginDir=/a\\");
+        expect("PluginDir", "/b", "PluginDir=/a\nPluginDir=/b\n"); // the last counts
     }
 
     void followsInclude()
     {
         _directory.write("more.conf", "PluginDir=/a\n");
-        const auto absolute = _directory.write("other.conf", "JobSubmitPlugins=hang_detector\n");
-        const SlurmConf conf = read("Include more.conf  and no other\nINCLUDE   " + absolute.string() + "\n");
-        assertValue("/a", conf, "PluginDir");
-        assertValue("hang_detector", conf, "JobSubmitPlugins");
-    }
-
-    void putsTheClusterIntoTheNameOfAnInclude()
-    {
-        _directory.write("alpha_more.conf", "PluginDir=/a\n");
-        assertValue("/a", read("ClusterName=Alpha\nInclude %c_more.conf  # of this cluster\n"), "PluginDir");
+        const auto other = _directory.write("other.conf", "JobSubmitPlugins=hang_detector\n");
+        const std::string both = "Include more.conf  and no other\nINCLUDE   " + other.string() + "\n";
+        expect("PluginDir", "/a", both);
+        expect("JobSubmitPlugins", "hang_detector", both);
+        _directory.write("alpha_more.conf", "PluginDir=/b\n");
+        expect("PluginDir", "/b", "ClusterName=Alpha\nInclude %c_more.conf  # of this cluster\n");
     }
 
     void nestsIncludesTenTimes()
@@ -111,25 +83,19 @@ class SlurmConfTest : public CppUnit::TestFixture
             _directory.write(std::to_string(depth) + ".conf",
                              "include " + std::to_string(depth + 1) + ".conf\n");
         _directory.write("11.conf", "PluginDir=/a\n");
-        assertValue("/a", read("include 2.conf\n"), "PluginDir");
-        assertRefused([this] { read("include 1.conf\n"); }, "/11.conf: Include is nested more than 10 times");
+        expect("PluginDir", "/a", "include 2.conf\n");
+        expectRefused("/11.conf: Include is nested more than 10 times", [&] { read("include 1.conf\n"); });
+        expectRefused("/slurm.conf: Include is nested more than 10 times",
+                      [&] { read("include slurm.conf\n"); });
     }
-
-    void endsAnIncludeOfItself()
-    {
-        assertRefused([this] { read("include slurm.conf\n"); },
-                      "/slurm.conf: Include is nested more than 10 times");
-    }
-
-    void takesTheLastOfTwoValues() { assertValue("/b", read("PluginDir=/a\nPluginDir=/b\n"), "PluginDir"); }
 
     void survivesJunk()
     {
         for (const std::string text :
              {"=", "==", "a=", "=b", "\"=\"", "a=\"", "include", "include ", "\\", "a=b=c", "\xff\xfe=\x80"})
             read(text);
-        assertValue("", read("PluginDir="), "PluginDir");
-        assertValue("/a", read("a word PluginDir=/a"), "PluginDir");
+        expect("PluginDir", "", "PluginDir=");
+        expect("PluginDir", "/a", "a word PluginDir=/a");
     }
 
     void namesTheClusterInLowerCase()
@@ -138,38 +104,25 @@ class SlurmConfTest : public CppUnit::TestFixture
         CPPUNIT_ASSERT_EQUAL(std::string(), read("").clusterName());
     }
 
-    void expectsTheSettingsBesideSlurmConf()
+    void saysWhereTheSettingsAre()
     {
         CPPUNIT_ASSERT_EQUAL((_directory.path() / "hang_detector.conf").string(),
                              read("").settingsFile().string());
-    }
-
-    void takesTheSettingsFromSlurmctldParameters()
-    {
         CPPUNIT_ASSERT_EQUAL(
             std::string("/etc/hang.conf"),
             read("SlurmctldParameters=idle_on_node_suspend,hang_detector_conf=/etc/hang.conf,x=y\n")
                 .settingsFile()
                 .string());
+        expectRefused("/slurm.conf: SlurmctldParameters: hang_detector_conf=hang.conf is not an absolute "
+                      "path; allowed: hang_detector_conf=/path/to/file",
+                      [&] { read("SlurmctldParameters=hang_detector_conf=hang.conf\n").settingsFile(); });
     }
 
-    void refusesARelativePathOfTheSettings()
+    void refusesWhatIsNoReadableFile()
     {
-        assertRefused(
-            [this] { read("SlurmctldParameters=hang_detector_conf=hang.conf\n").settingsFile(); },
-            "/slurm.conf: SlurmctldParameters: hang_detector_conf=hang.conf is not an absolute path; "
-            "allowed: hang_detector_conf=/path/to/file");
-    }
-
-    void refusesAMissingFile()
-    {
-        assertRefused([this] { SlurmConf::read(_directory.path() / "none.conf"); },
-                      "/none.conf: cannot be read: No such file or directory");
-    }
-
-    void refusesADirectory()
-    {
-        assertRefused([this] { SlurmConf::read(_directory.path()); }, ": is not a regular file");
+        expectRefused("/none.conf: cannot be read: No such file or directory",
+                      [&] { SlurmConf::read(_directory.path() / "none.conf"); });
+        expectRefused(": is not a regular file", [&] { SlurmConf::read(_directory.path()); });
     }
 
     void isWhereSlurmctldSaysItIs()
@@ -180,7 +133,7 @@ class SlurmConfTest : public CppUnit::TestFixture
         CPPUNIT_ASSERT_EQUAL(std::string("/etc/slurm/slurm.conf"), SlurmConf::location().string());
     }
 
-    TemporaryDirectory _directory;
+    const TemporaryDirectory _directory;
 };
 
 CPPUNIT_TEST_SUITE_REGISTRATION(SlurmConfTest);

@@ -1,6 +1,8 @@
 #include "data/Surroundings.h"
 #include "ChangedVariable.h"
+#include "Printing.h"
 #include "TemporaryDirectory.h"
+#include "ThrownBy.h"
 #include "data/DatabaseError.h"
 #include "libpq/Addresses.h"
 #include "libpq/Errors.h"
@@ -26,14 +28,11 @@ class SurroundingsTest : public CppUnit::TestFixture
     CPPUNIT_TEST_SUITE(SurroundingsTest);
     CPPUNIT_TEST(takesEachHostByItself);
     CPPUNIT_TEST(takesEachAddressOfANameByItself);
-    CPPUNIT_TEST(takesAnEmptyHostForTheLocalOne);
-    CPPUNIT_TEST(leavesAnUnknownNameToLibpq);
     CPPUNIT_TEST(knowsTheBoundOnAnAttempt);
     CPPUNIT_TEST(takesEachHostOfAServiceByItself);
     CPPUNIT_TEST(refusesAServiceAsLibpqDoes);
     CPPUNIT_TEST(shufflesHosts);
     CPPUNIT_TEST(usesTheFilesOfTheUser);
-    CPPUNIT_TEST(leavesItAtTheRevocationsOfTheOperator);
     CPPUNIT_TEST(givesNoVariableASay);
     CPPUNIT_TEST(refusesAVariableThatCannotBeKeptOut);
     CPPUNIT_TEST(refusesTheServiceFileOfAnotherHome);
@@ -55,37 +54,51 @@ class SurroundingsTest : public CppUnit::TestFixture
         return Libpq::valueOf(options, keyword).value_or("");
     }
 
-    static void expect(const std::vector<std::string>& hosts, const std::string& text)
+    static void expectHosts(const std::vector<std::string>& hosts, const std::string& text)
     /// Each host as "name address port".
     {
         std::vector<std::string> found;
         for (const std::string& attempt : attemptsFor(text))
             found.push_back(understood(attempt, "host") + ' ' + understood(attempt, "hostaddr") + ' ' +
                             understood(attempt, "port"));
-        CPPUNIT_ASSERT(found == hosts);
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(text, hosts, found);
     }
 
-    static void expectError(const std::string& text, const std::string& expected, const std::string& advice)
+    static void expectOption(const std::string& keyword, const std::string& value, const std::string& text)
+    /// In the last attempt.
     {
-        try {
-            attemptsFor(text);
-            CPPUNIT_FAIL("not refused: " + text);
-        } catch (const DatabaseError& error) {
-            CPPUNIT_ASSERT(error.scope() == DatabaseError::Scope::connection);
-            CPPUNIT_ASSERT_MESSAGE(error.what(),
-                                   std::string(error.what()).find(expected) != std::string::npos);
-            CPPUNIT_ASSERT_MESSAGE(error.advice(), error.advice().find(advice) != std::string::npos);
-        }
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(text + ": " + keyword, value,
+                                     understood(attemptsFor(text).back(), keyword));
+    }
+
+    static void expectTimeout(std::chrono::seconds expected, const std::string& text)
+    {
+        const Libpq::Addresses addresses(withoutSurroundings(ConnectionString::parse(text)));
+        CPPUNIT_ASSERT_MESSAGE(text, addresses.timeout() == expected);
+    }
+
+    static void expectError(const std::string& text, const std::string& expected,
+                            const std::string& advice = "")
+    {
+        const auto error = thrownBy<DatabaseError>([&] { attemptsFor(text); }, text);
+        CPPUNIT_ASSERT(error.scope() == DatabaseError::Scope::connection);
+        CPPUNIT_ASSERT_MESSAGE(error.what(), std::string(error.what()).find(expected) != std::string::npos);
+        CPPUNIT_ASSERT_MESSAGE(error.advice(), error.advice().find(advice) != std::string::npos);
     }
 
     void takesEachHostByItself()
     {
-        expect({"10.0.0.1 10.0.0.1 5433", "10.0.0.2 10.0.0.2 5433"}, "host=10.0.0.1,10.0.0.2 port=5433");
-        expect({"a 10.0.0.1 1", "/run 10.0.0.2 5432"}, "hostaddr=10.0.0.1,10.0.0.2 host=a,/run port=1,");
-        expect({" 10.0.0.1 1", " 10.0.0.2 2"}, "hostaddr=10.0.0.1,10.0.0.2 port=1,2");
-        expect({"/run  5432", "@abstract  5432"}, "host=/run,@abstract");
-        CPPUNIT_ASSERT_EQUAL(std::string("coder"),
-                             understood(attemptsFor("host=/a,/b dbname=coder").at(1), "dbname"));
+        expectHosts({"10.0.0.1 10.0.0.1 5433", "10.0.0.2 10.0.0.2 5433"}, "host=10.0.0.1,10.0.0.2 port=5433");
+        expectHosts({"a 10.0.0.1 1", "/run 10.0.0.2 5432"}, "hostaddr=10.0.0.1,10.0.0.2 host=a,/run port=1,");
+        expectHosts({" 10.0.0.1 1", " 10.0.0.2 2"}, "hostaddr=10.0.0.1,10.0.0.2 port=1,2");
+        expectHosts({"/run  5432", "@abstract  5432"}, "host=/run,@abstract");
+        expectOption("dbname", "coder", "host=/a,/b dbname=coder");
+        // An empty host is the local one.
+        expectHosts({"  5432"}, "dbname=coder");
+        expectHosts({"  5432", "/run  5432"}, "host=,/run");
+        expectHosts({"  1", "/run  2"}, "host=,/run port=1,2");
+        // An unknown name is left to libpq.
+        expectHosts({"nowhere.invalid  5432", "/run  5432"}, "host=nowhere.invalid,/run");
     }
 
     void takesEachAddressOfANameByItself()
@@ -98,68 +111,44 @@ class SurroundingsTest : public CppUnit::TestFixture
         CPPUNIT_ASSERT(addresses.contains("127.0.0.1") && !addresses.contains(""));
     }
 
-    void takesAnEmptyHostForTheLocalOne()
-    {
-        expect({"  5432"}, "dbname=coder");
-        expect({"  5432", "/run  5432"}, "host=,/run");
-        expect({"  1", "/run  2"}, "host=,/run port=1,2");
-    }
-
-    void leavesAnUnknownNameToLibpq()
-    {
-        expect({"nowhere.invalid  5432", "/run  5432"}, "host=nowhere.invalid,/run");
-    }
-
-    static std::chrono::seconds timeoutOf(const std::string& text)
-    {
-        return Libpq::Addresses(withoutSurroundings(ConnectionString::parse(text))).timeout();
-    }
-
     void knowsTheBoundOnAnAttempt()
     {
-        CPPUNIT_ASSERT(timeoutOf("dbname=coder") == 10s);
-        CPPUNIT_ASSERT(timeoutOf("connect_timeout=25") == 25s);
-        CPPUNIT_ASSERT(timeoutOf("connect_timeout=0") == 1h);
+        expectTimeout(10s, "dbname=coder");
+        expectTimeout(25s, "connect_timeout=25");
+        expectTimeout(1h, "connect_timeout=0");
     }
 
     void takesEachHostOfAServiceByItself()
     {
-        const TemporaryDirectory directory;
         const ChangedVariable file("PGSERVICEFILE",
-                                   directory.write("services", "[hosts]\nhost=/a,/b\nport=1,2\n"
-                                                               "connect_timeout=3\nsslcert=/own.crt\n"
-                                                               "[addresses]\nhostaddr=10.0.0.1,10.0.0.2\n"));
-        expect({"/a  1", "/b  2"}, "service=hosts");
-        expect({"/c  3", "/d  3"}, "service=hosts host=/c,/d port=3");
-        expect({"a 10.0.0.1 5432", "b 10.0.0.2 5432"}, "service=addresses host=a,b");
-        CPPUNIT_ASSERT(timeoutOf("service=hosts") == 3s);
-        CPPUNIT_ASSERT(timeoutOf("service=hosts connect_timeout=4") == 4s);
-        CPPUNIT_ASSERT(timeoutOf("service=addresses") == 10s);
-        const std::string attempt = attemptsFor("service=hosts").at(1);
-        CPPUNIT_ASSERT_EQUAL(std::string("hosts"), understood(attempt, "service"));
-        CPPUNIT_ASSERT_EQUAL(std::string(), understood(attempt, "sslcert"));
-        CPPUNIT_ASSERT_EQUAL(std::string("SQL_ASCII"), understood(attempt, "client_encoding"));
+                                   _directory.write("services", "[hosts]\nhost=/a,/b\nport=1,2\n"
+                                                                "connect_timeout=3\nsslcert=/own.crt\n"
+                                                                "[addresses]\nhostaddr=10.0.0.1,10.0.0.2\n"));
+        expectHosts({"/a  1", "/b  2"}, "service=hosts");
+        expectHosts({"/c  3", "/d  3"}, "service=hosts host=/c,/d port=3");
+        expectHosts({"a 10.0.0.1 5432", "b 10.0.0.2 5432"}, "service=addresses host=a,b");
+        expectTimeout(3s, "service=hosts");
+        expectTimeout(4s, "service=hosts connect_timeout=4");
+        expectTimeout(10s, "service=addresses");
+        expectOption("service", "hosts", "service=hosts");
+        expectOption("sslcert", "", "service=hosts");
+        expectOption("client_encoding", "SQL_ASCII", "service=hosts");
     }
 
     void refusesAServiceAsLibpqDoes()
     {
-        const TemporaryDirectory directory;
         const ChangedVariable file("PGSERVICEFILE",
-                                   directory.write("services",
-                                                   "[lists]\nhost=/a,/b\nport=1,2,3\n"
-                                                   "[time]\nconnect_timeout=soon\n[odd]\nnonsense=1\n"));
-        expectError("service=nobodys password=x", "definition of service \"nobodys\" not found", "");
-        expectError("service=lists", "could not match 3 port numbers to 2 hosts", "");
-        expectError("service=odd", "syntax error in service file", "");
-        try {
-            attemptsFor("service=time");
-            CPPUNIT_FAIL("not refused");
-        } catch (const Libpq::ConnectionRefused& refusal) {
-            const DatabaseError error = DatabaseError::fromConnecting(refusal);
-            CPPUNIT_ASSERT_EQUAL(std::string("connect_timeout is no whole number of seconds"),
-                                 std::string(error.what()));
-            CPPUNIT_ASSERT_EQUAL(std::string("correct the service file"), error.advice());
-        }
+                                   _directory.write("services",
+                                                    "[lists]\nhost=/a,/b\nport=1,2,3\n"
+                                                    "[time]\nconnect_timeout=soon\n[odd]\nnonsense=1\n"));
+        expectError("service=nobodys password=x", "definition of service \"nobodys\" not found");
+        expectError("service=lists", "could not match 3 port numbers to 2 hosts");
+        expectError("service=odd", "syntax error in service file");
+        const auto error = DatabaseError::fromConnecting(
+            thrownBy<Libpq::ConnectionRefused>([] { attemptsFor("service=time"); }, "service=time"));
+        CPPUNIT_ASSERT_EQUAL(std::string("connect_timeout is no whole number of seconds"),
+                             std::string(error.what()));
+        CPPUNIT_ASSERT_EQUAL(std::string("correct the service file"), error.advice());
     }
 
     void shufflesHosts()
@@ -173,30 +162,25 @@ class SurroundingsTest : public CppUnit::TestFixture
         CPPUNIT_ASSERT_EQUAL(std::size_t{4}, first.size());
     }
 
-    static std::string ownHome() { return getpwuid(geteuid())->pw_dir; }
-
     void usesTheFilesOfTheUser()
     {
-        const ChangedVariable home("HOME", "/home/of/nobody");
-        const std::string attempt = attemptsFor("dbname=coder sslkey=/own.key").at(0);
-        CPPUNIT_ASSERT_EQUAL(ownHome() + "/.pgpass", understood(attempt, "passfile"));
-        CPPUNIT_ASSERT_EQUAL(ownHome() + "/.postgresql/postgresql.crt", understood(attempt, "sslcert"));
-        CPPUNIT_ASSERT_EQUAL(std::string("/own.key"), understood(attempt, "sslkey"));
-        CPPUNIT_ASSERT_EQUAL(ownHome() + "/.postgresql/root.crt", understood(attempt, "sslrootcert"));
-        CPPUNIT_ASSERT_EQUAL(ownHome() + "/.postgresql/root.crl", understood(attempt, "sslcrl"));
+        const ChangedVariable variable("HOME", "/home/of/nobody");
+        const std::string home = getpwuid(geteuid())->pw_dir;
+        const std::string text = "dbname=coder sslkey=/own.key";
+        expectOption("passfile", home + "/.pgpass", text);
+        expectOption("sslcert", home + "/.postgresql/postgresql.crt", text);
+        expectOption("sslkey", "/own.key", text);
+        expectOption("sslrootcert", home + "/.postgresql/root.crt", text);
+        expectOption("sslcrl", home + "/.postgresql/root.crl", text);
         // To libpq, an empty one is that of the home.
-        CPPUNIT_ASSERT_EQUAL(ownHome() + "/.postgresql/postgresql.crt",
-                             understood(attemptsFor("sslcert=''").at(0), "sslcert"));
-    }
-
-    void leavesItAtTheRevocationsOfTheOperator()
-    {
-        CPPUNIT_ASSERT_EQUAL(std::string(), understood(attemptsFor("sslcrldir=/crl").at(0), "sslcrl"));
+        expectOption("sslcert", home + "/.postgresql/postgresql.crt", "sslcert=''");
+        // The operator's directory of revocations is enough.
+        expectOption("sslcrl", "", "sslcrldir=/crl");
     }
 
     void givesNoVariableASay()
     {
-        const std::string plain = attemptsFor("dbname=coder").at(0);
+        expectOption("sslmode", "", "dbname=coder");
         const ConnectionOptions options = Libpq::writtenOptions("");
         for (const PQconninfoOption* option = options.get(); option->keyword != nullptr; ++option) {
             const std::string keyword = option->keyword;
@@ -209,18 +193,15 @@ class SurroundingsTest : public CppUnit::TestFixture
                                                 keyword == "servicefile");
             CPPUNIT_ASSERT_MESSAGE(keyword, attempt.find("junk") == std::string::npos);
         }
-        CPPUNIT_ASSERT_EQUAL(std::string(), understood(plain, "sslmode"));
         const ChangedVariable outdated("PGREQUIRESSL", "1");
-        CPPUNIT_ASSERT_EQUAL(std::string("prefer"), understood(attemptsFor("dbname=coder").at(0), "sslmode"));
+        expectOption("sslmode", "prefer", "dbname=coder");
         const ChangedVariable mode("PGSSLMODE", "disable");
-        CPPUNIT_ASSERT_EQUAL(std::string("require"),
-                             understood(attemptsFor("sslmode=require").at(0), "sslmode"));
+        expectOption("sslmode", "require", "sslmode=require");
     }
 
     void refusesAVariableThatCannotBeKeptOut()
     {
-        const TemporaryDirectory directory;
-        const ChangedVariable file("PGSERVICEFILE", directory.write("services", "[coder]\nhost=/a\n"));
+        const ChangedVariable file("PGSERVICEFILE", _directory.write("services", "[coder]\nhost=/a\n"));
         {
             const ChangedVariable service("PGSERVICE", "coder");
             for (const std::string text : {"dbname=coder", "service=coder"})
@@ -230,27 +211,28 @@ class SurroundingsTest : public CppUnit::TestFixture
         const ChangedVariable mode("PGSSLMODE", "disable");
         expectError("service=coder", "PGSSLMODE in the environment of slurmctld would decide sslmode",
                     "unset PGSSLMODE in the environment of slurmctld, or say sslmode in Connection");
-        expect({"/a  5432"}, "service=coder sslmode=prefer");
+        expectHosts({"/a  5432"}, "service=coder sslmode=prefer");
     }
 
     void refusesTheServiceFileOfAnotherHome()
     {
-        const TemporaryDirectory directory;
-        directory.write(".pg_service.conf", "[coder]\nhost=/a\n");
+        _directory.write(".pg_service.conf", "[coder]\nhost=/a\n");
         {
-            const ChangedVariable home("HOME", directory.path());
+            const ChangedVariable home("HOME", _directory.path());
             expectError("service=coder", "HOME in the environment of slurmctld would decide the service file",
                         "unset HOME, or let PGSERVICEFILE name the service file");
-            expect({"  5432"}, "dbname=coder");
-            const ChangedVariable file("PGSERVICEFILE", directory.path() / ".pg_service.conf");
-            expect({"/a  5432"}, "service=coder");
+            expectHosts({"  5432"}, "dbname=coder");
+            const ChangedVariable file("PGSERVICEFILE", _directory.path() / ".pg_service.conf");
+            expectHosts({"/a  5432"}, "service=coder");
         }
         const TemporaryDirectory empty;
         const ChangedVariable home("HOME", empty.path());
-        const ChangedVariable system("PGSYSCONFDIR", directory.path());
-        directory.write("pg_service.conf", "[coder]\nhost=/b\n");
-        expect({"/b  5432"}, "service=coder");
+        const ChangedVariable system("PGSYSCONFDIR", _directory.path());
+        _directory.write("pg_service.conf", "[coder]\nhost=/b\n");
+        expectHosts({"/b  5432"}, "service=coder");
     }
+
+    const TemporaryDirectory _directory;
 };
 
 CPPUNIT_TEST_SUITE_REGISTRATION(SurroundingsTest);
