@@ -9,9 +9,8 @@
 namespace HangDetection {
 
 class AllocationLog
-/// The observer that writes to the log what became of the allocations of terminated jobs.
-///
-/// Lives and is notified in the thread that runs the detector.
+/// The observer that logs what happens to the allocations of terminated jobs. Used only by the thread that
+/// runs the detector.
 {
 public:
     AllocationLog(Poco::NotificationCenter& center, Poco::Logger& logger);

@@ -12,14 +12,13 @@
 namespace HangDetection {
 
 class Metrics
-/// What the runs did since the start, in Prometheus' text format. Each counter with known
-/// labels is there from the start, at 0, so that its first increase can be seen. No label
-/// names a job, a workspace or a user.
+/// What the runs did since the start, in Prometheus' text format. Counters whose labels are known start at 0,
+/// so that Prometheus sees their first increase. No label names a job, a workspace or a user.
 {
 public:
     explicit Metrics(std::string_view cluster);
-    /// Each sample has the label `cluster`, so that the files of two controllers in one directory have no
-    /// series in common.
+    /// Each sample has the label `cluster`. Without it, the files of two controllers in one directory would
+    /// have the same series.
 
     void add(const JobTerminated& notification);
     void add(const JobSkipped& notification);
@@ -29,18 +28,17 @@ public:
     void add(const AllocationKept& notification);
 
     void add(const RunFinished& notification, std::chrono::system_clock::time_point now);
-    /// A run that did not come to its search says nothing of the jobs; their gauges keep the
-    /// last values.
+    /// After a run that ended before its search, the gauges of jobs keep their last values.
 
     std::string text() const;
-    /// The gauges of what no run has found out yet are left out.
+    /// Leaves out gauges whose value no run has found out yet.
 
 private:
     using Counters = std::map<std::string, std::uint64_t>;
-    /// By the labels, as the text has them.
+    /// The key is the labels, as they stand in the text.
 
     std::string _cluster;
-    /// The label, as the text has it.
+    /// The label, as it stands in the text.
 
     Counters _runs;
     Counters _terminated;

@@ -9,13 +9,13 @@ namespace HangDetection {
 
 namespace {
 
-/// Most errors that are told of one outage, should they differ each time.
+/// How many errors of one outage are logged at most, even if they differ each time.
 constexpr std::size_t mostKinds = 5;
 
 std::string kindOf(const RunError& error)
-/// Errors of the same kind are one piece of news. A server that stops, is away and starts, and a
-/// pooler that shares out sessions, give several causes for what is one to the operator: the advice. Of
-/// what else the server answers it is the cause, without the numbers of blocks, processes or ports that
+/// Errors of the same kind are logged once. A server that stops, is away and starts gives several causes, and
+/// so does a pooler that shares out sessions; but the operator has one thing to do, so the kind is the
+/// advice. For other errors it is the cause, without digits, as the numbers of blocks, processes or ports
 /// change with each attempt.
 {
     const bool isAway = error.sqlState.empty() || error.sqlState.starts_with("57P");
@@ -39,7 +39,7 @@ const char* nameOf(BuildState state)
 }
 
 std::string lineOf(const std::string& event, const Termination& job, std::chrono::seconds threshold)
-/// A termination reads the same whether it happened or would have.
+/// A dry run logs the same text as a termination.
 {
     LogLine line(event);
     line.add("job_id", job.jobId)
@@ -152,7 +152,7 @@ void RunLog::onMassHangEnded(const MassHangEnded& notification)
 
 void RunLog::onIndexMissing(const IndexMissing& notification)
 {
-    // The statement of packaging/sql/index.sql, which may not be on the database's machine.
+    // The whole statement of packaging/sql/index.sql, as the file may not be on the database's machine.
     _logger.information(
         LogLine("search takes long without an index")
             .add("search_ms", notification.searchTime.count())

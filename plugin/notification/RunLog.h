@@ -14,13 +14,12 @@
 namespace HangDetection {
 
 class RunLog
-/// The observer that writes the log: one line for each job that was terminated, would be in
-/// a dry run, or failed, one for each run. A run that did nothing is told at debug level only, and
-/// so is what was told before: a run that fails for a reason that was given since the
-/// last good run, a server that is still away, whatever the cause reads now, a job that
-/// fails as it did within the last hour.
+/// The observer that writes the log: one line for each run, and one for each job that was terminated, would
+/// be terminated in a dry run, or failed. A run that did nothing is logged at debug level only. So is what
+/// was logged before: a run that fails for the same cause as one since the last good run, a server that is
+/// still away, whatever the error is now, and a job that fails as it did within the last hour.
 ///
-/// Lives and is notified in the thread that runs the detector.
+/// Used only by the thread that runs the detector.
 {
 public:
     RunLog(Poco::NotificationCenter& center, Poco::Logger& logger);
@@ -32,7 +31,7 @@ private:
         std::chrono::steady_clock::time_point since;
         int runs = 0;
         std::set<std::string> kinds = {};
-        /// Of the errors that were warned of.
+        /// The kinds of errors that were logged as warnings.
     };
 
     void onJobTerminated(const JobTerminated& notification);

@@ -14,11 +14,10 @@
 namespace HangDetection {
 
 class RunMetrics
-/// The observer that counts, and writes the metrics file after each run. Observers that post
-/// something of their own at the end of a run have to subscribe before it, so that this is in
-/// the file of that run.
+/// The observer that counts, and writes the metrics file after each run. An observer that posts something at
+/// the end of a run has to subscribe before this one, so that the file of that run has it.
 ///
-/// Lives and is notified in the thread that runs the detector.
+/// Used only by the thread that runs the detector.
 {
 public:
     RunMetrics(Poco::NotificationCenter& center, Poco::Logger& logger, std::string_view cluster);

@@ -10,19 +10,20 @@
 #include <cerrno>
 #include <string>
 
-// So that a Slurm without it costs the user the reason, not slurmctld its life.
+// If Slurm lacks it, only the reason for the user is missing, and slurmctld does not crash.
 #pragma weak slurm_xrecalloc
 
 namespace HangDetection {
 
 namespace {
 
-/// Written under slurmctld's locks, read by the detector's thread. The plugin interface passes no
-/// context, so its place has to be here.
+/// Written under slurmctld's locks, read by the detector's thread. Global, because the plugin interface
+/// passes no context.
 std::atomic<std::uint64_t> seen = 0;
 
 void append(char*& message, const std::string& reason)
-/// In a line of its own, below what another plugin has said. Without memory the message stays.
+/// Appends the reason as a line of its own, below those of other plugins. Without memory the message stays as
+/// it is.
 {
     if (slurm_xrecalloc == nullptr)
         return;
@@ -52,7 +53,7 @@ int checkMark(const char* comment, char** message) noexcept
             append(*message, *error);
         return EINVAL;
     } catch (...) {
-        // No memory: the mark is looked at again when it matters.
+        // No memory. The mark is checked again before it is used.
         return SLURM_SUCCESS;
     }
 }

@@ -5,13 +5,12 @@
 namespace HangDetection {
 
 int checkMark(const char* comment, char** message = nullptr) noexcept;
-/// SLURM_SUCCESS for a comment, which may be null, without a mark of a provisioner job or with a
-/// good one. Otherwise the code to refuse the submission with, and at the end of *message, unless
-/// message is null, the reason for the user. slurmctld frees *message, which may be null before.
+/// Returns SLURM_SUCCESS when the comment, which may be null, has no mark of a provisioner job or a good one.
+/// Otherwise returns the code that refuses the submission, and appends the reason for the user to *message,
+/// unless message is null. *message may be null before; slurmctld frees it.
 
 std::uint64_t marksSeen() noexcept;
-/// A number that has grown since, if checkMark() has seen a good mark. Its first comment counts as
-/// one, even without a mark: a controller that stood by until then has not seen those of before. From
-/// any thread.
+/// How many good marks checkMark() has seen. Its first call counts as one, even without a mark: a standby
+/// controller has not seen the marks that were set before it took over. May be called from any thread.
 
 } // namespace HangDetection
