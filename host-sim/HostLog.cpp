@@ -6,8 +6,8 @@ namespace HangDetection::Sim {
 
 namespace {
 
-/// Global, because Slurm's log functions are C functions without a context. The mutex is held during the
-/// log's destruction, as a plugin's thread may still write then.
+/// Global, because Slurm's log functions are C functions without a context. The mutex makes sure that a
+/// plugin's thread does not write to a log that is destroyed.
 std::mutex currentMutex;
 HostLog* current = nullptr;
 

@@ -4,8 +4,8 @@ namespace HangDetection::Sim {
 
 namespace {
 
-/// Global, because Slurm's API is C functions without a context. The mutex is held during the queue's
-/// destruction, as a plugin's thread may still ask then.
+/// Global, because Slurm's API is C functions without a context. The mutex makes sure that a plugin's thread
+/// does not use a queue that is destroyed.
 std::mutex currentMutex;
 SimulatedQueue* current = nullptr;
 

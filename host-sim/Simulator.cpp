@@ -42,8 +42,7 @@ constexpr std::chrono::milliseconds submitInterval{100};
 constexpr int exitInterrupted = 130;
 
 fs::path builtPluginDirectory()
-/// Of the same build or installation: lib beside bin in a build folder, Slurm's plugin directory once
-/// installed.
+/// lib beside bin in a build folder; Slurm's plugin directory once installed.
 {
     const fs::path built = fs::read_symlink("/proc/self/exe").parent_path().parent_path() / "lib";
     return fs::exists(built / "job_submit_hang_detector.so") ? built : fs::path(SLURM_PLUGIN_DIR);
@@ -185,7 +184,7 @@ private:
 
         const int status = runPlugin(slurmConf, log);
         // No return: the plugin's thread runs until the exit, and needs the log.
-        std::exit(status); // NOLINT(concurrency-mt-unsafe): a thread that runs on is the point
+        std::exit(status); // NOLINT(concurrency-mt-unsafe): the plugin's thread is meant to run on
     }
 
     int runPlugin(const fs::path& slurmConf, HostLog& log)

@@ -34,7 +34,7 @@ fs::path findBinaries()
     std::error_code error;
     for (const auto& entry : fs::directory_iterator("/usr/lib/postgresql", error)) {
         const int version =
-            std::atoi(entry.path().filename().c_str()); // NOLINT(cert-err34-c): 0 will do for no number
+            std::atoi(entry.path().filename().c_str()); // NOLINT(cert-err34-c): 0 when there is no number
         if (version > newestVersion && fs::exists(entry.path() / "bin/initdb")) {
             newest = entry.path() / "bin";
             newestVersion = version;

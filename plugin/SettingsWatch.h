@@ -21,8 +21,8 @@ public:
 
     std::optional<Settings> readIfChanged();
     /// Nothing when the file has not changed since the last read. Throws SettingsError, once for each change.
-    /// A file that was written within the last second is left to a later call: it may be half written, and a
-    /// missing HungJobDuration could terminate jobs that are alive.
+    /// A file that was written within the last second is left to a later call: it may be half written, and
+    /// without its HungJobDuration jobs that are alive could be terminated.
 
     bool isChanging() const { return _isChanging; }
     /// Whether the last readIfChanged() left such a file.

@@ -36,8 +36,8 @@ ConnectionOptions optionsOf(const std::string& text)
         throw ConnectionRefused({"the connection string cannot be read"}); // libpq's error quotes it
     if (!valueOf(options, "service") && hostsOf(options))
         return options;
-    // libpq reads the service and then refuses this gssencmode, so it does not connect. The password keeps
-    // it from reading a passfile.
+    // libpq reads the service and then refuses this gssencmode, so it does not connect. Because of the
+    // password it reads no passfile.
     const std::unique_ptr<PGconn, decltype(&PQfinish)> connection(
         PQconnectStart((text + " password='?' gssencmode='?'").c_str()), &PQfinish);
     options.reset(PQconninfo(connection.get()));

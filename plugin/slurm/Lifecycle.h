@@ -6,7 +6,7 @@
 namespace HangDetection {
 
 void startDetector(const std::filesystem::path& settingsFile, std::string_view cluster);
-/// Starts the detector of this process. exit() will stop it before it takes down the libraries that its
+/// Starts the detector of this process. exit() stops the detector before the libraries that the detector's
 /// thread uses. Throws SettingsError, and std::system_error when no thread can be started.
 
 void stopDetector();
