@@ -13,17 +13,15 @@ struct CommandResult
 };
 
 using CommandLine = std::vector<std::string>;
-/// The program, found on PATH unless it is a path, and its arguments. No shell.
+/// The program and its arguments. The program is looked up on PATH unless it is a path. No shell.
 
 CommandResult runCommand(const CommandLine& command);
 /// Runs a command to its end. Throws Poco::Exception when it cannot be started.
 
 std::string mustRun(const CommandLine& command);
-/// The output of a command that has to succeed; throws std::runtime_error with its
-/// output when it does not.
+/// Returns the output of a command. Throws std::runtime_error with the output when the command fails.
 
 CommandLine asUser(const std::string& user, const CommandLine& command);
-/// The command as it has to be written to run as that user, when started by root;
-/// the command itself when started by anybody else.
+/// When root calls it: a command line that runs the command as that user. Otherwise the command itself.
 
 } // namespace HangDetection::Sim

@@ -22,9 +22,9 @@
 namespace HangDetection::Sim {
 
 class Demo
-/// Shows the plugin at work, on a PostgreSQL server, jobs and a queue of Slurm jobs of its own:
-/// loads it, shows what becomes of each job, and checks all effects at the end. On a terminal
-/// that is a live table; otherwise a line for each event, and the table at the end.
+/// Shows the plugin at work, with its own PostgreSQL server, jobs and queue of Slurm jobs: loads it, shows
+/// what happens to each job, and checks all effects at the end. On a terminal it shows a live table;
+/// otherwise a line for each event, and the table at the end.
 {
 public:
     struct Options
@@ -53,7 +53,7 @@ private:
     using Clock = std::chrono::steady_clock;
 
     struct Counts
-    /// Of jobs, at one instant.
+    /// How many jobs there are at one moment.
     {
         int running = 0;
         int hung = 0;

@@ -50,7 +50,7 @@ std::vector<DemoJob> allJobs()
         {.kind = Kind::healthy,
          .description = "template dry run",
          .row = {.type = dryRun, .updatedAgo = "5 seconds"}},
-        // Far enough from five minutes to stay healthy when the demo takes long.
+        // Far enough from five minutes to stay healthy even if the demo takes long.
         {.kind = Kind::quiet,
          .description = "start, silent for 2 minutes",
          .row = {.type = build, .updatedAgo = "2 minutes"},

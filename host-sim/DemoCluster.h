@@ -10,7 +10,7 @@
 namespace HangDetection::Sim {
 
 struct DemoJob
-/// A job of the demo, with what the detector has to make of it.
+/// A job of the demo, and what the detector has to do with it.
 {
     enum class Kind
     {
@@ -24,7 +24,7 @@ struct DemoJob
 
     enum class State
     {
-        none,  /// there is none, and none to copy
+        none,  /// no state, and none to copy
         own,   /// the build's own state, which has to stay
         copied /// the previous build's state
     };
@@ -33,31 +33,31 @@ struct DemoJob
     std::string description;
     JobRow row;
     std::vector<std::string> stages = {};
-    /// Of the log lines that the job already has, in their order.
+    /// The stages of the log lines that the job already has, in order.
     std::optional<BuildRow> build = std::nullopt;
     std::optional<std::string> previousState = std::nullopt;
-    /// Of the workspace's previous build; without it there is none.
+    /// State of the workspace's previous build. Without it there is no previous build.
     std::string expectedStage = {};
     State expectedState = State::none;
     std::vector<SimulatedJob::State> slurmJobs = {};
-    /// Of the Slurm jobs that are marked with the job.
+    /// States of the Slurm jobs that are marked with the job.
 
     bool isToBeTerminated() const { return kind == Kind::hung || kind == Kind::pending; }
 };
 
 class DemoCluster
-/// A little cluster's worth of provisioner jobs: healthy ones, hung ones of every sort, and some
-/// that are not running at all. And the Slurm jobs that run some of them.
+/// The provisioner jobs of a small cluster: healthy ones, hung ones of every kind, and some that are not
+/// running. Also the Slurm jobs that run some of them.
 {
 public:
     explicit DemoCluster(JobDatabase& database);
-    /// Fills the database, and copies its tables as they are then into the schema
-    /// "before", with the instant of the copy in before.instant.
+    /// Fills the database. Then copies its tables to the schema "before", and the time of the copy to
+    /// before.instant.
 
     const std::vector<DemoJob>& jobs() const { return _jobs; }
 
     const std::vector<SimulatedJob>& slurmJobs() const { return _slurmJobs; }
-    /// As they are at the start: marked ones, and one without a mark. Their ids count from 1.
+    /// The Slurm jobs at the start: marked ones, and one without a mark. Their ids count from 1.
 
     int count(DemoJob::Kind kind) const;
 

@@ -21,7 +21,7 @@ constexpr std::size_t stageColumn = 3;
 constexpr std::size_t shortestStage = 5;
 constexpr std::size_t shownOfId = 8;
 
-/// The defaults of HungJobDuration, and what is many heartbeats.
+/// The default of HungJobDuration, and the time of many heartbeats.
 constexpr std::int64_t hungSeconds = 300;
 constexpr std::int64_t quietSeconds = 60;
 
@@ -93,7 +93,7 @@ int rankOf(Kind kind)
 }
 
 std::string padded(const std::string& text, std::size_t width)
-/// Cut or filled up to the width.
+/// Cut, or filled with blanks, to the width.
 {
     std::string result = text.substr(0, width);
     result.resize(width, ' ');
@@ -123,7 +123,7 @@ void DemoTable::update(const std::vector<JobLook>& jobs, const std::vector<Simul
             row.state = "gone";
             continue;
         }
-        // A termination touches the job: what stays is how long it was silent before.
+        // A termination touches the job. The row keeps how long the job was silent before.
         if (job->state == "running" || job->state == "queued")
             row.silentSeconds = job->silentSeconds;
         row.stage = job->stage;

@@ -13,19 +13,18 @@
 namespace HangDetection::Sim {
 
 class DemoTable
-/// The jobs of the demo as a table, a row each, those that are hung first. Used by one thread.
+/// The jobs of the demo as a table: one row for each job, hung jobs first. Used by one thread.
 {
 public:
     explicit DemoTable(const DemoCluster& cluster);
-    /// The cluster outlives the table.
 
     void update(const std::vector<JobLook>& jobs, const std::vector<SimulatedJob>& slurmJobs,
                 const std::set<std::string>& explained);
-    /// What is to be seen now. Explained are the jobs that the plugin skipped for their Slurm job.
+    /// Takes the present state. `explained` has the jobs that the plugin skipped because of their Slurm jobs.
 
     std::vector<Screen::Line> lines(Screen::Size size) const;
-    /// The table, with a line of headings, in so many lines at most. Stages are shortened to make
-    /// lines as short as that.
+    /// The table with a line of headings, in no more lines than the size has. Stages are shortened so that
+    /// lines fit the width.
 
 private:
     struct Cell

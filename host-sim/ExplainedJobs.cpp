@@ -6,7 +6,7 @@ namespace HangDetection::Sim {
 
 namespace {
 
-/// As README, "What the log says".
+/// See README, "What the log says".
 constexpr std::string_view begin = "job_submit/hang_detector: job skipped job_id=";
 constexpr std::string_view end = " cause=suspended";
 

@@ -7,12 +7,12 @@
 namespace HangDetection::Sim {
 
 class ExplainedJobs
-/// The jobs that the plugin left alone because their Slurm job explains their silence, as its log
-/// tells. Used by any thread.
+/// The jobs that the plugin left alone because their Slurm job explains their silence. Read from the plugin's
+/// log. Used by any thread.
 {
 public:
     void read(const std::string& line);
-    /// Any line of the log.
+    /// Takes any line of the log.
 
     std::set<std::string> ids() const;
 

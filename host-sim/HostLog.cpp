@@ -6,8 +6,8 @@ namespace HangDetection::Sim {
 
 namespace {
 
-/// Slurm's log functions are plain C functions without a context. The mutex guards the
-/// life of the log: a plugin's thread may still write while its host is done with it.
+/// Global, because Slurm's log functions are C functions without a context. The mutex makes sure that a
+/// plugin's thread does not write to a log that is destroyed.
 std::mutex currentMutex;
 HostLog* current = nullptr;
 

@@ -18,16 +18,15 @@ enum class LogLevel
 };
 
 class HostLog
-/// What the loaded plugin writes to the log of its host. It is told to whoever runs the
-/// simulation, and the runs that the plugin reports in it are counted. Written to by
-/// any thread.
+/// The log that the loaded plugin writes to. Passes each line to the printer, and counts the runs that the
+/// plugin reports. Any thread may write to it.
 {
 public:
     using Printer = std::function<void(LogLevel, const std::string&)>;
 
     explicit HostLog(Printer printer);
-    /// Until it is destroyed this is the log that Slurm's log functions write to.
-    /// The printer is called for one line at a time.
+    /// Until it is destroyed, Slurm's log functions write to this log. The printer is called for one line at
+    /// a time.
 
     ~HostLog();
 
@@ -38,14 +37,14 @@ public:
     /// One line of the plugin, without its newline.
 
     bool waitForRuns(int runs, std::chrono::milliseconds atMost);
-    /// True when the plugin has reported so many finished runs, failed ones included;
-    /// waits for them at most so long.
+    /// Waits until the plugin has reported this many finished runs, failed ones included. False when the time
+    /// is over first.
 
     int runs() const;
     /// How many finished runs the plugin has reported, failed ones included.
 
     int failedRuns() const;
-    /// How many of the runs reported ended with an error.
+    /// How many of these runs ended with an error.
 
 private:
     const Printer _printer;

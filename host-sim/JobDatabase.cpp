@@ -49,7 +49,7 @@ void JobDatabase::addJobs(int count, const JobRow& row)
 }
 
 void JobDatabase::insertJobs(int count, const std::optional<std::string>& id, const JobRow& row)
-/// Without an id each gets a new one.
+/// Without an id each job gets a new one.
 {
     NullableText idOrNull = nullable(id);
     std::string type = row.type;

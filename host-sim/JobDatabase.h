@@ -10,8 +10,8 @@
 namespace HangDetection::Sim {
 
 struct JobRow
-/// A row of provisioner_jobs. Times are PostgreSQL intervals before now; the defaults
-/// are those of a job that is hung for five minutes and a bit.
+/// A row of provisioner_jobs. Times are PostgreSQL intervals before now. By default the job is hung: it has
+/// been silent for a bit more than five minutes.
 {
     std::string id = {};
     /// Empty: a new one.
@@ -46,21 +46,21 @@ struct LogRow
 };
 
 struct JobLook
-/// What is to be seen of a job, in the database.
+/// What the database shows of a job.
 {
     std::string id;
     std::string state;
     /// queued, running, failed or done.
     std::string stage;
-    /// Of the last line in its log; empty without one.
+    /// Stage of the last line in its log; empty without a log.
     std::int64_t silentSeconds = 0;
-    /// Since it was last touched.
+    /// Time since it was last touched.
     std::string error;
-    /// Empty without one.
+    /// Empty when there is none.
 };
 
 class JobDatabase
-/// Puts rows into a job database, and looks at what became of them. Used by one thread.
+/// Adds rows to a job database, and reads what happened to them. Used by one thread.
 {
 public:
     explicit JobDatabase(const std::string& connectionString);
@@ -70,7 +70,7 @@ public:
     /// Adds a job and returns its id.
 
     void addJobs(int count, const JobRow& row = {});
-    /// So many at once, each with a new id.
+    /// Adds this many jobs, each with a new id.
 
     std::string addBuild(const BuildRow& row);
     /// Adds a workspace build and returns the id of its workspace.
@@ -79,7 +79,7 @@ public:
     /// Adds a job of type workspace_build with its build, and returns the id of the job.
 
     void addLog(const std::string& jobId, const std::string& stage, const std::string& output = "a line");
-    /// A line of the job's worker in its log, six minutes old.
+    /// Adds a line of the worker to the job's log, six minutes old.
 
     void heartbeat(const std::string& jobId);
     /// What a worker does every few seconds.

@@ -10,15 +10,14 @@ struct pg_conn;
 namespace HangDetection::Sim {
 
 struct BuildLogNotification
-/// What everybody who follows a build log receives.
+/// What everybody receives who follows a build log.
 {
     std::string jobId;
     std::string payload;
 };
 
 class NotificationListener
-/// Follows build logs by a connection of its own, as a Coder server does. Used by one
-/// thread.
+/// Follows build logs over a connection of its own, as a Coder server does. Used by one thread.
 {
 public:
     explicit NotificationListener(const std::string& connectionString);
@@ -28,7 +27,7 @@ public:
     /// Listens on the channel of one job.
 
     std::optional<BuildLogNotification> next(std::chrono::milliseconds atMost);
-    /// The next notification; waits for it at most so long.
+    /// Waits for the next notification. Nothing when the time is over, or the connection is lost.
 
 private:
     void execute(const std::string& sql);

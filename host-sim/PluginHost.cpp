@@ -64,14 +64,14 @@ PluginHost PluginHost::fromSlurmConf(const fs::path& slurmConf)
     const SlurmConf conf = SlurmConf::read(slurmConf);
     const Poco::StringTokenizer plugins(conf.find("JobSubmitPlugins").value_or(""), ",",
                                         Poco::StringTokenizer::TOK_TRIM);
-    // Slurm takes a name with the prefix of its type as well.
+    // Slurm also takes a name with the prefix of its type.
     if (std::ranges::none_of(
             plugins, [](const std::string& name) { return name == pluginName || name == pluginType; }))
         throw PluginError(slurmConf.string() + ": JobSubmitPlugins does not name " + pluginName +
                           "; add JobSubmitPlugins=" + pluginName);
 
     const std::string location = fs::absolute(slurmConf).string();
-    // Once only: the thread of a plugin that was unloaded may still be reading the environment.
+    // Set only once: the thread of a plugin that was unloaded may still read the environment.
     if (Poco::Environment::get("SLURM_CONF", "") != location)
         Poco::Environment::set("SLURM_CONF", location);
     return PluginHost(findPlugin(conf.find("PluginDir").value_or(SLURM_PLUGIN_DIR)));
@@ -117,7 +117,7 @@ std::optional<std::string> PluginHost::submitJob(const std::string& comment)
     const bool isTaken = submit(&job, getuid(), &message) == SLURM_SUCCESS;
     const bool mayChange =
         isTaken && modify(&job, nullptr, getuid() JOB_MODIFY_MESSAGE(&message)) == SLURM_SUCCESS;
-    // It comes from the slurm_xrecalloc of this program.
+    // The memory comes from this program's slurm_xrecalloc.
     const std::unique_ptr<char, decltype(&std::free)> owner(message, &std::free);
     if (!isTaken)
         return message == nullptr ? "the plugin gives no reason" : message;

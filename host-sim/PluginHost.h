@@ -19,16 +19,15 @@ class PluginHost
 {
 public:
     static PluginHost fromSlurmConf(const std::filesystem::path& slurmConf);
-    /// Loads job_submit_hang_detector.so from the first directory of PluginDir that
-    /// has it, when JobSubmitPlugins names hang_detector, and sets SLURM_CONF as
-    /// slurmctld does. Throws PluginError, or SettingsError for the file itself.
+    /// Loads job_submit_hang_detector.so from the first directory of PluginDir that has it, and sets
+    /// SLURM_CONF as slurmctld does. JobSubmitPlugins has to name hang_detector. Throws PluginError, or
+    /// SettingsError for an error in the file itself.
 
     explicit PluginHost(const std::filesystem::path& file);
-    /// Opens, checks and initialises the plugin, in slurmctld's order: the file can be
-    /// read; dlopen with RTLD_LAZY; plugin_name, plugin_type and plugin_version are
-    /// there; the type is the one asked for (slurmctld itself trusts the file's name);
-    /// the version is exactly this Slurm's; init succeeds; job_submit and job_modify
-    /// are there. Throws PluginError.
+    /// Opens, checks and initialises the plugin, in slurmctld's order: the file can be read; dlopen with
+    /// RTLD_LAZY; plugin_name, plugin_type and plugin_version exist; the type is the expected one (slurmctld
+    /// itself trusts the file's name); the version is exactly this Slurm's; init succeeds; job_submit and
+    /// job_modify exist. Throws PluginError.
 
     ~PluginHost();
     /// Calls fini and closes the plugin, unless it was abandoned.
@@ -39,9 +38,9 @@ public:
     PluginHost& operator=(PluginHost&&) = delete;
 
     std::optional<std::string> submitJob(const std::string& comment = {});
-    /// Calls job_submit, and job_modify as well, as slurmctld does for sbatch and scontrol update.
-    /// Returns what the user is told when the plugin refuses the job with that comment. An empty
-    /// one is none. Throws PluginError when the plugin refuses a change that it took as a new job.
+    /// Calls job_submit and then job_modify, as slurmctld does for sbatch and scontrol update. An empty
+    /// comment is none. Returns the message to the user when the plugin refuses the job. Throws PluginError
+    /// when the plugin accepts the job but refuses the change.
 
     void abandon() noexcept { _handle = nullptr; }
     /// Leaves the plugin loaded and running, as slurmctld does when it exits.

@@ -7,15 +7,14 @@
 namespace HangDetection::Sim {
 
 class ProgressBar
-/// How far something with a known number of steps has come, as the block of a screen. Used by one
-/// thread.
+/// Shows how many of a known number of steps are done, as the block of a screen. Used by one thread.
 {
 public:
     ProgressBar(Screen& screen, std::string title, int steps);
-    /// Without a terminal the title is all that is printed.
+    /// Without a terminal only the title is printed.
 
     void begin(const std::string& step);
-    /// The step before is done.
+    /// Begins the next step; the one before is done.
 
 private:
     Screen& _screen;

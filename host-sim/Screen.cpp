@@ -37,7 +37,7 @@ const char* codeOf(Screen::Colour colour)
     return "";
 }
 
-/// Of a terminal that does not know its size.
+/// For a terminal that does not know its size.
 constexpr Screen::Size usualSize{80, 24};
 
 } // namespace
@@ -67,7 +67,7 @@ Screen::Size Screen::size() const
     const bool isKnown =
         ioctl(STDOUT_FILENO, TIOCGWINSZ, &answer) == 0 && answer.ws_col > 0 && answer.ws_row > 0;
     const Size terminal = isKnown ? Size{answer.ws_col, answer.ws_row} : usualSize;
-    // Behind a character in the last column terminals differ in what they clear.
+    // The last column stays empty: after a character in it, terminals differ in what they clear.
     return {terminal.columns - 1, terminal.rows};
 }
 
@@ -98,7 +98,7 @@ void Screen::block(std::vector<Line> lines)
     std::string out = _drawnRows == 0 ? hideCursor : toTopOfBlock();
     _block = std::move(lines);
     out += drawnBlock();
-    // At once: what is drawn in parts flickers.
+    // One write, as a block that is drawn in parts flickers.
     std::cout << out << std::flush;
 }
 
@@ -131,7 +131,7 @@ std::string Screen::toTopOfBlock() const
 }
 
 std::string Screen::drawnBlock()
-/// From where the cursor is.
+/// Starts at the cursor.
 {
     const Size limit = size();
     _drawnRows = std::min(_block.size(), limit.rows);

@@ -12,8 +12,8 @@
 namespace HangDetection::Sim {
 
 class Screen
-/// What the user sees: lines that stay, and on a terminal colours, and below the lines a block
-/// that is drawn again and again in place. Written to by any thread.
+/// What the user sees: lines that stay. On a terminal also colours, and below the lines a block that is
+/// redrawn in place. Any thread may write to it.
 {
 public:
     enum class Colour
@@ -27,7 +27,7 @@ public:
     };
 
     struct Span
-    /// Text in one colour, of characters that take one column each.
+    /// Text in one colour. Each character takes one column.
     {
         std::string text;
         Colour colour = Colour::plain;
@@ -36,7 +36,7 @@ public:
     using Line = std::vector<Span>;
 
     static Line cut(const Line& line, std::size_t columns);
-    /// So much of its start.
+    /// The first columns of the line.
 
     static constexpr std::size_t noLimit = std::numeric_limits<std::size_t>::max();
 
@@ -48,25 +48,24 @@ public:
 
     Screen();
     ~Screen();
-    /// Leaves a terminal as it was, with its cursor.
+    /// Clears the block and shows the cursor again.
 
     Screen(const Screen&) = delete;
     Screen& operator=(const Screen&) = delete;
 
     bool isTerminal() const { return _isTerminal; }
-    /// False as well for one that says of itself that it is dumb.
+    /// Also false when TERM is dumb.
 
     Size size() const;
-    /// What fits, now: a line that is as wide does not make the terminal wrap. Without a terminal
-    /// there is no limit.
+    /// What fits now. A line of this width does not wrap. Without a terminal there is no limit.
 
     void line(const std::string& text, Colour colour = Colour::plain);
     void line(const Line& line);
-    /// A line that stays, above the block. The terminal wraps one that is too long.
+    /// Prints a line that stays, above the block. The terminal wraps a line that is too long.
 
     void block(std::vector<Line> lines);
-    /// Draws the block, in place of the last one. Lines are cut to the width of the terminal, and
-    /// those that do not fit are left out. Nothing without a terminal.
+    /// Draws the block in place of the last one. Cuts lines to the width of the terminal, and leaves out
+    /// those below its last row. Does nothing without a terminal.
 
     void endBlock();
     /// Clears the block.
@@ -80,9 +79,9 @@ private:
     std::mutex _mutex;
     std::vector<Line> _block;
     std::optional<SilentTerminal> _silence;
-    /// While there is a block.
+    /// Lives while there is a block.
     std::size_t _drawnRows = 0;
-    /// Of the block, on the terminal. The cursor is at the start of the last one.
+    /// Rows of the block on the terminal. The cursor is at the start of the last one.
 };
 
 } // namespace HangDetection::Sim

@@ -6,14 +6,13 @@
 namespace HangDetection::Sim {
 
 class SilentTerminal
-/// While it lives, the terminal on standard output shows nothing of what is typed: it would
-/// show it in the middle of what is drawn, even of an escape sequence. Ctrl-C is still a signal,
-/// and drops nothing of what is already drawn. Ctrl-Z is none, as nothing could be cleaned up
-/// before. Used by one thread.
+/// While it lives, the terminal on standard output does not show what is typed: that would appear in the
+/// middle of the drawing, even of an escape sequence. Ctrl-C is still a signal, and drops no output. Ctrl-Z
+/// does nothing, because the terminal could not be restored before the stop. Used by one thread.
 {
 public:
     SilentTerminal();
-    /// Nothing for a program in the background, which would be stopped by the attempt.
+    /// Does nothing in a program in the background, which the attempt would stop.
 
     ~SilentTerminal();
 

@@ -4,8 +4,8 @@ namespace HangDetection::Sim {
 
 namespace {
 
-/// Slurm's API is plain C functions without a context. The mutex guards the life of the queue: a
-/// plugin's thread may still ask while its host is done with it.
+/// Global, because Slurm's API is C functions without a context. The mutex makes sure that a plugin's thread
+/// does not use a queue that is destroyed.
 std::mutex currentMutex;
 SimulatedQueue* current = nullptr;
 

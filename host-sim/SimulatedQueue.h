@@ -10,7 +10,7 @@
 namespace HangDetection::Sim {
 
 struct SimulatedJob
-/// A job in the simulated queue of Slurm, as far as the plugin looks at it.
+/// What the plugin reads of a job in the simulated queue of Slurm.
 {
     enum class State
     {
@@ -32,8 +32,8 @@ class SimulatedQueue
 {
 public:
     SimulatedQueue();
-    /// Until it is destroyed this is the queue of this process. Without one, Slurm's API answers
-    /// that it cannot be reached, so that nobody takes the simulator for a cluster without jobs.
+    /// Until it is destroyed, this is the queue of this process. Without a queue, Slurm's API answers that it
+    /// cannot be reached, so that the plugin does not see a cluster without jobs.
 
     ~SimulatedQueue();
 
@@ -49,7 +49,7 @@ public:
     /// False when there is no such job.
 
     bool cancel(std::uint32_t job);
-    /// False when there is no such job, or when it is cancelled already.
+    /// False when there is no such job, or it is cancelled already.
 
 private:
     mutable std::mutex _mutex;
@@ -57,6 +57,6 @@ private:
 };
 
 bool withQueue(const std::function<void(SimulatedQueue&)>& action);
-/// Calls the action with the queue of this process, which stays meanwhile. False without one.
+/// Calls the action with the queue of this process, which is not destroyed meanwhile. False without a queue.
 
 } // namespace HangDetection::Sim

@@ -36,14 +36,13 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// How often the host has a job to submit.
+/// Time between two submitted jobs.
 constexpr std::chrono::milliseconds submitInterval{100};
 
 constexpr int exitInterrupted = 130;
 
 fs::path builtPluginDirectory()
-/// The plugin of the same build or installation: lib beside bin in a build folder,
-/// Slurm's plugin directory once installed.
+/// lib beside bin in a build folder; Slurm's plugin directory once installed.
 {
     const fs::path built = fs::read_symlink("/proc/self/exe").parent_path().parent_path() / "lib";
     return fs::exists(built / "job_submit_hang_detector.so") ? built : fs::path(SLURM_PLUGIN_DIR);
@@ -184,8 +183,8 @@ private:
             return runLoadCycles(slurmConf);
 
         const int status = runPlugin(slurmConf, log);
-        // Not by a return: the log stays open for the plugin's thread, which runs on until the exit.
-        std::exit(status); // NOLINT(concurrency-mt-unsafe): a thread that runs on is the point
+        // No return: the plugin's thread runs until the exit, and needs the log.
+        std::exit(status); // NOLINT(concurrency-mt-unsafe): the plugin's thread is meant to run on
     }
 
     int runPlugin(const fs::path& slurmConf, HostLog& log)
@@ -202,8 +201,8 @@ private:
     }
 
     bool serve(PluginHost& plugin, HostLog& log, int runs)
-    /// Does what slurmctld does with the plugin until it has reported so many runs. False
-    /// when the duration or a signal ended it before.
+    /// Calls the plugin as slurmctld does until it has reported this many runs. False when the duration or a
+    /// signal ended that before.
     {
         const auto end = isGiven("duration")
                              ? Clock::now() + std::chrono::seconds(config().getInt("duration"))

@@ -1,4 +1,4 @@
-// Slurm's functions about jobs that the plugin calls, on the simulated queue.
+// Slurm's functions for jobs that the plugin calls. They work on the simulated queue.
 
 #include "SimulatedQueue.h"
 
@@ -91,7 +91,7 @@ HOST_FUNCTION void slurm_init_job_desc_msg(job_desc_msg_t* job)
 
 HOST_FUNCTION int slurm_load_job(job_info_msg_t** resp, HangDetection::SlurmJobId, std::uint16_t)
 {
-    // Who asks looks for the one among the others.
+    // All jobs: the plugin looks for its own among them.
     return slurm_load_jobs(0, resp, SHOW_ALL);
 }
 
@@ -108,7 +108,7 @@ HOST_FUNCTION int slurm_update_job2(job_desc_msg_t* job_msg, job_array_resp_msg_
 
 HOST_FUNCTION void slurm_free_job_array_resp(job_array_resp_msg_t*)
 {
-    // None is ever made.
+    // slurm_update_job2 makes none.
 }
 
 HOST_FUNCTION int slurm_kill_job2(const char* job, std::uint16_t, std::uint16_t, const char*)

@@ -1,5 +1,5 @@
-// The functions of slurmctld that the plugin calls. The program exports them, so the
-// plugin finds them here as it finds them in slurmctld.
+// slurmctld's log functions, which the plugin calls. The program exports them, so the plugin finds them as it
+// does in slurmctld.
 
 #include "HostLog.h"
 

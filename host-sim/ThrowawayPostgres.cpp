@@ -27,14 +27,14 @@ namespace {
 constexpr const char* serverUser = "postgres";
 
 fs::path findBinaries()
-/// Debian keeps the server's programs off PATH, in a directory for each version.
+/// Debian has the server's programs in a directory for each version, which is not on PATH.
 {
     fs::path newest;
     int newestVersion = 0;
     std::error_code error;
     for (const auto& entry : fs::directory_iterator("/usr/lib/postgresql", error)) {
         const int version =
-            std::atoi(entry.path().filename().c_str()); // NOLINT(cert-err34-c): 0 will do for no number
+            std::atoi(entry.path().filename().c_str()); // NOLINT(cert-err34-c): 0 when there is no number
         if (version > newestVersion && fs::exists(entry.path() / "bin/initdb")) {
             newest = entry.path() / "bin";
             newestVersion = version;
@@ -51,17 +51,17 @@ fs::path makeDirectory()
     std::string path = (fs::temp_directory_path() / "hang-detector-XXXXXX").string();
     if (mkdtemp(path.data()) == nullptr)
         throw std::runtime_error(path + ": cannot be made: " + std::generic_category().message(errno));
-    // Others have to come through to the socket, among them SlurmUser.
+    // Other users, such as SlurmUser, have to reach the socket.
     fs::permissions(path, fs::perms::owner_all | fs::perms::group_read | fs::perms::group_exec |
                               fs::perms::others_read | fs::perms::others_exec);
     return path;
 }
 
 void runUndisturbed(const CommandLine& command)
-/// In a session of its own: Ctrl-C on the terminal is for the program that needs the
-/// server, and it must not cut off the start or the stop of one.
+/// Runs a command in its own session, so that Ctrl-C on the terminal does not cut off the start or the stop
+/// of a server.
 {
-    // A signal that comes before it has that session would end it, too.
+    // A signal that comes before the command has its session would end it, too.
     const AllSignalsBlocked blocked;
     CommandLine line{"setsid", "--wait"};
     line.insert(line.end(), command.begin(), command.end());

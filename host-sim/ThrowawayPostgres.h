@@ -7,26 +7,24 @@
 namespace HangDetection::Sim {
 
 class ThrowawayPostgres
-/// A PostgreSQL server of its own in a temporary directory, reachable by a unix socket
-/// there and by nothing else. When started by root it runs as the user postgres. The
-/// server is stopped and the directory removed with the object, unless it was told to
-/// keep them. Not for data that anybody wants to have: it does not sync to disk, unless
-/// that is what is looked at.
+/// A PostgreSQL server in a temporary directory, reachable only by a unix socket there. When started by root
+/// it runs as the user postgres. The destructor stops the server and removes the directory, unless keep() was
+/// called. Not for data of value: with Disk::spared it does not sync to disk.
 {
 public:
     enum class Disk
     {
-        spared, /// what is committed may be lost with the machine
-        synced  /// as a server with default settings does it
+        spared, /// a crash of the machine may lose commits
+        synced  /// as with a server's default settings
     };
 
     using StepObserver = std::function<void(const std::string& step)>;
 
     explicit ThrowawayPostgres(
         Disk disk = Disk::spared, const StepObserver& onStep = [](const std::string&) {});
-    /// The observer is told of each of the two steps, initdb and start, before it begins. Throws
-    /// std::runtime_error when there is no PostgreSQL on this machine or it does not start; the
-    /// text says what to install, or what the server said.
+    /// Calls the observer before each of the two steps, initdb and start. Throws std::runtime_error when
+    /// there is no PostgreSQL on this machine, with what to install, or when it does not start, with its
+    /// error.
 
     ~ThrowawayPostgres();
 
@@ -38,11 +36,11 @@ public:
     /// Stops in one of pg_ctl's modes: smart, fast or immediate.
 
     void crash();
-    /// Stops as by immediate, but at this very moment: nothing is finished or flushed, and the
-    /// next start recovers.
+    /// Stops as in mode immediate, but right now: nothing is finished or flushed, and the next start
+    /// recovers.
 
     void createDatabase(const std::string& name, const std::string& options = "") const;
-    /// A new database with the schema of schema.sql, and with these options of CREATE DATABASE.
+    /// Creates a database with the schema of schema.sql, and with these options of CREATE DATABASE.
 
     std::string connectionString(const std::string& database) const;
     /// A libpq connection string for the server's superuser.

@@ -6,8 +6,8 @@
 namespace HangDetection {
 
 class AllSignalsBlocked
-/// Blocks all signals of the calling thread as long as it lives. A thread or a process that is
-/// started meanwhile inherits that.
+/// Blocks all signals in the calling thread while it lives. Threads and processes that are started meanwhile
+/// inherit this.
 {
 public:
     AllSignalsBlocked()

@@ -73,7 +73,7 @@ struct Key
     const char* name;
     void (*apply)(Settings&, const SettingsFile&, const SettingsEntry&);
     std::string (*text)(const Settings&);
-    /// Null for a key whose value is not told.
+    /// Null for a key whose value is never logged.
 };
 
 constexpr std::array<Key, 12> keys{{
@@ -95,7 +95,7 @@ constexpr std::array<Key, 12> keys{{
      },
      [](const Settings& settings) { return formatDuration(settings.interval); }},
     {"HungJobDuration",
-     // Workers report every few seconds; below a minute an ordinary pause would pass for a hang.
+     // Workers report every few seconds. Below a minute an ordinary pause would look like a hang.
      [](Settings& settings, const SettingsFile& file, const SettingsEntry& entry) {
          settings.hungJobDuration = durationWithin(file, entry, seconds(60), seconds(7 * 24 * 3600));
      },
@@ -106,7 +106,7 @@ constexpr std::array<Key, 12> keys{{
      },
      [](const Settings& settings) { return formatDuration(settings.hungJobExitTimeout); }},
     {"PendingJobDuration",
-     // A job waits for a free worker, which may take minutes where nothing is wrong.
+     // It may take minutes until a worker is free, with nothing wrong.
      [](Settings& settings, const SettingsFile& file, const SettingsEntry& entry) {
          settings.pendingJobDuration =
              durationWithin(file, entry, seconds(60), seconds(7 * 24 * 3600), ZeroIs::allowed);
@@ -128,7 +128,7 @@ constexpr std::array<Key, 12> keys{{
      },
      [](const Settings& settings) { return nameOf(settings.dryRun); }},
     {"MassHangRatio",
-     // Never more than all jobs are silent, so 100 would be a second way to write 0.
+     // No more than 100 % of the jobs can be silent, so 100 would mean never, as 0 does.
      [](Settings& settings, const SettingsFile& file, const SettingsEntry& entry) {
          settings.massHangRatio = numberWithin(file, entry, 0, 99);
      },
@@ -144,7 +144,7 @@ constexpr std::array<Key, 12> keys{{
      },
      [](const Settings& settings) { return nameOf(settings.releaseAllocations); }},
     {"MetricsFile",
-     // slurmctld's working directory is nobody's choice.
+     // A relative path would depend on slurmctld's working directory.
      [](Settings& settings, const SettingsFile& file, const SettingsEntry& entry) {
          settings.metricsFile = entry.value;
          if (!entry.value.empty() &&
@@ -206,7 +206,7 @@ Settings Settings::read(const std::filesystem::path& path)
         const std::string reason = "HungJobExitTimeout (" + formatDuration(settings.hungJobExitTimeout) +
                                    ") must be shorter than HungJobDuration (" +
                                    formatDuration(settings.hungJobDuration) + ")";
-        // One of the two was written, as the defaults fit each other.
+        // At least one of the two is in the file, as the defaults fit each other.
         for (const char* const key : {"HungJobExitTimeout", "HungJobDuration"}) {
             if (const SettingsEntry* const entry = findEntry(file.entries(), key); entry != nullptr)
                 file.refuse(*entry, reason);

@@ -18,7 +18,7 @@ namespace {
 
 using Poco::Ascii;
 
-/// A settings file has some twenty short lines; anything larger is a wrong path.
+/// In bytes. A settings file has some twenty short lines; a larger file means a wrong path.
 constexpr std::size_t largestFile = 65536;
 
 constexpr const char* readingAdvice =
@@ -37,7 +37,7 @@ SettingsFile SettingsFile::read(const std::filesystem::path& file)
 {
     SettingsFile result(file);
 
-    // Not to wait for a writer, should it be a pipe.
+    // O_NONBLOCK: open() must not wait for a writer if the path is a pipe.
     const int descriptor = open(file.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (descriptor < 0)
         result.refuse("cannot be read: " + std::generic_category().message(errno) + readingAdvice);
@@ -85,7 +85,7 @@ void SettingsFile::parse(const std::string& text)
 
 std::string SettingsFile::valueIn(const std::string& line, std::size_t begin,
                                   const SettingsEntry& entry) const
-/// The value that begins somewhere behind the `=`, without its quotes and the comment.
+/// The value after the `=`, without quotes and comment.
 {
     while (begin < line.size() && Ascii::isSpace(line[begin]))
         ++begin;

@@ -8,16 +8,15 @@
 namespace HangDetection {
 
 class SettingsError : public std::runtime_error
-/// What is wrong with hang_detector.conf (or with slurm.conf, where its place is
-/// looked up), as one line for the operator: file, line, key, reason, and what
-/// is allowed. Holds no value of the key Connection.
+/// An error in hang_detector.conf, or in slurm.conf, which says where that file is. One line for the
+/// operator: file, line, key, reason, and what is allowed. Never holds the value of Connection.
 {
 public:
     using std::runtime_error::runtime_error;
 };
 
 struct SettingsEntry
-/// One `Key=Value` of the file, in the place where it was written.
+/// One `Key=Value` of the file.
 {
     std::string key; /// as written, in any case
     std::string value;
@@ -25,18 +24,16 @@ struct SettingsEntry
 };
 
 class SettingsFile
-/// The text of hang_detector.conf as a list of entries, before anything is known
-/// about the meaning of a key.
+/// hang_detector.conf as a list of entries. Does not know what the keys mean.
 ///
-/// The syntax is that of Slurm's own files: one `Key=Value` in a line, blanks
-/// around both ignored. `#` starts a comment at the start of a line or after a
-/// blank; elsewhere it belongs to the value. A value in double quotes may hold any
-/// printable character but a double quote.
+/// The syntax is that of Slurm's own files: one `Key=Value` in a line; blanks around key and value are
+/// ignored. `#` starts a comment at the start of a line or after a blank; elsewhere it belongs to the value.
+/// A value in double quotes may hold any printable character except a double quote.
 {
 public:
     static SettingsFile read(const std::filesystem::path& file);
-    /// Throws SettingsError when the file is not there, not readable, no regular
-    /// file, larger than 64 KiB, or has a line that is not `Key=Value`.
+    /// Throws SettingsError when the file is missing, cannot be read, is not a regular file, is larger than
+    /// 64 KiB, or has a line that is not `Key=Value`.
 
     const std::vector<SettingsEntry>& entries() const { return _entries; }
 
@@ -47,7 +44,7 @@ public:
     /// Throws `FILE:LINE: Key: reason`.
 
     [[noreturn]] void refuse(const std::string& reason) const;
-    /// Throws `FILE: reason`, for what is wrong with the file as a whole.
+    /// Throws `FILE: reason`, for an error of the whole file.
 
 private:
     explicit SettingsFile(std::filesystem::path file) : _file(std::move(file)) {}

@@ -10,7 +10,7 @@ using std::chrono::nanoseconds;
 using std::chrono::seconds;
 
 bool hasJustBeen(nanoseconds moment)
-/// A moment that is yet to come, by the clock of a file server, has not.
+/// False for a moment in the future, which the clock of a file server can give.
 {
     const auto age = std::chrono::system_clock::now().time_since_epoch() - moment;
     return age >= seconds(0) && age < SettingsSource::settled;
@@ -20,7 +20,7 @@ bool hasJustBeen(nanoseconds moment)
 
 Settings SettingsSource::read()
 {
-    // Taken before, so that a change during the reading is one of the next call.
+    // Before the read, so that the next call sees a change during it.
     _lastRead = currentState();
     return Settings::read(_file);
 }

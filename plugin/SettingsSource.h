@@ -11,8 +11,7 @@
 namespace HangDetection {
 
 class SettingsSource
-/// hang_detector.conf, which may be changed while the detector is at work. Used by one
-/// thread.
+/// Reads hang_detector.conf, again when it changes while the detector runs. Used by one thread.
 {
 public:
     explicit SettingsSource(std::filesystem::path file) : _file(std::move(file)) {}
@@ -21,25 +20,25 @@ public:
     /// Throws SettingsError, as Settings::read does.
 
     std::optional<Settings> readIfChanged();
-    /// Nothing when the file is the one that was read last. Throws SettingsError, once for each
-    /// change. A file that was written within the last second may be only half of what it is to
-    /// become, and half of the settings can be a threshold that kills; it is left to a later call.
+    /// Nothing when the file has not changed since the last read. Throws SettingsError, once for each change.
+    /// A file that was written within the last second is left to a later call: it may be half written, and
+    /// without its HungJobDuration jobs that are alive could be terminated.
 
     bool isChanging() const { return _isChanging; }
-    /// Whether the last readIfChanged left such a file.
+    /// Whether the last readIfChanged() left such a file.
 
     static constexpr std::chrono::seconds settled{1};
-    /// A file that was not written for so long is whole.
+    /// A file that was not written for this long is complete.
 
 private:
     struct State
-    /// Tells one version of the file from the next. All zero when there is none.
+    /// Identifies a version of the file. All zero when there is no file.
     {
         dev_t device = 0;
         ino_t inode = 0;
         off_t size = 0;
         std::chrono::nanoseconds changed{0};
-        /// Since the epoch. Moves with the mode and the owner, too, and cannot be set back.
+        /// The ctime, since the epoch. A new mode or owner also changes it, and it cannot be set back.
 
         bool operator==(const State&) const = default;
     };

@@ -12,9 +12,9 @@ std::thread signalFreeThread(const char* name, std::function<void()> body)
     std::thread thread([body = std::move(body)]() mutable noexcept {
         try {
             body();
-            body = nullptr; // what it owns may throw, too, when it goes
+            body = nullptr; // the destructors of what it owns may throw, too
         } catch (...) {
-            // The bodies report what they can by themselves.
+            // The body logs its errors itself.
         }
     });
     pthread_setname_np(thread.native_handle(), name);

@@ -6,9 +6,8 @@
 namespace HangDetection {
 
 std::thread signalFreeThread(const char* name, std::function<void()> body);
-/// Starts a thread in which every signal is blocked, so that none that is meant
-/// for slurmctld is ever delivered to it. The name, at most 15 characters, is what
-/// ps and gdb show. An exception that leaves the body ends the thread, never the
-/// process. Throws std::system_error when no thread can be had.
+/// Starts a thread that blocks every signal, so that signals for slurmctld never go to it. ps and gdb show
+/// its name, of 15 characters at most. An exception that leaves the body ends the thread, not the process.
+/// Throws std::system_error when no thread can be started.
 
 } // namespace HangDetection

@@ -1,6 +1,5 @@
--- The part of a Coder deployment's schema that the detector touches, with Coder's
--- names and types, for the simulator and the tests. It is never applied to a
--- user's database.
+-- The part of Coder's schema that the detector touches, with Coder's names and types. Only for the
+-- simulator and the tests; it is never applied to a user's database.
 
 CREATE TYPE provisioner_type AS ENUM ('echo', 'terraform');
 CREATE TYPE provisioner_storage_method AS ENUM ('file');

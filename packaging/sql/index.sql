@@ -1,16 +1,16 @@
--- Makes an optional index with which the detector's search costs as much as there are running
--- jobs, however many finished ones the table holds. To be run with psql by the owner of Coder's
--- tables or a superuser, as often as one likes; it locks nobody out.
+-- Makes an optional index. With it the detector's search reads only the running jobs, however many
+-- finished ones the table holds. Run it with psql as the owner of Coder's tables or as a superuser.
+-- It may be run again, and it blocks no reads or writes.
 --
 --     psql --dbname=coder --file=index.sql
 --
--- It costs no heartbeat anything: that writes updated_at, and as neither the column nor the
--- condition mentions that, the heartbeat stays a HOT update, which touches no index. The column is
--- one that never changes and by which the running jobs lie together in the table, as the ids do
--- not. To be rid of it: DROP INDEX CONCURRENTLY hang_detector_running_jobs;
+-- Heartbeats do not touch it: they write updated_at, which neither the column nor the condition of
+-- the index uses, so they stay HOT updates. The column is created_at because it never changes, and
+-- because the running jobs lie together in the table in its order, unlike in that of the ids.
+-- To remove the index: DROP INDEX CONCURRENTLY hang_detector_running_jobs;
 \set ON_ERROR_STOP on
 
--- What was left when the making of it was interrupted: it is written, and serves nobody.
+-- An interrupted CREATE INDEX CONCURRENTLY leaves an index that is written but never used.
 SELECT EXISTS (
     SELECT
     FROM pg_index i

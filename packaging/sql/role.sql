@@ -1,6 +1,6 @@
--- Makes the role that the detector connects as, which may do what the detector does and
--- nothing else. To be run with psql by the owner of Coder's tables or a superuser, as often
--- as one likes: each time the role's privileges on these tables become exactly those below.
+-- Makes the role that the detector connects as. The role may do what the detector does, and nothing
+-- else. Run it with psql as the owner of Coder's tables or as a superuser. It may be run again: each
+-- time the role's privileges on these tables become exactly those below.
 --
 --     psql --dbname=coder --file=role.sql
 --     psql --dbname=coder --file=role.sql --set=role=another_name
@@ -19,7 +19,7 @@ SELECT NOT EXISTS (SELECT FROM pg_roles WHERE rolname = :'role') AS role_is_miss
     CREATE ROLE :"role" LOGIN;
 \endif
 
--- What an earlier version, or a hurried operator, may have granted.
+-- An earlier version or an operator may have granted more.
 REVOKE ALL ON provisioner_jobs, provisioner_job_logs, workspace_builds FROM :"role";
 
 SELECT
@@ -31,10 +31,10 @@ WHERE oid = 'provisioner_jobs'::regclass \gset
 GRANT CONNECT ON DATABASE :"DBNAME" TO :"role";
 GRANT USAGE ON SCHEMA :schema TO :"role";
 
--- To find hung and pending jobs, and to lock and fail them; a pending one also gets the start that
--- it never had. A row lock takes the right to update. The error tells afterwards which were
--- terminated, for their allocations and for jobs that were alive after all. The system column xmin
--- tells whether a job's row was written since the detector looked last.
+-- To find hung and pending jobs, and to lock and fail them. A row lock needs the right to update. A
+-- pending job also gets a start time. The error shows later which jobs were terminated: to release
+-- their allocations, and to find jobs that were alive. The system column xmin shows whether a job's
+-- row was written since the detector looked last.
 GRANT
     SELECT (id, type, started_at, canceled_at, completed_at, updated_at, error, xmin),
     UPDATE (started_at, completed_at, updated_at, error, error_code)
@@ -53,8 +53,8 @@ GRANT
     UPDATE (provisioner_state, updated_at)
     ON workspace_builds TO :"role";
 
--- To tell whose workspace and which template a job is about. Where there are no such tables, or not
--- these rights, the log is without the names.
+-- To log the names of workspace, owner and template. Without these tables or rights the log has no
+-- names.
 SELECT
     bool_and(to_regclass(name) IS NOT NULL) AS has_names
 FROM (VALUES ('workspaces'), ('users'), ('templates'), ('template_versions')) AS tables (name) \gset

@@ -25,12 +25,12 @@ std::chrono::seconds timeoutOf(const ConnectionOptions& options)
     const auto seconds = numberIn(value);
     if (!seconds)
         throw ConnectionRefused({"connect_timeout is no whole number of seconds"});
-    // Without one libpq waits for ever; here, the session's limit is the bound in any case.
+    // To libpq, 0 means for ever. Here the session's limit ends the wait in any case.
     return *seconds > 0 ? std::chrono::seconds(*seconds) : std::chrono::hours(1);
 }
 
 std::vector<std::string> addressesOf(const std::string& host)
-/// In the resolver's order; none when it fails.
+/// In the resolver's order. Empty when the lookup fails.
 {
     addrinfo hints{};
     hints.ai_socktype = SOCK_STREAM;
@@ -74,7 +74,7 @@ std::optional<std::string> Addresses::next()
         auto addresses = addressesOf(host.name);
         if (_isShuffled)
             std::shuffle(addresses.begin(), addresses.end(), std::random_device());
-        // Without any, libpq looks the name up again, and says what is wrong with it.
+        // If there are none, libpq looks the name up again and reports the error.
         for (; !addresses.empty(); addresses.pop_back()) {
             host.address = addresses.back();
             _hosts.push_front(host);

@@ -10,26 +10,25 @@
 namespace Libpq {
 
 class Addresses
-/// What one connect tries, one after the other: each address of each host, in libpq's order. libpq
-/// by itself stays with an address that does not answer, as its connect_timeout counts only in the
-/// functions that block.
+/// The addresses that one connect tries, in libpq's order: each address of each host. libpq itself stays
+/// with an address that does not answer, because its connect_timeout works only in functions that block.
 {
 public:
     explicit Addresses(std::string secretText);
-    /// A connection string of libpq's. Reads the service file, if one is named. Throws
+    /// Takes a connection string for libpq. Reads the service file if the string names a service. Throws
     /// ConnectionRefused.
 
     std::optional<std::string> next();
-    /// A connection string for libpq that leads to one address; nothing when there are no more.
-    /// May hold a password. Looks up one host at most; the resolver cannot be interrupted.
+    /// Returns a connection string for the next address; nothing when there are no more. It may hold a
+    /// password. Looks up one host name at most; the resolver cannot be interrupted.
 
     std::chrono::seconds timeout() const { return _timeout; }
-    /// Bound on each attempt: connect_timeout where the text or the service has it.
+    /// Limit of each attempt: connect_timeout of the string or the service, otherwise 10 seconds.
 
 private:
     const std::string _text;
     std::deque<Host> _hosts;
-    /// Those that are left. One without an address is still to be looked up.
+    /// Not tried yet. A name without an address is not looked up yet.
     bool _isShuffled = false;
     std::chrono::seconds _timeout{10};
 };

@@ -16,9 +16,9 @@
 namespace Libpq {
 
 class Binder : public Overrides<Binding, Binder, const char*, Poco::Data::NullData>
-/// Makes the parameters of a statement out of what is bound to it, in that order: numbers, booleans, texts
-/// without a zero byte, uuids and NULL. Other types, and parameters that the statement would write, throw
-/// Poco::NotImplementedException.
+/// Turns the values that are bound to a statement into its parameters, in the same order. Takes numbers,
+/// booleans, texts, uuids and NULL. Other types, and parameters that the statement writes, throw
+/// Poco::NotImplementedException; a text with a zero byte throws Poco::Data::BindingException.
 {
 public:
     void clear() { _parameters.clear(); }

@@ -14,7 +14,7 @@ namespace Libpq {
 namespace {
 
 const PQconninfoOption& optionOf(const ConnectionOptions& options, std::string_view keyword)
-/// The end of the options, which has no value, when libpq does not know it.
+/// When libpq does not know the keyword: the end of the options, which has no value.
 {
     const PQconninfoOption* option = options.get();
     while (option->keyword != nullptr && keyword != option->keyword)
@@ -33,10 +33,10 @@ ConnectionOptions optionsOf(const std::string& text)
 {
     ConnectionOptions options = writtenOptions(text);
     if (!options)
-        throw ConnectionRefused({"the connection string cannot be read"}); // libpq would quote it
+        throw ConnectionRefused({"the connection string cannot be read"}); // libpq's error quotes it
     if (!valueOf(options, "service") && hostsOf(options))
         return options;
-    // libpq does not connect, as it refuses the last words as soon as it has read the service; with a
+    // libpq reads the service and then refuses this gssencmode, so it does not connect. Because of the
     // password it reads no passfile.
     const std::unique_ptr<PGconn, decltype(&PQfinish)> connection(
         PQconnectStart((text + " password='?' gssencmode='?'").c_str()), &PQfinish);

@@ -10,24 +10,25 @@
 
 namespace Libpq {
 
-/// Every option that libpq knows, with its value if it was given one.
+/// All options that libpq knows. One that was not given has no value.
 using ConnectionOptions = std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)>;
 
 ConnectionOptions writtenOptions(const std::string& text);
-/// Those in a connection string itself; null when libpq cannot read it.
+/// The options in the connection string itself. Null when libpq cannot read it.
 
 ConnectionOptions optionsOf(const std::string& text);
-/// Of a connection string, and of the service that it names. Reads the service file. Throws
-/// ConnectionRefused when libpq cannot read one of them, or the lists of hosts do not fit.
+/// The options in a connection string and in the service that it names. Reads the service file. Throws
+/// ConnectionRefused when libpq cannot read one of them, or when the lists of hosts, addresses and ports
+/// have different lengths.
 
 std::optional<std::string> valueOf(const ConnectionOptions& options, std::string_view keyword);
-/// Nothing when it was not given.
+/// Nothing when the option was not given.
 
 void appendOption(std::string& text, std::string_view keyword, std::string_view value);
-/// To a connection string, where the last value of a keyword counts.
+/// Appends an option to a connection string. If a keyword comes twice, the last value counts.
 
 std::vector<std::string> elementsOf(const std::string& list);
-/// Of a list with commas, as libpq cuts it: empty ones, too.
+/// Cuts a list at its commas, as libpq does. Keeps empty elements.
 
 struct Host
 /// One element of the lists host, hostaddr and port. Name and address may be empty.
@@ -38,10 +39,10 @@ struct Host
 };
 
 std::optional<std::vector<Host>> hostsOf(const ConnectionOptions& options);
-/// At least one; nothing when the lists are of different lengths. A single port is for all, and
-/// where there is none it is the default one, as libpq names an empty port in no error.
+/// At least one host; nothing when the lists have different lengths. A single port counts for all hosts. A
+/// missing port becomes the default port, because libpq's errors do not name a missing one.
 
 std::optional<int> numberIn(const std::string& text);
-/// The whole text as a number; nothing when it is none.
+/// Nothing when the whole text is not a number.
 
 } // namespace Libpq

@@ -14,7 +14,7 @@ class ServerError : public Poco::Data::DataException
 {
 public:
     struct Fields
-    /// From the PostgreSQL manual, "Error and Notice Message Fields". Empty is what was not sent.
+    /// See "Error and Notice Message Fields" in the PostgreSQL manual. A field that was not sent is empty.
     {
         std::string message;
         std::string sqlState = {};
@@ -37,14 +37,14 @@ private:
 };
 
 class ConnectionRefused : public Poco::Data::ConnectionFailedException
-/// Each address that was tried refused the connection, or did not answer.
+/// Each address that was tried refused the connection or did not answer, or the connection string is wrong.
 {
 public:
     explicit ConnectionRefused(std::vector<std::string> causes) : _causes(std::move(causes)) {}
 
     const std::vector<std::string>& causes() const noexcept { return _causes; }
-    /// In the words of libpq, with verbose messages of servers; one for each address. They name
-    /// hosts, ports, users and databases, but no password.
+    /// libpq's text for each address, with the server's verbose message. The texts name hosts, ports, users
+    /// and databases, but no password.
 
     const char* className() const noexcept override { return typeid(*this).name(); }
     Poco::Exception* clone() const override { return new ConnectionRefused(*this); }

@@ -19,12 +19,12 @@
 namespace Libpq {
 
 class Extractor : public Overrides<Extracting, Extractor, Poco::Any, Poco::Dynamic::Var>
-/// Reads a result row by row: numbers and booleans from columns of such a type, and any column into a
-/// text, as the server sent it, such as a uuid. Other types throw Poco::NotImplementedException.
+/// Reads a result row by row. Reads numbers and booleans from columns of such a type, and a text from any
+/// column, such as a uuid. Other types throw Poco::NotImplementedException.
 {
 public:
     void use(Result result);
-    /// Its first row is the next one.
+    /// Stands before the first row until next() is called.
 
     std::size_t columns() const { return static_cast<std::size_t>(PQnfields(_result.get())); }
     int affectedRows() const;
@@ -33,8 +33,8 @@ public:
 
     template <typename Value>
     bool read(std::size_t column, Value& value)
-    /// False for NULL. Throws Poco::Data::ExtractException when the column is of another type, or holds a
-    /// number that does not fit.
+    /// False for NULL. Throws Poco::Data::ExtractException when the column has another type, or its number
+    /// does not fit.
     {
         if constexpr (std::same_as<Value, std::string>)
             return readText(column, value);
@@ -47,10 +47,10 @@ public:
     }
 
     bool isNull(std::size_t column, std::size_t row) override;
-    /// Of the current row. Throws Poco::NotImplementedException for any other.
+    /// Looks at the current row. Throws Poco::NotImplementedException for any other row.
 
 private:
-    /// From catalog/pg_type.dat of PostgreSQL, where they are fixed.
+    /// The type numbers in PostgreSQL's catalog/pg_type.dat, which never change.
     static constexpr std::initializer_list<Oid> booleans{16};
     static constexpr std::initializer_list<Oid> integers{20, 21, 23};
     static constexpr std::initializer_list<Oid> floats{700, 701};

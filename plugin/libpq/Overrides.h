@@ -13,7 +13,7 @@ namespace Libpq {
 
 template <typename Derived, typename... Types>
 class Binding : public Poco::Data::AbstractBinder
-/// Overrides bind() for each of the types, with add() of the derived class.
+/// Overrides bind() for each of the types: calls add() of the derived class.
 {};
 
 template <typename Derived, typename Type, typename... Types>
@@ -30,7 +30,7 @@ public:
 
 template <typename Derived, typename... Types>
 class Extracting : public Poco::Data::AbstractExtractor
-/// Overrides extract() for each of the types, and for containers of them, with read() of the derived class.
+/// Overrides extract() for each of the types and for containers of them: calls read() of the derived class.
 {};
 
 template <typename Derived, typename Type, typename... Types>
@@ -57,7 +57,7 @@ private:
     Derived& derived() { return static_cast<Derived&>(*this); }
 };
 
-/// What Poco's base classes want overrides for.
+/// The types for which Poco's base classes need overrides.
 template <template <typename, typename...> typename Overriding, typename Derived, typename... More>
 using Overrides = Overriding<Derived, Poco::Int8, Poco::UInt8, Poco::Int16, Poco::UInt16, Poco::Int32,
                              Poco::UInt32, Poco::Int64, Poco::UInt64,

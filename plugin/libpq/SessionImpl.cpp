@@ -20,12 +20,12 @@ namespace Libpq {
 
 namespace {
 
-/// How soon a wait sees that it is to stop.
+/// How often a wait checks its limit.
 constexpr std::chrono::milliseconds stopCheck{50};
 
 void ignoreNotice(void*, const char*)
 {
-    // libpq would write it to stderr.
+    // libpq writes notices to stderr by default.
 }
 
 bool isReady(int socket, short events, std::chrono::milliseconds wait)
@@ -45,7 +45,7 @@ bool waitUntilReady(int socket, short events, const WaitLimit& limit)
 }
 
 std::string noAnswer(PGconn* connection, std::chrono::seconds waited)
-/// In the words of libpq for an error of one address.
+/// Worded as libpq words the error of one address.
 {
     const std::string host = PQhost(connection);
     const std::string address = PQhostaddr(connection);
@@ -55,7 +55,7 @@ std::string noAnswer(PGconn* connection, std::chrono::seconds waited)
 }
 
 bool isCopy(const PGresult* result)
-/// Of such results libpq has one more for ever.
+/// PQgetResult returns such a result again and again.
 {
     const auto status = PQresultStatus(result);
     return status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH;
@@ -103,13 +103,13 @@ void SessionImpl::open(const std::string& secretText)
 }
 
 std::optional<std::string> SessionImpl::connect(const std::string& secretText, std::chrono::seconds atMost)
-/// To one address. Returns why that failed.
+/// Connects to one address. Returns the error; nothing when it is connected.
 {
     _connection.reset(PQconnectStart(secretText.c_str()));
     PGconn* const connection = _connection.get();
     if (connection == nullptr)
         throw std::bad_alloc();
-    PQsetErrorVerbosity(connection, PQERRORS_VERBOSE); // with the SQLSTATE, which no field tells
+    PQsetErrorVerbosity(connection, PQERRORS_VERBOSE); // has the SQLSTATE, for which there is no field
     PQsetNoticeProcessor(connection, &ignoreNotice, nullptr);
 
     const WaitLimit limit = _limit.within(atMost);
@@ -142,7 +142,7 @@ bool SessionImpl::isConnected() const
 
 bool SessionImpl::isGood() const
 {
-    // A server that was restarted has left a farewell, and then the end, in the socket.
+    // A server that was restarted has left an error and the end of the connection in the socket.
     while (isConnected() && !_limit.isReached() && isReady(PQsocket(_connection.get()), POLLIN, {})) {
         if (PQconsumeInput(_connection.get()) != 1)
             return false;
@@ -162,7 +162,7 @@ Result SessionImpl::execute(const std::string& statement, const Parameters& para
 }
 
 const char* SessionImpl::prepared(const std::string& statement)
-/// The name of the prepared statement.
+/// Returns the name of the prepared statement.
 {
     const auto known = _names.find(statement);
     if (known != _names.end())
@@ -174,7 +174,7 @@ const char* SessionImpl::prepared(const std::string& statement)
 }
 
 void SessionImpl::requireTime() const
-/// Before something is sent, as a cancel could overtake it.
+/// Called before each send. Nothing is sent after the limit, because a cancel could overtake it.
 {
     if (!isConnected())
         throw Poco::Data::NotConnectedException();
@@ -183,7 +183,7 @@ void SessionImpl::requireTime() const
 }
 
 Result SessionImpl::resultOf(bool wasSent)
-/// The answer to what was sent. As long as nothing is wrong that is one result.
+/// Returns the answer to what was sent: one result, unless something is wrong.
 {
     PGconn* const connection = _connection.get();
     Result answer(nullptr, &PQclear);
@@ -191,8 +191,8 @@ Result SessionImpl::resultOf(bool wasSent)
         awaitAnswer();
         Result next(PQgetResult(connection), &PQclear);
         isOver = !next || isCopy(next.get());
-        // A commit may fail after the rows were sent. The first error is the server's, a second one libpq's
-        // about the end of the connection.
+        // An error can follow the rows, when the commit fails. The first error is the server's; a second one
+        // is libpq's and says that the connection ended.
         if (next && !isError(answer.get()))
             answer = std::move(next);
     }
@@ -215,7 +215,7 @@ Result SessionImpl::resultOf(bool wasSent)
                            .detail = fieldOf(answer.get(), PG_DIAG_MESSAGE_DETAIL),
                            .constraint = fieldOf(answer.get(), PG_DIAG_CONSTRAINT_NAME),
                            .routine = fieldOf(answer.get(), PG_DIAG_SOURCE_FUNCTION)});
-    // An error of libpq's own. The rest of an answer may be on its way, so the session is over.
+    // An error of libpq itself. The rest of the answer may still come, so the connection is closed.
     const bool wasConnected = isConnected();
     const std::string message = PQerrorMessage(connection);
     close();
@@ -225,7 +225,7 @@ Result SessionImpl::resultOf(bool wasSent)
 }
 
 void SessionImpl::awaitAnswer()
-/// Until libpq has a result, or sees that none will come. Sends what is left to be sent.
+/// Waits until libpq has a result, or knows that none will come. Sends what is not sent yet.
 {
     PGconn* const connection = _connection.get();
     for (;;) {
@@ -239,22 +239,23 @@ void SessionImpl::awaitAnswer()
         }
         if (!_cancelled && _limit.isReached())
             cancel();
-        // Also when it is not ready: what TLS has read already does not show.
+        // Read even if the socket is not ready: poll() does not see what TLS has read already.
         isReady(PQsocket(connection), events, stopCheck);
         if (PQconsumeInput(connection) == 1)
             continue;
         if (!isConnected())
-            return; // libpq has an error for it
+            return; // PQgetResult has the error
         close();
         throw Poco::Data::NotConnectedException();
     }
 }
 
 void SessionImpl::cancel()
-/// Asks for it. PQcancel blocks for as long as the server is frozen, so nobody waits for it.
+/// Asks the server to cancel the statement. PQcancel blocks while the server is frozen, so a thread of its
+/// own calls it.
 {
     _cancelled = Clock::now();
-    const HangDetection::AllSignalsBlocked blocked; // no signal is for the thread, which inherits that
+    const HangDetection::AllSignalsBlocked blocked; // the thread inherits this
     try {
         const std::shared_ptr<PGcancel> request(PQgetCancel(_connection.get()), &PQfreeCancel);
         std::thread thread([request] {
@@ -264,7 +265,7 @@ void SessionImpl::cancel()
         pthread_setname_np(thread.native_handle(), "pq_cancel");
         thread.detach();
     } catch (const std::exception&) {
-        // Without a thread, the end of the connection has to do.
+        // No thread could be started. The connection is closed after cancelGrace, which is enough.
     }
 }
 

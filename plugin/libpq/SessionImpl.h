@@ -14,35 +14,35 @@
 
 namespace Libpq {
 
-/// Of a statement, in their order, as text that the server reads; std::nullopt is NULL.
+/// The parameters of a statement, in its order, as text. std::nullopt is NULL.
 using Parameters = std::vector<std::optional<std::string>>;
 
 using Result = std::unique_ptr<PGresult, decltype(&PQclear)>;
 
 class SessionImpl : public Poco::Data::AbstractSessionImpl<SessionImpl>
-/// A session of Poco::Data over one connection of libpq's. Every wait ends when its limit is reached:
-/// a connect is given up, and the server is asked to cancel a statement. If it does not answer that
-/// within cancelGrace, the connection is closed. Whether such a statement was committed is unknown.
+/// A Poco::Data session over one libpq connection. Every wait ends when its limit is reached: a connect is
+/// given up, and a statement is cancelled on the server. If the server does not answer the cancel within
+/// cancelGrace, the connection is closed. It is unknown then whether the statement was committed.
 ///
-/// Each text of a statement is prepared once for a connection, with $1, $2 ... for its parameters, and
-/// takes one round trip from then on. It stays prepared until the end of the connection, so whoever
-/// executes DISCARD ALL has to close it. Used by one thread. What is not supported throws
+/// A statement has $1, $2 ... for its parameters. It is prepared at its first execution on a connection;
+/// after that each execution takes one round trip. It stays prepared until the connection ends, so a caller
+/// that executes DISCARD ALL has to close the session. Used by one thread. What is not supported throws
 /// Poco::NotImplementedException.
 {
 public:
     SessionImpl();
-    /// Not connected yet. The base class is given no connection string, as it would quote it, with the
-    /// password, in its exceptions.
+    /// Not connected yet. The base class gets no connection string, because its exceptions would quote it
+    /// with the password.
 
     ~SessionImpl() override;
 
     void setLimit(WaitLimit limit) { _limit = std::move(limit); }
-    /// Of the waits from now on.
+    /// Counts for all waits from now on.
 
     void open(const std::string& secretText) override;
-    /// Connects to the first address that takes the connection. Each gets connect_timeout. The text has
-    /// key words and values; a URI is not supported. Throws ConnectionRefused. One wait has no limit: that
-    /// for the resolver, which looks up a host name.
+    /// Connects to the first address that accepts. Each address gets connect_timeout. The text has keywords
+    /// and values; a URI is not supported. Throws ConnectionRefused. One wait has no limit: the resolver,
+    /// which looks up a host name, cannot be interrupted.
 
     void close() override;
     /// Does not wait for the server.
@@ -50,20 +50,21 @@ public:
     bool isConnected() const override;
 
     bool isGood() const override;
-    /// False also when the server has closed the connection since, or a cancel may still be on its way.
+    /// Also false when the server has closed the connection meanwhile, or a cancel may still be on its way.
 
     Result execute(const std::string& statement, const Parameters& parameters);
-    /// Throws ServerError, with SQLSTATE 57014 also when the limit is reached before it was sent, and
-    /// Poco::Data::NotConnectedException when the connection is lost, or Poco::Data::ExecutionException
-    /// when libpq gives up. Whether the statement was committed is unknown after the last two.
+    /// Throws ServerError when the server refuses the statement; also with SQLSTATE 57014 when the limit is
+    /// reached before the statement is sent. Throws Poco::Data::NotConnectedException when the connection is
+    /// lost, and Poco::Data::ExecutionException when libpq gives up. After these two it is unknown whether
+    /// the statement was committed.
 
-    /// How long a server may take to answer a cancel.
+    /// How long the server may take to answer a cancel.
     static constexpr std::chrono::seconds cancelGrace{1};
 
     Poco::SharedPtr<Poco::Data::StatementImpl> createStatementImpl() override;
     void begin() override;
     void commit() override;
-    /// Throws Poco::Data::ExecutionException when the transaction had failed, and was rolled back.
+    /// Throws Poco::Data::ExecutionException when the transaction had failed and was rolled back.
     void rollback() override;
     bool canTransact() const override { return true; }
     bool isTransaction() const override;
@@ -90,9 +91,9 @@ private:
     std::unique_ptr<PGconn, decltype(&PQfinish)> _connection{nullptr, &PQfinish};
     WaitLimit _limit;
     std::unordered_map<std::string, std::string> _names;
-    /// Of the prepared statements, by their text.
+    /// The names of the prepared statements, by their text.
     int _prepared = 0;
-    /// How many were tried, as a name whose answer is lost may be taken.
+    /// How many were tried. Each try has a new name, as one whose answer was lost may have taken its name.
     std::optional<Clock::time_point> _cancelled;
     /// When the server was asked to cancel a statement.
 };

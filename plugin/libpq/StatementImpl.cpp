@@ -41,7 +41,7 @@ std::size_t StatementImpl::next()
 
 bool StatementImpl::canBind() const
 {
-    // A container has a set of parameters in each element.
+    // Each element of a container is a set of parameters.
     return !bindings().empty() && bindings().front()->canBind();
 }
 

@@ -9,8 +9,8 @@
 namespace Libpq {
 
 class StatementImpl : public Poco::Data::StatementImpl
-/// A statement of SessionImpl: one command. What into() does not take of its rows is dropped, and there is
-/// no RecordSet. May be executed again.
+/// One SQL command of a SessionImpl. What into() does not take of its rows is dropped. RecordSet is not
+/// supported. May be executed again.
 {
 public:
     explicit StatementImpl(SessionImpl& session);
@@ -25,7 +25,7 @@ protected:
     bool canCompile() const override { return false; }
     void compileImpl() override;
     void bindImpl() override;
-    /// Executes, too. Throws after that when the rows have fewer columns than into() takes.
+    /// Also executes the statement. Throws afterwards when the rows have fewer columns than into() takes.
     Poco::Data::AbstractExtraction::ExtractorPtr extractor() override { return _extractor; }
     Poco::Data::AbstractBinding::BinderPtr binder() override { return _binder; }
 

@@ -7,7 +7,7 @@
 namespace Libpq {
 
 struct WaitLimit
-/// When a wait ends although nothing has come. The default is never.
+/// When a wait for an answer ends without one. The default is never.
 {
     using Clock = std::chrono::steady_clock;
 
@@ -17,7 +17,7 @@ struct WaitLimit
     bool isReached() const { return stop.stop_requested() || Clock::now() >= deadline; }
 
     WaitLimit within(Clock::duration time) const { return {stop, std::min(deadline, Clock::now() + time)}; }
-    /// The same, but for so long at most.
+    /// The same limit, but no later than this time from now.
 };
 
 } // namespace Libpq

@@ -16,16 +16,16 @@ bool isControl(unsigned char c)
 }
 
 bool isLayout(const unsigned char* bytes)
-/// Whether this character of three bytes ends a line or turns the direction of writing
-/// for some of those who show a log: U+2028 to U+202E, U+2066 to U+2069.
+/// Whether this character of three bytes ends a line or changes the direction of writing in some programs
+/// that show a log: U+2028 to U+202E, U+2066 to U+2069.
 {
     return bytes[0] == 0xE2 && ((bytes[1] == 0x80 && bytes[2] >= 0xA8 && bytes[2] <= 0xAE) ||
                                 (bytes[1] == 0x81 && bytes[2] >= 0xA6 && bytes[2] <= 0xA9));
 }
 
 std::size_t characterLength(std::string_view text)
-/// The length in bytes of the UTF-8 character at the start of the text; 0 when there
-/// is none, or when it is a control character beyond ASCII (U+0080 to U+009F) or layout.
+/// The length in bytes of the UTF-8 character at the start of the text. 0 when there is none, or when it is a
+/// control character (also U+0080 to U+009F) or layout.
 {
     const auto* const bytes = reinterpret_cast<const unsigned char*>(text.data());
     if (bytes[0] < 0x80)

@@ -12,7 +12,7 @@ namespace HangDetection {
 namespace {
 
 class Exposition
-/// Text in Prometheus' format, one family of samples after the other.
+/// Text in Prometheus' format, one metric after the other.
 {
 public:
     explicit Exposition(std::string_view commonLabel) : _commonLabel(commonLabel) {}
@@ -34,7 +34,7 @@ public:
 
     Exposition& sample(std::string_view labels, double value)
     {
-        // The locale is slurmctld's; to_chars has none.
+        // to_chars does not depend on slurmctld's locale.
         std::array<char, 32> digits{};
         const char* const end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
         return append(labels, std::string_view(digits.data(), end));
@@ -133,7 +133,7 @@ Metrics::Metrics(Poco::NotificationCenter& center, Poco::Logger& logger, std::st
 void Metrics::onJobTerminated(const Termination& job)
 {
     const auto known = _terminated.find(reasonAndType(job.reason, job.type));
-    // A type that a later schema adds is text of the database, which is no good for a label.
+    // A later schema may add a type. Its name is text from the database, which no label may have.
     if (known == _terminated.end())
         ++_terminated[reasonAndType(job.reason, "other")];
     else

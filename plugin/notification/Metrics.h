@@ -19,32 +19,31 @@ namespace HangDetection {
 
 class Metrics
 /// The observer that counts what the runs did since the start, and writes the metrics file after each
-/// run. Each counter with known labels is there from the start, at 0, so that its first increase can be
-/// seen. No label names a job, a workspace or a user. Observers that post something of their own at the
-/// end of a run have to subscribe before it, so that this is in the file of that run.
+/// run. Counters whose labels are known start at 0, so that Prometheus sees their first increase. No label
+/// names a job, a workspace or a user.
 ///
-/// Lives and is notified in the thread that runs the detector.
+/// Used only by the thread that runs the detector.
 {
 public:
     Metrics(Poco::NotificationCenter& center, Poco::Logger& logger, std::string_view cluster);
-    /// Writes no file yet. Each sample has the label `cluster`, so that the files of two controllers in one
-    /// directory have no series in common.
+    /// Writes no file yet. Each sample has the label `cluster`. Without it, the files of two controllers in
+    /// one directory would have the same series.
 
     void writeTo(const std::filesystem::path& file) { _file.moveTo(file); }
     /// From the next run on; see MetricsFile::moveTo.
 
     std::string text() const;
-    /// In Prometheus' text format. The gauges of what no run has found out yet are left out.
+    /// In Prometheus' text format. Leaves out gauges whose value no run has found out yet.
 
 private:
     using Counters = std::map<std::string, std::uint64_t>;
-    /// By the labels, as the text has them.
+    /// The key is the labels, as they stand in the text.
 
     void onJobTerminated(const Termination& job);
     void onRunFinished(const RunStatistics& run);
 
     const std::string _cluster;
-    /// The label, as the text has it.
+    /// The label, as it stands in the text.
     MetricsFile _file;
     Counters _runs;
     Counters _terminated;

@@ -19,8 +19,8 @@ std::error_code lastError()
 }
 
 class Temporary
-/// The next text, in a file beside the one that it is to replace. Its name does not end in
-/// .prom, so node_exporter does not read it; one that a crash left is used again.
+/// The next text, in a file beside the one that it replaces. Its name does not end in .prom, so node_exporter
+/// does not read it. A file that a crash left is used again.
 {
 public:
     explicit Temporary(const std::filesystem::path& file)
@@ -37,7 +37,7 @@ public:
     Temporary& operator=(const Temporary&) = delete;
 
     bool lock() const
-    /// False when another process is writing, or has just put the file in its place.
+    /// False when another process is writing, or has just moved the file to its place.
     {
         if (flock(_descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
             return false;
@@ -57,7 +57,7 @@ public:
     }
 
 private:
-    /// For everybody to read, whatever the umask is.
+    /// Everybody can read it, whatever the umask is.
     static constexpr mode_t mode = 0644;
 
     std::error_code tryToReplace(const std::filesystem::path& file, std::string_view text) const
@@ -128,7 +128,7 @@ void MetricsFile::remove()
     if (_path.empty() || unlink(_path.c_str()) == 0)
         return;
     const std::error_code reason = lastError();
-    // What was never written is not there either.
+    // No error when the file was never written.
     std::error_code ignored;
     if (std::filesystem::is_regular_file(_path, ignored))
         tellFailure("metrics file cannot be removed", reason);

@@ -10,20 +10,20 @@
 namespace HangDetection {
 
 class MetricsFile
-/// The file that node_exporter's textfile collector reads. A reader sees one whole text or the
-/// next, as each is written beside the file and then takes its place. It stays when the
-/// object goes: its age tells that nobody writes it.
+/// The file that node_exporter's textfile collector reads. Each text is written to a file beside it and then
+/// takes its place, so a reader never sees half a text. The file stays when the object is destroyed: its age
+/// shows that it is not written any more.
 ///
-/// An error is logged once, then when it is another one or over; it has no other consequence.
-/// A disk that hangs makes write() hang. Used by one thread, while another process may
-/// write the same file, as slurmctld's successor does for a moment.
+/// An error is logged when it is new and when it is over, and has no other effect. If the disk hangs, write()
+/// hangs. Used by one thread. Another process may write the same file, as the next slurmctld does for a
+/// moment.
 {
 public:
     explicit MetricsFile(Poco::Logger& logger) : _logger(logger) {}
     /// No file yet.
 
     void moveTo(const std::filesystem::path& path);
-    /// An absolute path, or an empty one for no file. When that is new, the old file is removed.
+    /// Takes an absolute path, or an empty one for no file. If the path is new, removes the old file.
 
     void write(std::string_view text);
     /// Does nothing when there is no path.
@@ -35,7 +35,7 @@ private:
     Poco::Logger& _logger;
     std::filesystem::path _path;
     std::error_code _failure;
-    /// Of the last write.
+    /// The error of the last write.
 };
 
 } // namespace HangDetection

@@ -14,7 +14,7 @@
 namespace HangDetection {
 
 struct RunError
-/// What ended a run before it was through.
+/// The error that ended a run early.
 {
     std::string cause;
     std::string sqlState = {};
@@ -22,30 +22,30 @@ struct RunError
     std::string kind = cause;
     /// Errors of one kind are one piece of news, however their causes differ.
     bool isDatabaseError = false;
-    /// The cause is the database, or the way to it.
+    /// The cause is the database, or the connection to it.
 };
 
 struct RunStatistics
 /// What one run did.
 {
     std::vector<JobId> terminated;
-    /// In the order of the answers. None in a dry run.
+    /// In the order of the answers. Empty in a dry run.
     int wouldTerminate = 0;
-    /// In a dry run, the jobs that another run would have terminated in its place.
+    /// In a dry run: how many jobs it would have terminated without DryRun.
     JobCounts jobs;
-    /// What the search found, the backlog that may be larger than what one run terminates.
+    /// What the search found: the whole backlog, which may be more than one run terminates.
     bool hasSearched = false;
-    /// Otherwise the run ended before.
+    /// False when the run ended before its search.
     std::int64_t left = 0;
-    /// Of the backlog, the jobs for which the run had no place.
+    /// Jobs of the backlog for which the run had no place.
     bool dryRun = false;
-    /// Nothing was changed, as DryRun says.
+    /// Nothing was changed, because of DryRun.
     bool held = false;
     /// Nothing was terminated, because too many jobs fell silent at once.
     int locked = 0;
-    /// Jobs that another session holds.
+    /// Jobs that another session has locked.
     int ineligible = 0;
-    /// Jobs that were neither hung nor pending any more when they were locked.
+    /// Jobs that were no longer hung or pending when they were locked.
     int suspended = 0;
     /// Jobs whose Slurm job does not run, which explains their silence.
     int failed = 0;
@@ -53,10 +53,9 @@ struct RunStatistics
     std::chrono::milliseconds duration{0};
     /// From the start of the run to its end.
     bool stopped = false;
-    /// The run was asked to stop before it was through.
+    /// The run was asked to stop before its end.
     std::optional<RunError> error;
-    /// The error that ended the run, if one did. Jobs that are locked, not
-    /// eligible or failed by themselves do not end it.
+    /// The error that ended the run, if one did. Jobs that are locked, ineligible or failed do not end it.
     std::optional<std::chrono::milliseconds> pause;
     /// How soon after this run the next one is due, because of what this one found or how it ended: when the
     /// next job can be hung or pending, when jobs were left, after an error, when the hold of a mass hang is
@@ -76,8 +75,8 @@ public:
 };
 
 class JobWouldBeTerminated : public Poco::Notification
-/// A dry run found a job that it would have terminated. It is untouched. Posted for each job once an
-/// hour.
+/// A dry run found a job that it would have terminated. The job is untouched. Posted once an hour for each
+/// job.
 {
 public:
     JobWouldBeTerminated(Termination preview, std::chrono::seconds thresholdInForce)
@@ -85,13 +84,13 @@ public:
     {}
 
     const Termination job;
-    /// As the termination would have answered.
+    /// What the termination would have answered.
     const std::chrono::seconds threshold;
 };
 
 class JobSkipped : public Poco::Notification
-/// A job was left as it is: another session holds it, it is neither hung nor pending any more, or its
-/// Slurm job is suspended.
+/// A job was left as it is: another session has locked it, it is no longer hung or pending, or its Slurm
+/// job is suspended.
 {
 public:
     explicit JobSkipped(Termination answer) : job(std::move(answer)) {}
@@ -100,19 +99,19 @@ public:
 };
 
 class JobFailed : public Poco::Notification
-/// A job could not be terminated because of an error of its own. It is untouched.
+/// A job could not be terminated because of an error of its own. The job is untouched.
 {
 public:
     JobFailed(Termination answer, bool wasReported) : job(std::move(answer)), isKnown(wasReported) {}
 
     const Termination job;
     const bool isKnown;
-    /// The same was reported of this job within the last hour, or there are too many to report each.
+    /// The same error of this job was posted within the last hour, or there are too many to post each as new.
 };
 
 class JobRevived : public Poco::Notification
-/// A job was alive although it was terminated: its worker has updated it since. Posted once for
-/// each.
+/// A job was alive although it was terminated: its worker has updated it since then. Posted once for each
+/// job.
 {
 public:
     explicit JobRevived(RevivedJob revived) : job(std::move(revived)) {}
@@ -121,8 +120,8 @@ public:
 };
 
 class ClockLagBegan : public Poco::Notification
-/// All running jobs report with times of the past: the clock of the Coder server is behind that of
-/// the database. From now on a job is hung only so much later. Posted once for each lag.
+/// All running jobs report with times of the past: the clock of the Coder server is behind that of the
+/// database. Until ClockLagEnded a job is hung only that much later. Posted once for each lag.
 {
 public:
     explicit ClockLagBegan(std::chrono::seconds behind) : lag(behind) {}
@@ -131,7 +130,7 @@ public:
 };
 
 class ClockLagEnded : public Poco::Notification
-/// Jobs report with the time that it is.
+/// A job reports with the present time.
 {};
 
 class MassHangBegan : public Poco::Notification
@@ -145,9 +144,9 @@ public:
 
     const JobCounts counts;
     const std::chrono::seconds hold;
-    /// When the mass hang goes on for so long, its jobs are terminated.
+    /// After this time the jobs are terminated, even if the mass hang goes on.
     const bool dryRun;
-    /// Nothing would be terminated anyway.
+    /// In a dry run nothing is terminated anyway.
 };
 
 class MassHangEnded : public Poco::Notification
@@ -158,11 +157,11 @@ public:
 
     const JobCounts counts;
     const bool dryRun;
-    /// Nothing is terminated all the same.
+    /// In a dry run still nothing is terminated.
 };
 
 class IndexMissing : public Poco::Notification
-/// A search took long for want of an index. Posted once for each connection string.
+/// A search took long because an index is missing. Posted once for each connection string.
 {
 public:
     explicit IndexMissing(std::chrono::milliseconds took) : searchTime(took) {}
@@ -183,8 +182,7 @@ public:
 };
 
 class AllocationKept : public Poco::Notification
-/// A Slurm job that was marked with a terminated job could not be cancelled, which later runs
-/// try again.
+/// A Slurm job that was marked with a terminated job could not be cancelled. Later runs try again.
 {
 public:
     AllocationKept(JobId markedWith, std::string kept, std::string reason, bool wasReported)
@@ -202,8 +200,8 @@ public:
 };
 
 class AllocationsUnknown : public Poco::Notification
-/// Slurm did not list its jobs. So no silence is explained by them, and no allocation is
-/// released. Posted once, until AllocationsKnown.
+/// Slurm did not list its jobs, so they explain no silence, and no allocation is released. Posted once until
+/// AllocationsKnown.
 {
 public:
     explicit AllocationsUnknown(std::string reason) : error(std::move(reason)) {}

@@ -7,11 +7,11 @@ namespace HangDetection {
 
 namespace {
 
-/// Upper limit for the warnings of one outage, should the errors differ each time.
+/// How many errors of one outage are logged at most, even if they differ each time.
 constexpr std::size_t warningsOfAnOutage = 5;
 
 std::string lineOf(const std::string& event, const Termination& job, std::chrono::seconds threshold)
-/// A termination reads the same whether it happened or would have.
+/// A dry run logs the same text as a termination.
 {
     LogLine line(event);
     line.add("job_id", job.jobId)

@@ -14,12 +14,12 @@
 namespace HangDetection {
 
 class RunLog
-/// The observer that writes the log: one line for each job that was terminated, would be in a dry run,
-/// or failed, one for each Slurm job that was cancelled, one for each run. At debug level only
-/// are runs that did nothing, and what was logged before: a cause of an outage, also of one whose texts
-/// change, and an error of a job or a Slurm job that is known.
+/// The observer that writes the log: one line for each run, and one for each job that was terminated, would
+/// be terminated in a dry run, or failed, and for each Slurm job that was cancelled. A run that did nothing
+/// is logged at debug level only. So is what was logged before: an error of the same kind as one since the
+/// last good run, and a job or a Slurm job that fails as it did before.
 ///
-/// Lives and is notified in the thread that runs the detector.
+/// Used only by the thread that runs the detector.
 {
 public:
     RunLog(Poco::NotificationCenter& center, Poco::Logger& logger);
@@ -31,7 +31,7 @@ private:
         std::chrono::steady_clock::time_point since;
         int runs = 0;
         std::set<std::string> kinds = {};
-        /// Of the errors that were warned of.
+        /// The kinds of errors that were logged as warnings.
     };
 
     template <typename N>

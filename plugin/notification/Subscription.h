@@ -14,17 +14,16 @@ namespace HangDetection {
 
 template <typename N>
 class Subscription
-/// Calls a handler for every notification of type N that is posted to a center, for
-/// as long as the subscription lives.
+/// Calls a handler for every notification of type N that is posted to a center, while the subscription lives.
 ///
-/// A NotificationCenter calls its observers one after the other in the thread that
-/// posts, and an exception of one would silence those after it and end the run that
-/// posted. Here it ends nothing but the handler's own call: it is logged.
+/// A NotificationCenter calls its observers one after the other in the thread that posts. An exception of one
+/// would skip the observers after it and end the run. So an exception is logged here, and ends only this call
+/// of the handler.
 {
 public:
     using Handler = std::function<void(const N&)>;
 
-    /// The name is what a failure of the handler is logged under.
+    /// Failures of the handler are logged with the name.
     Subscription(Poco::NotificationCenter& center, std::string name, Poco::Logger& logger, Handler handler)
         : _center(center), _name(std::move(name)), _logger(logger), _handler(std::move(handler))
     {
@@ -44,7 +43,7 @@ private:
         try {
             _handler(*notification);
         } catch (const std::exception& exception) {
-            // Of Poco's exceptions this is the name only; their texts may quote a connection string.
+            // Only the name of a Poco exception, as its text may quote a connection string.
             _logger.error("observer " + _name + " failed: " + exception.what());
         } catch (...) {
             _logger.error("observer " + _name + " failed: unknown exception");

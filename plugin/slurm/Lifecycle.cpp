@@ -28,23 +28,23 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::seconds exitGrace{2};
 
 struct Services
-/// Every service of this process whose thread may still be at work: the one that
-/// was started last, and stopped ones that nobody has waited for.
+/// The services of this process whose threads may still run: the one that was started last, and stopped ones
+/// whose end was not seen yet.
 {
     std::mutex mutex;
     std::vector<std::unique_ptr<Service>> all;
 };
 
-/// Made by the first start and never destroyed: a thread may still be busy when static
-/// objects go. The plugin interface passes no context, so its place has to be here.
+/// Made by the first start and never destroyed: a thread may still run when static objects are destroyed.
+/// Global, because the plugin interface passes no context.
 std::atomic<Services*> services = nullptr;
 
 /// The process that registered stopAtExit.
 std::atomic<pid_t> registeredBy = 0;
 
 void stopAtExit() noexcept
-/// Runs in exit(), in whatever thread called it, also in a forked child of slurmctld,
-/// where the detector's thread does not exist and must not be waited for.
+/// Runs in exit(), in the thread that called it. Does nothing in a forked child of slurmctld, which has no
+/// detector's thread to wait for.
 {
     if (getpid() != registeredBy)
         return;
@@ -58,7 +58,7 @@ void stopAtExit() noexcept
             service->waitUntilEnded(std::max(left, std::chrono::milliseconds(0)));
         }
     } catch (...) {
-        // The process ends, with or without this courtesy.
+        // The process ends anyway.
     }
 }
 
@@ -71,7 +71,7 @@ void startDetector(const std::filesystem::path& settingsFile, std::string_view c
     prepareDatabaseLibraries();
     if (services == nullptr)
         services = std::make_unique<Services>().release();
-    // After the libraries: handlers run in reverse order, so this one runs before theirs.
+    // After the libraries: exit handlers run in reverse order, so this one runs before theirs.
     if (registeredBy.exchange(getpid()) == 0 && std::atexit(stopAtExit) != 0)
         throw std::bad_alloc();
 

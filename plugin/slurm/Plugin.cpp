@@ -1,9 +1,9 @@
-// The door between slurmctld and the detector: the job submit plugin interface of
-// Slurm, as C. Each entry forwards, and no exception passes it.
+// Slurm's job submit plugin interface, in C: the only way from slurmctld to the detector. Each function only
+// forwards its call, and no exception leaves it.
 //
-// slurmctld calls init as SlurmUser before it opens a port. Settings that are wrong
-// refuse to start; a database that is down does not. fini comes only when the plugin
-// list changes; an ordinary shutdown is an exit() while the detector's thread runs.
+// slurmctld calls init as SlurmUser before it opens a port. init fails when a setting is wrong, but not when
+// the database is down. slurmctld calls fini only when its list of plugins changes; an ordinary shutdown is
+// an exit() while the detector's thread runs.
 
 #include "JobMark.h"
 #include "Lifecycle.h"
@@ -26,7 +26,7 @@ using namespace HangDetection;
 
 template <typename Action>
 int guarded(Action action) noexcept
-/// The barrier: what an action throws becomes a line in the log and SLURM_ERROR.
+/// Stops every exception: logs it and returns SLURM_ERROR.
 {
     try {
         try {
@@ -40,14 +40,14 @@ int guarded(Action action) noexcept
             slurmLogger().error("unexpected error");
         }
     } catch (...) {
-        // Not even logging works.
+        // The log failed, too.
     }
     return SLURM_ERROR;
 }
 
 void start()
 {
-    // init may come again without fini when an earlier load failed.
+    // When an earlier load failed, init may come again without fini.
     stopDetector();
     const SlurmConf conf = SlurmConf::read(SlurmConf::location());
     startDetector(conf.settingsFile(), conf.clusterName());
@@ -73,8 +73,8 @@ HANG_DETECTOR_EXPORT int fini()
     return guarded(stopDetector);
 }
 
-// Both are called for every submission, under slurmctld's locks: they look at a comment, and wait
-// for nothing.
+// Called under slurmctld's locks for each submission and each change of a job, so both only look at the
+// comment and wait for nothing.
 
 HANG_DETECTOR_EXPORT int job_submit(job_desc_msg_t* job, std::uint32_t, char** message)
 {

@@ -16,11 +16,11 @@ namespace HangDetection {
 
 namespace {
 
-/// Slurm bounds the nesting of Include by ten, too.
+/// Slurm's limit for nested Includes is ten, too.
 constexpr int deepestInclude = 10;
 
 std::string withoutComment(const std::string& line)
-/// Slurm's rule: a comment starts at any `#` that no backslash precedes.
+/// Slurm's rule: a `#` starts a comment unless a backslash stands before it.
 {
     for (std::size_t i = 0; i < line.size(); ++i) {
         if (line[i] == '#' && (i == 0 || line[i - 1] != '\\'))
@@ -40,7 +40,7 @@ SlurmConf SlurmConf::read(const std::filesystem::path& file)
 
 std::filesystem::path SlurmConf::location()
 {
-    // slurmctld sets it before it loads plugins and never changes it while they start.
+    // slurmctld sets it before it loads plugins, and does not change it while they start.
     const char* const file = std::getenv("SLURM_CONF"); // NOLINT(concurrency-mt-unsafe)
     return file != nullptr && *file != '\0' ? file : "/etc/slurm/slurm.conf";
 }
@@ -108,7 +108,7 @@ void SlurmConf::readLine(const std::string& line, int depth)
     const std::string text = Poco::trim(line);
     if (text.size() > 8 && Poco::icompare(text, 0, 7, "include") == 0 && Poco::Ascii::isSpace(text[7])) {
         const std::string name = Poco::trim(text.substr(8));
-        // Slurm's only modifier: %c is the name of the cluster, which has to come first.
+        // Slurm's only modifier: %c is the ClusterName, which has to stand above this line.
         const std::filesystem::path included =
             Poco::replace(name.substr(0, name.find_first_of(" \t")), std::string("%c"), clusterName());
         readFile(included.is_absolute() ? included : _file.parent_path() / included, depth + 1);

@@ -8,31 +8,29 @@
 namespace HangDetection {
 
 class SlurmConf
-/// Those parts of slurm.conf that tell where things are. Public Slurm headers offer
-/// its contents only through a request to slurmctld, which init must not make.
+/// The parts of slurm.conf that say where things are. Reads the file itself, because Slurm's public API
+/// needs a request to slurmctld, which init must not make.
 ///
-/// The syntax is Slurm's: `Key=Value` pairs, keys in any case, values with blanks in
-/// double quotes, `#` comments, `\` at the end of a line continues it, `Include`
-/// reads another file, in whose name %c is the ClusterName. A key that comes twice has the last value.
+/// The syntax is Slurm's: `Key=Value` pairs, keys in any case, values with blanks in double quotes, `#`
+/// comments. `\` at the end of a line continues it. `Include` reads another file; %c in its name is the
+/// ClusterName. If a key comes twice, the last value counts.
 {
 public:
     static SlurmConf read(const std::filesystem::path& file);
-    /// Throws SettingsError when the file or one that it includes cannot be read.
+    /// Throws SettingsError when the file, or one that it includes, cannot be read.
 
     static std::filesystem::path location();
-    /// The file that slurmctld uses: it sets SLURM_CONF. /etc/slurm/slurm.conf
-    /// without it.
+    /// The file that slurmctld uses: SLURM_CONF, which slurmctld sets; otherwise /etc/slurm/slurm.conf.
 
     std::optional<std::string> find(const std::string& key) const;
-    /// The last value of a key, written in any case; nothing when there is none.
+    /// The last value of a key. The key may be written in any case.
 
     std::string clusterName() const;
-    /// In lower case, as Slurm itself uses it. Empty when there is none; slurmctld does not start then.
+    /// In lower case, as Slurm uses it. Empty when it is missing; slurmctld does not start then.
 
     std::filesystem::path settingsFile() const;
-    /// Where hang_detector.conf is: `hang_detector_conf=/path` among
-    /// SlurmctldParameters, or beside slurm.conf. Throws SettingsError when the
-    /// path is not absolute.
+    /// Where hang_detector.conf is: `hang_detector_conf=/path` in SlurmctldParameters, otherwise beside
+    /// slurm.conf. Throws SettingsError when the path is not absolute.
 
 private:
     explicit SlurmConf(std::filesystem::path file) : _file(std::move(file)) {}
@@ -42,7 +40,7 @@ private:
 
     std::filesystem::path _file;
     std::map<std::string, std::string> _values;
-    /// By key in lower case.
+    /// The keys are in lower case.
 };
 
 } // namespace HangDetection

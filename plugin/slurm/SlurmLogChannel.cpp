@@ -41,7 +41,8 @@ Poco::Logger& slurmLogger()
     // Made once: the thread of a plugin that was unloaded may still log while init runs again.
     static Poco::Logger& logger = []() -> Poco::Logger& {
         Poco::Logger& created = Poco::Logger::get("job_submit/hang_detector");
-        // Never released: a thread that outlives exit()'s patience may log after Poco's statics.
+        // Never released: a thread that exit() no longer waits for may log when Poco's static objects are
+        // gone.
         created.duplicate();
         created.setChannel(Poco::AutoPtr<SlurmLogChannel>(new SlurmLogChannel));
         created.setLevel(Poco::Message::PRIO_TRACE);

@@ -1,8 +1,8 @@
 #pragma once
 
-// All that depends on the release of Slurm, from 22.05 on. The tests run with 22.05, 24.11 and 26.05
-// (tests/on). What a later release changes in its public headers, or calls in another way in a
-// plugin, belongs here, too.
+// Everything that depends on the release of Slurm, from 22.05 on. What a later release changes in its public
+// headers or in its calls of a plugin belongs here, too. The tests run with 22.05, 24.11 and 26.05
+// (tests/on).
 
 #include <slurm/slurm.h>
 
@@ -10,8 +10,8 @@
 #include <cstdint>
 #include <type_traits>
 
-/// From 23.02 on job_modify has a last parameter: what the user is told, as in job_submit. Slurm
-/// installs no header for what slurmctld calls in a plugin.
+/// From 23.02 on job_modify has one more parameter: the message to the user, as in job_submit. Slurm installs
+/// no header that declares the functions of a plugin.
 #if SLURM_VERSION_NUMBER >= SLURM_VERSION_NUM(23, 2, 0)
 #define JOB_MODIFY_MESSAGE(message) , message
 #else
@@ -21,8 +21,8 @@
 extern "C" int job_modify(job_desc_msg_t* job, void* /* job_record_t, which is not public */,
                           std::uint32_t user JOB_MODIFY_MESSAGE(char** message));
 
-/// What slurmctld frees has to come from Slurm's allocator, of which the public headers declare
-/// nothing. Every libslurmfull from 22.05 on exports it like this.
+/// slurmctld frees the message, so it has to come from Slurm's allocator. No public header declares that;
+/// every libslurmfull from 22.05 on exports this function.
 extern "C" void* slurm_xrecalloc(void** memory, std::size_t count, std::size_t size, bool clear, bool mayFail,
                                  const char* file, int line, const char* function);
 
@@ -30,11 +30,11 @@ namespace HangDetection {
 
 constexpr bool changeHasMessage =
     std::is_invocable_v<decltype(&job_modify), job_desc_msg_t*, void*, std::uint32_t, char**>;
-/// Whether the user is told why a change of a job is refused.
+/// Whether the user sees why a change of a job is refused.
 
 template <typename Record>
 auto& jobNumber(Record& job)
-/// Of a slurm_job_info_t. From 25.11 on it is in its step_id.
+/// The number of a slurm_job_info_t. From 25.11 on it is in step_id.
 {
     if constexpr (requires { job.job_id; })
         return job.job_id;
@@ -44,10 +44,10 @@ auto& jobNumber(Record& job)
 
 template <typename Id>
 Id idToLoad(int (*)(job_info_msg_t**, Id, std::uint16_t));
-/// Not defined: it names the type below.
+/// Never defined; only its return type is used, below.
 
 using SlurmJobId = decltype(idToLoad(&slurm_load_job));
-/// By which slurm_load_job finds a job: a number, in 26.05 one in a slurm_step_id_t.
+/// What slurm_load_job takes: the number of a job; in 26.05 a slurm_step_id_t that holds it.
 
 template <typename Id = SlurmJobId>
 Id slurmJobId(std::uint32_t number)

@@ -27,7 +27,7 @@ struct FreeJobs
     void operator()(job_info_msg_t* jobs) const { slurm_free_job_info_msg(jobs); }
 };
 
-/// Slurm ends a job and puts it back into its queue: it has not ended then, whatever its state.
+/// Slurm puts the job back into its queue. So it has not ended, whatever its base state is.
 constexpr std::uint32_t isRequeued = JOB_REQUEUE | JOB_REQUEUE_HOLD | JOB_SPECIAL_EXIT | JOB_REQUEUE_FED;
 
 std::string textOf(const char* text)
@@ -56,7 +56,7 @@ bool isWaiting(const slurm_job_info_t& job)
 }
 
 bool isConfiguring(const slurm_job_info_t& job)
-/// Slurm has given it its nodes, but they still boot, or a prolog runs: nothing of the job runs yet.
+/// The job has its nodes, but they still boot or run a prolog. Nothing of the job runs yet.
 {
     return (job.job_state & (JOB_CONFIGURING | JOB_POWER_UP_NODE)) != 0 || job.state_reason == WAIT_PROLOG;
 }
@@ -76,7 +76,7 @@ std::optional<std::chrono::seconds> resumedAgo(const slurm_job_info_t& job, std:
 }
 
 std::string_view waitingTasks(const slurm_job_info_t& job)
-/// Of an array. A list that is too long for Slurm's answer ends within a task, with three dots.
+/// The tasks of an array that wait. Slurm cuts a long list within a task, and ends it with three dots.
 {
     return job.array_task_str == nullptr ? "" : job.array_task_str;
 }
@@ -87,7 +87,7 @@ bool isCut(std::string_view tasks)
 }
 
 std::string nameOf(const slurm_job_info_t& job)
-/// The number alone of a task of an array would mean the whole array, or nothing.
+/// For a task of an array the number alone would mean the whole array, or nothing.
 {
     if (job.array_task_id != NO_VAL)
         return std::to_string(job.array_job_id) + '_' + std::to_string(job.array_task_id);
@@ -110,10 +110,10 @@ std::span<const slurm_job_info_t> jobsIn(const job_info_msg_t& answer)
 }
 
 std::optional<std::string> adminCommentOf(const SchedulerJob& marked)
-/// Nothing when it has ended, or has another mark by now.
+/// Nothing when the Slurm job has ended, or has another mark now.
 {
     job_info_msg_t* answer = nullptr;
-    // Of an array this asks for every task.
+    // For an array, Slurm answers with every task.
     const auto number = static_cast<std::uint32_t>(std::stoul(marked.name));
     if (slurm_load_job(&answer, slurmJobId(number), SHOW_ALL) != SLURM_SUCCESS) {
         if (isGone(errno))
@@ -130,7 +130,7 @@ std::optional<std::string> adminCommentOf(const SchedulerJob& marked)
 }
 
 void comment(std::string job, std::string text)
-/// One that cannot be commented is cancelled all the same.
+/// Ignores errors: the Slurm job is cancelled all the same.
 {
     job_desc_msg_t update;
     slurm_init_job_desc_msg(&update);
@@ -180,7 +180,7 @@ std::vector<SchedulerJob> SlurmScheduler::markedJobs(const RunLimit& limit)
 
 SlurmScheduler::Question& SlurmScheduler::openQuestion()
 {
-    // An answer that came too late may be out of date.
+    // Asks again after an answer that came too late, as it may be out of date.
     if (!_question || _question->isAnswered()) {
         _question = std::make_shared<Question>();
         signalFreeThread("hang_slurm", [question = _question] { question->answer(ask()); }).detach();
@@ -222,7 +222,7 @@ bool SlurmScheduler::release(const SchedulerJob& job, const std::string& reason)
     const auto before = adminCommentOf(job);
     if (!before)
         return false;
-    // A release that failed half way has written its reason already.
+    // An earlier release that failed half way has written the reason already.
     if (before->find(reason) == std::string::npos)
         comment(job.name, (before->empty() ? "" : *before + "; ") + reason);
     if (slurm_kill_job2(job.name.c_str(), SIGKILL, 0, nullptr) == SLURM_SUCCESS)

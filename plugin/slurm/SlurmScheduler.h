@@ -13,14 +13,13 @@
 namespace HangDetection {
 
 class SlurmScheduler : public Scheduler
-/// Asks slurmctld by its public API, as a client would, although in the same process: the requests
-/// go through its port, and no lock is held meanwhile.
+/// Asks slurmctld through its public API, as a client does, although it is the same process: the requests go
+/// through its port, and no lock is held meanwhile.
 {
 public:
     std::vector<SchedulerJob> markedJobs(const RunLimit& limit) override;
-    /// Slurm itself waits for minutes where the active controller is another one and does not
-    /// answer. So the question has a thread of its own, which is left behind at a stop or when the
-    /// time is over.
+    /// A thread of its own asks Slurm, because Slurm's API waits for minutes when another controller is
+    /// active and does not answer. The thread is left behind at a stop or when the time is over.
 
     std::uint64_t marksSeen() const override;
 
@@ -32,7 +31,7 @@ private:
     {
         std::vector<SchedulerJob> jobs;
         std::string error;
-        /// Empty when Slurm did answer.
+        /// Empty when Slurm answered.
     };
 
     class Question
@@ -53,7 +52,7 @@ private:
     Question& openQuestion();
 
     std::shared_ptr<Question> _question;
-    /// The one that is still open, if there is one.
+    /// The question without an answer yet, if there is one.
 };
 
 } // namespace HangDetection
