@@ -8,8 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <optional>
-#include <vector>
+#include <variant>
 
 namespace HangDetection {
 
@@ -17,159 +16,197 @@ namespace {
 
 using std::chrono::seconds;
 
-std::string quoted(const std::string& value)
+struct Duration
 {
-    return "'" + value + "'";
-}
-
-enum class ZeroIs
-{
-    refused,
-    allowed
+    seconds Settings::*member;
+    seconds least;
+    seconds most;
+    bool isZeroAllowed = false;
 };
 
-seconds durationWithin(const SettingsFile& file, const SettingsEntry& entry, seconds least, seconds most,
-                       ZeroIs zero = ZeroIs::refused)
+struct Number
 {
-    const std::string allowed = "; allowed: " + std::string(zero == ZeroIs::allowed ? "0, or " : "") +
-                                formatDuration(least) + " to " + formatDuration(most) +
-                                ", in seconds or with s, m or h (90, 90s, 5m, 1h)";
-    const auto duration = parseDuration(entry.value);
-    if (!duration)
-        file.refuse(entry, quoted(entry.value) + " is not a duration" + allowed);
-    const bool isZero = zero == ZeroIs::allowed && *duration == seconds(0);
-    if (!isZero && (*duration < least || *duration > most))
-        file.refuse(entry, quoted(entry.value) + " is out of range" + allowed);
-    return *duration;
-}
-
-int numberWithin(const SettingsFile& file, const SettingsEntry& entry, int least, int most)
-{
-    int number = 0;
-    const char* const end = entry.value.data() + entry.value.size();
-    const auto [rest, error] = std::from_chars(entry.value.data(), end, number);
-    if (error != std::errc{} || rest != end || number < least || number > most)
-        file.refuse(entry, quoted(entry.value) + " is not allowed; allowed: a whole number from " +
-                               std::to_string(least) + " to " + std::to_string(most));
-    return number;
-}
-
-bool yesOrNo(const SettingsFile& file, const SettingsEntry& entry)
-{
-    const bool isYes = Poco::icompare(entry.value, "yes") == 0;
-    if (!isYes && Poco::icompare(entry.value, "no") != 0)
-        file.refuse(entry, quoted(entry.value) + " is not allowed; allowed: yes or no");
-    return isYes;
-}
-
-std::string nameOf(bool isYes)
-{
-    return isYes ? "yes" : "no";
-}
-
-struct Key
-/// A key of hang_detector.conf and how its value gets into the settings.
-{
-    const char* name;
-    void (*apply)(Settings&, const SettingsFile&, const SettingsEntry&);
-    std::string (*text)(const Settings&);
-    /// Null for a key whose value is never logged.
+    int Settings::*member;
+    int least;
+    int most;
 };
 
-constexpr std::array<Key, 12> keys{{
-    {"Connection",
-     [](Settings& settings, const SettingsFile& file, const SettingsEntry& entry) {
-         try {
-             settings.connection = ConnectionString::parse(entry.value);
-         } catch (const ConnectionStringError& error) {
-             file.refuse(entry, error.what());
-         }
-         if (settings.connection.hasPassword() && file.readableByOthers())
-             file.refuse(entry, "holds a password, but everybody can read the file; run chown root:slurm and "
-                                "chmod 0640 on it, or move the password to a passfile");
-     },
-     nullptr},
-    {"Interval",
-     [](Settings& settings, const SettingsFile& file, const SettingsEntry& entry) {
-         settings.interval = durationWithin(file, entry, seconds(1), seconds(3600));
-     },
-     [](const Settings& settings) { return formatDuration(settings.interval); }},
-    {"HungJobDuration",
-     // Workers report every few seconds. Below a minute an ordinary pause would look like a hang.
-     [](Settings& settings, const SettingsFile& file, const SettingsEntry& entry) {
-         settings.hungJobDuration = durationWithin(file, entry, seconds(60), seconds(7 * 24 * 3600));
-     },
-     [](const Settings& settings) { return formatDuration(settings.hungJobDuration); }},
-    {"HungJobExitTimeout",
-     [](Settings& settings, const SettingsFile& file, const SettingsEntry& entry) {
-         settings.hungJobExitTimeout = durationWithin(file, entry, seconds(1), seconds(7 * 24 * 3600));
-     },
-     [](const Settings& settings) { return formatDuration(settings.hungJobExitTimeout); }},
-    {"PendingJobDuration",
-     // It may take minutes until a worker is free, with nothing wrong.
-     [](Settings& settings, const SettingsFile& file, const SettingsEntry& entry) {
-         settings.pendingJobDuration =
-             durationWithin(file, entry, seconds(60), seconds(7 * 24 * 3600), ZeroIs::allowed);
-     },
-     [](const Settings& settings) { return formatDuration(settings.pendingJobDuration); }},
-    {"MaxJobsPerRun",
-     [](Settings& settings, const SettingsFile& file, const SettingsEntry& entry) {
-         settings.maxJobsPerRun = numberWithin(file, entry, 1, 10000);
-     },
-     [](const Settings& settings) { return std::to_string(settings.maxJobsPerRun); }},
-    {"RunTimeout",
-     [](Settings& settings, const SettingsFile& file, const SettingsEntry& entry) {
-         settings.runTimeout = durationWithin(file, entry, seconds(1), seconds(3600));
-     },
-     [](const Settings& settings) { return formatDuration(settings.runTimeout); }},
-    {"DryRun",
-     [](Settings& settings, const SettingsFile& file, const SettingsEntry& entry) {
-         settings.dryRun = yesOrNo(file, entry);
-     },
-     [](const Settings& settings) { return nameOf(settings.dryRun); }},
-    {"MassHangRatio",
-     // No more than 100 % of the jobs can be silent, so 100 would mean never, as 0 does.
-     [](Settings& settings, const SettingsFile& file, const SettingsEntry& entry) {
-         settings.massHangRatio = numberWithin(file, entry, 0, 99);
-     },
-     [](const Settings& settings) { return std::to_string(settings.massHangRatio); }},
-    {"MassHangMinJobs",
-     [](Settings& settings, const SettingsFile& file, const SettingsEntry& entry) {
-         settings.massHangMinJobs = numberWithin(file, entry, 0, 1000000);
-     },
-     [](const Settings& settings) { return std::to_string(settings.massHangMinJobs); }},
-    {"ReleaseAllocations",
-     [](Settings& settings, const SettingsFile& file, const SettingsEntry& entry) {
-         settings.releaseAllocations = yesOrNo(file, entry);
-     },
-     [](const Settings& settings) { return nameOf(settings.releaseAllocations); }},
-    {"MetricsFile",
-     // A relative path would depend on slurmctld's working directory.
-     [](Settings& settings, const SettingsFile& file, const SettingsEntry& entry) {
-         settings.metricsFile = entry.value;
-         if (!entry.value.empty() &&
-             (!settings.metricsFile.is_absolute() || !settings.metricsFile.has_filename()))
-             file.refuse(entry, quoted(entry.value) +
-                                    " is not allowed; allowed: an absolute path of a file, or "
-                                    "nothing for no file");
-     },
-     [](const Settings& settings) {
-         return settings.metricsFile.empty() ? std::string("none") : settings.metricsFile.string();
-     }},
+struct YesOrNo
+{
+    bool Settings::*member;
+};
+
+struct AbsolutePath
+{
+    std::filesystem::path Settings::*member;
+};
+
+struct ConnectionOfDatabase
+{};
+
+struct Setting
+/// A key of hang_detector.conf, where its value belongs, and what is allowed.
+{
+    const char* key;
+    std::variant<ConnectionOfDatabase, Duration, Number, YesOrNo, AbsolutePath> kind;
+};
+
+constexpr seconds week{7 * 24 * 3600};
+
+/// In the order of the texts for the operator.
+constexpr std::array<Setting, 12> all{{
+    {"Connection", ConnectionOfDatabase{}},
+    {"Interval", Duration{&Settings::interval, seconds(1), seconds(3600)}},
+    // Workers report about once a second. An ordinary pause may last almost a minute.
+    {"HungJobDuration", Duration{&Settings::hungJobDuration, seconds(60), week}},
+    {"HungJobExitTimeout", Duration{&Settings::hungJobExitTimeout, seconds(1), week}},
+    // A job waits for a free worker, which may take minutes where nothing is wrong.
+    {"PendingJobDuration", Duration{&Settings::pendingJobDuration, seconds(60), week, true}},
+    {"MaxJobsPerRun", Number{&Settings::maxJobsPerRun, 1, 10000}},
+    {"RunTimeout", Duration{&Settings::runTimeout, seconds(1), seconds(3600)}},
+    {"DryRun", YesOrNo{&Settings::dryRun}},
+    // Never more than all jobs are silent, so 100 would be a second way to write 0.
+    {"MassHangRatio", Number{&Settings::massHangRatio, 0, 99}},
+    {"MassHangMinJobs", Number{&Settings::massHangMinJobs, 0, 1000000}},
+    {"ReleaseAllocations", YesOrNo{&Settings::releaseAllocations}},
+    // slurmctld's working directory is not the operator's choice.
+    {"MetricsFile", AbsolutePath{&Settings::metricsFile}},
 }};
 
-const Key* findKey(const std::string& name)
+std::string allowed(const ConnectionOfDatabase&)
 {
-    const auto* const key = std::ranges::find_if(
-        keys, [&](const Key& candidate) { return Poco::icompare(name, candidate.name) == 0; });
-    return key == keys.end() ? nullptr : key;
+    return "";
+}
+
+std::string allowed(const Duration& duration)
+{
+    return (duration.isZeroAllowed ? "0, or " : "") + formatDuration(duration.least) + " to " +
+           formatDuration(duration.most);
+}
+
+std::string allowed(const Number& number)
+{
+    return std::to_string(number.least) + " to " + std::to_string(number.most);
+}
+
+std::string allowed(const YesOrNo&)
+{
+    return "yes or no";
+}
+
+std::string allowed(const AbsolutePath&)
+{
+    return "an absolute path of a file, or nothing for no file";
+}
+
+std::string text(const Settings&, const ConnectionOfDatabase&)
+/// The connection is not logged.
+{
+    return "";
+}
+
+std::string text(const Settings& settings, const Duration& duration)
+{
+    const seconds value = settings.*duration.member;
+    return value == seconds(0) ? "0" : formatDuration(value);
+}
+
+std::string text(const Settings& settings, const Number& number)
+{
+    return std::to_string(settings.*number.member);
+}
+
+std::string text(const Settings& settings, const YesOrNo& answer)
+{
+    return settings.*answer.member ? "yes" : "no";
+}
+
+std::string text(const Settings& settings, const AbsolutePath& path)
+{
+    const std::filesystem::path& value = settings.*path.member;
+    return value.empty() ? "none" : value.string();
+}
+
+class Reader
+/// Takes over the value of one line, if that is allowed.
+{
+public:
+    Reader(Settings& settings, const SettingsFile& file, const SettingsEntry& entry)
+        : _settings(settings), _file(file), _entry(entry)
+    {}
+
+    void operator()(const ConnectionOfDatabase&) const
+    {
+        try {
+            _settings.connection = ConnectionString::parse(_entry.value);
+        } catch (const ConnectionStringError& error) {
+            _file.refuse(_entry, error.what());
+        }
+        if (_settings.connection.hasPassword() && _file.readableByOthers())
+            _file.refuse(_entry,
+                         "holds a password, but everybody can read the file; run chown root:slurm and "
+                         "chmod 0640 on it, or move the password to a passfile");
+    }
+
+    void operator()(const Duration& duration) const
+    {
+        const std::string units = ", in seconds or with s, m or h (90, 90s, 5m, 1h)";
+        const auto value = parseDuration(_entry.value);
+        if (!value)
+            refuse("is not a duration; allowed: " + allowed(duration) + units);
+        const bool isZero = duration.isZeroAllowed && *value == seconds(0);
+        if (!isZero && (*value < duration.least || *value > duration.most))
+            refuse("is out of range; allowed: " + allowed(duration) + units);
+        _settings.*duration.member = *value;
+    }
+
+    void operator()(const Number& number) const
+    {
+        int value = 0;
+        const char* const end = _entry.value.data() + _entry.value.size();
+        const auto [rest, error] = std::from_chars(_entry.value.data(), end, value);
+        if (error != std::errc{} || rest != end || value < number.least || value > number.most)
+            refuse("is not allowed; allowed: a whole number from " + allowed(number));
+        _settings.*number.member = value;
+    }
+
+    void operator()(const YesOrNo& answer) const
+    {
+        const bool isYes = Poco::icompare(_entry.value, "yes") == 0;
+        if (!isYes && Poco::icompare(_entry.value, "no") != 0)
+            refuse("is not allowed; allowed: " + allowed(answer));
+        _settings.*answer.member = isYes;
+    }
+
+    void operator()(const AbsolutePath& path) const
+    {
+        const std::filesystem::path value = _entry.value;
+        if (!value.empty() && (!value.is_absolute() || !value.has_filename()))
+            refuse("is not allowed; allowed: " + allowed(path));
+        _settings.*path.member = value;
+    }
+
+private:
+    [[noreturn]] void refuse(const std::string& reason) const
+    {
+        _file.refuse(_entry, "'" + _entry.value + "' " + reason);
+    }
+
+    Settings& _settings;
+    const SettingsFile& _file;
+    const SettingsEntry& _entry;
+};
+
+std::string textOf(const Settings& settings, const Setting& setting)
+{
+    return std::visit([&](const auto& kind) { return text(settings, kind); }, setting.kind);
 }
 
 std::string allKeys()
 {
     std::string names;
-    for (const Key& key : keys)
-        names += (names.empty() ? "" : ", ") + std::string(key.name);
+    for (const Setting& setting : all)
+        names += (names.empty() ? "" : ", ") + std::string(setting.key);
     return names;
 }
 
@@ -188,14 +225,15 @@ Settings Settings::read(const std::filesystem::path& path)
     Settings settings;
 
     for (const SettingsEntry& entry : file.entries()) {
-        const Key* const key = findKey(entry.key);
-        if (key == nullptr)
+        const auto* const setting = std::ranges::find_if(
+            all, [&](const Setting& known) { return Poco::icompare(entry.key, known.key) == 0; });
+        if (setting == all.end())
             file.refuse(entry, "is not a known key; allowed: " + allKeys());
-        const SettingsEntry* const first = findEntry(file.entries(), key->name);
+        const SettingsEntry* const first = findEntry(file.entries(), setting->key);
         if (first != &entry)
             file.refuse(entry, "is set twice, first in line " + std::to_string(first->line) +
                                    "; each key is allowed once");
-        key->apply(settings, file, entry);
+        std::visit(Reader(settings, file, entry), setting->kind);
     }
 
     if (findEntry(file.entries(), "Connection") == nullptr)
@@ -220,11 +258,22 @@ std::vector<SettingChange> Settings::changesTo(const Settings& next) const
     std::vector<SettingChange> changes;
     if (connection != next.connection)
         changes.push_back({"Connection", "", ""});
-    for (const Key& key : keys) {
-        if (key.text != nullptr && key.text(*this) != key.text(next))
-            changes.push_back({key.name, key.text(*this), key.text(next)});
+    for (const Setting& setting : all) {
+        const std::string before = textOf(*this, setting);
+        const std::string after = textOf(next, setting);
+        if (before != after)
+            changes.push_back({setting.key, before, after});
     }
     return changes;
+}
+
+std::vector<SettingDescription> Settings::descriptions()
+{
+    std::vector<SettingDescription> descriptions;
+    for (const Setting& setting : all)
+        descriptions.push_back({setting.key, textOf(Settings(), setting),
+                                std::visit([](const auto& kind) { return allowed(kind); }, setting.kind)});
+    return descriptions;
 }
 
 } // namespace HangDetection

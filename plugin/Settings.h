@@ -17,6 +17,14 @@ struct SettingChange
     std::string after;
 };
 
+struct SettingDescription
+/// One key of hang_detector.conf, for the texts about it. Of Connection there is only the key.
+{
+    std::string key;
+    std::string defaultValue; /// none for a file that is not written
+    std::string allowed;
+};
+
 struct Settings
 /// The settings of hang_detector.conf, complete and checked. The defaults are those of Coder's own detector.
 {
@@ -49,6 +57,9 @@ struct Settings
     /// Reads and checks the file. Throws SettingsError, with file, line, key, the error and what is allowed,
     /// for a key that is unknown or comes twice, a value that is malformed or out of range, a missing
     /// Connection, and a password in a file that everybody can read.
+
+    static std::vector<SettingDescription> descriptions();
+    /// Of all keys, in the order of the texts.
 
     std::vector<SettingChange> changesTo(const Settings& next) const;
     /// In the order of the README's table.

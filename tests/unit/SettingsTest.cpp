@@ -80,7 +80,7 @@ class SettingsTest : public CppUnit::TestFixture
         // The connection may hold a password.
         CPPUNIT_ASSERT_EQUAL(
             std::string("Connection=-> Interval=1m->45s HungJobDuration=5m->2h HungJobExitTimeout=3m->90m "
-                        "PendingJobDuration=0s->1h MaxJobsPerRun=10->11 RunTimeout=5m->61s DryRun=no->yes "
+                        "PendingJobDuration=0->1h MaxJobsPerRun=10->11 RunTimeout=5m->61s DryRun=no->yes "
                         "MassHangRatio=55->50 MassHangMinJobs=20->21 ReleaseAllocations=no->yes "
                         "MetricsFile=none->/m "),
             changes(read("Connection=dbname=coder password=a\n"), settings));
@@ -98,7 +98,7 @@ class SettingsTest : public CppUnit::TestFixture
                                     "database\nInterval=30 # Interval=3");
         expect("Interval=1m->30s ", "Connection=dbname=coder\r\nInterval=30\r\n\r\n");
         expect("DryRun=no->yes ", _connection + "DryRun=YES\nReleaseAllocations=No\n");
-        expect("PendingJobDuration=0s->30m ", _connection + "PendingJobDuration=30m\n");
+        expect("PendingJobDuration=0->30m ", _connection + "PendingJobDuration=30m\n");
         expect("MetricsFile=none->/a/b.prom ", _connection + "MetricsFile=/a/b.prom\n");
         expect("", _connection + "DryRun=No\nPendingJobDuration=0\nMetricsFile=\n");
         // The limits of every range.
