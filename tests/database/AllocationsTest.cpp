@@ -22,8 +22,7 @@ class AllocationsTest : public DatabaseFixture
     CPPUNIT_TEST(releasesTheAllocationOfAPendingJob);
     CPPUNIT_TEST(releasesWhateverTheThresholdWas);
     CPPUNIT_TEST(releasesNothingElse);
-    CPPUNIT_TEST(asksOnceAfterTheStartAndThenOnlyWhenAJobIsHung);
-    CPPUNIT_TEST(asksUntilSlurmListsAMark);
+    CPPUNIT_TEST(asksOnceAfterTheStartAndThenOnlyWithAReason);
     CPPUNIT_TEST(skipsAJobUntilItsPausedAllocationEnds);
     CPPUNIT_TEST(waitsAThresholdAfterSlurmResumedTheJob);
     CPPUNIT_TEST(waitsAThresholdAfterThePauseWasSeen);
@@ -33,7 +32,6 @@ class AllocationsTest : public DatabaseFixture
     CPPUNIT_TEST(terminatesWithoutASlurmThatAnswers);
     CPPUNIT_TEST(triesAgainWhatSlurmDidNotCancel);
     CPPUNIT_TEST(tellsAgainOfAJobThatWasGoneInBetween);
-    CPPUNIT_TEST(releasesWhatAnEarlierControllerLeft);
     CPPUNIT_TEST(releasesWhatWasTerminatedInARunThatFailed);
     CPPUNIT_TEST(releasesTheRestAfterAStop);
     CPPUNIT_TEST(releasesAnArrayOfWhichSlurmNamesAPart);
@@ -44,7 +42,7 @@ class AllocationsTest : public DatabaseFixture
     CPPUNIT_TEST(releasesAfterAMigration);
     CPPUNIT_TEST(leavesAJobThatCompletedAfterAll);
     CPPUNIT_TEST(tellsNothingOfAJobThatEndedByItself);
-    CPPUNIT_TEST(looksAgainWhenSwitchedOn);
+    CPPUNIT_TEST(asksNothingWhenSwitchedOffAndLooksAgainAfterwards);
     CPPUNIT_TEST(releasesNothingInADryRun);
     CPPUNIT_TEST(tellsNoPausedJobInADryRun);
     CPPUNIT_TEST_SUITE_END();
@@ -141,7 +139,7 @@ private:
         CPPUNIT_ASSERT_EQUAL(std::size_t{3}, _slurm.marked.size());
     }
 
-    void asksOnceAfterTheStartAndThenOnlyWhenAJobIsHung()
+    void asksOnceAfterTheStartAndThenOnlyWithAReason()
     {
         expectQuestionsAfterRun(1);
         expectQuestionsAfterRun(1);
@@ -150,17 +148,11 @@ private:
         addHungJobs(3);
         expectQuestionsAfterRun(2);
         expectQuestionsAfterRun(2);
-    }
-
-    void asksUntilSlurmListsAMark()
-    /// A job with a mark is listed a moment after the plugin has seen it.
-    {
-        expectQuestionsAfterRun(1);
-        expectQuestionsAfterRun(1);
+        // A job with a mark is listed a moment after the plugin has seen it.
         ++_slurm.marksSeen;
-        expectQuestionsAfterRun(2);
         expectQuestionsAfterRun(3);
-        expectQuestionsAfterRun(3);
+        expectQuestionsAfterRun(4);
+        expectQuestionsAfterRun(4);
     }
 
     void skipsAJobUntilItsPausedAllocationEnds()
@@ -275,20 +267,6 @@ private:
         addHungJob();
         run();
         CPPUNIT_ASSERT_EQUAL(Lines(2, "7 of " + job + " kept: Access/permission denied"), allocations());
-    }
-
-    void releasesWhatAnEarlierControllerLeft()
-    {
-        settings().releaseAllocations = false;
-        const std::string job = addMarkedJob();
-        expectTerminated(job);
-        CPPUNIT_ASSERT_EQUAL(0, _slurm.questions);
-        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, _slurm.marked.size());
-        forgetDetector();
-        settings().releaseAllocations = true;
-        useSlurm(std::make_unique<ScriptedSlurm>(_slurm));
-        CPPUNIT_ASSERT(run().terminated.empty());
-        CPPUNIT_ASSERT_EQUAL(Lines{released(job)}, allocations());
     }
 
     void releasesWhatWasTerminatedInARunThatFailed()
@@ -418,15 +396,26 @@ private:
         CPPUNIT_ASSERT_EQUAL(Lines{}, allocations());
     }
 
-    void looksAgainWhenSwitchedOn()
+    void asksNothingWhenSwitchedOffAndLooksAgainAfterwards()
     {
         run();
         change(&Settings::releaseAllocations, false);
         const std::string job = addMarkedJob();
         expectTerminated(job);
+        CPPUNIT_ASSERT_EQUAL(1, _slurm.questions);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, _slurm.marked.size());
         change(&Settings::releaseAllocations, true);
         run();
         CPPUNIT_ASSERT_EQUAL(Lines{released(job)}, allocations());
+
+        // Another controller, which is new, releases what this one left.
+        change(&Settings::releaseAllocations, false);
+        const std::string other = addMarkedJob("8");
+        expectTerminated(other);
+        forgetDetector();
+        useSlurm(std::make_unique<ScriptedSlurm>(_slurm));
+        CPPUNIT_ASSERT(run().terminated.empty());
+        CPPUNIT_ASSERT_EQUAL((Lines{released(job), released(other, "8")}), allocations());
     }
 
     void releasesNothingInADryRun()

@@ -16,7 +16,6 @@ class JobErrorTest : public DatabaseFixture
     CPPUNIT_TEST(terminatesTheOthersOfAJobThatIsLockedInside);
     CPPUNIT_TEST(terminatesTheOthersOfAJobThatTakesTooLong);
     CPPUNIT_TEST(terminatesTheOthersOfAJobThatEndsTheSession);
-    CPPUNIT_TEST(triesAFailedJobAgainInTheNextRun);
     CPPUNIT_TEST(givesThePlacesOfARunToTheOthersFirst);
     CPPUNIT_TEST(givesAFailedJobThePlacesThatAreLeft);
     CPPUNIT_TEST_SUITE_END();
@@ -87,19 +86,24 @@ class JobErrorTest : public DatabaseFixture
 
     void terminatesTheOthersWhateverErrorTheJobBringsAbout()
     {
+        struct State
+        {
+            std::string name;
+        };
         // Errors that every job meets, as a rule.
-        for (const char* const state : {"0A000", "42501", "42703", "54000", "58030"}) {
-            expectOthersTerminated(std::string("RAISE EXCEPTION 'not this one' USING ERRCODE = '") + state +
-                                   "'");
-            addHungJob();
-            const RunStatistics statistics = run();
-            CPPUNIT_ASSERT_EQUAL(std::size_t{1}, statistics.terminated.size());
-            CPPUNIT_ASSERT_EQUAL(1, statistics.failed);
-            CPPUNIT_ASSERT_EQUAL(std::string(state), posted().failed.back().sqlState);
-            CPPUNIT_ASSERT_EQUAL(std::string("not this one"), posted().failed.back().error);
-            refuseNoMore(database());
-            CPPUNIT_ASSERT_EQUAL(std::size_t{1}, run().terminated.size());
-        }
+        forEachRow<State>(
+            {{"0A000"}, {"42501"}, {"42703"}, {"54000"}, {"58030"}}, [this](const State& state) {
+                expectOthersTerminated("RAISE EXCEPTION 'not this one' USING ERRCODE = '" + state.name + "'");
+                addHungJob();
+                const RunStatistics statistics = run();
+                CPPUNIT_ASSERT_EQUAL(std::size_t{1}, statistics.terminated.size());
+                CPPUNIT_ASSERT_EQUAL(1, statistics.failed);
+                CPPUNIT_ASSERT_EQUAL(state.name, posted().failed.back().sqlState);
+                CPPUNIT_ASSERT_EQUAL(std::string("not this one"), posted().failed.back().error);
+                // It is tried again.
+                refuseNoMore(database());
+                CPPUNIT_ASSERT_EQUAL(std::size_t{1}, run().terminated.size());
+            });
     }
 
     void terminatesTheOthersOfAJobThatIsLockedInside()
@@ -134,15 +138,6 @@ class JobErrorTest : public DatabaseFixture
             terminated += tryRun().terminated.size();
         CPPUNIT_ASSERT_EQUAL(jobs.size() - 1, terminated);
         expectUntouched(refused, before);
-    }
-
-    void triesAFailedJobAgainInTheNextRun()
-    {
-        const std::string job = addHungJob();
-        refuse(database(), job);
-        CPPUNIT_ASSERT_EQUAL(1, run().failed);
-        refuseNoMore(database());
-        CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
     }
 
     void givesThePlacesOfARunToTheOthersFirst()
