@@ -1,5 +1,4 @@
-// What the detector makes of Slurm's knowledge, and of a Slurm that fails. The real one is asked in
-// tests/slurm.
+// What the detector does with Slurm's answers, and with a Slurm that fails. tests/slurm asks a real one.
 
 #include "ContractTexts.h"
 #include "DatabaseFixture.h"
@@ -23,11 +22,10 @@ class AllocationsTest : public DatabaseFixture
     CPPUNIT_TEST(releasesWhateverTheThresholdWas);
     CPPUNIT_TEST(releasesNothingElse);
     CPPUNIT_TEST(asksOnceAfterTheStartAndThenOnlyWithAReason);
-    CPPUNIT_TEST(skipsAJobUntilItsPausedAllocationEnds);
+    CPPUNIT_TEST(skipsAPausedJobUntilItsAllocationEnds);
     CPPUNIT_TEST(waitsAThresholdAfterSlurmResumedTheJob);
     CPPUNIT_TEST(waitsAThresholdAfterThePauseWasSeen);
-    CPPUNIT_TEST(sparesAPausedJobWhenSlurmDoesNotAnswer);
-    CPPUNIT_TEST(sparesItForAThresholdAtMost);
+    CPPUNIT_TEST(sparesAPausedJobForAThresholdAtMostWhenSlurmDoesNotAnswer);
     CPPUNIT_TEST(leavesThePlacesToJobsThatAreNotPaused);
     CPPUNIT_TEST(terminatesWithoutASlurmThatAnswers);
     CPPUNIT_TEST(triesAgainWhatSlurmDidNotCancel);
@@ -155,7 +153,7 @@ private:
         expectQuestionsAfterRun(4);
     }
 
-    void skipsAJobUntilItsPausedAllocationEnds()
+    void skipsAPausedJobUntilItsAllocationEnds()
     {
         const std::string job = addPausedJob();
         for (int i = 0; i < 2; ++i) {
@@ -169,6 +167,9 @@ private:
         CPPUNIT_ASSERT_EQUAL(Outcome::suspended, posted().skipped.front().outcome);
         CPPUNIT_ASSERT_EQUAL(job, posted().skipped.front().jobId);
         CPPUNIT_ASSERT_EQUAL(Lines{}, allocations());
+        _slurm.askError = "Unable to contact slurm controller";
+        CPPUNIT_ASSERT_EQUAL(1, run().suspended);
+        _slurm.askError.clear();
         _slurm.marked.clear();
         expectTerminated(job);
     }
@@ -194,14 +195,7 @@ private:
         expectTerminated(job);
     }
 
-    void sparesAPausedJobWhenSlurmDoesNotAnswer()
-    {
-        addPausedJob();
-        _slurm.askError = "Unable to contact slurm controller";
-        CPPUNIT_ASSERT_EQUAL(1, run().suspended);
-    }
-
-    void sparesItForAThresholdAtMost()
+    void sparesAPausedJobForAThresholdAtMostWhenSlurmDoesNotAnswer()
     {
         settings().hungJobDuration = 2s;
         const std::string job = addPausedJob();
@@ -279,7 +273,7 @@ private:
         run();
         CPPUNIT_ASSERT_EQUAL(HangDetector::batchSize + 1, _slurm.reasons.size());
 
-        // A job whose update ends the session takes its run with it, but no other's allocation.
+        // A job whose update ends the session ends its run, but the next one releases what is left.
         const std::string deadly = addMarkedJob("1000");
         const std::string other = addTerminatedJob();
         mark(other, "1001");
@@ -299,7 +293,7 @@ private:
     }
 
     void releasesNoLongerThanTheRunAllows()
-    /// Where each takes its time, jobs that hang meanwhile do not wait for all of them.
+    /// Jobs that hang meanwhile do not wait for all of the slow releases.
     {
         settings().runTimeout = 8s;
         _slurm.onRelease = [] { std::this_thread::sleep_for(4s); };
@@ -341,7 +335,7 @@ private:
     }
 
     void waitsForSlurmNoLongerThanTheRunAllows()
-    /// What is left of it afterwards is for the terminations.
+    /// The rest of the time is for the terminations.
     {
         run();
         CPPUNIT_ASSERT(_slurm.patience > 9s && _slurm.patience <= 10s);

@@ -73,7 +73,7 @@ private:
     }
 
     void watchSlurm(const std::string& job)
-    /// Which runs it, and knows its mark.
+    /// A Slurm job runs it, and is marked with it.
     {
         settings().releaseAllocations = true;
         useSlurm(std::make_unique<ScriptedSlurm>(_slurm));
@@ -96,7 +96,7 @@ private:
     }
 
     void releasesItWhileAMassHangIsHeld()
-    /// When Coder's own detector goes on.
+    /// Coder's own detector knows no mass hang.
     {
         const std::string job = addHungJob();
         watchSlurm(job);
@@ -125,7 +125,7 @@ private:
     }
 
     void terminatesACanceledJobThatWasNeverStarted()
-    /// It is hung, and stays without a start. So it is for Coder.
+    /// It is hung, and stays without a start, as with Coder's own detector.
     {
         const auto addCanceled = [this] {
             return database().addJob(

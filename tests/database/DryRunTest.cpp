@@ -10,7 +10,7 @@ namespace HangDetection::Test {
 using namespace std::chrono_literals;
 
 class DryRunTest : public DatabaseFixture
-/// With DryRun everything is decided and told, and nothing is changed.
+/// With DryRun everything is decided and posted, and nothing is changed.
 {
 public:
     void setUp() override
@@ -84,7 +84,7 @@ public:
 
     void waitsForNoLock()
     {
-        // Who writes or locks a row would wait for this one.
+        // Whatever writes or locks a row would wait for this transaction.
         const std::string job = database().addJob({.id = "11111111-2222-4333-8444-555555555555"});
         OpenTransaction other(connectionString(), "LOCK TABLE provisioner_jobs, provisioner_job_logs,"
                                                   " workspace_builds IN EXCLUSIVE MODE");
@@ -245,7 +245,7 @@ public:
     }
 
     std::vector<Text> everyRow()
-    /// With what only PostgreSQL knows of each: who wrote or locked it last.
+    /// With what only PostgreSQL knows of each: the transactions that wrote and locked it last.
     {
         std::vector<Text> rows;
         for (const char* const table : {"provisioner_jobs", "provisioner_job_logs", "workspace_builds"})

@@ -31,9 +31,8 @@ class Worker
 /// A worker with many jobs at once: it reports and completes them, takes new ones, and
 /// is silent about some of them for about as long as the threshold. Used by one thread.
 ///
-/// Its statements look whether the job is completed, which those of Coder's workers do not:
-/// there, a worker that comes after the termination overwrites it, whoever terminates. So
-/// what is overwritten here is the detector's doing.
+/// Its statements leave completed jobs alone, which those of Coder's workers do not: they
+/// overwrite a termination. So what is overwritten here was overwritten by a detector.
 {
 public:
     Worker(const std::string& connectionString, std::vector<std::string> waitingJobs, unsigned int seed)
@@ -62,7 +61,7 @@ public:
     /// The last one of each job that the database has confirmed, by the database's clock.
     std::map<std::string, Micros> completions;
     std::vector<std::string> lost;
-    /// The jobs that were completed by somebody else.
+    /// The jobs that a detector completed.
     std::size_t heartbeatCount = 0;
 
 private:
@@ -87,7 +86,7 @@ private:
     }
 
     bool update(const std::string& job, const std::string& more, std::map<std::string, Micros>& times)
-    /// Notes the new updated_at. False when the job was completed before, by somebody else.
+    /// Notes the new updated_at. False when a detector has completed the job.
     {
         const Text confirmed =
             _database.value("UPDATE provisioner_jobs SET " + more +
@@ -128,7 +127,7 @@ private:
 
 class HealthyWorkersTest : public DatabaseFixture
 /// Workers that report and complete their jobs all the time beside detectors that never
-/// pause: who reports is never harmed, and what is completed stays so.
+/// pause: a job that reports is never terminated, and a completed one stays as it is.
 {
     CPPUNIT_TEST_SUITE(HealthyWorkersTest);
     CPPUNIT_TEST(areNeverHarmed);

@@ -27,7 +27,7 @@ class JobErrorTest : public DatabaseFixture
             const char* name;
             bool hasBuild;
             const char* table;
-            /// Whose writing a trigger keeps the job from, by this.
+            /// A trigger on it does this to the job.
             const char* trigger;
             std::string error;
             std::string sqlState;
@@ -59,7 +59,7 @@ class JobErrorTest : public DatabaseFixture
             for (const std::string& job : others)
                 CPPUNIT_ASSERT_EQUAL(std::size_t{5}, database().logs(job).size());
             CPPUNIT_ASSERT_EQUAL(1, statistics.failed);
-            // One bad job must not make the detector run more often than everybody expects.
+            // One bad job does not make the detector run more often.
             CPPUNIT_ASSERT(!detector().pauseAfter(statistics));
             CPPUNIT_ASSERT_EQUAL(0, posted().failedAsBefore);
             CPPUNIT_ASSERT_EQUAL(1, run().failed);
