@@ -3,8 +3,6 @@
 #include "Figure.h"
 #include "RememberedJobs.h"
 
-#include <Poco/StringTokenizer.h>
-
 #include <algorithm>
 #include <atomic>
 #include <future>
@@ -178,7 +176,7 @@ private:
     {
         settings().hungJobDuration = threshold;
         settings().massHangRatio = 0;
-        addWaitingJobs();
+        addWorkers();
         watchCompletions();
         // The workers' own changes; 0.02 minutes are one second.
         RememberedJobs jobs(connectionString(),
@@ -196,14 +194,15 @@ private:
         tellAndRequireRaces(terminated.size());
     }
 
-    void addWaitingJobs()
+    void addWorkers()
+    /// With the jobs that wait for each.
     {
-        database().execute("INSERT INTO provisioner_jobs (id, created_at, updated_at, organization_id,"
-                           " initiator_id, file_id, provisioner, storage_method, type)"
-                           " SELECT gen_random_uuid(), now(), now(), gen_random_uuid(), gen_random_uuid(),"
-                           " gen_random_uuid(), 'terraform', 'file', 'template_version_import'"
-                           " FROM generate_series(1, " +
-                           std::to_string(jobCount) + ")");
+        for (unsigned int i = 1; i <= workerCount; ++i) {
+            std::vector<std::string> jobs;
+            for (int j = 0; j < jobsOfEach; ++j)
+                jobs.push_back(database().addJob({.startedAgo = std::nullopt, .updatedAgo = "0 seconds"}));
+            _workers.emplace_back(connectionString(), std::move(jobs), i);
+        }
     }
 
     void watchCompletions()
@@ -228,8 +227,6 @@ private:
 
     void letThemWork()
     {
-        for (unsigned int i = 0; i < workerCount; ++i)
-            _workers.emplace_back(connectionString(), jobsOfWorker(i), i + 1);
         for (int i = 0; i < detectorCount; ++i)
             _detectors.emplace_back(settings());
 
@@ -256,17 +253,6 @@ private:
     {
         return std::ranges::all_of(_detectors,
                                    [](const Detector& detector) { return detector.terminated > 0; });
-    }
-
-    std::vector<std::string> jobsOfWorker(unsigned int number)
-    {
-        const Text ids =
-            database().value("SELECT string_agg(id::text, ' ') FROM (SELECT id, row_number() OVER () AS n"
-                             " FROM provisioner_jobs) AS job WHERE n % " +
-                                 std::to_string(workerCount) + " = $1::int",
-                             std::to_string(number));
-        const Poco::StringTokenizer jobs(ids.value(), " ");
-        return {jobs.begin(), jobs.end()};
     }
 
     void expectNoViolation()
@@ -338,7 +324,7 @@ private:
 
     static constexpr unsigned int workerCount = 4;
     static constexpr int detectorCount = 3;
-    static constexpr int jobCount = 2400;
+    static constexpr int jobsOfEach = 600;
     /// Races of a heartbeat and a termination after which the test ends, once each detector has
     /// won some, and the time after which it ends anyway.
     static constexpr int enough = 100;
