@@ -97,7 +97,7 @@ public:
 
     void takesABatchAfterTheOther()
     {
-        constexpr int jobs = 2 * HangDetector::batchSize + 1;
+        constexpr int jobs = 2 * static_cast<int>(HangDetector::batchSize) + 1;
         settings().maxJobsPerRun = jobs;
         settings().massHangRatio = 0;
         database().addJobs(jobs);
