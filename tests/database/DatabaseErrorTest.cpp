@@ -21,7 +21,6 @@ class DatabaseErrorTest : public DatabaseFixture
     CPPUNIT_TEST(survivesTheEndOfItsSessionBetweenTwoRuns);
     CPPUNIT_TEST(survivesTheEndOfItsSessionDuringARun);
     CPPUNIT_TEST(tellsWhatWasTerminatedBeforeTheSessionEnded);
-    CPPUNIT_TEST(keepsItsSessionFromRunToRun);
     CPPUNIT_TEST_SUITE_END();
 
     struct Row
@@ -210,15 +209,6 @@ class DatabaseErrorTest : public DatabaseFixture
         for (const JobId& job : statistics.terminated)
             CPPUNIT_ASSERT(isCompleted(job));
         CPPUNIT_ASSERT_EQUAL(std::int64_t{5}, run().jobs.hung);
-    }
-
-    void keepsItsSessionFromRunToRun()
-    {
-        run();
-        const Text first = backendOfDetector();
-        run();
-        CPPUNIT_ASSERT(first);
-        CPPUNIT_ASSERT_EQUAL(first, backendOfDetector());
     }
 };
 
