@@ -1,9 +1,9 @@
-// What the detector makes of Slurm's knowledge, and of a Slurm that fails. The real one is asked in
-// tests/slurm.
+// What the detector does with Slurm's answers, and with a Slurm that fails. tests/slurm asks a real one.
 
 #include "ContractTexts.h"
 #include "DatabaseFixture.h"
 #include "ScriptedSlurm.h"
+#include "TerminationFaults.h"
 
 #include <memory>
 #include <stop_token>
@@ -21,33 +21,26 @@ class AllocationsTest : public DatabaseFixture
     CPPUNIT_TEST(releasesTheAllocationOfAPendingJob);
     CPPUNIT_TEST(releasesWhateverTheThresholdWas);
     CPPUNIT_TEST(releasesNothingElse);
-    CPPUNIT_TEST(releasesAllThatCarryTheMark);
-    CPPUNIT_TEST(asksOnceAfterTheStartAndThenOnlyWhenAJobIsHung);
-    CPPUNIT_TEST(asksUntilSlurmListsAMark);
-    CPPUNIT_TEST(asksNothingWhenSwitchedOff);
-    CPPUNIT_TEST(skipsAJobThatIsPaused);
+    CPPUNIT_TEST(asksOnceAfterTheStartAndThenOnlyWithAReason);
+    CPPUNIT_TEST(skipsAPausedJobUntilItsAllocationEnds);
     CPPUNIT_TEST(waitsAThresholdAfterSlurmResumedTheJob);
     CPPUNIT_TEST(waitsAThresholdAfterThePauseWasSeen);
-    CPPUNIT_TEST(terminatesAJobWhoseAllocationEndedWhilePaused);
-    CPPUNIT_TEST(sparesAPausedJobWhenSlurmDoesNotAnswer);
-    CPPUNIT_TEST(sparesItForAThresholdAtMost);
+    CPPUNIT_TEST(sparesAPausedJobForAThresholdAtMostWhenSlurmDoesNotAnswer);
     CPPUNIT_TEST(leavesThePlacesToJobsThatAreNotPaused);
     CPPUNIT_TEST(terminatesWithoutASlurmThatAnswers);
     CPPUNIT_TEST(triesAgainWhatSlurmDidNotCancel);
     CPPUNIT_TEST(tellsAgainOfAJobThatWasGoneInBetween);
-    CPPUNIT_TEST(releasesWhatAnEarlierControllerLeft);
     CPPUNIT_TEST(releasesWhatWasTerminatedInARunThatFailed);
     CPPUNIT_TEST(releasesTheRestAfterAStop);
     CPPUNIT_TEST(releasesAnArrayOfWhichSlurmNamesAPart);
-    CPPUNIT_TEST(releasesThoseThatWaitFirst);
+    CPPUNIT_TEST(releasesAllThatCarryTheMarkAndThoseThatWaitFirst);
     CPPUNIT_TEST(waitsForSlurmNoLongerThanTheRunAllows);
     CPPUNIT_TEST(releasesNoLongerThanTheRunAllows);
     CPPUNIT_TEST(stopsWhileSlurmIsAsked);
     CPPUNIT_TEST(releasesAfterAMigration);
     CPPUNIT_TEST(leavesAJobThatCompletedAfterAll);
     CPPUNIT_TEST(tellsNothingOfAJobThatEndedByItself);
-    CPPUNIT_TEST(looksAgainWhenSwitchedOn);
-    CPPUNIT_TEST(asksOnlyForHungJobsInADryRun);
+    CPPUNIT_TEST(asksNothingWhenSwitchedOffAndLooksAgainAfterwards);
     CPPUNIT_TEST(releasesNothingInADryRun);
     CPPUNIT_TEST(tellsNoPausedJobInADryRun);
     CPPUNIT_TEST_SUITE_END();
@@ -61,115 +54,109 @@ public:
     }
 
 private:
-    const std::string reason = Sim::ContractTexts().error();
-
     using Lines = std::vector<std::string>;
 
     const Lines& allocations() const { return posted().allocations; }
 
-    std::string markedJob(std::uint32_t slurmJob)
+    void mark(const std::string& job, const std::string& slurmJob)
+    {
+        _slurm.marked.push_back({.slurmJob = slurmJob, .markedWith = job});
+    }
+
+    std::string addMarkedJob(const std::string& slurmJob = "7")
     {
         const std::string job = addHungJob();
-        _slurm.marked.push_back({.slurmJob = std::to_string(slurmJob), .markedWith = job});
+        mark(job, slurmJob);
         return job;
     }
 
-    void releasesTheAllocationOfATerminatedJob()
+    std::string addPausedJob()
+    /// After a run that has seen it.
     {
-        const std::string job = markedJob(7);
-        CPPUNIT_ASSERT_EQUAL(Lines{job}, run().terminated);
-        CPPUNIT_ASSERT_EQUAL(Lines{"7 of " + job + " released"}, allocations());
-        CPPUNIT_ASSERT_EQUAL(Lines{reason}, _slurm.reasons);
+        const std::string job = addMarkedJob();
+        _slurm.marked.front().isPaused = true;
+        CPPUNIT_ASSERT_EQUAL(1, run().suspended);
+        return job;
     }
+
+    std::string addTerminatedJob()
+    /// As another hang detector leaves it.
+    {
+        const std::string job = database().addJob({.completedAgo = "1 hour"});
+        database().execute("UPDATE provisioner_jobs SET error = '" + Sim::ContractTexts().error() +
+                           "' WHERE id = '" + job + "'");
+        return job;
+    }
+
+    void expectTerminated(const std::string& job) { CPPUNIT_ASSERT_EQUAL(Lines{job}, run().terminated); }
+
+    void expectQuestionsAfterRun(int questions)
+    {
+        run();
+        CPPUNIT_ASSERT_EQUAL(questions, _slurm.questions);
+    }
+
+    static std::string released(const std::string& job, const std::string& slurmJob = "7")
+    {
+        return slurmJob + " of " + job + " released";
+    }
+
+    void expectReleased(const std::string& job, const Sim::ContractTexts& texts)
+    {
+        mark(job, "7");
+        expectTerminated(job);
+        CPPUNIT_ASSERT_EQUAL(Lines{released(job)}, allocations());
+        CPPUNIT_ASSERT_EQUAL(Lines{texts.error()}, _slurm.reasons);
+    }
+
+    void releasesTheAllocationOfATerminatedJob() { expectReleased(addHungJob(), {}); }
 
     void releasesTheAllocationOfAPendingJob()
     {
         settings().pendingJobDuration = 30min;
-        const std::string job = database().addJob({.startedAgo = std::nullopt, .updatedAgo = "1 hour"});
-        _slurm.marked.push_back({.slurmJob = "7", .markedWith = job});
-        CPPUNIT_ASSERT_EQUAL(Lines{job}, run().terminated);
-        CPPUNIT_ASSERT_EQUAL(Lines{"7 of " + job + " released"}, allocations());
-        CPPUNIT_ASSERT_EQUAL((Sim::ContractTexts{.reason = "pending", .minutes = "30"}.error()),
-                             _slurm.reasons.front());
+        expectReleased(database().addJob({.startedAgo = std::nullopt, .updatedAgo = "1 hour"}),
+                       {.reason = "pending", .minutes = "30"});
     }
 
     void releasesWhateverTheThresholdWas()
     {
         settings().hungJobDuration = 100s;
-        const std::string job = markedJob(7);
-        run();
-        CPPUNIT_ASSERT_EQUAL(Lines{"7 of " + job + " released"}, allocations());
-        CPPUNIT_ASSERT_EQUAL(Sim::ContractTexts{.minutes = "1.67"}.error(), _slurm.reasons.front());
+        expectReleased(addHungJob(), {.minutes = "1.67"});
     }
 
     void releasesNothingElse()
     {
-        const std::string healthy = database().addJob({.updatedAgo = "1 second"});
-        const std::string finished = database().addJob({.completedAgo = "1 hour"});
         // As after a user's late cancel.
-        database().execute("UPDATE provisioner_jobs SET error = '" + std::string(reason) + "' WHERE id = '" +
-                           healthy + "'");
-        _slurm.marked.push_back({.slurmJob = "1", .markedWith = healthy});
-        _slurm.marked.push_back({.slurmJob = "2", .markedWith = finished});
-        _slurm.marked.push_back({.slurmJob = "3", .markedWith = "11111111-2222-4333-8444-555555555555"});
-        addHungJob();
-        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, run().terminated.size());
+        const std::string healthy = addTerminatedJob();
+        database().execute("UPDATE provisioner_jobs SET completed_at = NULL, updated_at = now()");
+        mark(healthy, "1");
+        mark(database().addJob({.completedAgo = "1 hour"}), "2");
+        mark(Sim::JobDatabase::newId(), "3");
+        expectTerminated(addHungJob());
         CPPUNIT_ASSERT_EQUAL(Lines{}, allocations());
         CPPUNIT_ASSERT_EQUAL(std::size_t{3}, _slurm.marked.size());
     }
 
-    void releasesAllThatCarryTheMark()
+    void asksOnceAfterTheStartAndThenOnlyWithAReason()
     {
-        const std::string job = markedJob(7);
-        _slurm.marked.push_back({.slurmJob = "8", .markedWith = job});
-        run();
-        CPPUNIT_ASSERT_EQUAL((Lines{"7 of " + job + " released", "8 of " + job + " released"}),
-                             allocations());
-    }
-
-    void asksOnceAfterTheStartAndThenOnlyWhenAJobIsHung()
-    {
-        run();
-        CPPUNIT_ASSERT_EQUAL(1, _slurm.questions);
-        run();
+        expectQuestionsAfterRun(1);
+        expectQuestionsAfterRun(1);
         database().addJob({.updatedAgo = "1 second"});
-        run();
-        CPPUNIT_ASSERT_EQUAL(1, _slurm.questions);
+        expectQuestionsAfterRun(1);
         addHungJobs(3);
-        run();
-        CPPUNIT_ASSERT_EQUAL(2, _slurm.questions);
-        run();
-        CPPUNIT_ASSERT_EQUAL(2, _slurm.questions);
-    }
-
-    void asksUntilSlurmListsAMark()
-    /// A job with a mark is listed a moment after the plugin has seen it.
-    {
-        run();
-        run();
-        CPPUNIT_ASSERT_EQUAL(1, _slurm.questions);
+        expectQuestionsAfterRun(2);
+        expectQuestionsAfterRun(2);
+        // A job with a mark is listed a moment after the plugin has seen it.
         ++_slurm.marksSeen;
-        run();
-        CPPUNIT_ASSERT_EQUAL(2, _slurm.questions);
-        run();
-        run();
-        CPPUNIT_ASSERT_EQUAL(3, _slurm.questions);
+        expectQuestionsAfterRun(3);
+        expectQuestionsAfterRun(4);
+        expectQuestionsAfterRun(4);
     }
 
-    void asksNothingWhenSwitchedOff()
+    void skipsAPausedJobUntilItsAllocationEnds()
     {
-        settings().releaseAllocations = false;
-        markedJob(7);
-        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, run().terminated.size());
-        CPPUNIT_ASSERT_EQUAL(0, _slurm.questions);
-        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, _slurm.marked.size());
-    }
-
-    void skipsAJobThatIsPaused()
-    {
-        const std::string job = markedJob(7);
-        _slurm.marked.front().isPaused = true;
-        for (int i = 1; i <= 3; ++i) {
+        const std::string job = addPausedJob();
+        for (int i = 0; i < 2; ++i) {
             const RunStatistics statistics = run();
             CPPUNIT_ASSERT_EQUAL(1, statistics.suspended);
             CPPUNIT_ASSERT_EQUAL(0, statistics.ineligible);
@@ -177,117 +164,96 @@ private:
         }
         CPPUNIT_ASSERT(!isCompleted(job));
         CPPUNIT_ASSERT_EQUAL(std::size_t{3}, posted().skipped.size());
-        CPPUNIT_ASSERT(posted().skipped.front().outcome == Outcome::suspended);
+        CPPUNIT_ASSERT_EQUAL(Outcome::suspended, posted().skipped.front().outcome);
         CPPUNIT_ASSERT_EQUAL(job, posted().skipped.front().jobId);
         CPPUNIT_ASSERT_EQUAL(Lines{}, allocations());
+        _slurm.askError = "Unable to contact slurm controller";
+        CPPUNIT_ASSERT_EQUAL(1, run().suspended);
+        _slurm.askError.clear();
+        _slurm.marked.clear();
+        expectTerminated(job);
     }
 
     void waitsAThresholdAfterSlurmResumedTheJob()
     {
-        const std::string job = markedJob(7);
+        const std::string job = addMarkedJob();
         _slurm.marked.front().resumedAgo = 299s;
         CPPUNIT_ASSERT_EQUAL(1, run().suspended);
         std::this_thread::sleep_for(1s);
         _slurm.marked.front().resumedAgo = 300s;
-        CPPUNIT_ASSERT_EQUAL(Lines{job}, run().terminated);
+        expectTerminated(job);
     }
 
     void waitsAThresholdAfterThePauseWasSeen()
     /// As after a signal that stopped the job, of which Slurm keeps no time.
     {
         settings().hungJobDuration = 5s;
-        const std::string job = markedJob(7);
-        _slurm.marked.front().isPaused = true;
-        CPPUNIT_ASSERT_EQUAL(1, run().suspended);
+        const std::string job = addPausedJob();
         _slurm.marked.front().isPaused = false;
         CPPUNIT_ASSERT_EQUAL(1, run().suspended);
         std::this_thread::sleep_for(5s);
-        CPPUNIT_ASSERT_EQUAL(Lines{job}, run().terminated);
+        expectTerminated(job);
     }
 
-    void terminatesAJobWhoseAllocationEndedWhilePaused()
-    {
-        const std::string job = markedJob(7);
-        _slurm.marked.front().isPaused = true;
-        CPPUNIT_ASSERT_EQUAL(1, run().suspended);
-        _slurm.marked.clear();
-        CPPUNIT_ASSERT_EQUAL(Lines{job}, run().terminated);
-    }
-
-    void sparesAPausedJobWhenSlurmDoesNotAnswer()
-    {
-        markedJob(7);
-        _slurm.marked.front().isPaused = true;
-        CPPUNIT_ASSERT_EQUAL(1, run().suspended);
-        _slurm.askError = "Unable to contact slurm controller";
-        CPPUNIT_ASSERT_EQUAL(1, run().suspended);
-    }
-
-    void sparesItForAThresholdAtMost()
+    void sparesAPausedJobForAThresholdAtMostWhenSlurmDoesNotAnswer()
     {
         settings().hungJobDuration = 2s;
-        const std::string job = markedJob(7);
-        _slurm.marked.front().isPaused = true;
-        CPPUNIT_ASSERT_EQUAL(1, run().suspended);
+        const std::string job = addPausedJob();
         _slurm.askError = "Unable to contact slurm controller";
         run();
         std::this_thread::sleep_for(2s);
-        CPPUNIT_ASSERT_EQUAL(Lines{job}, run().terminated);
+        expectTerminated(job);
     }
 
     void leavesThePlacesToJobsThatAreNotPaused()
     {
         settings().maxJobsPerRun = 5;
         settings().massHangRatio = 0;
-        for (std::uint32_t i = 1; i <= 30; ++i) {
-            markedJob(i);
+        for (int i = 1; i <= 30; ++i) {
+            addMarkedJob(std::to_string(i));
             _slurm.marked.back().isPaused = true;
         }
         // What is known of the paused ones after this run is that they come last.
         CPPUNIT_ASSERT_EQUAL(5, run().suspended);
-        const std::string job = addHungJob();
-        CPPUNIT_ASSERT_EQUAL(Lines{job}, run().terminated);
+        expectTerminated(addHungJob());
     }
 
     void terminatesWithoutASlurmThatAnswers()
     {
         _slurm.askError = "Unable to contact slurm controller";
-        const std::string job = markedJob(7);
-        CPPUNIT_ASSERT_EQUAL(Lines{job}, run().terminated);
+        const std::string job = addMarkedJob();
+        expectTerminated(job);
         run();
         run();
-        CPPUNIT_ASSERT_EQUAL(Lines{"unknown: Unable to contact slurm controller"}, allocations());
+        Lines expected{"unknown: Unable to contact slurm controller"};
+        CPPUNIT_ASSERT_EQUAL(expected, allocations());
         _slurm.askError.clear();
         run();
-        CPPUNIT_ASSERT_EQUAL(
-            (Lines{"unknown: Unable to contact slurm controller", "known", "7 of " + job + " released"}),
-            allocations());
+        expected.insert(expected.end(), {"known", released(job)});
+        CPPUNIT_ASSERT_EQUAL(expected, allocations());
         run();
-        run();
-        CPPUNIT_ASSERT_EQUAL(5, _slurm.questions);
+        expectQuestionsAfterRun(5);
     }
 
     void triesAgainWhatSlurmDidNotCancel()
     {
         _slurm.releaseError = "Access/permission denied";
-        const std::string job = markedJob(7);
-        CPPUNIT_ASSERT_EQUAL(Lines{job}, run().terminated);
+        const std::string job = addMarkedJob();
+        expectTerminated(job);
         run();
         _slurm.releaseError.clear();
         run();
         run();
-        CPPUNIT_ASSERT_EQUAL(
-            (Lines{"7 of " + job + " kept: Access/permission denied",
-                   "7 of " + job + " still kept: Access/permission denied", "7 of " + job + " released"}),
-            allocations());
-        run();
-        CPPUNIT_ASSERT_EQUAL(4, _slurm.questions);
+        CPPUNIT_ASSERT_EQUAL((Lines{"7 of " + job + " kept: Access/permission denied",
+                                    "7 of " + job + " still kept: Access/permission denied", released(job)}),
+                             allocations());
+        expectQuestionsAfterRun(4);
     }
 
     void tellsAgainOfAJobThatWasGoneInBetween()
     {
         _slurm.releaseError = "Access/permission denied";
-        const std::string job = markedJob(7);
+        const std::string job = addMarkedJob();
         run();
         const std::vector<Allocation> marked = std::exchange(_slurm.marked, {});
         run();
@@ -297,59 +263,53 @@ private:
         CPPUNIT_ASSERT_EQUAL(Lines(2, "7 of " + job + " kept: Access/permission denied"), allocations());
     }
 
-    void releasesWhatAnEarlierControllerLeft()
-    {
-        settings().releaseAllocations = false;
-        const std::string job = markedJob(7);
-        CPPUNIT_ASSERT_EQUAL(Lines{job}, run().terminated);
-        forgetDetector();
-        settings().releaseAllocations = true;
-        useSlurm(std::make_unique<ScriptedSlurm>(_slurm));
-        CPPUNIT_ASSERT(run().terminated.empty());
-        CPPUNIT_ASSERT_EQUAL(Lines{"7 of " + job + " released"}, allocations());
-    }
-
     void releasesWhatWasTerminatedInARunThatFailed()
     /// The answer of the first statement is there when the second one ends the session.
     {
         settings().massHangRatio = 0;
         settings().maxJobsPerRun = static_cast<int>(HangDetector::batchSize) + 1;
-        const std::vector<std::string> jobs = addHungJobs(settings().maxJobsPerRun);
-        for (std::uint32_t i = 0; i < jobs.size(); ++i)
-            _slurm.marked.push_back({.slurmJob = std::to_string(i + 1), .markedWith = jobs[i]});
+        for (int i = 1; i <= settings().maxJobsPerRun; ++i)
+            addMarkedJob(std::to_string(i));
         run();
-        CPPUNIT_ASSERT_EQUAL(jobs.size(), _slurm.reasons.size());
+        CPPUNIT_ASSERT_EQUAL(HangDetector::batchSize + 1, _slurm.reasons.size());
 
-        // A job whose update ends the session takes its run with it, but no other's allocation.
-        const std::string deadly = markedJob(1000);
-        const std::string other = database().addJob({.completedAgo = "1 hour"});
-        database().execute("UPDATE provisioner_jobs SET error = '" + std::string(reason) + "' WHERE id = '" +
-                           other + "'");
-        _slurm.marked.push_back({.slurmJob = "1001", .markedWith = other});
-        database().execute(
-            "CREATE FUNCTION end_session() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS"
-            " $$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN new; END $$");
-        database().execute("CREATE TRIGGER deadly BEFORE UPDATE ON provisioner_jobs FOR EACH ROW"
-                           " EXECUTE FUNCTION end_session()");
+        // A job whose update ends the session ends its run, but the next one releases what is left.
+        const std::string deadly = addMarkedJob("1000");
+        const std::string other = addTerminatedJob();
+        mark(other, "1001");
+        endSessionsThatTerminate(database());
         CPPUNIT_ASSERT(tryRun().error);
-        database().execute("DROP TRIGGER deadly ON provisioner_jobs");
-        CPPUNIT_ASSERT_EQUAL(Lines{deadly}, run().terminated);
-        CPPUNIT_ASSERT_EQUAL(Lines{"1001 of " + other + " released"},
-                             Lines(allocations().end() - 1, allocations().end()));
+        endSessionsNoMore(database());
+        expectTerminated(deadly);
+        CPPUNIT_ASSERT_EQUAL(released(other, "1001"), allocations().back());
         CPPUNIT_ASSERT(_slurm.marked.empty());
     }
 
     void releasesTheRestAfterAStop()
     {
-        const std::string job = markedJob(7);
-        _slurm.marked.push_back({.slurmJob = "8", .markedWith = job});
         std::stop_source stop;
         _slurm.onRelease = [&stop] { stop.request_stop(); };
-        tryRun(stop.get_token());
-        CPPUNIT_ASSERT_EQUAL(Lines{"7 of " + job + " released"}, allocations());
+        expectTheRestReleasedInTheNextRun(stop.get_token());
+    }
+
+    void releasesNoLongerThanTheRunAllows()
+    /// Jobs that hang meanwhile do not wait for all of the slow releases.
+    {
+        settings().runTimeout = 8s;
+        _slurm.onRelease = [] { std::this_thread::sleep_for(4s); };
+        expectTheRestReleasedInTheNextRun({});
+    }
+
+    void expectTheRestReleasedInTheNextRun(const std::stop_token& stop)
+    {
+        const std::string job = addMarkedJob();
+        mark(job, "8");
+        const RunStatistics statistics = tryRun(stop);
+        CPPUNIT_ASSERT(!statistics.error);
+        CPPUNIT_ASSERT(stop.stop_requested() || !statistics.stopped);
+        CPPUNIT_ASSERT_EQUAL(Lines{released(job)}, allocations());
         run();
-        CPPUNIT_ASSERT_EQUAL((Lines{"7 of " + job + " released", "8 of " + job + " released"}),
-                             allocations());
+        CPPUNIT_ASSERT_EQUAL((Lines{released(job), released(job, "8")}), allocations());
     }
 
     void releasesAnArrayOfWhichSlurmNamesAPart()
@@ -357,57 +317,37 @@ private:
         const std::string job = addHungJob();
         _slurm.marked.push_back({.slurmJob = "7_[1,3]", .markedWith = job, .isPart = true});
         run();
-        _slurm.marked.push_back({.slurmJob = "7_[5]", .markedWith = job});
+        mark(job, "7_[5]");
         run();
         run();
-        CPPUNIT_ASSERT_EQUAL((Lines{"7_[1,3] of " + job + " released", "7_[5] of " + job + " released"}),
-                             allocations());
-        run();
-        CPPUNIT_ASSERT_EQUAL(3, _slurm.questions);
+        CPPUNIT_ASSERT_EQUAL((Lines{released(job, "7_[1,3]"), released(job, "7_[5]")}), allocations());
+        expectQuestionsAfterRun(3);
     }
 
-    void releasesThoseThatWaitFirst()
+    void releasesAllThatCarryTheMarkAndThoseThatWaitFirst()
     {
-        const std::string job = markedJob(7);
+        const std::string job = addMarkedJob();
         _slurm.marked.push_back({.slurmJob = "8_[3-4]", .markedWith = job, .isWaiting = true});
-        _slurm.marked.push_back({.slurmJob = "8_2", .markedWith = job});
+        mark(job, "8_2");
         run();
-        CPPUNIT_ASSERT_EQUAL((Lines{"8_[3-4] of " + job + " released", "7 of " + job + " released",
-                                    "8_2 of " + job + " released"}),
+        CPPUNIT_ASSERT_EQUAL((Lines{released(job, "8_[3-4]"), released(job), released(job, "8_2")}),
                              allocations());
     }
 
     void waitsForSlurmNoLongerThanTheRunAllows()
-    /// What is left of it afterwards is for the terminations.
+    /// The rest of the time is for the terminations.
     {
         run();
         CPPUNIT_ASSERT(_slurm.patience > 9s && _slurm.patience <= 10s);
-        Settings shorter = settings();
-        shorter.connection = ConnectionString::parse(connectionString(detectorRole));
-        shorter.runTimeout = 8s;
-        detector().use(shorter);
+        change(&Settings::runTimeout, 8s);
         addHungJob();
         run();
         CPPUNIT_ASSERT(_slurm.patience > 0s && _slurm.patience <= 4s);
     }
 
-    void releasesNoLongerThanTheRunAllows()
-    /// Where each takes its time, jobs that hang meanwhile do not wait for all of them.
-    {
-        settings().runTimeout = 8s;
-        const std::string job = markedJob(7);
-        _slurm.marked.push_back({.slurmJob = "8", .markedWith = job});
-        _slurm.onRelease = [] { std::this_thread::sleep_for(4s); };
-        run();
-        CPPUNIT_ASSERT_EQUAL(Lines{"7 of " + job + " released"}, allocations());
-        run();
-        CPPUNIT_ASSERT_EQUAL((Lines{"7 of " + job + " released", "8 of " + job + " released"}),
-                             allocations());
-    }
-
     void stopsWhileSlurmIsAsked()
     {
-        const std::string job = markedJob(7);
+        const std::string job = addMarkedJob();
         std::stop_source stop;
         _slurm.onQuestion = [&stop] { stop.request_stop(); };
         CPPUNIT_ASSERT(tryRun(stop.get_token()).stopped);
@@ -417,10 +357,10 @@ private:
 
     void releasesAfterAMigration()
     {
-        markedJob(7);
+        addMarkedJob();
         run();
         database().execute("ALTER TABLE provisioner_jobs ALTER COLUMN error TYPE varchar");
-        markedJob(8);
+        addMarkedJob("8");
         run();
         CPPUNIT_ASSERT_EQUAL(std::size_t{2}, _slurm.reasons.size());
     }
@@ -428,8 +368,8 @@ private:
     void leavesAJobThatCompletedAfterAll()
     {
         _slurm.releaseError = "Slurm backup controller in standby mode";
-        const std::string job = markedJob(7);
-        CPPUNIT_ASSERT_EQUAL(Lines{job}, run().terminated);
+        const std::string job = addMarkedJob();
+        expectTerminated(job);
         database().execute(
             "UPDATE provisioner_jobs SET completed_at = now(), updated_at = now(), error = NULL");
         _slurm.releaseError.clear();
@@ -442,50 +382,43 @@ private:
     void tellsNothingOfAJobThatEndedByItself()
     {
         _slurm.hasEnded = true;
-        const std::string job = markedJob(7);
-        CPPUNIT_ASSERT_EQUAL(Lines{job}, run().terminated);
+        expectTerminated(addMarkedJob());
         _slurm.marked.clear();
         run();
-        run();
-        CPPUNIT_ASSERT_EQUAL(Lines{}, allocations());
         // It may have been there, with another name.
-        CPPUNIT_ASSERT_EQUAL(2, _slurm.questions);
+        expectQuestionsAfterRun(2);
+        CPPUNIT_ASSERT_EQUAL(Lines{}, allocations());
     }
 
-    void looksAgainWhenSwitchedOn()
+    void asksNothingWhenSwitchedOffAndLooksAgainAfterwards()
     {
         run();
-        Settings off = settings();
-        off.connection = ConnectionString::parse(connectionString(detectorRole));
-        off.releaseAllocations = false;
-        Settings on = off;
-        on.releaseAllocations = true;
-        detector().use(off);
-        const std::string job = markedJob(7);
-        CPPUNIT_ASSERT_EQUAL(Lines{job}, run().terminated);
-        detector().use(on);
-        run();
-        CPPUNIT_ASSERT_EQUAL(Lines{"7 of " + job + " released"}, allocations());
-    }
-
-    void asksOnlyForHungJobsInADryRun()
-    {
-        settings().dryRun = true;
-        run();
-        run();
-        CPPUNIT_ASSERT_EQUAL(0, _slurm.questions);
-        addHungJob();
-        CPPUNIT_ASSERT_EQUAL(1, run().wouldTerminate);
+        change(&Settings::releaseAllocations, false);
+        const std::string job = addMarkedJob();
+        expectTerminated(job);
         CPPUNIT_ASSERT_EQUAL(1, _slurm.questions);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, _slurm.marked.size());
+        change(&Settings::releaseAllocations, true);
+        run();
+        CPPUNIT_ASSERT_EQUAL(Lines{released(job)}, allocations());
+
+        // Another controller, which is new, releases what this one left.
+        change(&Settings::releaseAllocations, false);
+        const std::string other = addMarkedJob("8");
+        expectTerminated(other);
+        forgetDetector();
+        useSlurm(std::make_unique<ScriptedSlurm>(_slurm));
+        CPPUNIT_ASSERT(run().terminated.empty());
+        CPPUNIT_ASSERT_EQUAL((Lines{released(job), released(other, "8")}), allocations());
     }
 
     void releasesNothingInADryRun()
+    /// Slurm is asked only for hung jobs.
     {
         settings().dryRun = true;
-        const std::string job = database().addJob({.completedAgo = "1 hour"});
-        database().execute("UPDATE provisioner_jobs SET error = '" + std::string(reason) + "'");
-        _slurm.marked.push_back({.slurmJob = "7", .markedWith = job});
-        // Slurm is asked only when there is one.
+        mark(addTerminatedJob(), "7");
+        run();
+        expectQuestionsAfterRun(0);
         addHungJob();
         CPPUNIT_ASSERT_EQUAL(1, run().wouldTerminate);
         CPPUNIT_ASSERT_EQUAL(1, _slurm.questions);
@@ -495,9 +428,8 @@ private:
     void tellsNoPausedJobInADryRun()
     {
         settings().dryRun = true;
-        markedJob(7);
-        _slurm.marked.front().isPaused = true;
-        const std::string job = markedJob(8);
+        addPausedJob();
+        const std::string job = addMarkedJob("8");
         const RunStatistics statistics = run();
         CPPUNIT_ASSERT_EQUAL(1, statistics.suspended);
         CPPUNIT_ASSERT_EQUAL(1, statistics.wouldTerminate);

@@ -1,7 +1,9 @@
 #include "ContractTexts.h"
 #include "DatabaseFixture.h"
+#include "Rows.h"
 
 #include <functional>
+#include <map>
 #include <type_traits>
 
 namespace HangDetection::Test {
@@ -12,139 +14,72 @@ class BuildLogTest : public DatabaseFixture
 /// The lines that a terminated job's log ends with.
 {
     CPPUNIT_TEST_SUITE(BuildLogTest);
-    CPPUNIT_TEST(endsWithFiveLines);
-    CPPUNIT_TEST(writesFiveLinesIntoAnEmptyLog);
-    CPPUNIT_TEST(writesErrorsOfTheProvisionerDaemon);
-    CPPUNIT_TEST(writesOneLineEachMillisecondFromTheCompletionOn);
-    CPPUNIT_TEST(writesALongerThreshold);
-    CPPUNIT_TEST(writesHalfMinutes);
-    CPPUNIT_TEST(writesTheStageOfTheLastLine);
-    CPPUNIT_TEST(takesTheStageOfTheHighestIdNotOfTheLatestTime);
-    CPPUNIT_TEST(takesNoStageFromAnotherJob);
-    CPPUNIT_TEST(writesUnknownWhenTheLastStageIsEmpty);
-    CPPUNIT_TEST(writesUnknownWhenThereIsNoLine);
-    CPPUNIT_TEST(writesEachJobItsOwnStageInOneRun);
-    CPPUNIT_TEST(keepsTheEarlierLines);
+    CPPUNIT_TEST(writesFiveErrorsOfTheProvisionerDaemon);
+    CPPUNIT_TEST(namesTheThreshold);
+    CPPUNIT_TEST(keepsTheEarlierLinesAndWritesTheStageOfTheLastOne);
     CPPUNIT_TEST_SUITE_END();
 
     using Lines = std::vector<std::string>;
 
-    void endsWithFiveLines()
-    {
-        const std::string job = addHungJob();
-        database().addLog(job, "Planning", "the worker's line");
-        run();
-        Lines expected = fiveLines("5");
-        expected.insert(expected.begin(), "the worker's line");
-        CPPUNIT_ASSERT_EQUAL(expected, each(job, &Sim::LogRow::output));
-    }
-
-    void writesFiveLinesIntoAnEmptyLog()
+    void writesFiveErrorsOfTheProvisionerDaemon()
+    /// One each millisecond from the completion on.
     {
         const std::string job = addHungJob();
         run();
         CPPUNIT_ASSERT_EQUAL(fiveLines("5"), each(job, &Sim::LogRow::output));
-    }
-
-    void writesErrorsOfTheProvisionerDaemon()
-    {
-        const std::string job = addHungJob();
-        run();
         CPPUNIT_ASSERT_EQUAL(Lines(5, "error"), each(job, &Sim::LogRow::level));
         CPPUNIT_ASSERT_EQUAL(Lines(5, "provisioner_daemon"), each(job, &Sim::LogRow::source));
-    }
-
-    void writesOneLineEachMillisecondFromTheCompletionOn()
-    {
-        const std::string job = addHungJob();
-        run();
         CPPUNIT_ASSERT_EQUAL((std::vector<std::int64_t>{0, 1000, 2000, 3000, 4000}),
                              each(job, &Sim::LogRow::microsAfterCompletion));
     }
 
-    void writesALongerThreshold()
+    void namesTheThreshold()
     {
-        settings().hungJobDuration = 10min;
-        const std::string job = database().addJob({.updatedAgo = "11 minutes"});
-        run();
-        CPPUNIT_ASSERT_EQUAL(fiveLines("10"), each(job, &Sim::LogRow::output));
+        const std::map<std::chrono::seconds, std::string> minutesOf{{10min, "10"}, {90s, "1.5"}};
+        for (const auto& [threshold, minutes] : minutesOf) {
+            change(&Settings::hungJobDuration, threshold);
+            const std::string job = database().addJob({.updatedAgo = "11 minutes"});
+            run();
+            CPPUNIT_ASSERT_EQUAL(fiveLines(minutes), each(job, &Sim::LogRow::output));
+        }
     }
 
-    void writesHalfMinutes()
+    void keepsTheEarlierLinesAndWritesTheStageOfTheLastOne()
+    /// Of several jobs in one run.
     {
-        settings().hungJobDuration = 90s;
-        const std::string job = addHungJob();
-        run();
-        CPPUNIT_ASSERT_EQUAL(fiveLines("1.5"), each(job, &Sim::LogRow::output));
-    }
-
-    void writesTheStageOfTheLastLine()
-    {
-        const std::string job = addHungJob();
-        database().addLog(job, "Planning");
-        database().addLog(job, "Applying");
-        run();
-        CPPUNIT_ASSERT_EQUAL(
-            (Lines{"Planning", "Applying", "Applying", "Applying", "Applying", "Applying", "Applying"}),
-            each(job, &Sim::LogRow::stage));
-    }
-
-    void takesTheStageOfTheHighestIdNotOfTheLatestTime()
-    {
-        const std::string job = addHungJob();
-        database().addLog(job, "Planning");
-        database().execute("UPDATE provisioner_job_logs SET created_at = now()");
-        database().addLog(job, "Applying");
-        run();
-        CPPUNIT_ASSERT_EQUAL(std::string("Applying"), each(job, &Sim::LogRow::stage).back());
-    }
-
-    void takesNoStageFromAnotherJob()
-    {
-        const std::string job = addHungJob();
-        database().addLog(job, "Planning");
-        database().addLog(database().addJob({.updatedAgo = "1 second"}), "Applying");
-        run();
-        CPPUNIT_ASSERT_EQUAL(Lines(6, "Planning"), each(job, &Sim::LogRow::stage));
-    }
-
-    void writesUnknownWhenTheLastStageIsEmpty()
-    {
-        const std::string job = addHungJob();
-        database().addLog(job, "Planning");
-        database().addLog(job, "");
-        run();
-        CPPUNIT_ASSERT_EQUAL((Lines{"Planning", "", "Unknown", "Unknown", "Unknown", "Unknown", "Unknown"}),
-                             each(job, &Sim::LogRow::stage));
-    }
-
-    void writesUnknownWhenThereIsNoLine()
-    {
-        const std::string job = addHungJob();
-        run();
-        CPPUNIT_ASSERT_EQUAL(Lines(5, "Unknown"), each(job, &Sim::LogRow::stage));
-    }
-
-    void writesEachJobItsOwnStageInOneRun()
-    {
-        const std::string planning = addHungJob();
-        const std::string applying = addHungJob();
-        database().addLog(planning, "Planning");
-        database().addLog(applying, "Applying");
-        run();
-        CPPUNIT_ASSERT_EQUAL(Lines(6, "Planning"), each(planning, &Sim::LogRow::stage));
-        CPPUNIT_ASSERT_EQUAL(Lines(6, "Applying"), each(applying, &Sim::LogRow::stage));
-    }
-
-    void keepsTheEarlierLines()
-    {
-        const std::string job = addHungJob();
-        database().addLog(job, "Planning", "one");
-        database().addLog(job, "", "two");
-        const Text before = earlierLines(job);
-        run();
-        CPPUNIT_ASSERT_EQUAL(std::size_t{7}, database().logs(job).size());
-        CPPUNIT_ASSERT_EQUAL(before, earlierLines(job));
+        struct Row
+        {
+            std::string name;
+            Lines stages;
+            std::string last;
+            std::string job = {};
+            Text before = {};
+        };
+        std::vector<Row> rows{
+            {"no line", {}, "Unknown"},
+            {"one line", {"Applying"}, "Applying"},
+            {"two lines", {"Applying", "Planning"}, "Planning"},
+            {"the highest id, not the latest time", {"Planning", "Applying"}, "Applying"},
+            {"an empty stage", {"Planning", ""}, "Unknown"},
+        };
+        for (Row& row : rows) {
+            row.job = addHungJob();
+            for (const std::string& stage : row.stages)
+                database().addLog(row.job, stage, "the worker's line in " + stage);
+        }
+        database().addLog(database().addJob({.updatedAgo = "1 second"}), "of another job");
+        database().execute("UPDATE provisioner_job_logs SET created_at = now() WHERE stage = 'Planning'");
+        for (Row& row : rows)
+            row.before = earlierLines(row.job);
+        CPPUNIT_ASSERT_EQUAL(rows.size(), run().terminated.size());
+        forEachRow<Row>(rows, [this](const Row& row) {
+            Lines stages = row.stages;
+            stages.insert(stages.end(), 5, row.last);
+            CPPUNIT_ASSERT_EQUAL(stages, each(row.job, &Sim::LogRow::stage));
+            CPPUNIT_ASSERT_EQUAL(row.before, earlierLines(row.job));
+            const Lines outputs = each(row.job, &Sim::LogRow::output);
+            CPPUNIT_ASSERT_EQUAL(fiveLines("5"), Lines(outputs.end() - 5, outputs.end()));
+        });
     }
 
     static Lines fiveLines(const std::string& minutes)

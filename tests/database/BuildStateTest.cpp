@@ -1,5 +1,8 @@
 #include "DatabaseFixture.h"
 #include "OpenTransaction.h"
+#include "Rows.h"
+
+#include <map>
 
 namespace HangDetection::Test {
 
@@ -7,122 +10,91 @@ class BuildStateTest : public DatabaseFixture
 /// The provisioner state of a hung workspace build.
 {
     CPPUNIT_TEST_SUITE(BuildStateTest);
-    CPPUNIT_TEST(copiesTheStateOfThePreviousBuild);
-    CPPUNIT_TEST(copiesOverAnEmptyState);
-    CPPUNIT_TEST(keepsOwnStateOfABuild);
-    CPPUNIT_TEST(leavesTheFirstBuildWithoutState);
-    CPPUNIT_TEST(copiesNothingFromABuildWithoutState);
-    CPPUNIT_TEST(copiesNothingFromAnotherWorkspace);
-    CPPUNIT_TEST(copiesNothingFromTheBuildBeforeThePrevious);
-    CPPUNIT_TEST(copiesNothingFromALaterBuild);
+    CPPUNIT_TEST(copiesOnlyTheStateOfThePreviousBuild);
     CPPUNIT_TEST(copiesEveryByte);
-    CPPUNIT_TEST(copiesALargeState);
     CPPUNIT_TEST(copiesFromABuildThatSomebodyUpdates);
-    CPPUNIT_TEST(updatesTheBuildAtTheInstantOfTheFailure);
-    CPPUNIT_TEST(updatesTheBuildEvenIfThePreviousHasNoState);
-    CPPUNIT_TEST(touchesNoOtherColumnOfTheBuild);
-    CPPUNIT_TEST(touchesNoOtherBuild);
     CPPUNIT_TEST(touchesNoBuildOfAnotherTypeOfJob);
     CPPUNIT_TEST_SUITE_END();
 
-    void copiesTheStateOfThePreviousBuild()
+    struct Row
+    /// A hung build, the other builds of its workspace, and what becomes of it.
     {
-        addFinishedBuild(_workspace, 1, "the state of the first build");
-        const std::string job = addHungBuild(_workspace, 2);
-        expectTerminated(job, BuildState::copied);
-        CPPUNIT_ASSERT_EQUAL(Text("the state of the first build"), buildState(job));
-    }
+        const char* name;
+        std::map<int, Text> others;
+        /// The state of each, by its number.
+        int number;
+        Text own;
+        BuildState answer;
+        Text state;
+        bool isUpdated;
+    };
 
-    void copiesOverAnEmptyState()
+    void copiesOnlyTheStateOfThePreviousBuild()
     {
-        addFinishedBuild(_workspace, 1, "a state");
-        const std::string job = addHungBuild(_workspace, 2, "");
-        expectTerminated(job, BuildState::copied);
-        CPPUNIT_ASSERT_EQUAL(Text("a state"), buildState(job));
-    }
-
-    void keepsOwnStateOfABuild()
-    {
-        addFinishedBuild(_workspace, 1, "a state");
-        const std::string job = addHungBuild(_workspace, 2, "its own");
-        const Text before = buildRow(job);
-        expectTerminated(job, BuildState::kept);
-        CPPUNIT_ASSERT_EQUAL(Text("its own"), buildState(job));
-        CPPUNIT_ASSERT_EQUAL(before, buildRow(job));
-    }
-
-    void leavesTheFirstBuildWithoutState()
-    {
-        const std::string job = addHungBuild(_workspace, 1);
-        const Text before = buildRow(job);
-        expectTerminated(job, BuildState::none);
-        CPPUNIT_ASSERT_EQUAL(before, buildRow(job));
-    }
-
-    void copiesNothingFromABuildWithoutState()
-    {
-        addFinishedBuild(_workspace, 1, std::nullopt);
-        const std::string job = addHungBuild(_workspace, 2);
-        expectTerminated(job, BuildState::none);
-        CPPUNIT_ASSERT_EQUAL(Text(), buildState(job));
-    }
-
-    void copiesNothingFromAnotherWorkspace()
-    {
+        const Text none;
+        const std::vector<Row> rows{
+            {"the previous", {{1, "a state"}, {3, none}}, 2, none, BuildState::copied, "a state", true},
+            {"over an empty one", {{1, "a state"}}, 2, "", BuildState::copied, "a state", true},
+            {"not over its own", {{1, "a state"}}, 2, "its own", BuildState::kept, "its own", false},
+            {"the first build", {}, 1, none, BuildState::none, none, false},
+            {"another workspace's", {}, 2, none, BuildState::none, none, false},
+            // As Coder's own detector does: it copies whatever the previous build has.
+            {"the previous has none", {{1, none}}, 2, none, BuildState::none, none, true},
+            {"the one before the previous", {{1, "too old"}}, 3, none, BuildState::none, none, false},
+            {"a later one", {{3, "later"}}, 2, none, BuildState::none, none, false},
+        };
         addFinishedBuild(Sim::JobDatabase::newId(), 1, "of another workspace");
-        const std::string job = addHungBuild(_workspace, 2);
-        const Text before = buildRow(job);
-        expectTerminated(job, BuildState::none);
-        CPPUNIT_ASSERT_EQUAL(before, buildRow(job));
-    }
-
-    void copiesNothingFromTheBuildBeforeThePrevious()
-    {
-        addFinishedBuild(_workspace, 1, "too old");
-        const std::string job = addHungBuild(_workspace, 3);
-        const Text before = buildRow(job);
-        expectTerminated(job, BuildState::none);
-        CPPUNIT_ASSERT_EQUAL(before, buildRow(job));
-    }
-
-    void copiesNothingFromALaterBuild()
-    {
-        addFinishedBuild(_workspace, 3, "later");
-        const std::string job = addHungBuild(_workspace, 2);
-        expectTerminated(job, BuildState::none);
-        CPPUNIT_ASSERT_EQUAL(Text(), buildState(job));
+        forEachRow<Row>(rows, [this](const Row& row) {
+            const std::string workspace = Sim::JobDatabase::newId();
+            for (const auto& [number, state] : row.others)
+                addFinishedBuild(workspace, number, state);
+            const std::string job = addHungBuild(workspace, row.number, row.own);
+            const Text builds = otherBuilds(job);
+            const Text columns = otherColumns(job);
+            const Text updated = buildColumn(job, "updated_at");
+            expectTerminated(job, row.answer);
+            CPPUNIT_ASSERT_EQUAL(row.state, buildState(job));
+            CPPUNIT_ASSERT_EQUAL(row.isUpdated ? jobColumn(job, "completed_at") : updated,
+                                 buildColumn(job, "updated_at"));
+            CPPUNIT_ASSERT_EQUAL(columns, otherColumns(job));
+            CPPUNIT_ASSERT_EQUAL(builds, otherBuilds(job));
+        });
     }
 
     void copiesEveryByte()
     {
-        // All bytes there are, with NUL first, in the middle and last.
-        const std::string previous = addFinishedBuild(_workspace, 1, "");
-        setState(previous, "(SELECT string_agg(set_byte('\\x00', 0, i), '' ORDER BY i) || '\\x0000'::bytea"
-                           " FROM generate_series(0, 255) AS i)");
-        const std::string job = addHungBuild(_workspace, 2);
-        expectTerminated(job, BuildState::copied);
-        CPPUNIT_ASSERT_EQUAL(Text("258"), buildColumn(job, "octet_length(provisioner_state)"));
-        CPPUNIT_ASSERT_EQUAL(buildColumn(previous, "provisioner_state"),
-                             buildColumn(job, "provisioner_state"));
-    }
-
-    void copiesALargeState()
-    {
-        // Hashes, as what can be compressed would be small in the table.
-        const std::string previous = addFinishedBuild(_workspace, 1, "");
-        setState(previous,
-                 "(SELECT string_agg(sha256(i::text::bytea), '') FROM generate_series(1, 131072) AS i)");
-        const std::string job = addHungBuild(_workspace, 2);
-        expectTerminated(job, BuildState::copied);
-        CPPUNIT_ASSERT_EQUAL(Text("4194304"), buildColumn(job, "octet_length(provisioner_state)"));
-        CPPUNIT_ASSERT_EQUAL(buildColumn(previous, "sha256(provisioner_state)"),
-                             buildColumn(job, "sha256(provisioner_state)"));
+        struct State
+        {
+            const char* name;
+            std::string sql;
+            std::string size;
+        };
+        const std::vector<State> states{
+            {"all bytes there are, with NUL first, in the middle and last",
+             "string_agg(set_byte('\\x00', 0, i), '' ORDER BY i) || '\\x0000'::bytea"
+             " FROM generate_series(0, 255) AS i",
+             "258"},
+            {"a large one, of hashes, as what can be compressed would be small in the table",
+             "string_agg(sha256(i::text::bytea), '') FROM generate_series(1, 131072) AS i", "4194304"},
+        };
+        forEachRow<State>(states, [this](const State& state) {
+            const std::string workspace = Sim::JobDatabase::newId();
+            const std::string previous = addFinishedBuild(workspace, 1, "");
+            database().execute("UPDATE workspace_builds SET provisioner_state = (SELECT " + state.sql +
+                               ") WHERE job_id = '" + previous + "'");
+            const std::string job = addHungBuild(workspace, 2);
+            expectTerminated(job, BuildState::copied);
+            CPPUNIT_ASSERT_EQUAL(Text(state.size), buildColumn(job, "octet_length(provisioner_state)"));
+            CPPUNIT_ASSERT_EQUAL(buildColumn(previous, "sha256(provisioner_state)"),
+                                 buildColumn(job, "sha256(provisioner_state)"));
+        });
     }
 
     void copiesFromABuildThatSomebodyUpdates()
     {
-        const std::string previous = addFinishedBuild(_workspace, 1, "a state");
-        const std::string job = addHungBuild(_workspace, 2);
+        const std::string workspace = Sim::JobDatabase::newId();
+        const std::string previous = addFinishedBuild(workspace, 1, "a state");
+        const std::string job = addHungBuild(workspace, 2);
         const OpenTransaction other(connectionString(),
                                     "UPDATE workspace_builds SET daily_cost = 1 WHERE job_id = '" + previous +
                                         "'");
@@ -130,49 +102,12 @@ class BuildStateTest : public DatabaseFixture
         CPPUNIT_ASSERT_EQUAL(Text("a state"), buildState(job));
     }
 
-    void updatesTheBuildAtTheInstantOfTheFailure()
-    {
-        addFinishedBuild(_workspace, 1, "a state");
-        const std::string job = addHungBuild(_workspace, 2);
-        run();
-        CPPUNIT_ASSERT(isCompleted(job));
-        CPPUNIT_ASSERT_EQUAL(jobColumn(job, "completed_at"), buildColumn(job, "updated_at"));
-    }
-
-    void updatesTheBuildEvenIfThePreviousHasNoState()
-    {
-        // As Coder's own detector does: it copies whatever the previous build has.
-        addFinishedBuild(_workspace, 1, std::nullopt);
-        const std::string job = addHungBuild(_workspace, 2);
-        run();
-        CPPUNIT_ASSERT(isCompleted(job));
-        CPPUNIT_ASSERT_EQUAL(jobColumn(job, "completed_at"), buildColumn(job, "updated_at"));
-    }
-
-    void touchesNoOtherColumnOfTheBuild()
-    {
-        addFinishedBuild(_workspace, 1, "a state");
-        const std::string job = addHungBuild(_workspace, 2);
-        const std::string others = "(to_jsonb(workspace_builds) - '{updated_at,provisioner_state}'::text[])";
-        const Text before = buildColumn(job, others);
-        expectTerminated(job, BuildState::copied);
-        CPPUNIT_ASSERT_EQUAL(before, buildColumn(job, others));
-    }
-
-    void touchesNoOtherBuild()
-    {
-        const std::string previous = addFinishedBuild(_workspace, 1, "a state");
-        const std::string stateless = addFinishedBuild(_workspace, 3, std::nullopt);
-        const std::vector<Text> before = {buildRow(previous), buildRow(stateless)};
-        expectTerminated(addHungBuild(_workspace, 2), BuildState::copied);
-        CPPUNIT_ASSERT_EQUAL(before, (std::vector{buildRow(previous), buildRow(stateless)}));
-    }
-
     void touchesNoBuildOfAnotherTypeOfJob()
     {
-        addFinishedBuild(_workspace, 1, "a state");
+        const std::string workspace = Sim::JobDatabase::newId();
+        addFinishedBuild(workspace, 1, "a state");
         const std::string job = database().addJob({.type = "template_version_dry_run"});
-        database().addBuild({.jobId = job, .workspaceId = _workspace, .buildNumber = 2});
+        database().addBuild({.jobId = job, .workspaceId = workspace, .buildNumber = 2});
         const Text before = buildRow(job);
         expectTerminated(job, BuildState::none);
         CPPUNIT_ASSERT_EQUAL(before, buildRow(job));
@@ -185,13 +120,17 @@ class BuildStateTest : public DatabaseFixture
         CPPUNIT_ASSERT_EQUAL(expected, posted().terminated.back().state);
     }
 
-    void setState(const std::string& job, const std::string& bytes)
+    Text otherColumns(const std::string& job)
     {
-        database().execute("UPDATE workspace_builds SET provisioner_state = " + bytes + " WHERE job_id = '" +
-                           job + "'");
+        return buildColumn(job, "(to_jsonb(workspace_builds) - '{updated_at,provisioner_state}'::text[])");
     }
 
-    const std::string _workspace = Sim::JobDatabase::newId();
+    Text otherBuilds(const std::string& job)
+    {
+        return database().value("SELECT jsonb_agg(to_jsonb(b) ORDER BY b.id)::text FROM workspace_builds b"
+                                " WHERE job_id <> $1::uuid",
+                                job);
+    }
 };
 
 CPPUNIT_TEST_SUITE_REGISTRATION(BuildStateTest);

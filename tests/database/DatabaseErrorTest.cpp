@@ -1,6 +1,7 @@
 #include "DatabaseFixture.h"
 #include "HbaRule.h"
 #include "Outage.h"
+#include "Rows.h"
 #include "TerminationFaults.h"
 
 namespace HangDetection::Test {
@@ -12,77 +13,97 @@ class DatabaseErrorTest : public DatabaseFixture
 /// holds the password is checked for each run of each test by the fixture.
 {
     CPPUNIT_TEST_SUITE(DatabaseErrorTest);
-    CPPUNIT_TEST(tellsThatThereIsNoSuchDatabase);
-    CPPUNIT_TEST(tellsThatThePasswordIsWrong);
-    CPPUNIT_TEST(tellsWhichServerRefused);
-    CPPUNIT_TEST(tellsThatAPasswordIsMissing);
-    CPPUNIT_TEST(tellsWhatTheServerSaidThatAnswered);
+    CPPUNIT_TEST(tellsWhatIsWrongWithTheDatabase);
     CPPUNIT_TEST(tellsThatTheDatabaseTakesNoConnections);
-    CPPUNIT_TEST(tellsThatThePermissionToConnectIsMissing);
-    CPPUNIT_TEST(tellsThatATableIsMissing);
-    CPPUNIT_TEST(tellsThatAColumnIsMissing);
-    CPPUNIT_TEST(tellsThatAPermissionIsMissing);
-    CPPUNIT_TEST(tellsThatThePermissionToWriteIsMissing);
-    CPPUNIT_TEST(tellsThatTheServerCannotBeReached);
-    CPPUNIT_TEST(tellsThatTheServerIsReadOnly);
-    CPPUNIT_TEST(tellsThatTheSessionIsReadOnly);
     CPPUNIT_TEST(worksAgainWhenNewSessionsMayWrite);
-    CPPUNIT_TEST(postsTheRunThatFailed);
-    CPPUNIT_TEST(retriesSoonAfterAnError);
-    CPPUNIT_TEST(survivesARestartBetweenTwoRuns);
-    CPPUNIT_TEST(tellsThatTheServerIsDownAndFindsItAgain);
-    CPPUNIT_TEST(survivesACrashOfTheServer);
+    CPPUNIT_TEST(retriesSoonAndWorksAgainAfterTheTablesCame);
+    CPPUNIT_TEST(findsAServerThatWasAwayAgain);
     CPPUNIT_TEST(survivesTheEndOfItsSessionBetweenTwoRuns);
     CPPUNIT_TEST(survivesTheEndOfItsSessionDuringARun);
     CPPUNIT_TEST(tellsWhatWasTerminatedBeforeTheSessionEnded);
-    CPPUNIT_TEST(worksAgainAfterTheTablesCame);
-    CPPUNIT_TEST(keepsItsSessionFromRunToRun);
     CPPUNIT_TEST_SUITE_END();
 
-    void tellsThatThereIsNoSuchDatabase()
+    struct Row
     {
-        // The last dbname of a connection string counts.
-        settings().connection =
-            ConnectionString::parse(connectionString(detectorRole) + " dbname=somebody_elses");
-        expectError("database \"somebody_elses\" does not exist", "3D000", "check dbname of Connection");
+        const char* name;
+        std::string connection;
+        std::string cause;
+        std::string sqlState;
+        std::string advice;
+        std::string sql = {};
+        /// What happens to the database, as its superuser.
+        std::string newRole = {};
+        const char* rule = nullptr;
+        /// In the server's pg_hba.conf.
+    };
+
+    void tellsWhatIsWrongWithTheDatabase()
+    {
+        const std::string directory = server().directory().string();
+        const std::string own = connectionString(detectorRole);
+        const std::string checkUser = "check user and password of Connection";
+        const std::string usePrimary = "let Connection name the primary";
+        const std::string readOnly =
+            "ALTER DATABASE " + databaseName() + " SET default_transaction_read_only = on";
+        const char* const passwordNeeded = "local all password_role scram-sha-256";
+        const std::vector<Row> rows{
+            // The last dbname of a connection string counts.
+            {"no such database", own + " dbname=somebody_elses", "database \"somebody_elses\" does not exist",
+             "3D000", "check dbname of Connection"},
+            {"wrong password", connectionString("password_role"),
+             "FATAL:  password authentication failed for user \"password_role\"", "28P01", checkUser,
+             "ALTER ROLE password_role PASSWORD 'another one'", "password_role", passwordNeeded},
+            {"missing password", "host=" + directory + " user=password_role dbname=" + databaseName(),
+             "no password supplied", "", checkUser, "", "password_role", passwordNeeded},
+            {"no such role", connectionString("nobody_at_all"),
+             "connection to server on socket \"" + directory +
+                 "/.s.PGSQL.5432\" failed: FATAL:  role \"nobody_at_all\" does not exist",
+             "28000", checkUser},
+            {"one server refuses, in the midst of two that are down",
+             connectionString("nobody_at_all") + " host=/nowhere/first," + directory + ",/nowhere/last",
+             "role \"nobody_at_all\" does not exist; connection to server on socket \"/nowhere/last", "28000",
+             checkUser},
+            {"no server", "host=/nowhere/to/be/found user=postgres password=geheim123 dbname=coder",
+             "/nowhere/to/be/found", "", "check Connection in hang_detector.conf"},
+            {"no privilege to connect", own, "permission denied for database", "42501",
+             "the privilege to connect",
+             "REVOKE CONNECT ON DATABASE " + databaseName() + " FROM public, hang_detector"},
+            {"no column", own, "column \"started_at\" does not exist", "42703", "check dbname",
+             "ALTER TABLE provisioner_jobs DROP COLUMN started_at"},
+            {"no permission", connectionString("powerless_role"),
+             "permission denied for table provisioner_jobs", "42501", "role.sql again", "", "powerless_role"},
+            {"no permission to write", connectionString("reading_role"), "permission denied for table ",
+             "42501", "role.sql again", "GRANT SELECT ON ALL TABLES IN SCHEMA public TO reading_role",
+             "reading_role"},
+            {"read-only server", own, "read-only", "", usePrimary, readOnly},
+            {"read-only session, which is taken all the same", own + " target_session_attrs=any",
+             "read-only transaction", "25006", usePrimary, readOnly},
+        };
+        forEachRow<Row>(rows, [this](const Row& row) {
+            startOver();
+            const std::string job = addHungJob();
+            if (!row.newRole.empty())
+                createRole(row.newRole);
+            if (!row.sql.empty())
+                database().execute(row.sql);
+            std::optional<HbaRule> rule;
+            if (row.rule)
+                rule.emplace(server(), row.rule);
+            const Text before = jobRow(job);
+            settings().connection = ConnectionString::parse(row.connection);
+            expectError(row.cause, row.sqlState, row.advice);
+            expectPosted(row.sqlState);
+            CPPUNIT_ASSERT_EQUAL(before, jobRow(job));
+            CPPUNIT_ASSERT(database().logs(job).empty());
+        });
     }
 
-    void tellsThatThePasswordIsWrong()
+    void expectPosted(const std::string& sqlState)
+    /// The one run that there was.
     {
-        createRole("password_role");
-        database().execute("ALTER ROLE password_role PASSWORD 'another one'");
-        const HbaRule rule(server(), "local all password_role scram-sha-256");
-        settings().connection = ConnectionString::parse(connectionString("password_role"));
-        expectError("FATAL:  password authentication failed for user \"password_role\"", "28P01",
-                    "check user and password of Connection");
-    }
-
-    void tellsWhichServerRefused()
-    {
-        settings().connection = ConnectionString::parse(connectionString("nobody_at_all"));
-        expectError("connection to server on socket \"" + server().directory().string() +
-                        "/.s.PGSQL.5432\" failed: FATAL:  role \"nobody_at_all\" does not exist",
-                    "28000", "check user and password of Connection");
-    }
-
-    void tellsThatAPasswordIsMissing()
-    {
-        createRole("password_role");
-        const HbaRule rule(server(), "local all password_role scram-sha-256");
-        settings().connection = ConnectionString::parse("host=" + server().directory().string() +
-                                                        " user=password_role dbname=" + databaseName());
-        expectError("no password supplied", "", "check user and password of Connection");
-    }
-
-    void tellsWhatTheServerSaidThatAnswered()
-    {
-        // In the midst of two that are down.
-        settings().connection =
-            ConnectionString::parse(connectionString("nobody_at_all") + " host=/nowhere/first," +
-                                    server().directory().string() + ",/nowhere/last");
-        const std::string cause = "role \"nobody_at_all\" does not exist; connection to server on socket "
-                                  "\"/nowhere/last";
-        expectError(cause, "28000", "check user and password of Connection");
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, posted().finished.size());
+        CPPUNIT_ASSERT(posted().finished.front().error);
+        CPPUNIT_ASSERT_EQUAL(sqlState, posted().finished.front().error->sqlState);
     }
 
     void tellsThatTheDatabaseTakesNoConnections()
@@ -93,124 +114,55 @@ class DatabaseErrorTest : public DatabaseFixture
         expectError("is not currently accepting connections", "55000", "ALLOW_CONNECTIONS");
     }
 
-    void tellsThatThePermissionToConnectIsMissing()
-    {
-        database().execute("REVOKE CONNECT ON DATABASE " + databaseName() + " FROM public, hang_detector");
-        expectError("permission denied for database", "42501", "the privilege to connect");
-    }
-
-    void tellsThatATableIsMissing()
-    {
-        database().execute("DROP TABLE provisioner_jobs CASCADE");
-        expectError("relation \"provisioner_jobs\" does not exist", "42P01", "check dbname");
-    }
-
-    void tellsThatAColumnIsMissing()
-    {
-        database().execute("ALTER TABLE provisioner_jobs DROP COLUMN started_at");
-        expectError("column \"started_at\" does not exist", "42703", "check dbname");
-    }
-
-    void tellsThatAPermissionIsMissing()
-    {
-        createRole("powerless_role");
-        settings().connection = ConnectionString::parse(connectionString("powerless_role"));
-        expectError("permission denied for table provisioner_jobs", "42501", "role.sql again");
-    }
-
-    void tellsThatThePermissionToWriteIsMissing()
-    {
-        createRole("reading_role");
-        database().execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO reading_role");
-        settings().connection = ConnectionString::parse(connectionString("reading_role"));
-        const std::string job = addHungJob();
-        expectError("permission denied for table ", "42501", "role.sql again");
-        CPPUNIT_ASSERT(!isCompleted(job));
-    }
-
-    void tellsThatTheServerCannotBeReached()
-    {
-        settings().connection = ConnectionString::parse(
-            "host=/nowhere/to/be/found user=postgres password=geheim123 dbname=coder");
-        expectError("/nowhere/to/be/found", "", "check Connection in hang_detector.conf");
-    }
-
-    void tellsThatTheServerIsReadOnly()
-    {
-        database().execute("ALTER DATABASE " + databaseName() + " SET default_transaction_read_only = on");
-        expectError("read-only", "", "let Connection name the primary");
-    }
-
-    void tellsThatTheSessionIsReadOnly()
-    {
-        const std::string job = addHungJob();
-        const Text before = jobRow(job);
-        makeSessionsReadOnly();
-        expectError("read-only transaction", "25006", "let Connection name the primary");
-        CPPUNIT_ASSERT_EQUAL(before, jobRow(job));
-        CPPUNIT_ASSERT(database().logs(job).empty());
-    }
-
     void worksAgainWhenNewSessionsMayWrite()
     {
         const std::string job = addHungJob();
-        makeSessionsReadOnly();
+        database().execute("ALTER DATABASE " + databaseName() + " SET default_transaction_read_only = on");
+        settings().connection =
+            ConnectionString::parse(connectionString(detectorRole) + " target_session_attrs=any");
         tryRun();
         database().execute("ALTER DATABASE " + databaseName() + " RESET default_transaction_read_only");
         CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
     }
 
-    void postsTheRunThatFailed()
+    void retriesSoonAndWorksAgainAfterTheTablesCame()
     {
-        database().execute("DROP TABLE provisioner_jobs CASCADE");
-        tryRun();
-        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, posted().finished.size());
-        CPPUNIT_ASSERT(posted().finished.front().error);
-        CPPUNIT_ASSERT_EQUAL(std::string("42P01"), posted().finished.front().error->sqlState);
-    }
-
-    void retriesSoonAfterAnError()
-    {
+        const std::string job = addHungJob();
         database().execute("ALTER TABLE provisioner_jobs RENAME TO away");
-        const auto pause = detector().pauseAfter(tryRun());
+        expectError("relation \"provisioner_jobs\" does not exist", "42P01", "check dbname");
+        expectPosted("42P01");
+        const auto pause = detector().pauseAfter(posted().finished.front());
         CPPUNIT_ASSERT(pause);
         CPPUNIT_ASSERT(*pause <= 1s);
         database().execute("ALTER TABLE away RENAME TO provisioner_jobs");
-        CPPUNIT_ASSERT(!detector().pauseAfter(run()));
+        const RunStatistics statistics = run();
+        CPPUNIT_ASSERT_EQUAL(std::vector{job}, statistics.terminated);
+        CPPUNIT_ASSERT(!detector().pauseAfter(statistics));
     }
 
-    void survivesARestartBetweenTwoRuns()
+    void findsAServerThatWasAwayAgain()
     {
-        connectDetector();
-        Outage(server()).end();
-        reconnect();
-        const std::string job = addHungJob();
-        CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
-    }
-
-    void tellsThatTheServerIsDownAndFindsItAgain()
-    {
-        connectDetector();
-        Outage outage(server());
-        expectError("connection to server", "", "check Connection in hang_detector.conf");
-        outage.end();
-        reconnect();
-        const std::string job = addHungJob();
-        CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
-    }
-
-    void survivesACrashOfTheServer()
-    {
-        connectDetector();
-        // The throwaway server commits asynchronously; a crash would take the tables with it.
-        database().execute("CHECKPOINT");
-        Outage outage(server(), "immediate");
-        expectError("connection to server", "", "check Connection in hang_detector.conf");
-        expectError("connection to server", "", "check Connection in hang_detector.conf");
-        outage.end();
-        reconnect();
-        const std::string job = addHungJob();
-        CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
+        struct Absence
+        {
+            const char* name;
+            const char* mode;
+            int runs;
+            /// Meanwhile.
+        };
+        const std::vector<Absence> absences{
+            {"restart between two runs", "fast", 0}, {"stop", "fast", 1}, {"crash", "immediate", 2}};
+        forEachRow<Absence>(absences, [this](const Absence& absence) {
+            connectDetector();
+            // The throwaway server commits asynchronously; a crash would take the tables with it.
+            database().execute("CHECKPOINT");
+            Outage outage(server(), absence.mode);
+            for (int i = 0; i < absence.runs; ++i)
+                expectError("connection to server", "", "check Connection in hang_detector.conf");
+            outage.end();
+            reconnect();
+            const std::string job = addHungJob();
+            CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
+        });
     }
 
     void survivesTheEndOfItsSessionBetweenTwoRuns()
@@ -257,32 +209,6 @@ class DatabaseErrorTest : public DatabaseFixture
         for (const JobId& job : statistics.terminated)
             CPPUNIT_ASSERT(isCompleted(job));
         CPPUNIT_ASSERT_EQUAL(std::int64_t{5}, run().jobs.hung);
-    }
-
-    void worksAgainAfterTheTablesCame()
-    {
-        const std::string job = addHungJob();
-        database().execute("ALTER TABLE provisioner_jobs RENAME TO away");
-        tryRun();
-        database().execute("ALTER TABLE away RENAME TO provisioner_jobs");
-        CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
-    }
-
-    void keepsItsSessionFromRunToRun()
-    {
-        run();
-        const Text first = backendOfDetector();
-        run();
-        CPPUNIT_ASSERT(first);
-        CPPUNIT_ASSERT_EQUAL(first, backendOfDetector());
-    }
-
-    void makeSessionsReadOnly()
-    /// The detector takes them all the same.
-    {
-        database().execute("ALTER DATABASE " + databaseName() + " SET default_transaction_read_only = on");
-        settings().connection =
-            ConnectionString::parse(connectionString(detectorRole) + " target_session_attrs=any");
     }
 };
 

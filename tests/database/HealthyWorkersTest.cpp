@@ -5,15 +5,11 @@
 
 #include <algorithm>
 #include <atomic>
-#include <functional>
 #include <future>
-#include <iterator>
 #include <list>
 #include <map>
 #include <numeric>
-#include <queue>
 #include <random>
-#include <sstream>
 #include <thread>
 #include <utility>
 
@@ -33,9 +29,8 @@ class Worker
 /// A worker with many jobs at once: it reports and completes them, takes new ones, and
 /// is silent about some of them for about as long as the threshold. Used by one thread.
 ///
-/// Its statements look whether the job is completed, which those of Coder's workers do not:
-/// there, a worker that comes after the termination overwrites it, whoever terminates. So
-/// what is overwritten here is the detector's doing.
+/// Its statements leave completed jobs alone, which those of Coder's workers do not: they
+/// overwrite a termination. So what is overwritten here was overwritten by a detector.
 {
 public:
     Worker(const std::string& connectionString, std::vector<std::string> waitingJobs, unsigned int seed)
@@ -47,25 +42,25 @@ public:
         for (int i = 0; i < jobsAtOnce; ++i)
             takeJob();
         while (!isOver && !_due.empty()) {
-            const auto [when, job] = _due.top();
-            _due.pop();
-            std::this_thread::sleep_until(when);
-            if (!workOn(job))
+            const auto next = _due.extract(_due.begin());
+            std::this_thread::sleep_until(next.key());
+            if (!chance(completionPercent)) {
+                report(next.mapped(), "");
+            } else {
+                update(next.mapped(), "completed_at = now(), error = NULL, ", completions);
                 takeJob();
+            }
         }
     }
 
-    const std::map<std::string, Micros>& heartbeats() const { return _heartbeats; }
-    /// The last one of each job that the database has confirmed, by the database's clock.
-
-    const std::map<std::string, Micros>& completions() const { return _completions; }
-
-    const std::vector<std::string>& lost() const { return _lost; }
-    /// The jobs that were completed by somebody else.
-
-    std::size_t heartbeatCount() const { return _heartbeatCount; }
-
     bool hasWaitingJobs() const { return !_waiting.empty(); }
+
+    std::map<std::string, Micros> heartbeats;
+    /// The last one of each job that the database has confirmed, by the database's clock.
+    std::map<std::string, Micros> completions;
+    std::vector<std::string> lost;
+    /// The jobs that a detector completed.
+    std::size_t heartbeatCount = 0;
 
 private:
     void takeJob()
@@ -77,44 +72,30 @@ private:
         report(job, "started_at = now(), worker_id = gen_random_uuid(), ");
     }
 
-    bool workOn(const std::string& job)
-    /// False when the job is completed, by this worker or by somebody else.
-    {
-        if (chance(completionPercent))
-            return complete(job);
-        return report(job, "");
-    }
-
-    bool report(const std::string& job, const std::string& more)
+    void report(const std::string& job, const std::string& more)
     {
         const auto start = Clock::now();
-        const Text confirmed = update(job, more);
-        if (!confirmed) {
-            _lost.push_back(job);
-            return false;
+        if (!update(job, more, heartbeats)) {
+            takeJob();
+            return;
         }
-        ++_heartbeatCount;
-        _heartbeats[job] = std::stoll(*confirmed);
+        ++heartbeatCount;
         _due.emplace(start + pause(), job);
-        return true;
     }
 
-    bool complete(const std::string& job)
+    bool update(const std::string& job, const std::string& more, std::map<std::string, Micros>& times)
+    /// Notes the new updated_at. False when a detector has completed the job.
     {
-        if (const Text confirmed = update(job, "completed_at = now(), error = NULL, "))
-            _completions[job] = std::stoll(*confirmed);
+        const Text confirmed =
+            _database.value("UPDATE provisioner_jobs SET " + more +
+                                "updated_at = now() WHERE id = $1::uuid AND completed_at IS NULL"
+                                " RETURNING (extract(epoch FROM updated_at) * 1000000)::bigint::text",
+                            job);
+        if (confirmed)
+            times[job] = std::stoll(*confirmed);
         else
-            _lost.push_back(job);
-        return false;
-    }
-
-    Text update(const std::string& job, const std::string& more)
-    /// The new updated_at; nothing when the job was completed before.
-    {
-        return _database.value("UPDATE provisioner_jobs SET " + more +
-                                   "updated_at = now() WHERE id = $1::uuid AND completed_at IS NULL"
-                                   " RETURNING (extract(epoch FROM updated_at) * 1000000)::bigint::text",
-                               job);
+            lost.push_back(job);
+        return confirmed.has_value();
     }
 
     std::chrono::microseconds pause()
@@ -137,20 +118,14 @@ private:
     Sim::JobDatabase _database;
     std::vector<std::string> _waiting;
     std::minstd_rand _random;
-    std::priority_queue<std::pair<Clock::time_point, std::string>,
-                        std::vector<std::pair<Clock::time_point, std::string>>, std::greater<>>
-        _due;
-    std::map<std::string, Micros> _heartbeats;
-    std::map<std::string, Micros> _completions;
-    std::vector<std::string> _lost;
-    std::size_t _heartbeatCount = 0;
+    std::multimap<Clock::time_point, std::string> _due;
 };
 
 } // namespace
 
 class HealthyWorkersTest : public DatabaseFixture
 /// Workers that report and complete their jobs all the time beside detectors that never
-/// pause: who reports is never harmed, and what is completed stays so.
+/// pause: a job that reports is never terminated, and a completed one stays as it is.
 {
     CPPUNIT_TEST_SUITE(HealthyWorkersTest);
     CPPUNIT_TEST(areNeverHarmed);
@@ -185,25 +160,23 @@ private:
 
         int count(Outcome outcome) const
         {
-            return static_cast<int>(
-                std::count_if(posted.skipped.begin(), posted.skipped.end(),
-                              [outcome](const Termination& job) { return job.outcome == outcome; }));
+            return static_cast<int>(std::ranges::count(posted.skipped, outcome, &Termination::outcome));
         }
 
         Poco::NotificationCenter center;
         PostedNotifications posted{center};
         HangDetector detector;
+        // For any thread.
         std::atomic<int> reported = 0;
-        /// Jobs that it found hung and that reported just in time; for any thread.
+        /// Jobs that it found hung and that reported just in time.
         std::atomic<int> terminated = 0;
-        /// For any thread.
     };
 
     void areNeverHarmed()
     {
         settings().hungJobDuration = threshold;
         settings().massHangRatio = 0;
-        addWaitingJobs();
+        addWorkers();
         watchCompletions();
         // The workers' own changes; 0.02 minutes are one second.
         RememberedJobs jobs(connectionString(),
@@ -215,37 +188,33 @@ private:
 
         expectNoViolation();
         const auto terminated = jobs.terminatedCompletely();
-        expectEachNotedOnce(terminated);
+        expectEachPostedOnce(terminated);
         for (const Worker& worker : _workers)
             expectUnharmed(worker, terminated);
         tellAndRequireRaces(terminated.size());
     }
 
-    void addWaitingJobs()
+    void addWorkers()
+    /// With the jobs that wait for each.
     {
-        database().execute("INSERT INTO provisioner_jobs (id, created_at, updated_at, organization_id,"
-                           " initiator_id, file_id, provisioner, storage_method, type)"
-                           " SELECT gen_random_uuid(), now(), now(), gen_random_uuid(), gen_random_uuid(),"
-                           " gen_random_uuid(), 'terraform', 'file', 'template_version_import'"
-                           " FROM generate_series(1, " +
-                           std::to_string(jobCount) + ")");
+        for (unsigned int i = 1; i <= workerCount; ++i) {
+            std::vector<std::string> jobs;
+            for (int j = 0; j < jobsOfEach; ++j)
+                jobs.push_back(database().addJob({.startedAgo = std::nullopt, .updatedAgo = "0 seconds"}));
+            _workers.emplace_back(connectionString(), std::move(jobs), i);
+        }
     }
 
     void watchCompletions()
-    /// From now on the database itself notes each termination and each violation with it,
-    /// if and only if it is committed.
+    /// From now on the database itself notes each violation, if and only if it is committed.
     {
-        database().execute("CREATE TABLE terminations (job_id uuid)");
         database().execute("CREATE TABLE violations (job_id uuid, what text)");
         database().execute(
             "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN"
-            " IF session_user = 'hang_detector' THEN"
-            "  INSERT INTO terminations VALUES (new.id);"
-            "  IF old.updated_at > now() - interval '" +
+            " IF session_user = 'hang_detector' AND old.updated_at > now() - interval '" +
             std::to_string(threshold.count()) +
             " seconds' THEN"
-            "   INSERT INTO violations VALUES (new.id, 'terminated, silent for ' || now() - old.updated_at);"
-            "  END IF;"
+            "  INSERT INTO violations VALUES (new.id, 'terminated, silent for ' || now() - old.updated_at);"
             " END IF;"
             " IF old.completed_at IS NOT NULL THEN"
             "  INSERT INTO violations VALUES (new.id, 'completion overwritten by ' || session_user);"
@@ -258,8 +227,6 @@ private:
 
     void letThemWork()
     {
-        for (unsigned int i = 0; i < workerCount; ++i)
-            _workers.emplace_back(connectionString(), jobsOfWorker(i), i + 1);
         for (int i = 0; i < detectorCount; ++i)
             _detectors.emplace_back(settings());
 
@@ -284,41 +251,26 @@ private:
 
     bool haveAllTerminated() const
     {
-        return std::all_of(_detectors.begin(), _detectors.end(),
-                           [](const Detector& detector) { return detector.terminated > 0; });
-    }
-
-    std::vector<std::string> jobsOfWorker(unsigned int number)
-    {
-        return words(database()
-                         .value("SELECT string_agg(id::text, ' ') FROM (SELECT id, row_number() OVER () AS n"
-                                " FROM provisioner_jobs) AS job WHERE n % " +
-                                    std::to_string(workerCount) + " = $1::int",
-                                std::to_string(number))
-                         .value());
+        return std::ranges::all_of(_detectors,
+                                   [](const Detector& detector) { return detector.terminated > 0; });
     }
 
     void expectNoViolation()
     {
         const Text violations =
-            database().value("SELECT string_agg(job_id || ' ' || what, $1) FROM violations", "\n");
+            database().value("SELECT string_agg(job_id || ' ' || what, E'\\n') FROM violations");
         CPPUNIT_ASSERT_MESSAGE(violations.value_or(""), !violations);
     }
 
-    void expectEachNotedOnce(const std::set<std::string>& terminated)
+    void expectEachPostedOnce(const std::set<std::string>& terminated)
     {
-        const auto noted =
-            words(database()
-                      .value("SELECT string_agg(job_id::text, $1 ORDER BY job_id) FROM terminations", " ")
-                      .value_or(""));
-        CPPUNIT_ASSERT(std::vector(terminated.begin(), terminated.end()) == noted);
         std::vector<std::string> posted;
         for (const Detector& detector : _detectors) {
             for (const Termination& job : detector.posted.terminated)
                 posted.push_back(job.jobId);
         }
-        std::sort(posted.begin(), posted.end());
-        CPPUNIT_ASSERT(noted == posted);
+        std::ranges::sort(posted);
+        CPPUNIT_ASSERT(std::vector(terminated.begin(), terminated.end()) == posted);
     }
 
     void expectUnharmed(const Worker& worker, const std::set<std::string>& terminated)
@@ -326,13 +278,13 @@ private:
     {
         // Otherwise it was idle at the end.
         CPPUNIT_ASSERT(worker.hasWaitingJobs());
-        for (const std::string& job : worker.lost())
+        for (const std::string& job : worker.lost)
             CPPUNIT_ASSERT_MESSAGE(job, terminated.contains(job));
-        for (const auto& [job, time] : worker.completions()) {
+        for (const auto& [job, time] : worker.completions) {
             CPPUNIT_ASSERT_MESSAGE(job, !terminated.contains(job));
             CPPUNIT_ASSERT_EQUAL(time, completionOf(job));
         }
-        for (const auto& [job, time] : worker.heartbeats()) {
+        for (const auto& [job, time] : worker.heartbeats) {
             if (terminated.contains(job))
                 CPPUNIT_ASSERT_MESSAGE(job, completionOf(job) - time >=
                                                 Micros{std::chrono::microseconds(threshold).count()});
@@ -347,11 +299,10 @@ private:
     void tellAndRequireRaces(std::size_t terminated)
     {
         std::size_t heartbeats = 0;
-        std::set<std::string> completions;
+        std::map<std::string, Micros> completions;
         for (const Worker& worker : _workers) {
-            heartbeats += worker.heartbeatCount();
-            for (const auto& [job, time] : worker.completions())
-                completions.insert(job);
+            heartbeats += worker.heartbeatCount;
+            completions.insert(worker.completions.begin(), worker.completions.end());
         }
         int completed = 0;
         int locked = 0;
@@ -371,15 +322,9 @@ private:
         CPPUNIT_ASSERT(completed > 0);
     }
 
-    static std::vector<std::string> words(const std::string& text)
-    {
-        std::istringstream stream(text);
-        return {std::istream_iterator<std::string>(stream), std::istream_iterator<std::string>()};
-    }
-
     static constexpr unsigned int workerCount = 4;
     static constexpr int detectorCount = 3;
-    static constexpr int jobCount = 2400;
+    static constexpr int jobsOfEach = 600;
     /// Races of a heartbeat and a termination after which the test ends, once each detector has
     /// won some, and the time after which it ends anyway.
     static constexpr int enough = 100;

@@ -184,4 +184,15 @@ Text DatabaseFixture::endSessionOfDetector()
                             databaseName());
 }
 
+void DatabaseFixture::startOver()
+{
+    const std::string name = databaseName();
+    tearDown();
+    // It is still there when databases are kept.
+    Sim::JobDatabase session(server().connectionString("postgres"));
+    session.execute("SET client_min_messages = warning");
+    session.execute("DROP DATABASE IF EXISTS " + name + " WITH (FORCE)");
+    setUp();
+}
+
 } // namespace HangDetection::Test

@@ -17,6 +17,7 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -133,6 +134,18 @@ protected:
 
     static constexpr std::chrono::seconds patience{20};
     /// Long enough for a machine with much else to do; nothing waits for it in vain.
+
+    void startOver();
+    /// For the next row of a table: a fresh database, as after setUp().
+
+    template <typename Value>
+    void change(Value Settings::*setting, std::type_identity_t<Value> value)
+    /// One setting of the detector, from its next run on.
+    {
+        Settings changed = detector().settings();
+        changed.*setting = value;
+        detector().use(std::move(changed));
+    }
 
 private:
     std::optional<TestDatabase> _testDatabase;
