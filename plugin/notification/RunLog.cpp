@@ -103,7 +103,7 @@ void RunLog::onClockLagBegan(const ClockLagBegan& notification)
     _logger.warning(LogLine("heartbeats have times of the past")
                         .add("lag_s", notification.lag.count())
                         .add("advice", "the clock of the Coder server is behind that of the database; set it "
-                                       "right. Until then jobs are hung only so much later")
+                                       "right. Until then jobs are hung only that much later")
                         .text());
 }
 

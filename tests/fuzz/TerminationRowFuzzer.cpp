@@ -5,6 +5,7 @@
 #include "Fuzzing.h"
 #include "Report.h"
 #include "data/TerminationRow.h"
+#include "data/Words.h"
 
 #include <Poco/Exception.h>
 
@@ -12,23 +13,17 @@
 #include <cstdint>
 #include <cstring>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace HangDetection::Test {
 
 namespace {
 
-using Names = std::vector<std::string>;
-
-// What the SQL statement writes.
-const Names outcomes{"terminated", "locked",   "missing",  "not_started",
-                     "completed",  "reported", "no_build", "not_updated"};
-const Names buildStates{"none", "kept", "copied"};
-const Names reasons{"hung", "pending"};
-
-bool isOneOf(const Names& names, const std::string& name)
+template <typename Value>
+bool isKnown(std::string_view name)
 {
-    return std::ranges::count(names, name) > 0;
+    return std::ranges::count(words<Value>, name, &Word<Value>::word) > 0;
 }
 
 std::int64_t numberFrom(std::string bytes)
@@ -44,9 +39,7 @@ void requireSame(const Termination& job, const TerminationRow& row)
 {
     require(job.jobId == row.get<0>() && job.type == row.get<2>() && job.silent.count() == row.get<3>() &&
                 job.stage == row.get<4>() && job.workspaceId == row.get<5>() &&
-                job.buildNumber == row.get<6>() && job.updatedAt.count() == row.get<9>() &&
-                job.workspace == row.get<10>() && job.owner == row.get<11>() &&
-                job.templateName == row.get<12>(),
+                job.buildNumber == row.get<6>() && job.updatedAt.count() == row.get<9>(),
             "a termination holds what is in the row");
     require(job.sqlState.empty(), "what was answered is no error of the database");
 }
@@ -61,9 +54,6 @@ Pairs pairsOf(const TerminationRow& row)
         pairs.emplace_back("build_number", std::to_string(row.get<6>()));
     }
     pairs.emplace_back("state", row.get<7>());
-    addUnlessEmpty(pairs, "workspace", row.get<10>());
-    addUnlessEmpty(pairs, "owner", row.get<11>());
-    addUnlessEmpty(pairs, "template", row.get<12>());
     return pairs;
 }
 
@@ -71,33 +61,36 @@ void requireLine(const Termination& job, const TerminationRow& row)
 /// The names of outcome and state are the same in the statement and in the log.
 {
     static Report report;
-    const std::string& outcome = row.get<1>();
-    if (outcome == "terminated") {
-        require(job.outcome == Outcome::terminated, "a job that was terminated is");
+    require(nameOf(job.outcome) == row.get<1>(), "an outcome is what its name says");
+    switch (wordFor(job.outcome).effect) {
+    case Effect::terminated:
         report.requireLine(new JobTerminated(job, std::chrono::seconds(300)), "job terminated", pairsOf(row));
         report.requireLine(new JobWouldBeTerminated(job, std::chrono::seconds(300)), "would terminate",
                            pairsOf(row));
-    } else if (outcome == "no_build" || outcome == "not_updated") {
-        require(job.outcome == Outcome::failed, "a job that cannot be terminated is an error");
-        require(!job.error.empty() && !tellsSecret(job.error), "it says what is wrong and quotes nothing");
+        break;
+    case Effect::failed:
+        require(!tellsSecret(job.error), "an error quotes nothing");
         report.requireLine(new JobFailed(job, false), "job not terminated",
                            {{"job_id", job.jobId}, {"error", job.error}});
-    } else {
-        report.requireLine(new JobSkipped(job), "job skipped", {{"job_id", job.jobId}, {"cause", outcome}});
+        break;
+    case Effect::skipped:
+        report.requireLine(new JobSkipped(job), "job skipped",
+                           {{"job_id", job.jobId}, {"cause", row.get<1>()}});
+        break;
     }
 }
 
 void fuzzRow(const TerminationRow& row)
 {
-    const bool isKnown = isOneOf(outcomes, row.get<1>()) && isOneOf(buildStates, row.get<7>()) &&
-                         isOneOf(reasons, row.get<8>());
+    const bool areKnown =
+        isKnown<Outcome>(row.get<1>()) && isKnown<BuildState>(row.get<7>()) && isKnown<Reason>(row.get<8>());
     try {
         const Termination job = answerFrom(row);
-        require(isKnown, "a row is refused for its outcome, its state or its reason");
+        require(areKnown, "a row is refused for its outcome, its state or its reason");
         requireSame(job, row);
         requireLine(job, row);
     } catch (const Poco::DataFormatException& exception) {
-        require(!isKnown, "a row is refused for nothing else");
+        require(!areKnown, "a row is refused for nothing else");
         require(!tellsSecret(exception.displayText()), "a refusal quotes nothing");
     }
 }
@@ -107,24 +100,23 @@ void fuzzRow(const TerminationRow& row)
 void fuzz(std::string_view input)
 {
     std::vector<std::string> texts = partsOf(input, '|');
-    texts.resize(13);
+    texts.resize(10);
     TerminationRow row(texts[0], texts[1], texts[2], numberFrom(texts[3]), texts[4], texts[5],
-                       numberFrom(texts[6]), texts[7], texts[8], numberFrom(texts[9]), texts[10], texts[11],
-                       texts[12]);
+                       numberFrom(texts[6]), texts[7], texts[8], numberFrom(texts[9]));
     fuzzRow(row);
-    row.set<7>(buildStates.back());
-    row.set<8>(reasons.back());
-    for (const std::string& outcome : outcomes) {
-        row.set<1>(outcome);
+    row.set<7>(std::string(words<BuildState>.back().word));
+    row.set<8>(std::string(words<Reason>.back().word));
+    for (const Word<Outcome>& outcome : words<Outcome>) {
+        row.set<1>(std::string(outcome.word));
         fuzzRow(row);
     }
-    row.set<1>(outcomes.front());
-    for (const std::string& state : buildStates) {
-        row.set<7>(state);
+    row.set<1>(std::string(words<Outcome>.front().word));
+    for (const Word<BuildState>& state : words<BuildState>) {
+        row.set<7>(std::string(state.word));
         fuzzRow(row);
     }
-    for (const std::string& reason : reasons) {
-        row.set<8>(reason);
+    for (const Word<Reason>& reason : words<Reason>) {
+        row.set<8>(std::string(reason.word));
         fuzzRow(row);
     }
 }

@@ -2,7 +2,10 @@
 
 #include "MetricsText.h"
 #include "Printing.h"
+#include "RecordingLogger.h"
+#include "TemporaryDirectory.h"
 
+#include <Poco/NotificationCenter.h>
 #include <cppunit/extensions/HelperMacros.h>
 
 #include <algorithm>
@@ -28,11 +31,13 @@ class MetricsTest : public CppUnit::TestFixture
     CPPUNIT_TEST(letsNoTextOfTheDatabaseBeALabel);
     CPPUNIT_TEST(countsSkippedJobsByCause);
     CPPUNIT_TEST(countsErrorsOfJobsKnownOrNot);
-    CPPUNIT_TEST(countsAllocations);
+    CPPUNIT_TEST(countsRevivedJobsAndAllocations);
     CPPUNIT_TEST(writesEveryDigit);
     CPPUNIT_TEST(writesEachSeriesOnce);
     CPPUNIT_TEST(sharesNoSeriesWithAnotherCluster);
     CPPUNIT_TEST(escapesTheCluster);
+    CPPUNIT_TEST(writesTheFileAfterEachRunOnly);
+    CPPUNIT_TEST(letsNoFailureOut);
     CPPUNIT_TEST_SUITE_END();
 
     void hasEveryKnownCounterFromTheStart()
@@ -84,20 +89,21 @@ class MetricsTest : public CppUnit::TestFixture
 
     void countsRunsByTheirEnd()
     {
-        finish(searched());
-        assertHas("last_success_timestamp_seconds 1700000000");
-        _now += 5s;
         RunStatistics stopped = searched();
         stopped.stopped = true;
         finish(stopped);
         finish(withError(true));
         finish(withError(false));
+        assertHas("last_success_timestamp_seconds 0");
+        const auto before = now();
+        finish(searched());
+        const std::string series = "\nhangdetector_last_success_timestamp_seconds{cluster=\"test\"} ";
+        const std::string text = _metrics.text();
+        const auto time = std::stoll(text.substr(text.find(series) + series.size()));
+        CPPUNIT_ASSERT(before <= time && time <= now());
         assertHas(R"(runs_total{result="success"} 1)");
         assertHas(R"(runs_total{result="error"} 2)");
         assertHas(R"(runs_total{result="stopped"} 1)");
-        assertHas("last_success_timestamp_seconds 1700000000");
-        finish(searched());
-        assertHas("last_success_timestamp_seconds 1700000005");
     }
 
     void tellsOfTheLastSearch()
@@ -188,7 +194,7 @@ class MetricsTest : public CppUnit::TestFixture
              {Outcome::locked, Outcome::missing, Outcome::notStarted, Outcome::completed, Outcome::suspended,
               Outcome::reported, Outcome::reported}) {
             job.outcome = outcome;
-            _metrics.add(JobSkipped(job));
+            post(new JobSkipped(job));
         }
         for (const char* const cause : {"locked", "missing", "not_started", "completed", "suspended"})
             assertHas(std::string("jobs_skipped_total{cause=\"") + cause + "\"} 1");
@@ -197,16 +203,19 @@ class MetricsTest : public CppUnit::TestFixture
 
     void countsErrorsOfJobsKnownOrNot()
     {
-        _metrics.add(JobFailed({}, false));
-        _metrics.add(JobFailed({}, true));
+        post(new JobFailed({}, false));
+        post(new JobFailed({}, true));
         assertHas("job_errors_total 2");
     }
 
-    void countsAllocations()
+    void countsRevivedJobsAndAllocations()
     {
-        _metrics.add(AllocationReleased("1", "4711"));
-        _metrics.add(AllocationKept("1", "4711", "no way", false));
-        _metrics.add(AllocationKept("1", "4711", "no way", false));
+        post(new JobRevived({"1", true}));
+        post(new AllocationReleased("1", "4711"));
+        post(new AllocationKept("1", "4711", "no way", false));
+        post(new AllocationKept("1", "4711", "no way", false));
+        assertHas(R"(jobs_revived_total{since_then="succeeded"} 1)");
+        assertHas(R"(jobs_revived_total{since_then="reported"} 0)");
         assertHas(R"(allocations_released_total{result="cancelled"} 1)");
         assertHas(R"(allocations_released_total{result="failed"} 2)");
     }
@@ -229,17 +238,40 @@ class MetricsTest : public CppUnit::TestFixture
 
     void sharesNoSeriesWithAnotherCluster()
     {
-        Metrics other("other");
-        other.add(RunFinished(withPendingJobs()), _now);
+        const Metrics other(_center, _log.logger(), "other");
         finish(withPendingJobs());
         CPPUNIT_ASSERT_EQUAL(std::vector<std::string>(), sharedSeries(_metrics.text(), other.text()));
     }
 
     void escapesTheCluster()
     {
-        const std::string text = Metrics("a\\b\"c\nd").text();
+        const std::string text = Metrics(_center, _log.logger(), "a\\b\"c\nd").text();
         CPPUNIT_ASSERT_MESSAGE(text,
                                text.find(R"(job_errors_total{cluster="a\\b\"c\nd"} 0)") != std::string::npos);
+    }
+
+    void writesTheFileAfterEachRunOnly()
+    {
+        finish(searched());
+        _metrics.writeTo(_directory.path() / "m.prom");
+        post(new JobFailed({}, false));
+        CPPUNIT_ASSERT_EQUAL(std::string(), _directory.read("m.prom"));
+        finish(searched());
+        const std::string text = _metrics.text();
+        CPPUNIT_ASSERT_EQUAL(text, _directory.read("m.prom"));
+        assertHas(R"(runs_total{result="success"} 2)");
+        assertHas("job_errors_total 1");
+        post(new JobFailed({}, false));
+        CPPUNIT_ASSERT_EQUAL(text, _directory.read("m.prom"));
+    }
+
+    void letsNoFailureOut()
+    {
+        _metrics.writeTo(_directory.path() / "none" / "m.prom");
+        finish(searched());
+        finish(searched());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, _log.lines().size());
+        CPPUNIT_ASSERT(_log.lines().front().starts_with("error: metrics file cannot be written path="));
     }
 
     static RunStatistics searched()
@@ -260,11 +292,20 @@ class MetricsTest : public CppUnit::TestFixture
     static RunStatistics withError(bool isDatabaseError)
     {
         RunStatistics statistics;
-        statistics.error = RunError{"cause", "", "", isDatabaseError};
+        statistics.error = RunError{.cause = "cause", .isDatabaseError = isDatabaseError};
         return statistics;
     }
 
-    void finish(const RunStatistics& statistics) { _metrics.add(RunFinished(statistics), _now); }
+    static long long now()
+    {
+        return std::chrono::duration_cast<std::chrono::seconds>(
+                   std::chrono::system_clock::now().time_since_epoch())
+            .count();
+    }
+
+    void post(Poco::Notification* notification) { _center.postNotification(notification); }
+
+    void finish(const RunStatistics& statistics) { post(new RunFinished(statistics)); }
 
     void terminate(Reason reason, const std::string& type)
     {
@@ -272,7 +313,7 @@ class MetricsTest : public CppUnit::TestFixture
         job.outcome = Outcome::terminated;
         job.reason = reason;
         job.type = type;
-        _metrics.add(JobTerminated(job, 300s));
+        post(new JobTerminated(job, 300s));
     }
 
     bool contains(const std::string& text) const { return _metrics.text().find(text) != std::string::npos; }
@@ -282,8 +323,10 @@ class MetricsTest : public CppUnit::TestFixture
         CPPUNIT_ASSERT_MESSAGE(sample + " is not in:\n" + _metrics.text(), contains(sampleLine(sample)));
     }
 
-    std::chrono::system_clock::time_point _now{1700000000s};
-    Metrics _metrics{"test"};
+    const TemporaryDirectory _directory;
+    RecordingLogger _log;
+    Poco::NotificationCenter _center;
+    Metrics _metrics{_center, _log.logger(), "test"};
 };
 
 CPPUNIT_TEST_SUITE_REGISTRATION(MetricsTest);

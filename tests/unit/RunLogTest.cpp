@@ -1,6 +1,7 @@
 #include "notification/RunLog.h"
 
 #include "RecordingLogger.h"
+#include "data/DatabaseError.h"
 
 #include <Poco/NotificationCenter.h>
 #include <cppunit/extensions/HelperMacros.h>
@@ -16,23 +17,14 @@ class RunLogTest : public CppUnit::TestFixture
 {
     CPPUNIT_TEST_SUITE(RunLogTest);
     CPPUNIT_TEST(writesALineForEachJobTerminated);
-    CPPUNIT_TEST(leavesOutTheWorkspaceOfAJobWithoutOne);
-    CPPUNIT_TEST(saysThatAJobWasPending);
-    CPPUNIT_TEST(writesALineForEachJobThatWouldBeTerminated);
-    CPPUNIT_TEST(namesWorkspaceOwnerAndTemplateWhereTheyAreKnown);
     CPPUNIT_TEST(tellsOfAJobThatWasAlive);
     CPPUNIT_TEST(notesSkippedJobsAtDebugLevel);
     CPPUNIT_TEST(reportsAJobThatFailed);
-    CPPUNIT_TEST(reportsAKnownErrorOfAJobAtDebugLevel);
     CPPUNIT_TEST(warnsOfAMassHangAndSaysWhenItIsOver);
-    CPPUNIT_TEST(tellsAMassHangThatADryRunSees);
-    CPPUNIT_TEST(writesHeldRunsAtDebugLevel);
-    CPPUNIT_TEST(writesALineForARunThatDidSomething);
-    CPPUNIT_TEST(countsPendingJobsWhenTheyAreLookedFor);
-    CPPUNIT_TEST(countsWhatADryRunWouldTerminate);
-    CPPUNIT_TEST(writesIdleRunsAtDebugLevel);
+    CPPUNIT_TEST(writesALineForEachRun);
+    CPPUNIT_TEST(warnsOnceOfWhatSlurmRefuses);
+    CPPUNIT_TEST(saysWhichIndexIsMissing);
     CPPUNIT_TEST(warnsOnceOfAnOutageAndSaysWhenItIsOver);
-    CPPUNIT_TEST(warnsAgainWhenTheCauseChanges);
     CPPUNIT_TEST(warnsOnceOfEachCauseOfAnOutage);
     CPPUNIT_TEST(warnsOnceOfACauseWhoseNumbersChange);
     CPPUNIT_TEST(warnsOnceOfAServerThatGoesAndComes);
@@ -40,7 +32,6 @@ class RunLogTest : public CppUnit::TestFixture
     CPPUNIT_TEST(tellsOfHeartbeatsWithTimesOfThePast);
     CPPUNIT_TEST(warnsAgainWhenTheServerIsBackWithAnotherError);
     CPPUNIT_TEST(warnsOfFiveCausesOfAnOutageAtMost);
-    CPPUNIT_TEST(doesNotWarnOfAStop);
     CPPUNIT_TEST_SUITE_END();
 
     void assertLogged(const std::string& line) const
@@ -51,10 +42,12 @@ class RunLogTest : public CppUnit::TestFixture
 
     void finish(const RunStatistics& statistics) { _center.postNotification(new RunFinished(statistics)); }
 
-    static RunStatistics failed(const std::string& cause, const std::string& sqlState = "42P01")
+    static RunStatistics failed(const std::string& cause, const std::string& sqlState = "42P01",
+                                const std::string& advice = "see the server's log")
     {
+        const DatabaseError error(DatabaseError::Scope::database, cause, sqlState, advice);
         RunStatistics statistics;
-        statistics.error = RunError{cause, sqlState, "see the server's log"};
+        statistics.error = RunError{cause, sqlState, advice, error.kind()};
         statistics.duration = 3ms;
         return statistics;
     }
@@ -62,76 +55,36 @@ class RunLogTest : public CppUnit::TestFixture
     void writesALineForEachJobTerminated()
     {
         Termination job;
-        job.jobId = "11111111-2222-4333-8444-555555555555";
+        job.jobId = "1";
         job.outcome = Outcome::terminated;
-        job.type = "workspace_build";
+        job.type = "template_version_import";
         job.silent = 301s;
-        job.stage = "Starting workspace";
-        job.workspaceId = "66666666-2222-4333-8444-555555555555";
-        job.buildNumber = 7;
-        job.state = BuildState::copied;
-        _center.postNotification(new JobTerminated(job, 300s));
-        assertLogged("information: job terminated job_id=11111111-2222-4333-8444-555555555555 reason=hung "
-                     "type=workspace_build silent_s=301 threshold_s=300 stage=\"Starting workspace\" "
-                     "workspace_id=66666666-2222-4333-8444-555555555555 build_number=7 state=copied");
-        job.state = BuildState::kept;
-        _center.postNotification(new JobTerminated(job, 300s));
-        CPPUNIT_ASSERT(_log.lines().back().ends_with(" state=kept"));
-    }
-
-    void namesWorkspaceOwnerAndTemplateWhereTheyAreKnown()
-    {
-        Termination job;
-        job.jobId = "1";
-        job.type = "workspace_build";
         job.stage = "Unknown";
-        job.workspace = "my thesis";
-        job.owner = "ada";
-        job.templateName = "gpu\nlarge";
-        _center.postNotification(new JobTerminated(job, 300s));
-        assertLogged("information: job terminated job_id=1 reason=hung type=workspace_build silent_s=0 "
-                     R"(threshold_s=300 stage=Unknown state=none workspace="my thesis" owner=ada)"
-                     R"( template="gpu\nlarge")");
-    }
-
-    void leavesOutTheWorkspaceOfAJobWithoutOne()
-    {
-        Termination job;
-        job.jobId = "1";
-        job.type = "template_version_import";
-        job.stage = "Unknown";
-        _center.postNotification(new JobTerminated(job, 300s));
-        assertLogged(
-            "information: job terminated job_id=1 reason=hung type=template_version_import silent_s=0 "
-            "threshold_s=300 stage=Unknown state=none");
-    }
-
-    void saysThatAJobWasPending()
-    {
-        Termination job;
-        job.jobId = "1";
+        const auto expect = [&](const std::string& pairs) {
+            _center.postNotification(new JobTerminated(job, 300s));
+            assertLogged("information: job terminated job_id=1 " + pairs);
+            _center.postNotification(new JobWouldBeTerminated(job, 300s));
+            assertLogged("information: would terminate job_id=1 " + pairs);
+        };
+        expect(
+            "reason=hung type=template_version_import silent_s=301 threshold_s=300 stage=Unknown state=none");
         job.reason = Reason::pending;
-        job.type = "template_version_import";
-        job.silent = 1801s;
-        job.stage = "Unknown";
-        _center.postNotification(new JobTerminated(job, 1800s));
-        assertLogged(
-            "information: job terminated job_id=1 reason=pending type=template_version_import silent_s=1801 "
-            "threshold_s=1800 stage=Unknown state=none");
-    }
-
-    void writesALineForEachJobThatWouldBeTerminated()
-    {
-        Termination job;
-        job.jobId = "1";
+        expect("reason=pending type=template_version_import silent_s=301 threshold_s=300 stage=Unknown "
+               "state=none");
+        job.reason = Reason::hung;
         job.type = "workspace_build";
-        job.stage = "Planning";
+        job.stage = "Starting workspace";
         job.workspaceId = "2";
         job.buildNumber = 7;
         job.state = BuildState::copied;
-        _center.postNotification(new JobWouldBeTerminated(job, 300s));
-        assertLogged("information: would terminate job_id=1 reason=hung type=workspace_build silent_s=0 "
-                     "threshold_s=300 stage=Planning workspace_id=2 build_number=7 state=copied");
+        const std::string build = "reason=hung type=workspace_build silent_s=301 threshold_s=300 "
+                                  "stage=\"Starting workspace\" workspace_id=2 build_number=7 state=";
+        expect(build + "copied");
+        job.state = BuildState::kept;
+        job.workspace = "my thesis";
+        job.owner = "ada";
+        job.templateName = "gpu\nlarge";
+        expect(build + R"(kept workspace="my thesis" owner=ada template="gpu\nlarge")");
     }
 
     void tellsOfAJobThatWasAlive()
@@ -166,92 +119,92 @@ class RunLogTest : public CppUnit::TestFixture
         _center.postNotification(new JobFailed(job, false));
         assertLogged(R"(error: job not terminated job_id=1 error="no\nway" sqlstate=P0001)");
         job.sqlState.clear();
-        _center.postNotification(new JobFailed(job, false));
-        assertLogged(R"(error: job not terminated job_id=1 error="no\nway")");
-    }
-
-    void reportsAKnownErrorOfAJobAtDebugLevel()
-    {
-        Termination job;
-        job.jobId = "1";
-        job.error = "no way";
-        _center.postNotification(new JobFailed(job, true));
-        assertLogged(R"(debug: job not terminated job_id=1 error="no way")");
+        for (const bool isKnown : {false, true}) {
+            _center.postNotification(new JobFailed(job, isKnown));
+            assertLogged(std::string(isKnown ? "debug" : "error") +
+                         R"(: job not terminated job_id=1 error="no\nway")");
+        }
     }
 
     void warnsOfAMassHangAndSaysWhenItIsOver()
     {
-        _center.postNotification(new MassHangBegan({.running = 40, .silent = 30, .hung = 2}, 300s, false));
-        CPPUNIT_ASSERT(_log.lines().back().starts_with(
-            "warning: mass hang, no job is terminated for now hung=2 silent=30 running=40 hold_s=300 "
-            "advice=\"something upstream"));
-        _center.postNotification(new MassHangEnded({.running = 40, .silent = 4, .hung = 3}, false));
+        for (const bool isDryRun : {false, true}) {
+            const std::string terminated = isDryRun ? "would be terminated" : "is terminated";
+            _center.postNotification(
+                new MassHangBegan({.running = 40, .silent = 30, .hung = 2}, 300s, isDryRun));
+            CPPUNIT_ASSERT(_log.lines().back().starts_with(
+                "warning: mass hang, no job " + terminated +
+                " for now hung=2 silent=30 running=40 hold_s=300 advice=\"something upstream"));
+            _center.postNotification(new MassHangEnded({.running = 40, .silent = 4, .hung = 3}, isDryRun));
+            assertLogged(std::string("information: mass hang over, hung jobs ") +
+                         (isDryRun ? "would be" : "are") + " terminated again hung=3 silent=4 running=40");
+        }
+    }
+
+    void writesALineForEachRun()
+    {
+        RunStatistics run;
+        const auto expect = [&](const std::string& line) {
+            finish(run);
+            assertLogged(line);
+        };
+        expect("debug: run finished terminated=0 hung=0 locked=0 ineligible=0 failed=0 duration_ms=0");
+        run.jobs.pending = 0;
+        expect(
+            "debug: run finished terminated=0 hung=0 pending=0 locked=0 ineligible=0 failed=0 duration_ms=0");
+        run.jobs.pending = 3;
+        expect("information: run finished terminated=0 hung=0 pending=3 locked=0 ineligible=0 failed=0 "
+               "duration_ms=0");
+        run = {};
+        run.jobs.hung = 30;
+        run.held = true;
+        expect("debug: run finished terminated=0 hung=30 locked=0 ineligible=0 failed=0 duration_ms=0");
+        run = {};
+        run.terminated = {"1", "2"};
+        run.jobs.hung = 12;
+        run.locked = 3;
+        run.ineligible = 4;
+        run.failed = 5;
+        run.duration = 6ms;
+        expect("information: run finished terminated=2 hung=12 locked=3 ineligible=4 failed=5 duration_ms=6");
+        run.suspended = 1;
+        expect("information: run finished terminated=2 hung=12 locked=3 ineligible=4 suspended=1 failed=5 "
+               "duration_ms=6");
+        run = {};
+        run.dryRun = true;
+        run.wouldTerminate = 2;
+        run.jobs.hung = 12;
+        expect("information: run finished would_terminate=2 hung=12 locked=0 ineligible=0 failed=0 "
+               "duration_ms=0");
+        run = {};
+        run.stopped = true;
+        expect("debug: run stopped");
+    }
+
+    void warnsOnceOfWhatSlurmRefuses()
+    {
+        _center.postNotification(new AllocationReleased("1", "12"));
+        assertLogged("information: allocation released job_id=1 slurm_job=12");
+        const std::string line =
+            "allocation not released job_id=1 slurm_job=12 error=\"Access/permission denied\"";
+        _center.postNotification(new AllocationKept("1", "12", "Access/permission denied", false));
+        assertLogged("warning: " + line);
+        _center.postNotification(new AllocationKept("1", "12", "Access/permission denied", true));
+        assertLogged("debug: " + line);
+        _center.postNotification(new AllocationsUnknown("Unable to contact slurm controller"));
         assertLogged(
-            "information: mass hang over, hung jobs are terminated again hung=3 silent=4 running=40");
+            "warning: allocations unknown error=\"Unable to contact slurm controller\" advice=\"jobs are "
+            "terminated as without Slurm; allocations are released when it lists its jobs again\"");
+        _center.postNotification(new AllocationsKnown);
+        assertLogged("information: allocations known again");
     }
 
-    void tellsAMassHangThatADryRunSees()
+    void saysWhichIndexIsMissing()
     {
-        _center.postNotification(new MassHangBegan({.running = 40, .silent = 30, .hung = 2}, 300s, true));
-        CPPUNIT_ASSERT(_log.lines().back().starts_with(
-            "warning: mass hang, no job would be terminated for now hung=2 silent=30 running=40 hold_s=300 "
-            "advice=\"something upstream"));
-        _center.postNotification(new MassHangEnded({.running = 40, .silent = 4, .hung = 3}, true));
+        _center.postNotification(new IndexMissing(120ms));
         assertLogged(
-            "information: mass hang over, hung jobs would be terminated again hung=3 silent=4 running=40");
-    }
-
-    void writesHeldRunsAtDebugLevel()
-    {
-        RunStatistics statistics;
-        statistics.jobs.hung = 30;
-        statistics.held = true;
-        finish(statistics);
-        assertLogged("debug: run finished terminated=0 hung=30 locked=0 ineligible=0 failed=0 duration_ms=0");
-    }
-
-    void writesALineForARunThatDidSomething()
-    {
-        RunStatistics statistics;
-        statistics.terminated = {"1", "2"};
-        statistics.jobs.hung = 12;
-        statistics.locked = 3;
-        statistics.ineligible = 4;
-        statistics.failed = 5;
-        statistics.duration = 6ms;
-        finish(statistics);
-        assertLogged(
-            "information: run finished terminated=2 hung=12 locked=3 ineligible=4 failed=5 duration_ms=6");
-    }
-
-    void countsPendingJobsWhenTheyAreLookedFor()
-    {
-        RunStatistics statistics;
-        statistics.jobs.pending = 0;
-        finish(statistics);
-        assertLogged("debug: run finished terminated=0 hung=0 pending=0 locked=0 ineligible=0 failed=0 "
-                     "duration_ms=0");
-        statistics.jobs.pending = 3;
-        finish(statistics);
-        assertLogged("information: run finished terminated=0 hung=0 pending=3 locked=0 ineligible=0 failed=0 "
-                     "duration_ms=0");
-    }
-
-    void countsWhatADryRunWouldTerminate()
-    {
-        RunStatistics statistics;
-        statistics.dryRun = true;
-        statistics.wouldTerminate = 2;
-        statistics.jobs.hung = 12;
-        finish(statistics);
-        assertLogged("information: run finished would_terminate=2 hung=12 locked=0 ineligible=0 failed=0 "
-                     "duration_ms=0");
-    }
-
-    void writesIdleRunsAtDebugLevel()
-    {
-        finish(RunStatistics{});
-        assertLogged("debug: run finished terminated=0 hung=0 locked=0 ineligible=0 failed=0 duration_ms=0");
+            "information: search takes long without an index search_ms=120 advice=\"let the owner of "
+            "Coder's tables run the hang detector's index.sql\"");
     }
 
     void warnsOnceOfAnOutageAndSaysWhenItIsOver()
@@ -269,17 +222,6 @@ class RunLogTest : public CppUnit::TestFixture
         CPPUNIT_ASSERT(lines[2].starts_with("information: database answers again failed_runs=2 outage_s="));
         finish(failed("server is down"));
         assertLogged("warning: " + line);
-    }
-
-    void warnsAgainWhenTheCauseChanges()
-    {
-        finish(failed("server is down"));
-        const std::string line =
-            "run failed error=\"no such table\" sqlstate=42P01 advice=\"see the server's log\" duration_ms=3";
-        finish(failed("no such table"));
-        assertLogged("warning: " + line);
-        finish(failed("no such table"));
-        assertLogged("debug: " + line);
     }
 
     void warnsOnceOfEachCauseOfAnOutage()
@@ -328,9 +270,10 @@ class RunLogTest : public CppUnit::TestFixture
     void tellsOfHeartbeatsWithTimesOfThePast()
     {
         _center.postNotification(new ClockLagBegan(330s));
-        assertLogged("warning: heartbeats have times of the past lag_s=330 advice=\"the clock of the Coder "
-                     "server is behind that of the database; set it right. Until then jobs are hung only so "
-                     "much later\"");
+        assertLogged(
+            "warning: heartbeats have times of the past lag_s=330 advice=\"the clock of the Coder "
+            "server is behind that of the database; set it right. Until then jobs are hung only that "
+            "much later\"");
         _center.postNotification(new ClockLagEnded);
         assertLogged("information: heartbeats are on time again");
     }
@@ -340,9 +283,7 @@ class RunLogTest : public CppUnit::TestFixture
         finish(failed("connection refused", ""));
         finish(failed("password authentication failed", "28P01"));
         CPPUNIT_ASSERT_EQUAL(std::size_t{2}, warnings());
-        RunStatistics standby = failed("session is read-only", "");
-        standby.error->advice = "let Connection name the primary";
-        finish(standby);
+        finish(failed("session is read-only", "", "let Connection name the primary"));
         CPPUNIT_ASSERT_EQUAL(std::size_t{3}, warnings());
     }
 
@@ -352,14 +293,6 @@ class RunLogTest : public CppUnit::TestFixture
         return static_cast<std::size_t>(
             std::count_if(lines.begin(), lines.end(),
                           [](const std::string& line) { return line.starts_with("warning: "); }));
-    }
-
-    void doesNotWarnOfAStop()
-    {
-        RunStatistics statistics;
-        statistics.stopped = true;
-        finish(statistics);
-        assertLogged("debug: run stopped");
     }
 
     RecordingLogger _log;

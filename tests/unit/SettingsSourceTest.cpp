@@ -1,4 +1,4 @@
-#include "SettingsWatch.h"
+#include "SettingsSource.h"
 
 #include "Eventually.h"
 #include "SettingsFile.h"
@@ -17,9 +17,9 @@ namespace HangDetection::Test {
 
 using namespace std::chrono_literals;
 
-class SettingsWatchTest : public CppUnit::TestFixture
+class SettingsSourceTest : public CppUnit::TestFixture
 {
-    CPPUNIT_TEST_SUITE(SettingsWatchTest);
+    CPPUNIT_TEST_SUITE(SettingsSourceTest);
     CPPUNIT_TEST(tellsNothingOfAFileThatStays);
     CPPUNIT_TEST(readsAFileThatWasWrittenAgain);
     CPPUNIT_TEST(readsAFileThatTookThePlaceOfTheOther);
@@ -118,9 +118,9 @@ private:
 
     TemporaryDirectory _directory;
     const std::filesystem::path _file = _directory.path() / "hang_detector.conf";
-    SettingsWatch _watch{_file};
+    SettingsSource _watch{_file};
 };
 
-CPPUNIT_TEST_SUITE_REGISTRATION(SettingsWatchTest);
+CPPUNIT_TEST_SUITE_REGISTRATION(SettingsSourceTest);
 
 } // namespace HangDetection::Test

@@ -1,0 +1,155 @@
+#include "slurm/JobMark.h"
+
+#include "slurm/SlurmRelease.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <string>
+
+namespace {
+
+bool hasMemory = true;
+
+} // namespace
+
+extern "C" void* slurm_xrecalloc(void** memory, std::size_t count, std::size_t size, bool, bool, const char*,
+                                 int, const char*)
+{
+    void* const larger = hasMemory ? std::realloc(*memory, count * size) : nullptr;
+    if (larger != nullptr)
+        *memory = larger;
+    return larger;
+}
+
+namespace HangDetection::Test {
+
+class JobMarkTest : public CppUnit::TestFixture
+{
+    CPPUNIT_TEST_SUITE(JobMarkTest);
+    CPPUNIT_TEST(findsTheMark);
+    CPPUNIT_TEST(findsNoneInOtherComments);
+    CPPUNIT_TEST(refusesWhatIsNoMark);
+    CPPUNIT_TEST(saysNothingOfAGoodMark);
+    CPPUNIT_TEST(givesTheReason);
+    CPPUNIT_TEST(addsALineToWhatAnotherPluginSaid);
+    CPPUNIT_TEST(refusesWithoutAPlaceForTheReason);
+    CPPUNIT_TEST(keepsTheMessageWithoutMemory);
+    CPPUNIT_TEST(countsGoodMarks);
+    CPPUNIT_TEST_SUITE_END();
+
+    static constexpr const char* junk = "provisioner_job=junk";
+    static constexpr const char* reason =
+        "provisioner_job=junk is not the id of a provisioner job; allowed in the comment: "
+        "provisioner_job=UUID with the id of one provisioner job";
+
+public:
+    void tearDown() override { hasMemory = true; }
+
+private:
+    static void assertMessage(const std::string& expected, bool isAllowed, const char* comment,
+                              const char* before)
+    {
+        char* message = before == nullptr ? nullptr : strdup(before);
+        const bool wasAllowed = isMarkAllowed(comment, &message);
+        const std::unique_ptr<char, decltype(&std::free)> owner(message, &std::free);
+        CPPUNIT_ASSERT_EQUAL(isAllowed, wasAllowed);
+        CPPUNIT_ASSERT_EQUAL(expected, std::string(message == nullptr ? "(null)" : message));
+    }
+
+    void findsTheMark()
+    {
+        const std::string job = "11111111-2222-4333-8444-55555555abcd";
+        const std::string mark = "provisioner_job=" + job;
+        for (const std::string& comment :
+             {mark, "cost=12 " + mark, mark + ",team=a", "a;" + mark + ";b", "\t" + mark + "\n",
+              ",, ;" + mark + " ", mark + ' ' + mark,
+              std::string("provisioner_job=11111111-2222-4333-8444-55555555ABCD")}) {
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(comment, job, markedJob(comment).value_or("none"));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(comment, std::string(), markError(comment).value_or(""));
+        }
+    }
+
+    void findsNoneInOtherComments()
+    {
+        for (const char* const comment : {"", " ", "provisioner_job", "my_provisioner_job=x",
+                                          "Provisioner_Job=x", "job=11111111-2222-4333-8444-55555555abcd"}) {
+            CPPUNIT_ASSERT_MESSAGE(comment, !markedJob(comment));
+            CPPUNIT_ASSERT_MESSAGE(comment, !markError(comment));
+        }
+    }
+
+    static void expectError(const std::string& comment, const std::string& error)
+    {
+        CPPUNIT_ASSERT_MESSAGE(comment, !markedJob(comment));
+        CPPUNIT_ASSERT_EQUAL(error + "; allowed in the comment: provisioner_job=UUID with the id of one "
+                                     "provisioner job",
+                             markError(comment).value_or(""));
+    }
+
+    void refusesWhatIsNoMark()
+    {
+        const std::string mark = "provisioner_job=11111111-2222-4333-8444-55555555abcd";
+        for (const std::string value :
+             {"", "junk", "11111111-2222-4333-8444-55555555abc", "11111111-2222-4333-8444-55555555abcde",
+              "11111111222243338444555555555abcdabc", "11111111-2222-4333-8444-55555555abcg",
+              "{11111111-2222-4333-8444-555555555555}", "=11111111-2222-4333-8444-55555555abcd"}) {
+            const std::string error = "provisioner_job=" + value + " is not the id of a provisioner job";
+            expectError("provisioner_job=" + value, error);
+            expectError(mark + " provisioner_job=" + value, error);
+        }
+        expectError("provisioner_job=" + std::string(100000, 'x'),
+                    "provisioner_job=" + std::string(60, 'x') + "... is not the id of a provisioner job");
+        expectError(mark + ",provisioner_job=22222222-2222-4333-8444-55555555abcd",
+                    "the comment names 2 provisioner jobs");
+    }
+
+    void saysNothingOfAGoodMark()
+    {
+        for (const char* const comment : {static_cast<const char*>(nullptr), "",
+                                          "provisioner_job=744169b9-16e3-4443-b276-49d8a022c0ee"}) {
+            assertMessage("(null)", true, comment, nullptr);
+            assertMessage("said before", true, comment, "said before");
+        }
+    }
+
+    void givesTheReason()
+    {
+        assertMessage(reason, false, junk, nullptr);
+        assertMessage(reason, false, junk, "");
+    }
+
+    void addsALineToWhatAnotherPluginSaid()
+    {
+        assertMessage(std::string("said before\n") + reason, false, junk, "said before");
+        assertMessage(std::string("said before\n") + reason, false, junk, "said before\n");
+    }
+
+    void refusesWithoutAPlaceForTheReason() { CPPUNIT_ASSERT(!isMarkAllowed(junk)); }
+
+    void keepsTheMessageWithoutMemory()
+    {
+        hasMemory = false;
+        assertMessage("(null)", false, junk, nullptr);
+        assertMessage("said before", false, junk, "said before");
+    }
+
+    void countsGoodMarks()
+    {
+        isMarkAllowed(nullptr); // the first comment counts
+        const auto before = marksSeen();
+        CPPUNIT_ASSERT(before > 0);
+        isMarkAllowed(nullptr);
+        isMarkAllowed("no mark");
+        isMarkAllowed(junk);
+        CPPUNIT_ASSERT_EQUAL(before, marksSeen());
+        isMarkAllowed("team=a provisioner_job=744169b9-16e3-4443-b276-49d8a022c0ee");
+        CPPUNIT_ASSERT_EQUAL(before + 1, marksSeen());
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(JobMarkTest);
+
+} // namespace HangDetection::Test

@@ -1,0 +1,87 @@
+#include "detection/OnceAnHour.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <string>
+
+namespace HangDetection::Test {
+
+using namespace std::chrono_literals;
+
+class OnceAnHourTest : public CppUnit::TestFixture
+{
+    CPPUNIT_TEST_SUITE(OnceAnHourTest);
+    CPPUNIT_TEST(takesAKeyOnceAnHour);
+    CPPUNIT_TEST(knowsEachKeyForAnHour);
+    CPPUNIT_TEST(takesNoMoreThanItHasRoomFor);
+    CPPUNIT_TEST(removesTheKeysThatBelongTogether);
+    CPPUNIT_TEST(takesAgainWhatWasCleared);
+    CPPUNIT_TEST_SUITE_END();
+
+    bool add(const std::string& key, std::chrono::milliseconds after)
+    {
+        return _keys.add(key, _start + after);
+    }
+
+    std::string known(std::chrono::milliseconds after)
+    {
+        std::string keys;
+        for (const auto& [key, added] : _keys.known(_start + after))
+            keys += key;
+        return keys;
+    }
+
+    void takesAKeyOnceAnHour()
+    {
+        CPPUNIT_ASSERT(add("1", 0s));
+        CPPUNIT_ASSERT(add("2", 1min));
+        CPPUNIT_ASSERT(!add("1", 1h - 1ms));
+        CPPUNIT_ASSERT(add("1", 1h));
+        CPPUNIT_ASSERT(!add("1", 2h - 1ms));
+    }
+
+    void knowsEachKeyForAnHour()
+    {
+        add("2", 0s);
+        add("1", 1min);
+        CPPUNIT_ASSERT_EQUAL(std::string("12"), known(1h - 1ms));
+        CPPUNIT_ASSERT_EQUAL(std::string("1"), known(1h));
+        CPPUNIT_ASSERT_EQUAL(std::string(), known(1h + 1min));
+    }
+
+    void takesNoMoreThanItHasRoomFor()
+    {
+        for (const char* const key : {"1", "2", "3"})
+            CPPUNIT_ASSERT(add(key, 0s));
+        CPPUNIT_ASSERT(!add("4", 1min));
+        CPPUNIT_ASSERT(!add("1", 1min));
+        CPPUNIT_ASSERT_EQUAL(std::string("123"), known(1min));
+        CPPUNIT_ASSERT_EQUAL(std::string(), known(1h));
+        CPPUNIT_ASSERT(add("4", 1h));
+    }
+
+    void removesTheKeysThatBelongTogether()
+    {
+        for (const char* const key : {"a", "ba", "bb"})
+            add(key, 0s);
+        _keys.remove("b", [](const std::string& key) { return key.starts_with("b"); });
+        CPPUNIT_ASSERT_EQUAL(std::string("a"), known(0s));
+        _keys.remove("b", [](const std::string& key) { return key.starts_with("b"); });
+        CPPUNIT_ASSERT_EQUAL(std::string("a"), known(0s));
+    }
+
+    void takesAgainWhatWasCleared()
+    {
+        add("1", 0s);
+        _keys.clear();
+        CPPUNIT_ASSERT_EQUAL(std::string(), known(0s));
+        CPPUNIT_ASSERT(add("1", 1s));
+    }
+
+    OnceAnHour<std::string> _keys{3};
+    const OnceAnHour<std::string>::Clock::time_point _start = OnceAnHour<std::string>::Clock::now();
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(OnceAnHourTest);
+
+} // namespace HangDetection::Test
