@@ -40,6 +40,16 @@ GRANT
     UPDATE (started_at, completed_at, updated_at, error, error_code)
     ON provisioner_jobs TO :"role";
 
+-- With this column, which Coder has from 2025 on, the search reads only the running jobs.
+SELECT EXISTS (
+    SELECT
+    FROM pg_attribute
+    WHERE attrelid = 'provisioner_jobs'::regclass AND attname = 'job_status'
+) AS has_status \gset
+\if :has_status
+    GRANT SELECT (job_status) ON provisioner_jobs TO :"role";
+\endif
+
 -- To read the stage and to append lines. The text of a log cannot be read.
 GRANT
     SELECT (id, job_id, stage),
