@@ -1,31 +1,27 @@
 #pragma once
 
-#include <memory>
+#include <Poco/Logger.h>
+
+#include <array>
+#include <functional>
 #include <string>
 #include <sys/types.h>
 #include <unistd.h>
 
 namespace HangDetection::Benchmark {
 
-class Contender
-/// Somebody who terminates hung jobs, connected to a database.
+struct Contender
+/// Something that terminates hung jobs, connected to a database.
 {
-public:
-    Contender() = default;
-    virtual ~Contender() = default;
+    std::function<int()> run = {};
+    /// One search, and the termination of what it found. Returns how many jobs were terminated.
 
-    Contender(const Contender&) = delete;
-    Contender& operator=(const Contender&) = delete;
-
-    virtual void look() {}
+    std::function<void()> look = [] {};
     /// What an earlier run did, for a detector that terminates only what it has seen before. It is not
     /// part of what is measured, as in a deployment the earlier run comes anyway.
 
-    virtual int run() = 0;
-    /// One search, and the termination of what it found. Returns how many jobs were terminated.
-
-    virtual pid_t process() const { return getpid(); }
-    /// Who does the work at the client's side.
+    pid_t process = getpid();
+    /// Does the work at the client's side.
 };
 
 /// The columns of the table.
@@ -37,9 +33,13 @@ enum class Side
     psql            /// the least SQL that will do
 };
 
-constexpr int sides = 4;
+constexpr std::array allSides{Side::detector, Side::statements2023, Side::statements2026, Side::psql};
 
-std::unique_ptr<Contender> makeContender(Side side, const std::string& connectionString, int mostJobs);
-/// Whose run terminates at most so many jobs; with 0 there is none to terminate.
+Contender makeContender(Side side, const std::string& connectionString, int mostJobs);
+/// Its run terminates at most so many jobs; with 0 there is none to terminate. Throws an exception
+/// when it cannot connect.
+
+Poco::Logger& silentLogger();
+/// Has each line made that slurmctld's log would have, and keeps none.
 
 } // namespace HangDetection::Benchmark

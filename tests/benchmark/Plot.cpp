@@ -1,9 +1,13 @@
 #include "Plot.h"
 
+#include "Report.h"
+
+#include <Poco/NumberFormatter.h>
+
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <fstream>
+#include <map>
 #include <sstream>
 #include <stdexcept>
 
@@ -11,23 +15,20 @@ namespace HangDetection::Benchmark {
 
 namespace {
 
-constexpr double width = 720;
-constexpr double height = 440;
 constexpr double left = 80;
 constexpr double right = 530; // the names are beside the lines
 constexpr double top = 50;
 constexpr double bottom = 380;
 
-constexpr std::array<const char*, 6> colours{"#0072b2", "#d55e00", "#009e73",
-                                             "#cc79a7", "#56b4e9", "#666666"};
+constexpr std::array colours{"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#666666"};
 
 class Axis
 /// From one power of ten to another, and where they are drawn.
 {
 public:
-    Axis(double least, double most, double from, double to)
-        : _first(std::floor(std::log10(least))),
-          _last(std::max(std::ceil(std::log10(most)), _first + 1)),
+    Axis(const std::vector<double>& values, double from, double to)
+        : _first(std::floor(std::log10(std::ranges::min(values)))),
+          _last(std::max(std::ceil(std::log10(std::ranges::max(values))), _first + 1)),
           _from(from),
           _to(to)
     {}
@@ -37,12 +38,16 @@ public:
         return _from + (std::log10(value) - _first) / (_last - _first) * (_to - _from);
     }
 
-    std::vector<double> ticks() const
+    std::map<double, std::string> ticks() const
+    /// Where they are, and their texts.
     {
-        std::vector<double> values;
-        for (int power = static_cast<int>(_first); power <= static_cast<int>(_last); ++power)
-            values.push_back(std::pow(10, power));
-        return values;
+        std::map<double, std::string> texts;
+        for (int power = static_cast<int>(_first); power <= static_cast<int>(_last); ++power) {
+            const double value = std::pow(10, power);
+            texts[at(value)] =
+                power < 0 ? Poco::NumberFormatter::format(value, -power) : grouped(std::lround(value));
+        }
+        return texts;
     }
 
 private:
@@ -52,18 +57,6 @@ private:
     const double _to;
 };
 
-std::string tickText(double value)
-{
-    std::ostringstream stream;
-    stream << std::fixed;
-    stream.precision(value < 1 ? static_cast<int>(std::round(-std::log10(value))) : 0);
-    stream << value;
-    std::string text = stream.str();
-    for (int at = static_cast<int>(text.size()) - 3; value >= 1000 && at > 0; at -= 3)
-        text.insert(static_cast<std::size_t>(at), ",");
-    return text;
-}
-
 std::string text(double x, double y, const std::string& attributes, const std::string& content)
 {
     std::ostringstream stream;
@@ -71,72 +64,47 @@ std::string text(double x, double y, const std::string& attributes, const std::s
     return stream.str();
 }
 
-std::string stroke(double x1, double y1, double x2, double y2, const std::string& attributes)
-{
-    std::ostringstream stream;
-    stream << "<line x1='" << x1 << "' y1='" << y1 << "' x2='" << x2 << "' y2='" << y2 << "' " << attributes
-           << "/>\n";
-    return stream.str();
-}
-
 } // namespace
 
-Plot::Plot(std::string title, std::string xName, std::string yName)
-    : _title(std::move(title)), _xName(std::move(xName)), _yName(std::move(yName))
-{}
-
-void Plot::add(Line line)
+void Plot::add(const std::string& line, double x, double y)
 {
-    if (!line.points.empty())
-        _lines.push_back(std::move(line));
+    auto found = std::ranges::find(_lines, line, &Line::name);
+    if (found == _lines.end())
+        found = _lines.insert(_lines.end(), Line{line});
+    found->points.emplace_back(x, y);
+    _xs.push_back(x);
+    _ys.push_back(y);
 }
 
 void Plot::writeSvg(const std::filesystem::path& file) const
 {
-    std::vector<double> xs;
-    std::vector<double> ys;
-    for (const Line& line : _lines) {
-        for (const auto& [x, y] : line.points) {
-            xs.push_back(x);
-            ys.push_back(y);
-        }
-    }
-    if (xs.empty())
-        return;
-    const auto [leastX, mostX] = std::minmax_element(xs.begin(), xs.end());
-    const auto [leastY, mostY] = std::minmax_element(ys.begin(), ys.end());
-    const Axis xAxis(*leastX, *mostX, left, right);
-    const Axis yAxis(*leastY, *mostY, bottom, top);
-
+    const Axis xAxis(_xs, left, right);
+    const Axis yAxis(_ys, bottom, top);
     std::ofstream svg(file);
-    svg << "<svg xmlns='http://www.w3.org/2000/svg' width='" << width << "' height='" << height
-        << "' font-family='sans-serif' font-size='12'>\n"
-        << "<rect width='100%' height='100%' fill='white'/>\n"
+    svg << "<svg xmlns='http://www.w3.org/2000/svg' width='720' height='440' font-family='sans-serif'"
+           " font-size='12'>\n<rect width='100%' height='100%' fill='white'/>\n"
         << text(left, 28, "font-size='16'", _title);
-    for (const double tick : xAxis.ticks())
-        svg << stroke(xAxis.at(tick), top, xAxis.at(tick), bottom, "stroke='#dddddd'")
-            << text(xAxis.at(tick), bottom + 18, "text-anchor='middle'", tickText(tick));
-    for (const double tick : yAxis.ticks())
-        svg << stroke(left, yAxis.at(tick), right, yAxis.at(tick), "stroke='#dddddd'")
-            << text(left - 8, yAxis.at(tick) + 4, "text-anchor='end'", tickText(tick));
+    for (const auto& [x, name] : xAxis.ticks())
+        svg << "<path stroke='#dddddd' d='M" << x << ' ' << top << 'V' << bottom << "'/>\n"
+            << text(x, bottom + 18, "text-anchor='middle'", name);
+    for (const auto& [y, name] : yAxis.ticks())
+        svg << "<path stroke='#dddddd' d='M" << left << ' ' << y << 'H' << right << "'/>\n"
+            << text(left - 8, y + 4, "text-anchor='end'", name);
     svg << text((left + right) / 2, bottom + 42, "text-anchor='middle'", _xName)
-        << text(0, 0,
-                "text-anchor='middle' transform='translate(22 " + std::to_string((top + bottom) / 2) +
-                    ") rotate(-90)'",
-                _yName);
+        << text(-(top + bottom) / 2, 22, "text-anchor='middle' transform='rotate(-90)'", _yName);
 
     for (std::size_t i = 0; i < _lines.size(); ++i) {
+        const double legend = top + 10 + 20 * static_cast<double>(i);
         const std::string colour = colours.at(i % colours.size());
-        svg << "<polyline fill='none' stroke-width='2' stroke='" << colour << "' points='";
+        svg << "<g stroke-width='2' stroke='" << colour << "' fill='" << colour
+            << "'>\n<polyline fill='none' points='";
         for (const auto& [x, y] : _lines.at(i).points)
             svg << xAxis.at(x) << ',' << yAxis.at(y) << ' ';
         svg << "'/>\n";
         for (const auto& [x, y] : _lines.at(i).points)
-            svg << "<circle r='3' cx='" << xAxis.at(x) << "' cy='" << yAxis.at(y) << "' fill='" << colour
-                << "'/>\n";
-        const double y = top + 10 + 20 * static_cast<double>(i);
-        svg << stroke(right + 15, y, right + 35, y, "stroke-width='2' stroke='" + colour + "'")
-            << text(right + 41, y + 4, "", _lines.at(i).name);
+            svg << "<circle r='2' cx='" << xAxis.at(x) << "' cy='" << yAxis.at(y) << "'/>\n";
+        svg << "<path d='M" << right + 15 << ' ' << legend << "h20'/>\n</g>\n"
+            << text(right + 41, legend + 4, "", _lines.at(i).name);
     }
     svg << "</svg>\n";
     if (!svg.flush())

@@ -1,28 +1,28 @@
 #include "SchedulerBenchmark.h"
 
 #include "BenchmarkDatabase.h"
-#include "ChildProcess.h"
 #include "Eventually.h"
-#include "HungJobFeeder.h"
-#include "Json.h"
-#include "LibpqSession.h"
-#include "Progress.h"
 #include "RandomMoments.h"
-#include "TemporaryDirectory.h"
-#include "TextTable.h"
+#include "Readings.h"
+#include "SlurmCluster.h"
 
 #include <Poco/String.h>
 
 #include <algorithm>
-#include <atomic>
+#include <cerrno>
 #include <chrono>
-#include <filesystem>
+#include <exception>
 #include <fstream>
-#include <future>
-#include <mutex>
+#include <functional>
+#include <initializer_list>
+#include <iostream>
+#include <iterator>
+#include <numeric>
 #include <optional>
-#include <sstream>
+#include <sched.h>
 #include <stdexcept>
+#include <stop_token>
+#include <system_error>
 #include <thread>
 
 namespace HangDetection::Benchmark {
@@ -31,6 +31,18 @@ namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 
 namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// The columns of the table: what slurmctld is measured with.
+enum class Setting
+{
+    alone,
+    beside,
+    inside
+};
+
+constexpr std::array settings{Setting::alone, Setting::beside, Setting::inside};
 
 constexpr int queuedJobs = 5000;
 constexpr int timedJobs = 100;
@@ -48,61 +60,12 @@ constexpr const char* timedJob = "timed";
 constexpr const char* oftenScheduled =
     "sched_interval=1,default_queue_depth=10000,bf_interval=1,bf_max_time=60";
 
-/// While the queue is filled nobody schedules.
+/// While the queue is filled nothing is scheduled.
 constexpr const char* seldomScheduled = "defer,sched_interval=3600,bf_interval=3600";
 
-double percent(std::chrono::milliseconds part, std::chrono::steady_clock::duration whole)
-{
-    return 100 * std::chrono::duration<double>(part) / std::chrono::duration<double>(whole);
-}
-
-double milliseconds(std::chrono::steady_clock::duration time)
+double milliseconds(Clock::duration time)
 {
     return std::chrono::duration<double, std::milli>(time).count();
-}
-
-class DetectorProcess
-/// The plugin in the simulator, in a process of its own.
-{
-public:
-    explicit DetectorProcess(const std::string& settingsText)
-    {
-        _directory.write("hang_detector.conf", settingsText);
-        _directory.write("slurm.conf", "ClusterName=test\nPluginDir=" +
-                                           fs::path(HANG_DETECTOR_PLUGIN).parent_path().string() +
-                                           "\nJobSubmitPlugins=hang_detector\n");
-        _process.emplace(
-            Sim::CommandLine{SIMULATOR, "--slurm-conf=" + (_directory.path() / "slurm.conf").string()},
-            _directory.path() / "log");
-    }
-
-    std::string log() const { return _directory.read("log"); }
-
-private:
-    const Test::TemporaryDirectory _directory;
-    std::optional<Test::ChildProcess> _process;
-};
-
-std::string settingsFor(const std::string& connection)
-/// A run every second, of as many jobs as it may have, all of which hang here.
-{
-    return "Connection=" + connection +
-           "\nInterval=1\nMassHangRatio=0\nMaxJobsPerRun=" + std::to_string(HungJobFeeder::jobsPerRun) + "\n";
-}
-
-std::string rangeOf(const Samples& samples)
-{
-    if (samples.isEmpty())
-        return "-";
-    const auto [least, most] = std::minmax_element(samples.values().begin(), samples.values().end());
-    return number(samples.median()) + " (" + number(*least) + " to " + number(*most) + ")";
-}
-
-std::string ratioOf(const Samples& samples, const Samples& to)
-{
-    if (samples.isEmpty() || to.isEmpty() || to.median() == 0)
-        return "-";
-    return number(samples.median() / to.median());
 }
 
 std::string loadAverage()
@@ -112,323 +75,356 @@ std::string loadAverage()
     return text;
 }
 
-} // namespace
-
-SchedulerBenchmark::SchedulerBenchmark(int rounds, Database database)
-    : _rounds(rounds), _database(database), _server(startServer()), _cluster(startCluster())
+enum class Half
+/// Of the processors. Together they are two machines in one.
 {
-    // Jobs that were cancelled are soon forgotten.
-    _cluster.configure("MinJobAge", "2");
-    // Twice as many jobs are queued in the end.
-    _cluster.configure("MaxJobCount", std::to_string(3 * queuedJobs));
-}
+    slurm,
+    database /// and all that works with it
+};
 
-void SchedulerBenchmark::useProcessors(ProcessorHalves::Half half) const
+void useProcessors(Half half, bool areShared)
+/// Has this thread, and what it starts from then on, run on that half. Changes nothing when the
+/// processors are shared, or when there is a single one.
 {
-    if (_database == Database::elsewhere)
-        _processors.use(half);
-}
-
-Sim::ThrowawayPostgres SchedulerBenchmark::startServer() const
-{
-    useProcessors(databases);
-    return Sim::ThrowawayPostgres();
-}
-
-Test::SlurmCluster SchedulerBenchmark::startCluster() const
-{
-    useProcessors(slurms);
-    return {};
-}
-
-void SchedulerBenchmark::run()
-{
-    _loadBefore = loadAverage();
-    fillQueue();
-    Progress progress("measuring the scheduler", _rounds * static_cast<int>(settings.size()));
-    for (int round = 0; round < _rounds; ++round) {
-        for (std::size_t turn = 0; turn < settings.size(); ++turn) {
-            // Whoever comes first is another one each time.
-            measure(settings.at((turn + static_cast<std::size_t>(round)) % settings.size()),
-                    "scheduler_" + std::to_string(round) + "_" + std::to_string(turn));
-            progress.step();
-        }
-    }
-    measureQuestions();
-}
-
-void SchedulerBenchmark::measureQuestions()
-/// What it costs a run to ask Slurm for the allocations of hung jobs, with a queue twice as long.
-{
-    _cluster.configure("JobSubmitPlugins", "");
-    _cluster.configure("SchedulerParameters", seldomScheduled);
-    _cluster.startController();
-    submit(queuedJobs);
-    _cluster.stopController(patience);
-    _cluster.configure("JobSubmitPlugins", "hang_detector");
-    for (int round = 0; round < _rounds; ++round) {
-        const std::string name = "questions_" + std::to_string(round);
-        _runWithoutQuestion.add(millisecondsOfARun(false, name + "_no"));
-        _runWithQuestion.add(millisecondsOfARun(true, name + "_yes"));
-    }
-}
-
-double SchedulerBenchmark::millisecondsOfARun(bool asksSlurm, const std::string& databaseName)
-/// The mean of runs that terminate one job each.
-{
-    constexpr int runs = 10;
-    BenchmarkDatabase database(_server, databaseName);
-    database.addSearchIndex();
-    _cluster.writeSettings("Connection=" + database.connectionString() +
-                           "\nInterval=1\nReleaseAllocations=" + (asksSlurm ? "yes" : "no") + "\n");
-    _cluster.startController();
-    const auto work = [&] { return DetectorWork::read(logFile()); };
-    DetectorWork before;
-    // The first jobs are not measured: the connection, and the memory that slurmctld takes.
-    for (const int jobs : {3, runs}) {
-        before = work();
-        for (int job = 1; job <= jobs; ++job) {
-            database.addHungJobs(1);
-            if (!Test::eventually(patience, [&] { return work().since(before).terminated == job; }))
-                throw std::runtime_error("the detector does not terminate a job:\n" + _cluster.log());
-        }
-    }
-    const DetectorWork worked = work().since(before);
-    _cluster.stopController(patience);
-    return static_cast<double>(worked.busyMilliseconds) / worked.runs;
-}
-
-void SchedulerBenchmark::fillQueue()
-/// A job that never ends has the only processor of the only node; the others wait for it.
-{
-    _cluster.configure("JobSubmitPlugins", "");
-    _cluster.configure("SchedulerParameters", "");
-    _cluster.startController();
-    _cluster.startNode();
-    _cluster.waitForState(_cluster.submit("sleep 8640000", {"--time=100-0"}), "RUNNING");
-    _cluster.stopController(patience);
-
-    _cluster.configure("SchedulerParameters", seldomScheduled);
-    _cluster.startController();
-    submit(queuedJobs);
-    _cluster.stopController(patience);
-    _cluster.configure("SchedulerParameters", oftenScheduled);
-}
-
-void SchedulerBenchmark::submit(int count) const
-/// By a few at once.
-{
-    Progress progress("submitting jobs to Slurm", count);
-    std::mutex mutex;
-    std::atomic<int> left = count;
-    const auto submitSome = [&] {
-        while (left-- > 0) {
-            submitJob("queued");
-            const std::lock_guard lock(mutex);
-            progress.step();
-        }
-    };
-    std::array<std::future<void>, 4> submitters;
-    for (auto& submitter : submitters)
-        submitter = std::async(std::launch::async, submitSome);
-    for (auto& submitter : submitters)
-        submitter.get();
-}
-
-void SchedulerBenchmark::submitJob(const std::string& name) const
-{
-    _cluster.run({"sbatch", "--quiet", "--job-name=" + name, "--time=10", "--output=/dev/null",
-                  "--chdir=" + _cluster.directory().string(), "--wrap=true"});
-}
-
-void SchedulerBenchmark::measure(Setting setting, const std::string& databaseName)
-{
-    if (setting == Setting::alone) {
-        _cluster.configure("JobSubmitPlugins", "");
-        measure(setting, [] { return DetectorWork(); });
+    if (areShared)
         return;
+    static const cpu_set_t all = [] {
+        cpu_set_t set;
+        CPU_ZERO(&set);
+        sched_getaffinity(0, sizeof set, &set);
+        return set;
+    }();
+    const int count = CPU_COUNT(&all);
+    cpu_set_t chosen;
+    CPU_ZERO(&chosen);
+    int seen = 0;
+    for (std::size_t processor = 0; processor < CPU_SETSIZE; ++processor) {
+        if (CPU_ISSET(processor, &all) && (count == 1 || (seen++ < count / 2) == (half == Half::slurm)))
+            CPU_SET(processor, &chosen);
     }
+    if (sched_setaffinity(0, sizeof chosen, &chosen) != 0)
+        throw std::system_error(errno, std::generic_category(), "processors cannot be chosen");
+}
+
+/// The most that the detector can be told to take.
+constexpr int jobsPerRun = 10000;
+
+void feed(const std::stop_token& stop, Sim::JobDatabase& database)
+/// Keeps hung jobs coming, so that a detector always has a full run to do.
+{
+    // A run of so many jobs takes longer, and each look costs the server a little.
+    constexpr std::chrono::milliseconds pause{200};
+    const std::string twoRuns = "SELECT 1 FROM provisioner_jobs WHERE started_at IS NOT NULL"
+                                " AND completed_at IS NULL OFFSET " +
+                                std::to_string(2 * jobsPerRun - 1) + " LIMIT 1";
+    try {
+        while (!stop.stop_requested()) {
+            if (database.value(twoRuns))
+                std::this_thread::sleep_for(pause);
+            else
+                database.addJobs(jobsPerRun);
+        }
+    } catch (const std::exception& exception) {
+        std::cerr << "no more hung jobs: " << exception.what() << '\n';
+    }
+}
+
+struct Reading
+/// What was done so far, by slurmctld and by a detector.
+{
+    Clock::time_point at;
+    double processorMilliseconds = 0;
+    ThreadTime plugin;
+    ThreadTime backfill;
+    DetectorWork work;
+};
+
+class SchedulerBenchmark
+/// Fills the queue and measures. The calling thread is on Slurm's half of the processors.
+{
+public:
+    SchedulerBenchmark(int rounds, bool isDatabaseHere, const Sim::ThrowawayPostgres& server,
+                       Test::SlurmCluster& cluster)
+        : _rounds(rounds), _isDatabaseHere(isDatabaseHere), _server(server), _cluster(cluster)
+    {}
+
+    Report run()
     {
-        useProcessors(databases);
+        const std::string loadBefore = loadAverage();
+        const std::string rounds = std::to_string(_rounds);
+        occupyNode();
+        fillQueue();
+        _cluster.configure("SchedulerParameters", oftenScheduled);
+        for (int round = 0; round < _rounds; ++round) {
+            showProgress("scheduler: round " + std::to_string(round + 1) + " of " + rounds);
+            // Each round begins with another setting.
+            for (std::size_t turn = 0; turn < settings.size(); ++turn)
+                measure(settings.at((turn + static_cast<std::size_t>(round)) % settings.size()));
+        }
+        measureQuestions();
+
+        _report.addFact("figures", "median (least to most) of " + rounds + " rounds of " +
+                                       std::to_string(duration.count()) + " s, in alternation; " +
+                                       std::to_string(timedJobs) + " sbatch commands in each");
+        _report.addFact("PostgreSQL and its load",
+                        _isDatabaseHere
+                            ? "on the processors of slurmctld, too"
+                            : "on half of the processors, with the detector beside; Slurm on the other half");
+        _report.addFact("processors", std::to_string(std::thread::hardware_concurrency()));
+        _report.addFact("load average before and after", loadBefore + ", " + loadAverage());
+        return _report;
+    }
+
+private:
+    void occupyNode()
+    /// A job that never ends has the only processor of the only node; the others wait for it.
+    {
+        // Jobs that were cancelled are soon forgotten.
+        _cluster.configure("MinJobAge", "2");
+        // Twice as many jobs are queued in the end.
+        _cluster.configure("MaxJobCount", std::to_string(3 * queuedJobs));
+        _cluster.configure("JobSubmitPlugins", "");
+        _cluster.startController();
+        _cluster.startNode();
+        _cluster.waitForState(_cluster.submit("sleep 8640000", {"--time=100-0"}), "RUNNING");
+        _cluster.stopController(patience);
+    }
+
+    void fillQueue()
+    /// With more jobs, by four sbatch commands at once. Then the controller is stopped again.
+    {
+        showProgress("submitting " + grouped(queuedJobs) + " jobs to Slurm");
+        _cluster.configure("JobSubmitPlugins", "");
+        _cluster.configure("SchedulerParameters", seldomScheduled);
+        _cluster.startController();
+        Sim::CommandLine submitAll{"sh", "-c", R"(seq "$0" | xargs --max-procs=4 -I {} "$@")",
+                                   std::to_string(queuedJobs)};
+        std::ranges::copy(submission("queued"), std::back_inserter(submitAll));
+        _cluster.run(submitAll);
+        _cluster.stopController(patience);
+    }
+
+    Sim::CommandLine submission(const std::string& name) const
+    {
+        return {"sbatch",
+                "--quiet",
+                "--job-name=" + name,
+                "--time=10",
+                "--output=/dev/null",
+                "--chdir=" + _cluster.directory().string(),
+                "--wrap=true"};
+    }
+
+    void measure(Setting setting)
+    {
+        _cluster.configure("JobSubmitPlugins", setting == Setting::inside ? "hang_detector" : "");
+        if (setting == Setting::alone) {
+            takeFigures(setting, fs::path());
+            return;
+        }
+        {
+            useProcessors(Half::database, _isDatabaseHere);
+            BenchmarkDatabase database(_server, "scheduler");
+            database.addSearchIndex();
+            Sim::JobDatabase jobs(database.connectionString());
+            jobs.addJobs(2 * jobsPerRun);
+            const std::jthread feeder(feed, std::ref(jobs));
+            database.settle();
+            // A run every second, of as many jobs as it may have, all of which hang here.
+            const std::string settingsText =
+                "Connection=" + database.connectionString() +
+                "\nInterval=1\nMassHangRatio=0\nMaxJobsPerRun=" + std::to_string(jobsPerRun) + "\n";
+            if (setting == Setting::beside) {
+                const Test::TemporaryDirectory directory;
+                const Test::ChildProcess detector = startDetector(settingsText, directory);
+                useProcessors(Half::slurm, _isDatabaseHere);
+                takeFigures(setting, directory.path() / "log");
+            } else {
+                useProcessors(Half::slurm, _isDatabaseHere);
+                _cluster.writeSettings(settingsText);
+                takeFigures(setting, slurmctldLog());
+            }
+        }
+        // What it leaves behind to be vacuumed is not for the next one.
+        Test::LibpqSession(_server.connectionString("postgres")).execute("DROP DATABASE scheduler");
+    }
+
+    static Test::ChildProcess startDetector(const std::string& settingsText,
+                                            const Test::TemporaryDirectory& directory)
+    /// The plugin in the simulator, in a process of its own.
+    {
+        directory.write("hang_detector.conf", settingsText);
+        const std::string plugins = fs::path(HANG_DETECTOR_PLUGIN).parent_path();
+        const fs::path slurmConf = directory.write("slurm.conf", "ClusterName=test\nPluginDir=" + plugins +
+                                                                     "\nJobSubmitPlugins=hang_detector\n");
+        return Test::ChildProcess({SIMULATOR, "--slurm-conf=" + slurmConf.string()},
+                                  directory.path() / "log");
+    }
+
+    void takeFigures(Setting setting, const fs::path& detectorLog)
+    /// While a detector works and writes that log, unless slurmctld is alone.
+    {
+        _cluster.startController();
+        // The node says that it is there when it is asked to; before that there is nothing to schedule.
+        _cluster.reconfigure();
+        waitUntilAtWork(setting, detectorLog);
+        const Reading before = read(detectorLog);
+        _cluster.run({"sdiag", "--reset"});
+        const auto start = Clock::now();
+        const Samples sbatch = timeSbatch(start);
+        std::this_thread::sleep_until(start + duration);
+        const std::string sdiag = _cluster.run({"sdiag"});
+        const Reading after = read(detectorLog);
+        cancelTimedJobs();
+        _cluster.stopController(patience);
+
+        const auto percent = [&](double part) { return 100 * part / milliseconds(after.at - before.at); };
+        const auto onlyIf = [](bool condition, double value) {
+            return condition ? std::optional(value) : std::nullopt;
+        };
+        const auto main = [&](const char* name) { return valueIn(sdiag, Scheduler::main, name); };
+        const auto backfill = [&](const char* name) { return valueIn(sdiag, Scheduler::backfill, name); };
+        const double cycles = std::max(1.0, backfill("Total cycles"));
+        const ThreadTime thread = after.backfill.since(before.backfill);
+        const DetectorWork work = after.work.since(before.work);
+        const double mean =
+            std::accumulate(sbatch.begin(), sbatch.end(), 0.0) / static_cast<double>(sbatch.size());
+        const bool hasDetector = setting != Setting::alone;
+        add(setting,
+            {{"sbatch, median, ms", median(sbatch)},
+             {"sbatch, mean, ms", mean},
+             {"main scheduler, mean cycle, us", main("Mean cycle")},
+             {"main scheduler, cycles", main("Total cycles")},
+             {"backfill scheduler, mean cycle, us", backfill("Mean cycle")},
+             {"backfill scheduler, cycles", backfill("Total cycles")},
+             {"  its thread ran, ms in a cycle", thread.ran / cycles},
+             {"  waited for a processor, ms in a cycle", thread.waited / cycles},
+             {"  blocked or slept, times in a cycle", thread.blocked / cycles},
+             {"queue length", main("Last queue length")},
+             {"slurmctld, % of a processor",
+              percent(after.processorMilliseconds - before.processorMilliseconds)},
+             {"of that in the plugin's thread",
+              onlyIf(setting == Setting::inside, percent(after.plugin.since(before.plugin).ran))},
+             {"jobs terminated meanwhile", onlyIf(hasDetector, work.terminated)},
+             {"detector in a run, % of the time", onlyIf(hasDetector, percent(work.busyMilliseconds))}});
+    }
+
+    void add(Setting setting, std::initializer_list<std::pair<const char*, std::optional<double>>> figures)
+    {
+        for (const auto& [name, value] : figures) {
+            Row& row = _report.row(name);
+            if (value)
+                row.of(setting).push_back(*value);
+        }
+    }
+
+    void waitUntilAtWork(Setting setting, const fs::path& detectorLog) const
+    {
+        const auto isAtWork = [&] {
+            // The schedulers have a look only when something happens.
+            _cluster.run(submission(timedJob));
+            std::this_thread::sleep_for(200ms);
+            const std::string sdiag = _cluster.run({"sdiag"});
+            return Poco::trim(_cluster.run({"sinfo", "--noheader", "--format=%T"})) == "allocated" &&
+                   valueIn(sdiag, Scheduler::main, "Total cycles") > 0 &&
+                   valueIn(sdiag, Scheduler::backfill, "Total cycles") > 0 &&
+                   (setting == Setting::alone || DetectorWork::read(detectorLog).runs > 0);
+        };
+        if (!Test::eventually(patience, isAtWork))
+            throw std::runtime_error(
+                "not at work after a minute, a scheduler or the detector, which has made " +
+                std::to_string(DetectorWork::read(detectorLog).runs) + " runs:\n" + _cluster.run({"sdiag"}));
+        cancelTimedJobs();
+    }
+
+    void cancelTimedJobs() const { _cluster.run({"scancel", std::string("--name=") + timedJob}); }
+
+    Samples timeSbatch(Clock::time_point start) const
+    /// In milliseconds. They come one by one, all over the time, and not in step with runs and cycles,
+    /// which come once a second.
+    {
+        Samples samples;
+        Test::RandomMoments moments([] { return duration; }, timedJobs, 0);
+        for (int i = 0; i < timedJobs; ++i) {
+            std::this_thread::sleep_until(start + moments.next());
+            const auto before = Clock::now();
+            _cluster.run(submission(timedJob));
+            samples.push_back(milliseconds(Clock::now() - before));
+        }
+        return samples;
+    }
+
+    fs::path slurmctldLog() const { return _cluster.directory() / "run/slurmctld.log"; }
+
+    Reading read(const fs::path& detectorLog) const
+    {
+        const pid_t controller = _cluster.controller();
+        return {Clock::now(), processorMillisecondsOf(controller),
+                ThreadTime::read(controller, "hang_detector"), ThreadTime::read(controller, "bckfl"),
+                DetectorWork::read(detectorLog)};
+    }
+
+    void measureQuestions()
+    /// What it costs a run to ask Slurm for the allocations of hung jobs, with a queue twice as long.
+    {
+        fillQueue();
+        _cluster.configure("JobSubmitPlugins", "hang_detector");
+        for (int round = 0; round < _rounds; ++round) {
+            const std::string name = "questions_" + std::to_string(round);
+            showProgress("a run with a longer queue: round " + std::to_string(round + 1));
+            add(Setting::inside,
+                {{"run over 1 hung job, 10,000 jobs in the queue, ms",
+                  millisecondsOfARun(false, name + "_no")},
+                 {"  the same with ReleaseAllocations, ms", millisecondsOfARun(true, name + "_yes")}});
+        }
+    }
+
+    double millisecondsOfARun(bool asksSlurm, const std::string& databaseName)
+    /// The mean of runs that terminate one job each.
+    {
+        constexpr int runs = 10;
         BenchmarkDatabase database(_server, databaseName);
         database.addSearchIndex();
-        const HungJobFeeder feeder(database.connectionString());
-        database.settle();
-        const std::string settingsText = settingsFor(database.connectionString());
-        if (setting == Setting::beside) {
-            const DetectorProcess detector(settingsText);
-            useProcessors(slurms);
-            _cluster.configure("JobSubmitPlugins", "");
-            measure(setting, [&] { return DetectorWork::read(detector.log()); });
-        } else {
-            useProcessors(slurms);
-            _cluster.writeSettings(settingsText);
-            _cluster.configure("JobSubmitPlugins", "hang_detector");
-            measure(setting, [&] { return DetectorWork::read(logFile()); });
+        _cluster.writeSettings("Connection=" + database.connectionString() +
+                               "\nInterval=1\nReleaseAllocations=" + (asksSlurm ? "yes" : "no") + "\n");
+        _cluster.startController();
+        const auto work = [&] { return DetectorWork::read(slurmctldLog()); };
+        DetectorWork before;
+        // The first jobs are not measured: the connection, and the memory that slurmctld takes.
+        for (const int jobs : {3, runs}) {
+            before = work();
+            for (int job = 1; job <= jobs; ++job) {
+                database.addHungJobs(1);
+                if (!Test::eventually(patience, [&] { return work().since(before).terminated == job; }))
+                    throw std::runtime_error("the detector does not terminate a job:\n" + _cluster.log());
+            }
         }
+        const DetectorWork worked = work().since(before);
+        _cluster.stopController(patience);
+        return static_cast<double>(worked.busyMilliseconds) / worked.runs;
     }
-    // What it leaves behind to be vacuumed is not for who comes next.
-    Test::LibpqSession(_server.connectionString("postgres")).execute("DROP DATABASE " + databaseName);
-}
 
-void SchedulerBenchmark::measure(Setting setting, const std::function<DetectorWork()>& work)
+    const int _rounds;
+    const bool _isDatabaseHere;
+    const Sim::ThrowawayPostgres& _server;
+    Test::SlurmCluster& _cluster;
+    Report _report{{.headings = {{"slurmctld with", "", "", "the detector in", "", "inside", "inside", ""},
+                                 {"5,000 jobs in its queue", "", "nothing else", "a process beside",
+                                  "the plugin inside", "to nothing", "to beside", ""}},
+                    .columns = {"alone", "beside", "inside"},
+                    .compared = static_cast<std::size_t>(Setting::inside),
+                    .hasRanges = true}};
+};
+
+} // namespace
+
+Report measureScheduler(int rounds, bool isDatabaseHere)
 {
-    _cluster.startController();
-    // The node tells that it is there when it is asked to; before that there is nothing to schedule.
-    _cluster.reconfigure();
-    waitUntilAtWork(setting, work);
-    const DetectorWork workBefore = work();
-    const ProcessorTime timeBefore = processorTime();
-    const ThreadTime backfillBefore = backfillTime();
-    _cluster.run({"sdiag", "--reset"});
-    const auto start = Clock::now();
-    const Samples sbatch = timeSbatch(start);
-    std::this_thread::sleep_until(start + duration);
-    const SchedulerFigures figures = schedulerFigures();
-    const ProcessorTime time = processorTime();
-    const ThreadTime backfill = backfillTime();
-    const auto whole = Clock::now() - start;
-    const DetectorWork worked = work().since(workBefore);
-
-    cancelTimedJobs();
-    _cluster.stopController(patience);
-
-    _sbatchMedian.add(setting, sbatch.median());
-    _sbatchMean.add(setting, sbatch.mean());
-    _mainCycle.add(setting, figures.mainCycle);
-    _mainCycles.add(setting, figures.mainCycles);
-    _backfillCycle.add(setting, figures.backfillCycle);
-    _backfillCycles.add(setting, figures.backfillCycles);
-    const double cycles = std::max(1, figures.backfillCycles);
-    _backfillRan.add(setting, milliseconds(backfill.ran - backfillBefore.ran) / cycles);
-    _backfillWaited.add(
-        setting, milliseconds(backfill.waitedForProcessor - backfillBefore.waitedForProcessor) / cycles);
-    _backfillBlocked.add(setting, static_cast<double>(backfill.blocked - backfillBefore.blocked) / cycles);
-    _queueLength.add(setting, figures.queueLength);
-    _processor.add(setting, percent(time.all - timeBefore.all, whole));
-    if (setting == Setting::inside)
-        _ownProcessor.add(setting, percent(time.ofThread - timeBefore.ofThread, whole));
-    if (setting != Setting::alone) {
-        _terminated.add(setting, static_cast<double>(worked.terminated));
-        _busy.add(setting, percent(std::chrono::milliseconds(worked.busyMilliseconds), whole));
-    }
-}
-
-void SchedulerBenchmark::waitUntilAtWork(Setting setting, const std::function<DetectorWork()>& work) const
-{
-    const auto isAtWork = [&] {
-        // The schedulers have a look only when something happens.
-        submitJob(timedJob);
-        std::this_thread::sleep_for(200ms);
-        const SchedulerFigures figures = schedulerFigures();
-        return Poco::trim(_cluster.run({"sinfo", "--noheader", "--format=%T"})) == "allocated" &&
-               figures.mainCycles > 0 && figures.backfillCycles > 0 &&
-               (setting == Setting::alone || work().runs > 0);
-    };
-    if (!Test::eventually(patience, isAtWork))
-        throw std::runtime_error("not at work after a minute, a scheduler or the detector, which has made " +
-                                 std::to_string(work().runs) + " runs:\n" + _cluster.run({"sdiag"}));
-    cancelTimedJobs();
-}
-
-void SchedulerBenchmark::cancelTimedJobs() const
-{
-    _cluster.run({"scancel", std::string("--name=") + timedJob});
-}
-
-Samples SchedulerBenchmark::timeSbatch(Clock::time_point start) const
-/// In milliseconds. They come one by one, all over the time, and not in step with runs and cycles,
-/// which come once a second.
-{
-    Samples samples;
-    Test::RandomMoments moments([] { return duration; }, timedJobs, 0);
-    for (int i = 0; i < timedJobs; ++i) {
-        std::this_thread::sleep_until(start + moments.next());
-        const auto before = Clock::now();
-        submitJob(timedJob);
-        samples.add(milliseconds(Clock::now() - before));
-    }
-    return samples;
-}
-
-SchedulerFigures SchedulerBenchmark::schedulerFigures() const
-{
-    return SchedulerFigures::read(_cluster.run({"sdiag"}));
-}
-
-std::string SchedulerBenchmark::logFile() const
-/// Without what slurmctld writes to stderr, which is the same again.
-{
-    std::ostringstream text;
-    text << std::ifstream(_cluster.directory() / "run/slurmctld.log").rdbuf();
-    return text.str();
-}
-
-ProcessorTime SchedulerBenchmark::processorTime() const
-{
-    return ProcessorTime::read(_cluster.controller(), "hang_detector");
-}
-
-ThreadTime SchedulerBenchmark::backfillTime() const
-{
-    return ThreadTime::read(_cluster.controller(), "bckfl");
-}
-
-std::array<const SchedulerBenchmark::Figure*, 14> SchedulerBenchmark::figures() const
-{
-    return {&_sbatchMedian,    &_sbatchMean,
-            &_mainCycle,       &_mainCycles,
-            &_backfillCycle,   &_backfillCycles,
-            &_backfillRan,     &_backfillWaited,
-            &_backfillBlocked, &_queueLength,
-            &_processor,       &_ownProcessor,
-            &_terminated,      &_busy};
-}
-
-void SchedulerBenchmark::print(std::ostream& stream) const
-{
-    using enum TextTable::Align;
-    TextTable table({left, left, left, left, right, right});
-    table.add({"slurmctld with", "", "the detector in", "", "inside", "inside"});
-    table.add({"5,000 jobs in its queue", "nothing else", "a process beside", "the plugin inside",
-               "to nothing", "to beside"});
-    for (const Figure* figure : figures())
-        table.add({figure->name, rangeOf(figure->of(Setting::alone)), rangeOf(figure->of(Setting::beside)),
-                   rangeOf(figure->of(Setting::inside)),
-                   ratioOf(figure->of(Setting::inside), figure->of(Setting::alone)),
-                   ratioOf(figure->of(Setting::inside), figure->of(Setting::beside))});
-    table.print(stream);
-    stream << "\na run that terminates one job, with " << 2 * queuedJobs
-           << " jobs in the queue, ms: " << rangeOf(_runWithoutQuestion)
-           << "; with ReleaseAllocations: " << rangeOf(_runWithQuestion) << '\n';
-    stream
-        << "\nmedian (least to most) of " << _rounds << " rounds of " << duration.count()
-        << " s, in alternation; " << timedJobs << " sbatch commands in each\n"
-        << (_database == Database::elsewhere
-                ? "PostgreSQL, its load and the detector beside have half of the processors, Slurm the other"
-                : "PostgreSQL and its load are on the processors of slurmctld, too")
-        << '\n'
-        << "processors: " << std::thread::hardware_concurrency() << '\n'
-        << "load average before and after: " << _loadBefore << ", " << loadAverage() << '\n';
-}
-
-void SchedulerBenchmark::writeJson(const fs::path& file) const
-{
-    constexpr std::array<const char*, settings.size()> names{"alone", "beside", "inside"};
-    Poco::JSON::Array rows;
-    for (const Figure* figure : figures()) {
-        Poco::JSON::Object row(Poco::JSON_PRESERVE_KEY_ORDER);
-        row.set("what", Poco::trim(std::string(figure->name)));
-        for (const Setting setting : settings)
-            row.set(names.at(static_cast<std::size_t>(setting)), jsonOf(figure->of(setting)));
-        rows.add(row);
-    }
-    Poco::JSON::Object questions(Poco::JSON_PRESERVE_KEY_ORDER);
-    questions.set("what", "a run that terminates one job, ms");
-    questions.set("without a question", jsonOf(_runWithoutQuestion));
-    questions.set("with ReleaseAllocations", jsonOf(_runWithQuestion));
-    rows.add(questions);
-    Benchmark::writeJson(file, rows);
+    useProcessors(Half::database, isDatabaseHere);
+    const Sim::ThrowawayPostgres server;
+    useProcessors(Half::slurm, isDatabaseHere);
+    Test::SlurmCluster cluster;
+    return SchedulerBenchmark(rounds, isDatabaseHere, server, cluster).run();
 }
 
 } // namespace HangDetection::Benchmark
