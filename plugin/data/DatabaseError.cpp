@@ -23,7 +23,7 @@ constexpr const char* unreachableAdvice =
     "the database server; nothing to do if it was restarted on purpose";
 
 constexpr const char* connectionsAdvice =
-    "no connection is left for the detector's role; find out who holds so many, or raise max_connections, or "
+    "no connection is left for the detector's role; find out what holds them, or raise max_connections, or "
     "the CONNECTION LIMIT of the role or the database";
 
 struct KnownState

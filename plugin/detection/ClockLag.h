@@ -9,7 +9,7 @@ class ClockLag
 /// By how much the clock that stamps the heartbeats is behind that of the database. It is behind
 /// when a job was written after a look at the jobs, with the time of a moment before that look.
 ///
-/// That may be a row that somebody wrote for another reason, so it takes two looks in a row. The lag counts
+/// A row may also be written for another reason, so it takes two looks in a row. The lag counts
 /// for all running jobs, as it is that of the newest heartbeat. It is over as soon as a heartbeat is fresh;
 /// while no job reports it stays as it was. Used by one thread.
 {

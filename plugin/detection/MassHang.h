@@ -12,15 +12,15 @@ class MassHang
 /// probably down, such as the Coder server, which writes the heartbeats. Then nothing is
 /// to be terminated for a while, so that jobs that are well can report again.
 ///
-/// What counts is who is silent, not only who is hung by now: as runs come when the first
-/// job is hung, the others would be so one by one, and never all at once.
+/// Silent jobs count, not only those that are hung by now: as runs come when the first
+/// job is hung, the others would be hung one by one, and never all at once.
 ///
 /// One mass hang is held for one hold at most, counted from its first sight. It is a new
 /// one only after it was seen to be gone for a whole hold, so one that comes and goes is
 /// held no longer than one that stays. A database that could not be asked for a whole hold
-/// explains the silence of everybody, and what is seen after it is new, too.
+/// explains the silence of all jobs, and what is seen after it is new, too.
 ///
-/// The clock is that of the caller, who passes the time. Used by one thread.
+/// The caller passes the time. Used by one thread.
 {
 public:
     using Clock = std::chrono::steady_clock;
@@ -51,7 +51,7 @@ public:
     /// To be called once for each search, with what it found.
 
     void missedSearch() { _missedSearch = true; }
-    /// To be called when the database could not be asked who is silent.
+    /// To be called when the database could not be asked which jobs are silent.
 
     std::optional<Clock::duration> holdLeft(Clock::time_point now) const;
     /// Nothing when the last verdict was not to hold.

@@ -19,7 +19,7 @@ class PeriodicTask
 ///
 /// start(), stop() and waitUntilEnded() may be called from any thread. The thread
 /// keeps the handler alive and destroys it when it ends, so a PeriodicTask may be
-/// destroyed while its thread is still busy; nobody ever has to join it.
+/// destroyed while its thread is still busy; it is never joined.
 {
 public:
     using Clock = std::chrono::steady_clock;

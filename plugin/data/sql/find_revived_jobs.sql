@@ -1,4 +1,4 @@
--- Finds which of some jobs, all terminated by the detector, somebody has updated since.
+-- Finds which of some jobs, all terminated by the detector, were updated since by their workers.
 --
 -- $1  ids of the jobs, uuid[]
 -- $2  their updated_at as the termination left it, in the same order, bigint[]: microseconds

@@ -1,7 +1,7 @@
 -- Sets what the detector needs to know for sure about its own session.
 --
--- $1  RunTimeout in milliseconds: bounds a statement on the server even when
---     the detector died and nobody can cancel it
+-- $1  RunTimeout in milliseconds: ends a statement on the server even when the detector died and
+--     cannot cancel it
 --
 -- lock_timeout: rows that another session holds are skipped. So only a lock on a whole table, as of a
 -- migration, is waited for, and the next run tries again.

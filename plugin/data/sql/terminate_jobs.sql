@@ -20,7 +20,7 @@
 --
 -- The planner takes type = 'workspace_build', reason = 'hung' and the like for rare, and would
 -- then join a batch in nested loops, each job with each other. So what would be compared is
--- computed as a column before, and no two CTEs are joined for what a column passed on can tell.
+-- computed as a column before, and a column is passed on where that saves a join of two CTEs.
 WITH requested AS MATERIALIZED (
     -- The lock that Coder servers before mid-2025 take.
     SELECT r.id, r.seen_us, pg_try_advisory_xact_lock(r.lock_key) AS is_ours
@@ -133,8 +133,8 @@ copied AS (
     RETURNING b.job_id, coalesce(octet_length(b.provisioner_state), 0) > 0 AS has_state
 )
 
--- pg_notify delivers with the commit, or never. It has to be in this last
--- query: a CTE that nobody reads is not executed.
+-- pg_notify delivers with the commit, or never. It has to be in this last query: a CTE that no other part
+-- reads is not executed.
 SELECT
     decided.id::text,
     CASE WHEN staged.id IS NOT NULL THEN 'terminated' ELSE coalesce(decided.obstacle, 'not_updated') END AS outcome,
