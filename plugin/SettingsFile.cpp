@@ -57,7 +57,7 @@ SettingsFile SettingsFile::read(const std::filesystem::path& file)
             result.refuse("cannot be read: " + std::generic_category().message(errno) + readingAdvice);
     }
     if (size > largestFile)
-        result.refuse("is larger than 64 KiB, so it is no settings file");
+        result.refuse("is larger than 64 KiB, so it is not a settings file");
     text.resize(size);
     result.parse(text);
     return result;
@@ -95,7 +95,7 @@ std::string SettingsFile::valueIn(const std::string& line, std::size_t begin,
             refuse(entry, "has no closing quote");
         const std::string rest = Poco::trim(line.substr(end + 1));
         if (!rest.empty() && (rest.front() != '#' || !Ascii::isSpace(line[end + 1])))
-            refuse(entry, "goes on after the closing quote; allowed there is a blank and a comment");
+            refuse(entry, "has text after the closing quote; only a blank and a comment may follow");
         return line.substr(begin + 1, end - begin - 1);
     }
     auto end = begin;

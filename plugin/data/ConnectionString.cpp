@@ -94,7 +94,7 @@ ConnectionString ConnectionString::parse(const std::string& text)
         if ((keyword == "password" || keyword == "sslpassword") && !value.empty())
             result._hasPassword = true;
         if (keyword == "connect_timeout" && !numberIn(value))
-            throw ConnectionStringError("has a connect_timeout that is no whole number of seconds");
+            throw ConnectionStringError("has a connect_timeout that is not a whole number of seconds");
         Libpq::appendOption(result._text, keyword, value);
     }
     if (!Libpq::hostsOf(options))

@@ -37,12 +37,12 @@ struct KnownState
 constexpr const char* standbyAdvice =
     "the server is a standby or the session is read-only; let Connection name the primary, or all hosts";
 
-constexpr const char* schemaAdvice =
-    "the database is not one of a Coder deployment that this release knows, or older than PostgreSQL 13";
+constexpr const char* schemaAdvice = "the database is not that of a Coder deployment that this release "
+                                     "supports, or is older than PostgreSQL 13";
 
 /// A session lacks a statement that was prepared, or has one that was not.
 constexpr const char* poolerAdvice =
-    "something between the detector and the server shares out sessions; let Connection lead to the server "
+    "a pooler between the detector and the server shares out the sessions; let Connection lead to the server "
     "itself, or to a pooler in session mode";
 
 /// With row_security=off PostgreSQL refuses what a policy would make incomplete, in this function. The
@@ -59,19 +59,18 @@ constexpr std::array<KnownState, 19> knownStates{{
     {"25006", Scope::connection, standbyAdvice},
     {"26000", Scope::connection, poolerAdvice},
     {"3F000", Scope::database, "check the search_path of the detector's role"},
-    {"42501", Scope::database,
-     "run the hang detector's role.sql again, which grants its role all that it needs"},
+    {"42501", Scope::database, "run the hang detector's role.sql again; it grants what the role needs"},
     {"42P01", Scope::database,
      "Connection must lead to the database of a Coder deployment; check dbname, and the search_path of the "
      "role"},
     {"42P05", Scope::connection, poolerAdvice},
-    {"42703", Scope::database, "this database has not the columns of a Coder deployment; check dbname"},
+    {"42703", Scope::database, "this database does not have the columns of a Coder deployment; check dbname"},
     {"42", Scope::database, schemaAdvice},
     {"53100", Scope::database, "free space on the disk of the database server"},
     {"53200", Scope::database, "the database server is out of memory or of locks; see its log"},
     {"53300", Scope::database, connectionsAdvice},
     {"53", Scope::database, "the database server has reached a limit; see its log"},
-    {"54", Scope::database, "the server has reached a limit of its own; see its log"},
+    {"54", Scope::database, "the server has reached one of its limits; see its log"},
     {"55P03", Scope::database,
      "a table stayed locked for longer than lock_timeout, as by a migration; nothing to do"},
     {"57014", Scope::database, "raise RunTimeout, or find out what slows the database down"},

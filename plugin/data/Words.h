@@ -57,9 +57,9 @@ inline constexpr std::array words<Outcome>{
     Word<Outcome>{Outcome::reported, "reported", Effect::skipped},
     Word<Outcome>{Outcome::suspended, "suspended", Effect::skipped},
     Word<Outcome>{Outcome::noBuild, "no_build", Effect::failed,
-                  "the job is a workspace build, but no row of workspace_builds belongs to it"},
+                  "the job is a workspace build, but workspace_builds has no row for it"},
     Word<Outcome>{Outcome::notUpdated, "not_updated", Effect::failed,
-                  "a trigger of the database keeps the job from being updated"},
+                  "a trigger in the database prevents the update of the job"},
     Word<Outcome>{Outcome::failed, "failed", Effect::failed},
 };
 

@@ -24,7 +24,7 @@ std::chrono::seconds timeoutOf(const ConnectionOptions& options)
         return std::chrono::seconds(10);
     const auto seconds = numberIn(value);
     if (!seconds)
-        throw ConnectionRefused({"connect_timeout is no whole number of seconds"});
+        throw ConnectionRefused({"connect_timeout is not a whole number of seconds"});
     // To libpq, 0 means for ever. Here the session's limit ends the wait in any case.
     return *seconds > 0 ? std::chrono::seconds(*seconds) : std::chrono::hours(1);
 }

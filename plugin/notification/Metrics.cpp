@@ -168,13 +168,12 @@ std::string Metrics::text() const
     out.gauge("run_duration_seconds", "How long the last run took.").sample(Seconds(_duration).count());
     if (_jobs) {
         out.gauge("jobs_running", "Running provisioner jobs at the last search.").sample(_jobs->running);
-        out.gauge("jobs_hung", "Hung jobs at the last search, also those that the run had no place for.")
-            .sample(_jobs->hung);
+        out.gauge("jobs_hung", "Hung jobs at the last search: the whole backlog.").sample(_jobs->hung);
         if (_jobs->pending)
             out.gauge("jobs_pending", "Jobs that waited too long at the last search.")
                 .sample(*_jobs->pending);
         out.gauge("oldest_hung_age_seconds",
-                  "For how long the longest silent of the hung jobs was silent; 0 when none was hung.")
+                  "How long the hung job that is silent longest was silent; 0 when none was hung.")
             .sample(_jobs->oldestHung.count());
         out.gauge("mass_hang_hold",
                   "1 while nothing is terminated because too many jobs fell silent at once.")
@@ -192,7 +191,7 @@ std::string Metrics::text() const
     out.counter("allocations_released_total",
                 "Attempts to cancel the Slurm jobs of terminated jobs, by their result.")
         .samples(_allocations);
-    out.gauge("dry_run", "1 when nothing is changed, as DryRun says.").sample(static_cast<int>(_isDryRun));
+    out.gauge("dry_run", "1 when nothing is changed, because of DryRun.").sample(static_cast<int>(_isDryRun));
     return out.text();
 }
 

@@ -90,7 +90,7 @@ const char* adviceFor(std::error_code error)
         return "free space on that disk";
     if (error == std::errc::is_a_directory)
         return "give MetricsFile the path of a file";
-    return "see to the disk, or give MetricsFile another place";
+    return "check the disk, or give MetricsFile another place";
 }
 
 } // namespace

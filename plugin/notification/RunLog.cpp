@@ -114,16 +114,17 @@ void RunLog::onClockLagEnded(const ClockLagEnded&)
 
 void RunLog::onMassHangBegan(const MassHangBegan& notification)
 {
-    _logger.warning(LogLine(notification.dryRun ? "mass hang, no job would be terminated for now"
-                                                : "mass hang, no job is terminated for now")
-                        .add("hung", notification.counts.hung)
-                        .add("silent", notification.counts.silent)
-                        .add("running", notification.counts.running)
-                        .add("hold_s", notification.hold.count())
-                        .add("advice", "something upstream of the jobs is probably down, such as the Coder "
-                                       "server or its way to the database; only jobs that report within "
-                                       "the hold are spared")
-                        .text());
+    _logger.warning(
+        LogLine(notification.dryRun ? "mass hang, no job would be terminated for now"
+                                    : "mass hang, no job is terminated for now")
+            .add("hung", notification.counts.hung)
+            .add("silent", notification.counts.silent)
+            .add("running", notification.counts.running)
+            .add("hold_s", notification.hold.count())
+            .add("advice",
+                 "something upstream of the jobs is probably down, such as the Coder "
+                 "server or its way to the database; jobs that report again within hold_s are spared")
+            .text());
 }
 
 void RunLog::onMassHangEnded(const MassHangEnded& notification)

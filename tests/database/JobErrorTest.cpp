@@ -35,12 +35,12 @@ class JobErrorTest : public DatabaseFixture
         const char* const refusal = "RAISE EXCEPTION 'refused'";
         const std::vector<Row> rows{
             {"no build", false, nullptr, nullptr,
-             "the job is a workspace build, but no row of workspace_builds belongs to it", ""},
+             "the job is a workspace build, but workspace_builds has no row for it", ""},
             {"job refused", true, "provisioner_jobs", refusal, "refused", "P0001"},
             {"build refused", true, "workspace_builds", refusal, "refused", "P0001"},
             {"log refused", true, "provisioner_job_logs", refusal, "refused", "P0001"},
             {"job kept as it is", true, "provisioner_jobs", "RETURN NULL",
-             "a trigger of the database keeps the job from being updated", ""},
+             "a trigger in the database prevents the update of the job", ""},
         };
         forEachRow<Row>(rows, [this](const Row& row) {
             startOver();

@@ -74,7 +74,7 @@ class ConnectionStringTest : public CppUnit::TestFixture
 
     void refusesWrongBoundsAndLists()
     {
-        expectRefused("has a connect_timeout that is no whole number of seconds",
+        expectRefused("has a connect_timeout that is not a whole number of seconds",
                       {"connect_timeout=soon", "connect_timeout=10s", "connect_timeout=''",
                        "connect_timeout=99999999999"});
         expectRefused("has lists of different lengths; allowed are as many elements in host as in hostaddr "

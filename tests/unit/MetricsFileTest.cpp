@@ -183,8 +183,7 @@ class MetricsFileTest : public CppUnit::TestFixture
         setrlimit(RLIMIT_FSIZE, &limit);
         std::signal(SIGXFSZ, handler);
         expectTextAndNothingBeside("one\n");
-        expectLog(
-            {notWritten(_path, "File too large", "see to the disk, or give MetricsFile another place")});
+        expectLog({notWritten(_path, "File too large", "check the disk, or give MetricsFile another place")});
     }
 
     void leavesADirectoryInItsPlace()

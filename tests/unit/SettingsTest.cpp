@@ -182,13 +182,14 @@ class SettingsTest : public CppUnit::TestFixture
             ":1: Connection: is not a libpq connection string; allowed: keyword=value pairs, such as "
             "host=db.example.org dbname=coder user=hang_detector, or a URI, such as "
             "postgresql://hang_detector@db.example.org/coder");
-        expectRefused(std::string(64 * 1024 + 1, '#'), ": is larger than 64 KiB, so it is no settings file");
+        expectRefused(std::string(64 * 1024 + 1, '#'),
+                      ": is larger than 64 KiB, so it is not a settings file");
 
         expectRefused(_connection + "Interval=\"30s\n", ":2: Interval: has no closing quote");
         for (const std::string value : {"\"30s\"m", "\"30s\" m", "\"30s\"# no comment"})
             expectRefused(
                 _connection + "Interval=" + value + "\n",
-                ":2: Interval: goes on after the closing quote; allowed there is a blank and a comment");
+                ":2: Interval: has text after the closing quote; only a blank and a comment may follow");
         for (const std::string line :
              {"Interval", "Interval 5", "=5", "Inter val=5", "<Interval>=5", "\uFEFFInterval=5"})
             expectRefused(_connection + line + "\n",

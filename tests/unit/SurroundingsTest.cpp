@@ -146,7 +146,7 @@ class SurroundingsTest : public CppUnit::TestFixture
         expectError("service=odd", "syntax error in service file");
         const auto error = DatabaseError::fromConnecting(
             thrownBy<Libpq::ConnectionRefused>([] { attemptsFor("service=time"); }, "service=time"));
-        CPPUNIT_ASSERT_EQUAL(std::string("connect_timeout is no whole number of seconds"),
+        CPPUNIT_ASSERT_EQUAL(std::string("connect_timeout is not a whole number of seconds"),
                              std::string(error.what()));
         CPPUNIT_ASSERT_EQUAL(std::string("correct the service file"), error.advice());
     }
