@@ -57,8 +57,9 @@ std::int64_t hungFor(const Thresholds& thresholds)
 
 } // namespace
 
-JobStore::JobStore(ConnectionString connectionString, std::chrono::milliseconds statementTimeout)
-    : _connection(std::move(connectionString), statementTimeout)
+JobStore::JobStore(ConnectionString connectionString, std::chrono::milliseconds statementTimeout,
+                   std::chrono::milliseconds fullSearchInterval)
+    : _connection(std::move(connectionString), statementTimeout), _fullSearchInterval(fullSearchInterval)
 {}
 
 void JobStore::open(const RunLimit& limit)
@@ -90,13 +91,13 @@ std::vector<Termination> JobStore::answersTo(const char* statement, const Parame
     return answers;
 }
 
-const char* JobStore::searchOfNow()
+const char* JobStore::nextSearch()
 {
     if (!_connection.canReadStatus())
         return Statements::find_jobs;
-    if (Clock::now() < _nextFullSearch)
+    if (Clock::now() - _lastFullSearch < _fullSearchInterval)
         return Statements::find_jobs_by_status;
-    _nextFullSearch = Clock::now() + hour;
+    _lastFullSearch = Clock::now();
     return Statements::find_jobs;
 }
 
@@ -107,7 +108,7 @@ FoundJobs JobStore::findJobs(const Search& search)
     using Row = Poco::Tuple<std::string, Int64, Int64, Int64, Int64, Int64, Int64, Int64, bool, Int64, Int64,
                             std::string, Int64>;
     const auto rows =
-        rowsOf<Row>(searchOfNow(), hungFor(search.thresholds), search.lookAhead.count(), search.places,
+        rowsOf<Row>(nextSearch(), hungFor(search.thresholds), search.lookAhead.count(), search.places,
                     idsOf(search.last), pending, idsOf(search.terminated), updatesOf(search.terminated),
                     search.earlier.snapshot, search.earlier.time.count());
 
@@ -226,12 +227,15 @@ std::vector<Termination> JobStore::terminateAtOnce(std::span<const SeenJob> jobs
 void JobStore::addNames(std::vector<Termination>& answers)
 /// To the jobs that are terminated. A courtesy: an error leaves them without names.
 {
+    // Each attempt is an error in the server's log, too.
+    if (_namesMissedAt && Clock::now() - *_namesMissedAt < std::chrono::hours(1))
+        return;
     std::map<JobId, Termination*> terminated;
     for (Termination& answer : answers) {
         if (answer.outcome == Outcome::terminated)
             terminated.emplace(answer.jobId, &answer);
     }
-    if (terminated.empty() || Clock::now() < _nextNames)
+    if (terminated.empty())
         return;
     try {
         using Row = Poco::Tuple<std::string, std::string, std::string, std::string>;
@@ -243,9 +247,8 @@ void JobStore::addNames(std::vector<Termination>& answers)
             job.templateName = row.get<3>();
         }
     } catch (const DatabaseError& error) {
-        // Each attempt is an error in the server's log, too.
         if (error.isObjectMissing())
-            _nextNames = Clock::now() + hour;
+            _namesMissedAt = Clock::now();
     }
 }
 

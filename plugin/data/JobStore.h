@@ -8,6 +8,7 @@
 #include <chrono>
 #include <functional>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -25,9 +26,11 @@ class JobStore
 /// migration has given another type. Used by one thread.
 {
 public:
-    JobStore(ConnectionString connectionString, std::chrono::milliseconds statementTimeout);
+    JobStore(ConnectionString connectionString, std::chrono::milliseconds statementTimeout,
+             std::chrono::milliseconds fullSearchInterval = std::chrono::hours(1));
     /// Does not connect yet. A statement whose client has died ends on the server
-    /// after statementTimeout.
+    /// after statementTimeout. Searches go by the status of jobs where there is one, but for one in each
+    /// fullSearchInterval, which also finds a job whose status is wrong (running_jobs_by_status.sql).
 
     void open(const RunLimit& limit);
     /// Makes sure of a working connection. The limit is that of all waits until the next open(). Throws
@@ -41,9 +44,9 @@ public:
         int places;
         /// At most so many jobs are chosen, at random, and as many that are hung as are pending, unless
         /// there are too few of one kind.
-        std::vector<JobId> last;
+        std::vector<JobId> last = {};
         /// These only when places are left.
-        std::vector<SeenJob> terminated;
+        std::vector<SeenJob> terminated = {};
         /// The search says whether one of these was updated since.
         Look earlier = {};
         /// Of this session. Only jobs that were not written since then are silent.
@@ -82,7 +85,6 @@ public:
 
 private:
     using Clock = std::chrono::steady_clock;
-    static constexpr std::chrono::hours hour{1};
 
     template <typename Row, typename... Parameters>
     std::vector<Row> rowsOf(const char* statement, const Parameters&... parameters);
@@ -91,14 +93,14 @@ private:
     template <typename... Parameters>
     std::vector<Termination> answersTo(const char* statement, const Parameters&... parameters);
     DatabaseError failure(const Poco::Exception& exception);
-    const char* searchOfNow();
+    const char* nextSearch();
     std::vector<Termination> terminateAtOnce(std::span<const SeenJob> jobs, const Thresholds& thresholds);
     void addNames(std::vector<Termination>& answers);
 
     Connection _connection;
-    Clock::time_point _nextFullSearch = Clock::now() + hour;
-    Clock::time_point _nextNames = Clock::time_point::min();
-    /// Not before.
+    const std::chrono::milliseconds _fullSearchInterval;
+    Clock::time_point _lastFullSearch = Clock::now();
+    std::optional<Clock::time_point> _namesMissedAt;
 };
 
 } // namespace HangDetection

@@ -3,12 +3,14 @@
 #include "RememberedJobs.h"
 
 #include <map>
+#include <utility>
 
 namespace HangDetection::Test {
 
+using namespace std::chrono_literals;
+
 class LaterSchemaTest : public DatabaseFixture
-/// A database of a Coder deployment of 2026. The detector's role may do no more than what it is
-/// granted for the earlier one.
+/// A database of a Coder deployment of 2026.
 {
 public:
     void setUp() override
@@ -19,10 +21,35 @@ public:
 
     CPPUNIT_TEST_SUITE(LaterSchemaTest);
     CPPUNIT_TEST(terminatesHungJobsCompletelyAndTouchesNothingElse);
+    CPPUNIT_TEST(doesSoWithARoleThatWasMadeBeforeTheMigration);
+    CPPUNIT_TEST(findsAJobWhoseStatusIsWrongByAFullSearch);
     CPPUNIT_TEST(failsAPendingJob);
     CPPUNIT_TEST_SUITE_END();
 
     void terminatesHungJobsCompletelyAndTouchesNothingElse()
+    {
+        applyRoleScript();
+        expectTerminations();
+    }
+
+    void doesSoWithARoleThatWasMadeBeforeTheMigration() { expectTerminations(); }
+
+    void findsAJobWhoseStatusIsWrongByAFullSearch()
+    {
+        applyRoleScript();
+        addHungJob();
+        database().execute(
+            "UPDATE provisioner_jobs SET error = 'of a termination whose completion a cancel took back'");
+        for (const auto& [interval, found] : {std::pair(1h, 0), {0h, 1}}) {
+            JobStore store(ConnectionString::parse(connectionString(detectorRole)), patience, interval);
+            store.open({});
+            CPPUNIT_ASSERT_EQUAL(
+                std::int64_t{found},
+                store.findJobs({.thresholds = {5min}, .lookAhead = 1min, .places = 10}).counts.running);
+        }
+    }
+
+    void expectTerminations()
     {
         const std::string running = addHungJob();
         const std::string canceled = database().addJob({.canceledAgo = "6 minutes"});
