@@ -1,7 +1,7 @@
 // The plugin in a slurmctld that is well, with a database that is well.
 
 #include "ContractTexts.h"
-#include "Eventually.h"
+#include "Figure.h"
 #include "LogRecord.h"
 #include "NotificationListener.h"
 #include "Outage.h"
@@ -12,8 +12,12 @@
 #include <cppunit/extensions/HelperMacros.h>
 
 #include <filesystem>
+#include <fstream>
 #include <optional>
+#include <set>
 #include <sstream>
+#include <string>
+#include <unistd.h>
 
 namespace HangDetection::Test {
 
@@ -22,30 +26,26 @@ using namespace std::chrono_literals;
 class PluginInSlurmTest : public SlurmFixture
 {
     CPPUNIT_TEST_SUITE(PluginInSlurmTest);
-    CPPUNIT_TEST(startsWithSlurmctld);
-    CPPUNIT_TEST(terminatesAHungJob);
-    CPPUNIT_TEST(leavesOtherProvisionerJobsAlone);
-    CPPUNIT_TEST(letsSlurmJobsRunMeanwhile);
-    CPPUNIT_TEST(letsSlurmJobsBeModified);
+    CPPUNIT_TEST(terminatesAHungJobAndNoOther);
+    CPPUNIT_TEST(letsSlurmJobsRunAndBeModifiedMeanwhile);
     CPPUNIT_TEST(goesOnAfterReconfigure);
-    CPPUNIT_TEST(stopsWhenTakenOutOfSlurmConf);
-    CPPUNIT_TEST(startsAgainWhenPutBackIntoSlurmConf);
+    CPPUNIT_TEST(stopsWhenTakenOutOfSlurmConfUntilPutBack);
+    CPPUNIT_TEST(hasOneThreadAndOneConnection);
+    CPPUNIT_TEST(keepsTheMemoryOfSlurmctldFlat);
     CPPUNIT_TEST(readsTheSettingsFileThatSlurmConfNames);
-    CPPUNIT_TEST(tellsThePasswordNowhere);
+    CPPUNIT_TEST(showsThePasswordNowhere);
     CPPUNIT_TEST(letsNoTextOfTheDatabasePassForALine);
     CPPUNIT_TEST_SUITE_END();
 
-    void startsWithSlurmctld()
+    std::optional<std::string> errorOf(const std::string& job)
     {
-        cluster().startController();
-        cluster().waitForLog("] job_submit/hang_detector: started");
-        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, cluster().countInLog("job_submit/hang_detector: started"));
-        CPPUNIT_ASSERT_EQUAL_MESSAGE(cluster().log(), std::size_t{0},
-                                     cluster().countInLog("error: job_submit/hang_detector"));
+        return database().value("SELECT error FROM provisioner_jobs WHERE id = $1::uuid", job);
     }
 
-    void terminatesAHungJob()
+    void terminatesAHungJobAndNoOther()
     {
+        const std::string silentForLess = database().addJob({.updatedAgo = "200 seconds"});
+        const std::string completed = database().addJob({.completedAgo = "6 minutes"});
         const std::string job = database().addBuildJob({}, {});
         database().addLog(job, "Planning infrastructure");
         Sim::NotificationListener listener(connectionString());
@@ -54,9 +54,7 @@ class PluginInSlurmTest : public SlurmFixture
         cluster().startController();
         waitUntilTerminated(job);
 
-        CPPUNIT_ASSERT_EQUAL(
-            Sim::ContractTexts().error(),
-            database().value("SELECT error FROM provisioner_jobs WHERE id = $1::uuid", job).value());
+        CPPUNIT_ASSERT_EQUAL(Sim::ContractTexts().error(), errorOf(job).value());
         const auto logs = database().logs(job);
         CPPUNIT_ASSERT_EQUAL(std::size_t{6}, logs.size());
         CPPUNIT_ASSERT_EQUAL(std::string("Planning infrastructure"), logs.back().stage);
@@ -69,54 +67,34 @@ class PluginInSlurmTest : public SlurmFixture
                                  ",\"end_of_logs\":true}",
                              notification->payload);
 
+        cluster().waitForLog("] job_submit/hang_detector: started");
         cluster().waitForLog("] job_submit/hang_detector: run finished terminated=1 hung=1");
         cluster().waitForLog("] job_submit/hang_detector: job terminated job_id=" + job +
                              " reason=hung type=workspace_build");
         CPPUNIT_ASSERT_EQUAL(std::size_t{1},
                              cluster().countInLog("job_submit/hang_detector: job terminated job_id="));
-    }
-
-    void leavesOtherProvisionerJobsAlone()
-    {
-        const std::string silentForLess = database().addJob({.updatedAgo = "200 seconds"});
-        const std::string completed = database().addJob({.completedAgo = "6 minutes"});
-        const std::string hung = database().addJob();
-
-        cluster().startController();
-        waitUntilTerminated(hung);
-        cluster().waitForLog("run finished terminated=1 hung=1");
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, startsOfDetector());
+        assertLacks("error: job_submit/hang_detector", cluster().log());
 
         CPPUNIT_ASSERT(!isTerminated(silentForLess));
-        CPPUNIT_ASSERT(!database()
-                            .value("SELECT error FROM provisioner_jobs WHERE id = $1::uuid", completed)
-                            .has_value());
+        CPPUNIT_ASSERT(!errorOf(completed).has_value());
     }
 
-    void letsSlurmJobsRunMeanwhile()
+    void letsSlurmJobsRunAndBeModifiedMeanwhile()
     {
         cluster().startController();
         cluster().startNode();
         const std::string hung = database().addJob();
-        const std::string job = cluster().submit("echo done > job-output");
-
-        cluster().waitForState(job, "COMPLETED");
-        CPPUNIT_ASSERT(std::filesystem::file_size(cluster().directory() / "job-output") > 0);
-        waitUntilTerminated(hung);
-    }
-
-    void letsSlurmJobsBeModified()
-    {
-        cluster().startController();
-        cluster().startNode();
-        const std::string job = cluster().submit("true", {"--hold"});
+        const std::string job = cluster().submit("echo done > job-output", {"--hold"});
 
         cluster().run({"scontrol", "update", "JobId=" + job, "TimeLimit=7", "Comment=changed"});
-        const std::string known = cluster().run({"scontrol", "show", "job", job});
-        CPPUNIT_ASSERT_MESSAGE(known, known.find("TimeLimit=00:07:00") != std::string::npos);
-        CPPUNIT_ASSERT_MESSAGE(known, known.find("Comment=changed") != std::string::npos);
+        assertContains("TimeLimit=00:07:00", cluster().show(job));
+        assertContains("Comment=changed", cluster().show(job));
 
         cluster().run({"scontrol", "release", job});
         cluster().waitForState(job, "COMPLETED");
+        CPPUNIT_ASSERT(std::filesystem::file_size(cluster().directory() / "job-output") > 0);
+        waitUntilTerminated(hung);
     }
 
     void goesOnAfterReconfigure()
@@ -127,53 +105,84 @@ class PluginInSlurmTest : public SlurmFixture
         cluster().reconfigure();
         CPPUNIT_ASSERT(cluster().controllerAnswers());
         waitUntilTerminated(database().addJob());
-        const std::size_t starts = SlurmCluster::isReconfiguredByStart() ? 2 : 1;
-        CPPUNIT_ASSERT_EQUAL(starts, cluster().countInLog("job_submit/hang_detector: started"));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{SlurmCluster::isReconfiguredByStart() ? 2U : 1U},
+                             startsOfDetector());
     }
 
-    void stopsWhenTakenOutOfSlurmConf()
+    void stopsWhenTakenOutOfSlurmConfUntilPutBack()
     {
         cluster().startController();
         waitUntilTerminated(database().addJob());
-        CPPUNIT_ASSERT(isDetectorConnected());
-
-        cluster().configure("JobSubmitPlugins", "");
-        cluster().reconfigure();
-        if (!eventually(10s, [this] { return !isDetectorConnected(); }))
-            CPPUNIT_FAIL(cluster().log());
-        const std::string hung = database().addJob();
-        // Nothing tells that nothing happens; two intervals have to do.
-        CPPUNIT_ASSERT(!eventually(2s, [&] { return isTerminated(hung); }));
-        CPPUNIT_ASSERT(cluster().controllerAnswers());
-    }
-
-    void startsAgainWhenPutBackIntoSlurmConf()
-    {
-        cluster().startController();
-        cluster().waitForLog("job_submit/hang_detector: started");
         for (std::size_t starts = 2; starts <= 3; ++starts) {
+            CPPUNIT_ASSERT(isDetectorConnected());
             cluster().configure("JobSubmitPlugins", "");
             cluster().reconfigure();
+            await("the end of the connection", [this] { return !isDetectorConnected(); });
+            const std::string hung = database().addJob();
+            // Nothing shows that nothing happens; two intervals have to do.
+            CPPUNIT_ASSERT(!eventually(2s, [&] { return isTerminated(hung); }));
+            CPPUNIT_ASSERT(cluster().controllerAnswers());
+
             cluster().configure("JobSubmitPlugins", "hang_detector");
             cluster().reconfigure();
             cluster().waitForLog("job_submit/hang_detector: started", 15s, starts);
-            waitUntilTerminated(database().addJob());
+            waitUntilTerminated(hung);
         }
         CPPUNIT_ASSERT(cluster().controllerAnswers());
     }
 
+    void hasOneThreadAndOneConnection()
+    {
+        cluster().startController();
+        for (int run = 0; run < 3; ++run)
+            waitUntilTerminated(database().addJob());
+        // While a run is busy, a second thread watches it.
+        await("a single thread", [this] {
+            auto names = threadsOf(cluster().controller());
+            std::erase_if(names, [](const std::string& name) { return !name.starts_with("hang_"); });
+            return names == std::multiset<std::string>{"hang_detector"};
+        });
+        CPPUNIT_ASSERT(
+            database().isTrue("SELECT count(*) = 1 FROM pg_stat_activity WHERE application_name = $1",
+                              "detector_in_slurmctld"));
+    }
+
+    long residentKilobytes()
+    {
+        long all = 0;
+        long resident = 0;
+        std::ifstream("/proc/" + std::to_string(cluster().controller()) + "/statm") >> all >> resident;
+        CPPUNIT_ASSERT_MESSAGE("slurmctld is gone", resident > 0);
+        return resident * (sysconf(_SC_PAGESIZE) / 1024);
+    }
+
+    void keepsTheMemoryOfSlurmctldFlat()
+    {
+        constexpr int jobs = 10000;
+        cluster().writeSettings(settings() + "MaxJobsPerRun=" + std::to_string(jobs) + "\nMassHangRatio=0\n");
+        cluster().startController();
+        waitUntilTerminated(database().addJob());
+        const long before = residentKilobytes();
+        database().addJobs(jobs);
+        cluster().waitForLog("run finished terminated=" + std::to_string(jobs), 60s);
+        const long after = residentKilobytes();
+        figure() << jobs << " terminations in one run: slurmctld has " << before << " kB before and " << after
+                 << " kB after\n";
+        CPPUNIT_ASSERT(after - before < 10 * 1024);
+    }
+
     void readsTheSettingsFileThatSlurmConfNames()
     {
-        const auto file = cluster().directory() / "elsewhere.conf";
         cluster().removeSettings();
-        SlurmCluster::writeSettings(file, settings());
-        cluster().configure("SlurmctldParameters", "hang_detector_conf=" + file.string());
+        cluster().writeSettings(settings(), SlurmCluster::groupMayRead, "elsewhere.conf");
+        cluster().configure("SlurmctldParameters",
+                            "hang_detector_conf=" + (cluster().directory() / "elsewhere.conf").string());
 
         cluster().startController();
         waitUntilTerminated(database().addJob());
     }
 
-    void tellsThePasswordNowhere()
+    void showsThePasswordNowhere()
     {
         cluster().configure("SlurmctldDebug", "debug5");
         cluster().configure("DebugFlags", "Protocol");
@@ -184,7 +193,7 @@ class PluginInSlurmTest : public SlurmFixture
         CPPUNIT_ASSERT(threadsOf(cluster().controller()).contains("hang_detector"));
         Secret::assertNotIn(seenOf(cluster().controller()));
         const std::string configuration = cluster().run({"scontrol", "show", "config"});
-        CPPUNIT_ASSERT_MESSAGE(configuration, configuration.find("hang_detector") != std::string::npos);
+        assertContains("hang_detector", configuration);
         Secret::assertNotIn(configuration);
         {
             const Outage outage(server());

@@ -1,18 +1,6 @@
 #include "SlurmFixture.h"
 
-#include "Eventually.h"
-
-#include <chrono>
-#include <stdexcept>
-
 namespace HangDetection::Test {
-
-namespace {
-
-/// How long a termination, or its beginning, may take on a machine that is very busy.
-constexpr std::chrono::seconds patience{20};
-
-} // namespace
 
 void SlurmFixture::setUp()
 {
@@ -41,14 +29,12 @@ bool SlurmFixture::isTerminated(const std::string& jobId)
 
 void SlurmFixture::waitUntilTerminated(const std::string& jobId)
 {
-    if (!eventually(patience, [&] { return isTerminated(jobId); }))
-        throw std::runtime_error("the job was not terminated:\n" + cluster().log());
+    await("the termination of " + jobId, [&] { return isTerminated(jobId); });
 }
 
 void SlurmFixture::awaitWaitingFor(const std::string& event)
 {
-    if (!eventually(patience, [&] { return testDatabase().isSomebodyWaitingFor(event); }))
-        throw std::runtime_error("nobody waits for " + event + ":\n" + cluster().log());
+    await("a session in " + event, [&] { return testDatabase().isSomebodyWaitingFor(event); });
 }
 
 bool SlurmFixture::isDetectorConnected()

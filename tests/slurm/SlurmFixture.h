@@ -1,18 +1,20 @@
 #pragma once
 
+#include "Contains.h"
+#include "Eventually.h"
 #include "SlurmCluster.h"
 #include "TestDatabase.h"
 
 #include <cppunit/TestFixture.h>
 
+#include <chrono>
 #include <memory>
 #include <string>
 
 namespace HangDetection::Test {
 
 class SlurmFixture : public CppUnit::TestFixture
-/// What the suites have in common: for each test a cluster and a job database of its
-/// own. hang_detector.conf names that database and
+/// For each test a cluster and a job database of its own. hang_detector.conf names that database and
 /// has the detector run every second. Nothing of Slurm runs yet.
 {
 public:
@@ -37,15 +39,25 @@ protected:
     std::string settings();
     /// The text of hang_detector.conf that setUp wrote.
 
+    template <typename Condition>
+    void await(const std::string& what, Condition condition,
+               std::chrono::seconds atMost = std::chrono::seconds(30))
+    /// Fails with slurmctld's log when the condition does not come to hold.
+    {
+        if (!eventually(atMost, condition))
+            CPPUNIT_FAIL("waited in vain for " + what + ":\n" + cluster().log());
+    }
+
     bool isTerminated(const std::string& jobId);
     void waitUntilTerminated(const std::string& jobId);
-    /// Throws std::runtime_error with slurmctld's log when that takes too long.
 
     void awaitWaitingFor(const std::string& event);
-    /// Until a session waits for that event of PostgreSQL. Throws as waitUntilTerminated.
+    /// Until a session waits for that event of PostgreSQL.
 
     bool isDetectorConnected();
     /// Whether a session of the detector is at the database of the test.
+
+    std::size_t startsOfDetector() { return cluster().countInLog("job_submit/hang_detector: started"); }
 
 private:
     std::unique_ptr<SlurmCluster> _cluster;

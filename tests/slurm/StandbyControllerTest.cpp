@@ -2,7 +2,6 @@
 // one stands by as far as Slurm is concerned, but its detector is as busy as the first.
 
 #include "Count.h"
-#include "Eventually.h"
 #include "Figure.h"
 #include "OpenTransaction.h"
 #include "ServerLog.h"
@@ -58,14 +57,13 @@ public:
             ids.insert(ids.end(), added.begin(), added.end());
         }
         // The last ones are logged a little later than they are terminated.
-        if (!eventually(10s, [&] { return terminations() == jobs; }))
-            CPPUNIT_FAIL(bothLogs());
+        await("all terminations", [&] { return terminations() == jobs; });
         for (const std::string& id : ids) {
             CPPUNIT_ASSERT_EQUAL(std::size_t{5}, database().logs(id).size());
             CPPUNIT_ASSERT_EQUAL(std::size_t{1}, terminations(id));
         }
         const std::size_t byStandby = count(cluster().standbyLog(), terminated);
-        CPPUNIT_ASSERT_MESSAGE(bothLogs(), byStandby > 0 && byStandby < jobs);
+        CPPUNIT_ASSERT_MESSAGE(std::to_string(byStandby), byStandby > 0 && byStandby < jobs);
         figure() << jobs << " jobs terminated once, " << byStandby << " of them by a standby controller\n";
     }
 
@@ -80,9 +78,9 @@ public:
             awaitBlockedRuns("provisioner_jobs");
             const std::size_t before = cancellations(server());
             const auto asked = Clock::now();
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(bothLogs(), 0, cluster().stopStandby(10s));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(cluster().standbyLog(), 0, cluster().stopStandby(10s));
             const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - asked);
-            CPPUNIT_ASSERT(eventually(10s, [&] { return cancellations(server()) == before + 1; }));
+            await("the cancellation", [&] { return cancellations(server()) == before + 1; });
             return took;
         });
         CPPUNIT_ASSERT(cluster().controllerAnswers());
@@ -94,18 +92,17 @@ public:
         cluster().killController();
         waitUntilTerminated(database().addJob());
         cluster().run({"scontrol", "takeover"});
-        if (!eventually(
-                20s, [this] { return count(cluster().standbyLog(), "Running as primary controller") > 0; }))
-            CPPUNIT_FAIL(cluster().standbyLog());
+        await("the takeover",
+              [this] { return contains("Running as primary controller", cluster().standbyLog()); });
         CPPUNIT_ASSERT(!cluster().submit("true").empty());
         waitUntilTerminated(database().addJob());
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, count(cluster().standbyLog(), "hang_detector: started"));
-        CPPUNIT_ASSERT_EQUAL_MESSAGE(cluster().standbyLog(), std::size_t{0},
-                                     count(cluster().standbyLog(), "error: job_submit/hang_detector"));
+        assertLacks("error: job_submit/hang_detector", cluster().standbyLog());
 
         const auto asked = Clock::now();
         CPPUNIT_ASSERT_EQUAL_MESSAGE(cluster().standbyLog(), 0, cluster().stopStandby(10s));
-        requireNoLongerThan(longestShutdown + shutdownOfATakenOver, asked);
+        CPPUNIT_ASSERT_MESSAGE(cluster().standbyLog(),
+                               Clock::now() - asked < longestShutdown + shutdownOfATakenOver);
     }
 
     std::vector<std::string> addHungJobs(std::size_t jobs)
@@ -124,24 +121,13 @@ public:
         return cluster().countInLog(terminated + job) + count(cluster().standbyLog(), terminated + job);
     }
 
-    std::string bothLogs() { return cluster().log() + "\nthe standby:\n" + cluster().standbyLog(); }
-
     void awaitBlockedRuns(const std::string& table)
     /// Of both controllers, as the table is locked.
     {
-        if (!eventually(20s, [&] {
-                return database().isTrue("SELECT count(*) = 2 FROM pg_locks WHERE NOT granted"
-                                         " AND relation = $1::regclass",
-                                         table);
-            }))
-            CPPUNIT_FAIL(bothLogs());
-    }
-
-    void requireNoLongerThan(Clock::duration longest, Clock::time_point asked)
-    {
-        const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - asked);
-        CPPUNIT_ASSERT_MESSAGE("took " + std::to_string(took.count()) + " ms\n" + cluster().standbyLog(),
-                               took < longest);
+        await("two blocked runs", [&] {
+            return database().isTrue(
+                "SELECT count(*) = 2 FROM pg_locks WHERE NOT granted AND relation = $1::regclass", table);
+        });
     }
 
     const std::string terminated = "job_submit/hang_detector: job terminated job_id=";

@@ -4,20 +4,20 @@
 #include "FreePort.h"
 
 #include <Poco/Environment.h>
+#include <Poco/RandomStream.h>
 #include <Poco/String.h>
 
-#include <cerrno>
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
-#include <cstring>
 #include <fstream>
 #include <pwd.h>
-#include <random>
 #include <set>
 #include <slurm/slurm.h>
 #include <sstream>
 #include <stdexcept>
 #include <unistd.h>
+#include <vector>
 
 namespace HangDetection::Test {
 
@@ -34,8 +34,9 @@ constexpr const char* standbyHost = "standby";
 /// How long a daemon may take to start or to stop on a machine that is very busy.
 constexpr std::chrono::seconds patience{30};
 
-constexpr fs::perms everybodyMayEnter = fs::perms::owner_all | fs::perms::group_read | fs::perms::group_exec |
-                                        fs::perms::others_read | fs::perms::others_exec;
+constexpr fs::perms everybodyMayEnter = fs::perms(0755);
+
+constexpr const char* logFile = "run/slurmctld.log";
 
 void requireMachine()
 {
@@ -64,43 +65,18 @@ void writeFile(const fs::path& file, const std::string& text)
         throw std::runtime_error(file.string() + ": cannot be written");
 }
 
-std::string readFile(const fs::path& file)
-{
-    std::ifstream stream(file, std::ios::binary);
-    std::ostringstream text;
-    if (stream)
-        text << stream.rdbuf();
-    return text.str();
-}
-
-std::string randomKey()
-{
-    std::random_device random;
-    std::uniform_int_distribution<int> byte(0, 255);
-    std::string key;
-    for (int i = 0; i < 128; ++i)
-        key += static_cast<char>(byte(random));
-    return key;
-}
-
-bool liesIn(const fs::path& link, const std::string& directory)
-{
-    std::error_code error;
-    return fs::read_symlink(link, error).string().starts_with(directory);
-}
-
 bool uses(const fs::path& process, const std::string& directory)
 /// Whether the process works in the directory or has a file of it open.
 {
-    if (liesIn(process / "cwd", directory))
-        return true;
     std::error_code error;
+    std::vector<fs::path> links{process / "cwd"};
     for (fs::directory_iterator file(process / "fd", error), end; !error && file != end;
-         file.increment(error)) {
-        if (liesIn(file->path(), directory))
-            return true;
-    }
-    return false;
+         file.increment(error))
+        links.push_back(*file);
+    return std::any_of(links.begin(), links.end(), [&](const fs::path& link) {
+        std::error_code isGone;
+        return fs::read_symlink(link, isGone).string().starts_with(directory);
+    });
 }
 
 std::string standbyFile(const std::string& file)
@@ -151,7 +127,7 @@ SlurmCluster::SlurmCluster() : _host(shortHostName())
         {"SlurmdSpoolDir", file("spool")},
         {"SlurmctldPidFile", file("run/slurmctld.pid")},
         {"SlurmdPidFile", file("run/slurmd.pid")},
-        {"SlurmctldLogFile", file("run/slurmctld.log")},
+        {"SlurmctldLogFile", file(logFile)},
         {"SlurmdLogFile", file("run/slurmd.log")},
         {"SlurmctldDebug", "info"},
         {"PluginDir", file("plugins") + ":" + SLURM_PLUGIN_DIR},
@@ -181,16 +157,11 @@ void SlurmCluster::configure(const std::string& key, const std::string& value)
     writeConfiguration();
 }
 
-void SlurmCluster::writeSettings(const std::string& text, fs::perms mode) const
+void SlurmCluster::writeSettings(const std::string& text, fs::perms mode, const fs::path& file) const
 {
-    writeSettings(directory() / "hang_detector.conf", text, mode);
-}
-
-void SlurmCluster::writeSettings(const fs::path& file, const std::string& text, fs::perms mode)
-{
-    writeFile(file, text);
-    Sim::mustRun({"chown", slurmUser, file});
-    fs::permissions(file, mode);
+    writeFile(directory() / file, text);
+    Sim::mustRun({"chown", slurmUser, directory() / file});
+    fs::permissions(directory() / file, mode);
 }
 
 void SlurmCluster::setProcessors(int count)
@@ -240,14 +211,15 @@ pid_t SlurmCluster::startDaemon()
     if (starter.waitUntilEnded(patience) != 0)
         throw std::runtime_error("slurmctld did not go into the background:\n" + log());
     requireAnswer();
-    _daemon = static_cast<pid_t>(std::stol(readFile(_configuration.at("SlurmctldPidFile"))));
+    _daemon = static_cast<pid_t>(std::stol(_directory.read("run/slurmctld.pid")));
     return *_daemon;
 }
 
 bool SlurmCluster::isAlive(pid_t process)
 {
     // The state follows the name, which is in parentheses and may hold any character.
-    const std::string stat = readFile("/proc/" + std::to_string(process) + "/stat");
+    std::string stat;
+    std::getline(std::ifstream("/proc/" + std::to_string(process) + "/stat"), stat);
     const auto name = stat.rfind(") ");
     return name != std::string::npos && stat.at(name + 2) != 'Z';
 }
@@ -278,7 +250,7 @@ void SlurmCluster::addStandby(const std::string& settings)
         Poco::replaceInPlace(text, _configuration.at(key), standbyFile(_configuration.at(key)));
     writeFile(standby / "slurm.conf", text);
     fs::copy_file(directory() / "cgroup.conf", standby / "cgroup.conf");
-    writeSettings(standby / "hang_detector.conf", settings);
+    writeSettings(settings, groupMayRead, "standby/hang_detector.conf");
 }
 
 void SlurmCluster::startStandby()
@@ -288,7 +260,7 @@ void SlurmCluster::startStandby()
             return standbyLog().find("slurmctld running in background mode") != std::string::npos;
         }))
         throw std::runtime_error("the second slurmctld does not stand by:\n" + standbyLog() +
-                                 readFile(directory() / "run/standby.out"));
+                                 _directory.read("run/standby.out"));
 }
 
 int SlurmCluster::stopStandby(std::chrono::milliseconds atMost)
@@ -298,7 +270,7 @@ int SlurmCluster::stopStandby(std::chrono::milliseconds atMost)
 
 std::string SlurmCluster::standbyLog() const
 {
-    return readFile(standbyFile(_configuration.at("SlurmctldLogFile")));
+    return _directory.read(standbyFile(logFile));
 }
 
 void SlurmCluster::startNode()
@@ -306,10 +278,14 @@ void SlurmCluster::startNode()
     // With -b the node has booted just now, as slurmctld expects of a cloud node.
     _slurmd.emplace(withEnvironment({"slurmd", "-D", "-b", "-N", _host}), directory() / "run/slurmd.out");
     const std::string state = _isCloud ? "allocated" : "idle";
-    if (!eventually(patience, [&] { return Poco::trim(run({"sinfo", "-h", "-o", "%T"})) == state; }))
+    if (!eventually(patience, [&] { return nodeState() == state; }))
         throw std::runtime_error("slurmd did not become " + state + ":\n" +
-                                 readFile(directory() / "run/slurmd.log") +
-                                 readFile(directory() / "run/slurmd.out"));
+                                 _directory.read("run/slurmd.log") + _directory.read("run/slurmd.out"));
+}
+
+std::string SlurmCluster::nodeState() const
+{
+    return Poco::trim(run({"sinfo", "--noheader", "--format=%T"}));
 }
 
 std::string SlurmCluster::run(const Sim::CommandLine& command) const
@@ -353,11 +329,21 @@ std::string SlurmCluster::startSleeping(const Sim::CommandLine& options) const
     return job;
 }
 
+void SlurmCluster::startAtOnce(const std::string& job) const
+{
+    run({"scontrol", "update", "job=" + job, "starttime=now"});
+}
+
+std::string SlurmCluster::show(const std::string& job) const
+{
+    return run({"scontrol", "show", "job", job});
+}
+
 void SlurmCluster::waitForState(const std::string& job, const std::string& state) const
 {
     std::string known;
     if (!eventually(patience, [&] {
-            known = run({"scontrol", "show", "job", job});
+            known = show(job);
             return known.find("JobState=" + state + ' ') != std::string::npos;
         }))
         throw std::runtime_error("the job is not " + state + ":\n" + known + log());
@@ -365,13 +351,13 @@ void SlurmCluster::waitForState(const std::string& job, const std::string& state
 
 std::string SlurmCluster::log() const
 {
-    return readFile(_configuration.at("SlurmctldLogFile")) + readFile(directory() / "run/slurmctld.out");
+    return _directory.read(logFile) + _directory.read("run/slurmctld.out");
 }
 
 std::size_t SlurmCluster::countInLog(const std::string& text) const
 {
     std::size_t count = 0;
-    std::istringstream lines(readFile(_configuration.at("SlurmctldLogFile")));
+    std::istringstream lines(_directory.read(logFile));
     for (std::string line; std::getline(lines, line);) {
         if (line.find(text) != std::string::npos)
             ++count;
@@ -387,10 +373,18 @@ void SlurmCluster::waitForLog(const std::string& text, std::chrono::milliseconds
                                  std::to_string(atMost.count()) + " ms: " + text + "\n" + log());
 }
 
+void SlurmCluster::waitForMore(const std::string& text, std::size_t lines,
+                               std::chrono::milliseconds atMost) const
+{
+    waitForLog(text, atMost, countInLog(text) + lines);
+}
+
 void SlurmCluster::startMunge()
 {
     const fs::path munge = directory() / "munge";
-    writeFile(munge / "key", randomKey());
+    std::string key(128, '\0');
+    Poco::RandomInputStream().read(key.data(), static_cast<std::streamsize>(key.size()));
+    writeFile(munge / "key", key);
     fs::permissions(munge / "key", fs::perms::owner_read);
     _munged.emplace(withEnvironment({"munged", "--foreground", "--force", "--key-file", munge / "key",
                                      "--socket", munge / "socket", "--pid-file", munge / "pid", "--log-file",
@@ -399,8 +393,8 @@ void SlurmCluster::startMunge()
     if (!eventually(patience, [&] {
             return Sim::runCommand({"munge", "--no-input", "--socket", munge / "socket"}).exitStatus == 0;
         }))
-        throw std::runtime_error("munged does not answer:\n" + readFile(munge / "out") +
-                                 readFile(munge / "log"));
+        throw std::runtime_error("munged does not answer:\n" + _directory.read("munge/out") +
+                                 _directory.read("munge/log"));
 }
 
 void SlurmCluster::writeConfiguration() const
@@ -429,27 +423,23 @@ std::string SlurmCluster::textOfConfiguration() const
 
 void SlurmCluster::forgetLog() const
 {
-    fs::remove(_configuration.at("SlurmctldLogFile"));
+    fs::remove(directory() / logFile);
     fs::remove(directory() / "run/slurmctld.out");
 }
 
 Sim::CommandLine SlurmCluster::controllerOn(const std::string& host, const fs::path& directory) const
 /// A slurmctld with the slurm.conf of this directory, in name spaces of its own.
 {
-    const std::string script = "mount --bind '" + (_directory.path() / "hosts").string() +
+    const std::string script = "mount --bind '" + (this->directory() / "hosts").string() +
                                "' /etc/hosts && hostname '" + host + "' && exec slurmctld -D";
-    return withEnvironment(directory / "slurm.conf", {"unshare", "--uts", "--mount", "sh", "-c", script});
+    return withEnvironment({"unshare", "--uts", "--mount", "sh", "-c", script}, directory / "slurm.conf");
 }
 
-Sim::CommandLine SlurmCluster::withEnvironment(const Sim::CommandLine& command) const
-{
-    return withEnvironment(directory() / "slurm.conf", command);
-}
-
-Sim::CommandLine SlurmCluster::withEnvironment(const fs::path& slurmConf, const Sim::CommandLine& command)
+Sim::CommandLine SlurmCluster::withEnvironment(const Sim::CommandLine& command,
+                                               const fs::path& slurmConf) const
 {
     // A test may run as a Slurm job itself, whose variables are not for this cluster.
-    Sim::CommandLine line{"env", "-i", "SLURM_CONF=" + slurmConf.string(),
+    Sim::CommandLine line{"env", "-i", "SLURM_CONF=" + (directory() / slurmConf).string(),
                           "PATH=" + Poco::Environment::get("PATH", "/usr/bin:/bin") + ":/usr/sbin:/sbin"};
     line.insert(line.end(), command.begin(), command.end());
     return line;
