@@ -1,7 +1,5 @@
-#include "ChildProcess.h"
 #include "CoderDetector.h"
 #include "Count.h"
-#include "Eventually.h"
 #include "Figure.h"
 #include "OpenTransaction.h"
 #include "RememberedJobs.h"
@@ -66,8 +64,7 @@ private:
         figure() << "of these by " << coderCount << " of Coder's: " << terminated << "; " << locked
                  << " skipped as locked, " << ineligible << " as ineligible\n";
         // Otherwise the two sides have not met.
-        CPPUNIT_ASSERT(terminated >= fairShare);
-        CPPUNIT_ASSERT(terminated <= jobCount - fairShare);
+        CPPUNIT_ASSERT(terminated >= fairShare && terminated <= jobCount - fairShare);
         CPPUNIT_ASSERT(locked + ineligible > 0);
     }
 
@@ -102,37 +99,28 @@ private:
         CPPUNIT_ASSERT(std::vector<std::string>(judged.begin(), judged.end()) == terminated);
         // On a busy machine the gate may be shut for longer than a statement waits for it.
         CPPUNIT_ASSERT_EQUAL(count(logs, "sqlstate=55P03"), count(logs, "run failed"));
-        CPPUNIT_ASSERT_EQUAL(std::size_t{0}, count(logs, "job not terminated"));
+        assertLacks("job not terminated", logs);
         // Otherwise they have not competed.
         CPPUNIT_ASSERT(locked + ineligible > 0);
     }
 
     void addReportingJob(std::size_t number)
-    /// A job of one of eight sorts, half of them builds. The sorts that can have earlier
-    /// lines in the log do so in turns.
+    /// A job of one of eight sorts, half of them builds: one with a state of its own, one that is the first
+    /// of its workspace. The sorts that can have earlier lines in the log do so in turns.
     {
         const Sim::JobRow job{.updatedAgo = "0 seconds"};
-        const std::string workspace = Sim::JobDatabase::newId();
-        const auto addBuild = [&](const std::optional<std::string>& state, bool isFirst) {
-            if (!isFirst)
-                database().addBuildJob({.completedAgo = "30 minutes"},
-                                       {.jobId = "", .workspaceId = workspace, .state = "the state before"});
-            return database().addBuildJob(
-                job, {.jobId = "", .workspaceId = workspace, .buildNumber = isFirst ? 1 : 2, .state = state});
-        };
+        const std::size_t sort = number % 8;
         std::string id;
-        switch (number % 8) {
-        case 0:
-        case 1:
-            id = addBuild(std::nullopt, false);
-            break;
-        case 2:
-            id = addBuild("its own", false);
-            break;
-        case 3:
-            id = addBuild(std::nullopt, true);
-            break;
-        default:
+        if (sort < 4) {
+            Sim::BuildRow build{.jobId = "", .workspaceId = Sim::JobDatabase::newId()};
+            if (sort != 3) {
+                build.state = "the state before";
+                database().addBuildJob({.completedAgo = "30 minutes"}, build);
+                build.buildNumber = 2;
+            }
+            build.state = sort == 2 ? std::optional<std::string>("its own") : std::nullopt;
+            id = database().addBuildJob(job, build);
+        } else {
             id = database().addJob(job);
         }
         if (number % 3 == 0)
@@ -144,7 +132,7 @@ private:
     {
         for (int i = 0; i < processCount; ++i)
             _processes.emplace_back(simulator({"--verbose"}), directory().path() / logOf(i));
-        CPPUNIT_ASSERT(eventually(patience, [this] { return sessions("true") == processCount; }));
+        await([this] { return areAll("true"); }, patience);
     }
 
     int runUntilNothingIsHung()
@@ -163,9 +151,8 @@ private:
             for (CoderDetector& coder : _coders)
                 runs.push_back(std::async(std::launch::async, [&coder] { coder.run(); }));
             // Those that are late come without the others; a wait for a lock ends after five seconds.
-            eventually(std::chrono::seconds(3), [this] {
-                return sessions("wait_event_type = 'Lock'") == processCount || !isAnyHung();
-            });
+            eventually(std::chrono::seconds(3),
+                       [this] { return areAll("wait_event_type = 'Lock'") || !isAnyHung(); });
             gate.commit();
             for (auto& run : runs)
                 run.get();
@@ -199,22 +186,20 @@ private:
         return jobs;
     }
 
-    int sessions(const std::string& condition)
-    /// How many sessions of the processes there are with this condition of pg_stat_activity.
+    bool areAll(const std::string& condition)
+    /// Whether the sessions of all processes are in this condition of pg_stat_activity.
     {
-        return std::stoi(database()
-                             .value("SELECT count(*)::text FROM pg_stat_activity WHERE datname = $1"
-                                    " AND application_name = 'hang_detector' AND " +
-                                        condition,
-                                    databaseName())
-                             .value());
+        return database().isTrue("SELECT count(*) = " + std::to_string(processCount) +
+                                     " FROM pg_stat_activity WHERE datname = $1"
+                                     " AND application_name = 'hang_detector' AND " +
+                                     condition,
+                                 databaseName());
     }
 
     bool isAnyHung()
     {
-        return database().isTrue("SELECT EXISTS (SELECT FROM provisioner_jobs"
-                                 " WHERE completed_at IS NULL AND started_at IS NOT NULL"
-                                 " AND updated_at < now() - $1::interval)",
+        return database().isTrue("SELECT EXISTS (SELECT FROM provisioner_jobs WHERE completed_at IS NULL"
+                                 " AND started_at IS NOT NULL AND updated_at < now() - $1::interval)",
                                  "5 minutes");
     }
 

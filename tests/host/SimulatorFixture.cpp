@@ -16,20 +16,42 @@ void SimulatorFixture::setUp()
 
 void SimulatorFixture::tearDown()
 {
+    _host.reset();
     _testDatabase.reset();
     _directory.reset();
 }
 
-Sim::CommandLine SimulatorFixture::simulator(const Sim::CommandLine& options) const
+Sim::CommandLine SimulatorFixture::simulator(const Sim::CommandLine& options, Sim::CommandLine wrapper) const
 {
-    Sim::CommandLine command{SIMULATOR, "--slurm-conf=" + (_directory->path() / "slurm.conf").string()};
-    command.insert(command.end(), options.begin(), options.end());
-    return command;
+    wrapper.insert(wrapper.end(),
+                   {SIMULATOR, "--slurm-conf=" + (_directory->path() / "slurm.conf").string()});
+    wrapper.insert(wrapper.end(), options.begin(), options.end());
+    return wrapper;
 }
 
 Sim::CommandResult SimulatorFixture::simulate(const Sim::CommandLine& options) const
 {
     return Sim::runCommand(simulator(options));
+}
+
+void SimulatorFixture::startHost(const Sim::CommandLine& command)
+{
+    _host.reset();
+    std::filesystem::remove(_directory->path() / "output");
+    _host.emplace(command, _directory->path() / "output");
+}
+
+void SimulatorFixture::expectEndOfHost(int status)
+{
+    const auto ended = host().waitUntilEnded(std::chrono::seconds(60));
+    CPPUNIT_ASSERT_MESSAGE("it did not end:\n" + output(), ended.has_value());
+    CPPUNIT_ASSERT_EQUAL_MESSAGE(output(), status, *ended);
+}
+
+bool SimulatorFixture::isTerminated(const std::string& jobId)
+{
+    return database().isTrue("SELECT completed_at IS NOT NULL FROM provisioner_jobs WHERE id = $1::uuid",
+                             jobId);
 }
 
 void SimulatorFixture::useSettings(const std::string& settings) const
@@ -45,8 +67,7 @@ void SimulatorFixture::usePlugin(const std::string& directory, const std::string
 
 void SimulatorFixture::assertContains(const std::string& expected, const Sim::CommandResult& result)
 {
-    CPPUNIT_ASSERT_MESSAGE("'" + expected + "' is not in:\n" + result.output,
-                           result.output.find(expected) != std::string::npos);
+    Test::assertContains(expected, result.output);
 }
 
 void SimulatorFixture::assertStatus(int expected, const Sim::CommandResult& result)

@@ -1,12 +1,17 @@
 #pragma once
 
+#include "ChildProcess.h"
 #include "Command.h"
+#include "Contains.h"
+#include "Eventually.h"
 #include "TemporaryDirectory.h"
 #include "TestDatabase.h"
 
 #include <cppunit/TestFixture.h>
 
+#include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace HangDetection::Test {
@@ -20,11 +25,33 @@ public:
     void tearDown() override;
 
 protected:
-    Sim::CommandLine simulator(const Sim::CommandLine& options) const;
-    /// The simulator with the slurm.conf of this test, as a command.
+    Sim::CommandLine simulator(const Sim::CommandLine& options, Sim::CommandLine wrapper = {}) const;
+    /// The simulator with the slurm.conf of this test, as a command. It is started by the wrapper, such
+    /// as `env NAME=VALUE`, if there is one.
 
     Sim::CommandResult simulate(const Sim::CommandLine& options) const;
     /// Runs it.
+
+    void startHost(const Sim::CommandLine& command);
+    /// Starts it in the background, where it ends with the test, at the latest.
+
+    ChildProcess& host() { return _host.value(); }
+
+    void expectEndOfHost(int status);
+    /// Returns when it has ended, with this exit status.
+
+    std::string output() const { return _directory->read("output"); }
+    /// Of the host that was started last.
+
+    template <typename Condition>
+    void await(Condition condition, std::chrono::seconds atMost = std::chrono::seconds(30)) const
+    /// Fails with the output of the host when the condition does not come to hold.
+    {
+        if (!eventually(atMost, condition))
+            CPPUNIT_FAIL("in vain after:\n" + output());
+    }
+
+    bool isTerminated(const std::string& jobId);
 
     void useSettings(const std::string& settings) const;
     /// Writes hang_detector.conf: a Connection to the database of this test, then this.
@@ -50,9 +77,17 @@ protected:
     static void assertContains(const std::string& expected, const Sim::CommandResult& result);
     static void assertStatus(int expected, const Sim::CommandResult& result);
 
+    static void assertFailed(const std::string& expected, const Sim::CommandResult& result)
+    /// With status 1, and this in its output.
+    {
+        assertStatus(1, result);
+        assertContains(expected, result);
+    }
+
 private:
     std::unique_ptr<TemporaryDirectory> _directory;
     std::unique_ptr<TestDatabase> _testDatabase;
+    std::optional<ChildProcess> _host;
 };
 
 } // namespace HangDetection::Test

@@ -17,11 +17,10 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr int cannotStart = 127;
-
 } // namespace
 
 TerminalProcess::TerminalProcess(const Sim::CommandLine& command, unsigned short columns, unsigned short rows)
+    : _columns(columns), _rows(rows)
 {
     std::vector<char*> arguments;
     for (const std::string& word : command)
@@ -35,7 +34,7 @@ TerminalProcess::TerminalProcess(const Sim::CommandLine& command, unsigned short
         throw std::system_error(errno, std::generic_category(), "forkpty");
     if (_id == 0) {
         execvp(arguments[0], arguments.data());
-        _exit(cannotStart);
+        _exit(127);
     }
 }
 
@@ -47,6 +46,13 @@ TerminalProcess::~TerminalProcess()
         waitpid(_id, nullptr, 0);
     }
     close(_terminal);
+}
+
+TerminalScreen TerminalProcess::screen() const
+{
+    TerminalScreen screen(_columns, _rows);
+    screen.write(_output);
+    return screen;
 }
 
 bool TerminalProcess::readUntil(const std::function<bool(const std::string& output)>& condition,

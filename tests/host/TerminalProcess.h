@@ -1,6 +1,7 @@
 #pragma once
 
 #include "Command.h"
+#include "TerminalScreen.h"
 
 #include <chrono>
 #include <functional>
@@ -27,6 +28,9 @@ public:
     const std::string& output() const { return _output; }
     /// What was read so far, with the escape sequences.
 
+    TerminalScreen screen() const;
+    /// What the terminal shows of it.
+
     bool readUntil(const std::function<bool(const std::string& output)>& condition,
                    std::chrono::milliseconds atMost);
     /// False when the condition did not come to hold in time, or before the program's end.
@@ -42,6 +46,8 @@ public:
     /// when it has not ended in time.
 
 private:
+    const unsigned short _columns;
+    const unsigned short _rows;
     int _terminal = -1;
     pid_t _id = 0;
     std::string _output;

@@ -1,5 +1,7 @@
 #include "TerminalScreen.h"
 
+#include <Poco/String.h>
+
 #include <algorithm>
 #include <stdexcept>
 
@@ -21,6 +23,11 @@ void TerminalScreen::write(std::string_view output)
         obey(output.substr(0, end), output[end]);
         output.remove_prefix(end + 1);
     }
+}
+
+std::string TerminalScreen::text() const
+{
+    return Poco::cat(std::string("\n"), _lines.begin(), _lines.end()) + '\n';
 }
 
 void TerminalScreen::put(char character)

@@ -16,8 +16,8 @@ public:
     void write(std::string_view output);
     /// Throws std::runtime_error for an escape sequence that it does not know.
 
-    const std::vector<std::string>& lines() const { return _lines; }
-    /// With those that have scrolled off at the top. One that the terminal wraps is several.
+    std::string text() const;
+    /// With the lines that have scrolled off at the top. One that the terminal wraps is several.
 
     bool isCursorVisible() const { return _isCursorVisible; }
 
