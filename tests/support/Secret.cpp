@@ -5,23 +5,10 @@
 #include <Poco/String.h>
 #include <cppunit/TestAssert.h>
 
-#include <filesystem>
 #include <fstream>
 #include <iterator>
 
 namespace HangDetection::Test {
-
-namespace fs = std::filesystem;
-
-namespace {
-
-std::string textOf(const fs::path& file)
-{
-    std::ifstream stream(file, std::ios::binary);
-    return {std::istreambuf_iterator<char>(stream), {}};
-}
-
-} // namespace
 
 void Secret::assertNotIn(const std::string& text)
 {
@@ -35,8 +22,11 @@ void Secret::assertNotIn(const std::string& text)
 
 std::string seenOf(pid_t process)
 {
-    const fs::path directory = "/proc/" + std::to_string(process);
-    std::string seen = textOf(directory / "cmdline") + textOf(directory / "environ");
+    std::string seen;
+    for (const char* const name : {"/cmdline", "/environ"}) {
+        std::ifstream file("/proc/" + std::to_string(process) + name, std::ios::binary);
+        seen.append(std::istreambuf_iterator<char>(file), {});
+    }
     for (const std::string& name : threadsOf(process))
         seen += name + '\n';
     return seen;

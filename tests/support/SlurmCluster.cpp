@@ -256,11 +256,8 @@ void SlurmCluster::addStandby(const std::string& settings)
 void SlurmCluster::startStandby()
 {
     _standby.emplace(controllerOn(standbyHost, directory() / "standby"), directory() / "run/standby.out");
-    if (!eventually(patience, [this] {
-            return standbyLog().find("slurmctld running in background mode") != std::string::npos;
-        }))
-        throw std::runtime_error("the second slurmctld does not stand by:\n" + standbyLog() +
-                                 _directory.read("run/standby.out"));
+    await("the second slurmctld does not stand by",
+          [this] { return standbyLog().find("slurmctld running in background mode") != std::string::npos; });
 }
 
 int SlurmCluster::stopStandby(std::chrono::milliseconds atMost)
@@ -278,9 +275,7 @@ void SlurmCluster::startNode()
     // With -b the node has booted just now, as slurmctld expects of a cloud node.
     _slurmd.emplace(withEnvironment({"slurmd", "-D", "-b", "-N", _host}), directory() / "run/slurmd.out");
     const std::string state = _isCloud ? "allocated" : "idle";
-    if (!eventually(patience, [&] { return nodeState() == state; }))
-        throw std::runtime_error("slurmd did not become " + state + ":\n" +
-                                 _directory.read("run/slurmd.log") + _directory.read("run/slurmd.out"));
+    await("slurmd did not become " + state, [&] { return nodeState() == state; });
 }
 
 std::string SlurmCluster::nodeState() const
@@ -324,8 +319,7 @@ std::string SlurmCluster::startSleeping(const Sim::CommandLine& options) const
     const std::string started = (directory() / "run/started-").string();
     std::string job = submit("touch '" + started + "'$SLURM_JOB_ID; exec sleep 600", options);
     waitForState(job, "RUNNING");
-    if (!eventually(patience, [&] { return fs::exists(started + job); }))
-        throw std::runtime_error("the script does not run:\n" + log());
+    await("the script of the job does not run", [&] { return fs::exists(started + job); });
     return job;
 }
 
@@ -341,12 +335,8 @@ std::string SlurmCluster::show(const std::string& job) const
 
 void SlurmCluster::waitForState(const std::string& job, const std::string& state) const
 {
-    std::string known;
-    if (!eventually(patience, [&] {
-            known = show(job);
-            return known.find("JobState=" + state + ' ') != std::string::npos;
-        }))
-        throw std::runtime_error("the job is not " + state + ":\n" + known + log());
+    await("job " + job + " is not " + state,
+          [&] { return show(job).find("JobState=" + state + ' ') != std::string::npos; });
 }
 
 std::string SlurmCluster::log() const
@@ -368,9 +358,9 @@ std::size_t SlurmCluster::countInLog(const std::string& text) const
 void SlurmCluster::waitForLog(const std::string& text, std::chrono::milliseconds atMost,
                               std::size_t lines) const
 {
-    if (!eventually(atMost, [&] { return countInLog(text) >= lines; }))
-        throw std::runtime_error("not " + std::to_string(lines) + " times in the log of slurmctld after " +
-                                 std::to_string(atMost.count()) + " ms: " + text + "\n" + log());
+    await(
+        "not " + std::to_string(lines) + " times in the log of slurmctld: " + text,
+        [&] { return countInLog(text) >= lines; }, atMost);
 }
 
 void SlurmCluster::waitForMore(const std::string& text, std::size_t lines,
@@ -390,11 +380,9 @@ void SlurmCluster::startMunge()
                                      "--socket", munge / "socket", "--pid-file", munge / "pid", "--log-file",
                                      munge / "log", "--seed-file", munge / "seed"}),
                     munge / "out");
-    if (!eventually(patience, [&] {
-            return Sim::runCommand({"munge", "--no-input", "--socket", munge / "socket"}).exitStatus == 0;
-        }))
-        throw std::runtime_error("munged does not answer:\n" + _directory.read("munge/out") +
-                                 _directory.read("munge/log"));
+    await("munged does not answer", [&] {
+        return Sim::runCommand({"munge", "--no-input", "--socket", munge / "socket"}).exitStatus == 0;
+    });
 }
 
 void SlurmCluster::writeConfiguration() const
@@ -447,8 +435,19 @@ Sim::CommandLine SlurmCluster::withEnvironment(const Sim::CommandLine& command,
 
 void SlurmCluster::requireAnswer() const
 {
-    if (!eventually(patience, [this] { return controllerAnswers(); }))
-        throw std::runtime_error("slurmctld does not answer:\n" + log());
+    await("slurmctld does not answer", [this] { return controllerAnswers(); });
+}
+
+void SlurmCluster::await(const std::string& fault, const std::function<bool()>& condition,
+                         std::chrono::milliseconds atMost) const
+{
+    if (eventually(atMost, condition))
+        return;
+    std::string logs;
+    for (const char* const name : {"munge/out", "munge/log", "run/slurmd.out", "run/slurmd.log",
+                                   "run/standby.out", "run/slurmctld.log.standby"})
+        logs += _directory.read(name);
+    throw std::runtime_error(fault + ":\n" + logs + log());
 }
 
 void SlurmCluster::endAll() noexcept

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -146,6 +147,8 @@ private:
     Sim::CommandLine withEnvironment(const Sim::CommandLine& command,
                                      const std::filesystem::path& slurmConf = "slurm.conf") const;
     void requireAnswer() const;
+    void await(const std::string& fault, const std::function<bool()>& condition,
+               std::chrono::milliseconds atMost = std::chrono::seconds(30)) const;
     void endAll() noexcept;
 
     const TemporaryDirectory _directory;
