@@ -16,6 +16,7 @@
 #include <set>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 namespace HangDetection::Test {
 
@@ -24,12 +25,10 @@ using namespace std::chrono_literals;
 class AllocationTest : public SlurmFixture
 {
     CPPUNIT_TEST_SUITE(AllocationTest);
-    CPPUNIT_TEST(releasesTheAllocationOfAHungJob);
-    CPPUNIT_TEST(keepsItWhenSwitchedOff);
+    CPPUNIT_TEST(releasesTheAllocationOfAHungJobUntilSwitchedOff);
     CPPUNIT_TEST(releasesEachJobWithTheSameMark);
     CPPUNIT_TEST(releasesOneTaskOfAnArray);
     CPPUNIT_TEST(releasesAnArrayOfWhichSomeTasksWait);
-    CPPUNIT_TEST(releasesAnArrayOfWhichOneTaskRuns);
     CPPUNIT_TEST(releasesTasksThatStartMeanwhile);
     CPPUNIT_TEST(letsTheWorkerEndByItselfFirst);
     CPPUNIT_TEST(waitsForAJobThatIsSuspended);
@@ -128,7 +127,7 @@ class AllocationTest : public SlurmFixture
         CPPUNIT_ASSERT(!isTerminated(_job));
     }
 
-    void releasesTheAllocationOfAHungJob()
+    void releasesTheAllocationOfAHungJobUntilSwitchedOff()
     {
         startMarked();
         CPPUNIT_ASSERT_EQUAL(std::string("allocated"), cluster().nodeState());
@@ -136,13 +135,10 @@ class AllocationTest : public SlurmFixture
         expectReleased();
         awaitIdleNode();
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, cluster().countInLog("allocation released"));
-    }
 
-    void keepsItWhenSwitchedOff()
-    {
-        start();
         cluster().writeSettings(settings() + "ReleaseAllocations=no\n");
         cluster().waitForLog("settings read again ReleaseAllocations=\"yes -> no\"");
+        _job = addHealthyJob();
         _slurmJob = startSleepingFor(_job);
         hang();
         awaitRuns(2);
@@ -208,32 +204,26 @@ class AllocationTest : public SlurmFixture
     }
 
     void releasesAnArrayOfWhichSomeTasksWait()
-    {
-        cluster().setProcessors(2);
-        start();
-        const std::string array = submitArray("0-3");
-        awaitRunningTasks({array + "_0", array + "_1"});
-        hang();
-        awaitEmptyQueue();
-        // In the place of a task that runs another would have started.
-        const std::string log = cluster().log();
-        const std::string released = "slurm_job=" + array;
-        CPPUNIT_ASSERT_MESSAGE(log, log.find(released + "_[2-3]") < log.find(released + "_0"));
-    }
-
-    void releasesAnArrayOfWhichOneTaskRuns()
-    /// By its own limit, or as there is one processor; then more tasks wait than Slurm names in a line.
+    /// For a processor, or for others of the array, or more of them than Slurm names in a line.
     {
         std::string scattered = "1";
         for (int task = 4; task < 200; task += 1 + task % 3)
             scattered += ',' + std::to_string(task);
+        cluster().setProcessors(2);
         start();
-        for (const std::string& tasks : {std::string("0-3%1"), scattered}) {
+        for (const auto& [tasks, running] :
+             {std::pair<std::string, std::size_t>("0-3", 2), {"0-3%1", 1}, {scattered, 2}}) {
             _job = addHealthyJob();
-            submitArray(tasks);
-            await("one running task of " + tasks, [this] { return runningTasks().size() == 1; });
+            const std::string array = submitArray(tasks);
+            await(tasks, [&, expected = running] { return runningTasks().size() == expected; });
             hang();
             awaitEmptyQueue();
+            if (tasks == "0-3") {
+                // In the place of a task that runs another would have started.
+                const std::string log = cluster().log();
+                CPPUNIT_ASSERT_MESSAGE(log, log.find("slurm_job=" + array + "_[2-3]") <
+                                                log.find("slurm_job=" + array + "_0"));
+            }
         }
     }
 

@@ -1,13 +1,16 @@
-// The plugin in a slurmctld that is well, with a database that is well.
+// What the plugin does in a slurmctld, and that it keeps slurmctld from nothing.
 
 #include "ContractTexts.h"
 #include "Figure.h"
+#include "HbaRule.h"
 #include "LogRecord.h"
+#include "MetricsText.h"
 #include "NotificationListener.h"
 #include "Outage.h"
 #include "ProcessState.h"
 #include "Secret.h"
 #include "SlurmFixture.h"
+#include "TemporaryDirectory.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 
@@ -28,13 +31,15 @@ class PluginInSlurmTest : public SlurmFixture
     CPPUNIT_TEST_SUITE(PluginInSlurmTest);
     CPPUNIT_TEST(terminatesAHungJobAndNoOther);
     CPPUNIT_TEST(letsSlurmJobsRunAndBeModifiedMeanwhile);
-    CPPUNIT_TEST(goesOnAfterReconfigure);
+    CPPUNIT_TEST(eachOutageIsLoggedOnceAndSoIsItsEnd);
     CPPUNIT_TEST(stopsWhenTakenOutOfSlurmConfUntilPutBack);
     CPPUNIT_TEST(hasOneThreadAndOneConnection);
     CPPUNIT_TEST(keepsTheMemoryOfSlurmctldFlat);
     CPPUNIT_TEST(readsTheSettingsFileThatSlurmConfNames);
     CPPUNIT_TEST(showsThePasswordNowhere);
     CPPUNIT_TEST(letsNoTextOfTheDatabasePassForALine);
+    CPPUNIT_TEST(writesMetricsOnceItMay);
+    CPPUNIT_TEST(keepsTheMetricsWhenSlurmctldEnds);
     CPPUNIT_TEST_SUITE_END();
 
     std::optional<std::string> errorOf(const std::string& job)
@@ -97,16 +102,38 @@ class PluginInSlurmTest : public SlurmFixture
         waitUntilTerminated(hung);
     }
 
-    void goesOnAfterReconfigure()
+    void eachOutageIsLoggedOnceAndSoIsItsEnd()
     {
-        cluster().startController();
-        waitUntilTerminated(database().addJob());
+        const std::string anyFailure = "job_submit/hang_detector: run failed";
+        const std::string firstFailure = "error: " + anyFailure;
+        const std::string hung = database().addJob();
+        cluster().configure("SlurmctldDebug", "debug");
+        {
+            const Outage outage(server());
+            cluster().startController();
+            cluster().startNode();
+            cluster().waitForState(cluster().submit("true"), "COMPLETED");
+            CPPUNIT_ASSERT(cluster().controllerAnswers());
 
-        cluster().reconfigure();
-        CPPUNIT_ASSERT(cluster().controllerAnswers());
+            cluster().waitForLog(anyFailure, 20s, 4);
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(cluster().log(), std::size_t{1}, cluster().countInLog(firstFailure));
+            cluster().waitForLog(firstFailure + " error=\"connection to server on socket");
+            CPPUNIT_ASSERT(cluster().countInLog("advice=\"check Connection in") >= 4);
+        }
+        reconnect();
+        waitUntilTerminated(hung);
+        cluster().waitForLog("] job_submit/hang_detector: database answers again failed_runs=");
         waitUntilTerminated(database().addJob());
-        CPPUNIT_ASSERT_EQUAL(std::size_t{SlurmCluster::isReconfiguredByStart() ? 2U : 1U},
-                             startsOfDetector());
+        cluster().waitForLog("run finished terminated=1", 15s, 2);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, cluster().countInLog("database answers again"));
+        {
+            const Outage outage(server());
+            cluster().waitForLog(firstFailure, 15s, 2);
+        }
+        reconnect();
+        waitUntilTerminated(database().addJob());
+        cluster().waitForLog("database answers again", 15s, 2);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, cluster().countInLog("database answers again"));
     }
 
     void stopsWhenTakenOutOfSlurmConfUntilPutBack()
@@ -183,12 +210,17 @@ class PluginInSlurmTest : public SlurmFixture
     }
 
     void showsThePasswordNowhere()
+    /// When it is refused, when it is not needed, and when the server is away.
     {
+        database().execute("CREATE ROLE without_password SUPERUSER LOGIN");
+        HbaRule rule(server(), "local all without_password scram-sha-256");
         cluster().configure("SlurmctldDebug", "debug5");
         cluster().configure("DebugFlags", "Protocol");
-        cluster().writeSettings("Connection=" + connectionString() + " password=" + Secret::quoted +
-                                "\nInterval=1\n");
+        cluster().writeSettings("Connection=" + connectionString() +
+                                " user=without_password password=" + Secret::quoted + "\nInterval=1\n");
         cluster().startController();
+        cluster().waitForLog("password authentication failed", 20s, 2);
+        rule.end();
         waitUntilTerminated(database().addJob());
         CPPUNIT_ASSERT(threadsOf(cluster().controller()).contains("hang_detector"));
         Secret::assertNotIn(seenOf(cluster().controller()));
@@ -197,7 +229,7 @@ class PluginInSlurmTest : public SlurmFixture
         Secret::assertNotIn(configuration);
         {
             const Outage outage(server());
-            cluster().waitForLog("job_submit/hang_detector: run failed");
+            cluster().waitForMore("job_submit/hang_detector: run failed", 2);
         }
         reconnect();
         CPPUNIT_ASSERT(cluster().countInLog("debug3: ") > 0);
@@ -228,6 +260,60 @@ class PluginInSlurmTest : public SlurmFixture
         }
         CPPUNIT_ASSERT_EQUAL_MESSAGE(cluster().log(), std::size_t{1}, cluster().countInLog("forged"));
     }
+
+    void writeSettingsWithMetricsFile()
+    {
+        // Everybody may enter it; only root may write to it.
+        std::filesystem::permissions(_metrics.path(), std::filesystem::perms(0755));
+        cluster().writeSettings(settings() + "MetricsFile=" + metricsFile().string() + '\n');
+    }
+
+    void writesMetricsOnceItMay()
+    /// It runs as Slurm's user.
+    {
+        writeSettingsWithMetricsFile();
+        cluster().startController();
+        waitUntilTerminated(database().addJob());
+        cluster().waitForLog("error: job_submit/hang_detector: metrics file cannot be written path=" +
+                             metricsFile().string() + " error=\"Permission denied\"");
+        CPPUNIT_ASSERT(cluster().controllerAnswers());
+
+        giveToSlurm();
+        cluster().waitForLog("] job_submit/hang_detector: metrics file is written again path=");
+        awaitSample(R"(jobs_terminated_total{reason="hung",type="template_version_import"} 1)");
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(cluster().log(), std::size_t{1},
+                                     cluster().countInLog("metrics file cannot"));
+        CPPUNIT_ASSERT_EQUAL(std::filesystem::perms(0644),
+                             std::filesystem::status(metricsFile()).permissions());
+    }
+
+    void keepsTheMetricsWhenSlurmctldEnds()
+    /// The cluster in them is named as Slurm does.
+    {
+        writeSettingsWithMetricsFile();
+        cluster().configure("ClusterName", "TEST");
+        giveToSlurm();
+        cluster().startController();
+        awaitSample("database_up 1");
+        cluster().stopController(10s);
+        CPPUNIT_ASSERT(has("database_up 1"));
+    }
+
+    void giveToSlurm() { Sim::mustRun({"chown", "slurm", _metrics.path().string()}); }
+
+    bool has(const std::string& sample) const
+    {
+        return contains(sampleLine(sample), _metrics.read("hang_detector.prom"));
+    }
+
+    void awaitSample(const std::string& sample)
+    {
+        await(sample, [&] { return has(sample); });
+    }
+
+    std::filesystem::path metricsFile() const { return _metrics.path() / "hang_detector.prom"; }
+
+    const TemporaryDirectory _metrics;
 };
 
 CPPUNIT_TEST_SUITE_REGISTRATION(PluginInSlurmTest);

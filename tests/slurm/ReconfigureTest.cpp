@@ -43,6 +43,7 @@ public:
     CPPUNIT_TEST_SUITE_END();
 
     void leavesABlockedRunAlone()
+    /// And a detector that is idle.
     {
         reconfigure();
         awaitWaitingFor(HeldTerminations::waitEvent);
@@ -50,7 +51,9 @@ public:
         _held->end();
         waitUntilTerminated(_job);
         CPPUNIT_ASSERT_EQUAL(std::size_t{5}, database().logs(_job).size());
-        CPPUNIT_ASSERT_EQUAL(std::size_t{SlurmCluster::isReconfiguredByStart() ? 2U : 1U},
+        reconfigure();
+        waitUntilTerminated(database().addJob());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{SlurmCluster::isReconfiguredByStart() ? 3U : 1U},
                              startsOfDetector());
     }
 
