@@ -6,6 +6,8 @@
 #include <chrono>
 #include <csignal>
 #include <filesystem>
+#include <set>
+#include <sstream>
 #include <string>
 
 namespace HangDetection::Test {
@@ -13,6 +15,8 @@ namespace HangDetection::Test {
 class PluginLoadingTest : public SimulatorFixture
 {
     CPPUNIT_TEST_SUITE(PluginLoadingTest);
+    CPPUNIT_TEST(exportsTheInterfaceAndNothingElse);
+    CPPUNIT_TEST(staysMappedAndLeavesSlurmToTheHost);
     CPPUNIT_TEST(refusesABadPlugin);
     CPPUNIT_TEST(refusesAPluginThatSlurmConfDoesNotName);
     CPPUNIT_TEST(refusesAPluginDirThatIsNotThere);
@@ -22,6 +26,25 @@ class PluginLoadingTest : public SimulatorFixture
     CPPUNIT_TEST(loadsAndUnloadsFiftyTimes);
     CPPUNIT_TEST(saysHowOftenItHasLoadedWhenItIsInterrupted);
     CPPUNIT_TEST_SUITE_END();
+
+    void exportsTheInterfaceAndNothingElse()
+    {
+        std::istringstream lines(Sim::mustRun({NM, "-D", "--defined-only", "--format=posix", PLUGIN}));
+        std::set<std::string> symbols;
+        for (std::string line; std::getline(lines, line);)
+            symbols.insert(line.substr(0, line.find(' ')));
+        const std::set<std::string> expected{"plugin_name", "plugin_type", "plugin_version", "init",
+                                             "fini",        "job_submit",  "job_modify"};
+        CPPUNIT_ASSERT(symbols == expected);
+    }
+
+    void staysMappedAndLeavesSlurmToTheHost()
+    /// After it was closed, its last thread may still be at work.
+    {
+        const std::string dynamic = Sim::mustRun({"readelf", "-d", PLUGIN});
+        Test::assertContains("NODELETE", dynamic);
+        assertLacks("libslurm", dynamic);
+    }
 
     static std::string badPlugin(const std::string& name) { return std::string(BAD_PLUGINS) + "/" + name; }
 
