@@ -19,8 +19,7 @@ class ConfigurationRefusedTest : public CppUnit::TestFixture
 {
     CPPUNIT_TEST_SUITE(ConfigurationRefusedTest);
     CPPUNIT_TEST(aWrongLine);
-    CPPUNIT_TEST(noFile);
-    CPPUNIT_TEST(aFileThatSlurmUserMayNotRead);
+    CPPUNIT_TEST(aFileThatCannotBeRead);
     CPPUNIT_TEST(aPasswordWithoutShowingIt);
     CPPUNIT_TEST(aRelativePathInSlurmConf);
     CPPUNIT_TEST_SUITE_END();
@@ -54,15 +53,13 @@ private:
         }
     }
 
-    void noFile()
+    void aFileThatCannotBeRead()
+    /// As it is not there, or as SlurmUser may not read it.
     {
         _cluster->removeSettings();
         requireRefused((_cluster->directory() / "hang_detector.conf").string() +
                        ": cannot be read: No such file or directory");
-    }
 
-    void aFileThatSlurmUserMayNotRead()
-    {
         _cluster->writeSettings("Connection=dbname=coder\n", perms::none);
         requireRefused("hang_detector.conf: cannot be read: Permission denied; it belongs beside slurm.conf, "
                        "and slurmctld reads it as SlurmUser");

@@ -18,8 +18,18 @@ class SlurmFixture : public CppUnit::TestFixture
 /// has the detector run every second. Nothing of Slurm runs yet.
 {
 public:
-    void setUp() override;
-    void tearDown() override;
+    void setUp() override
+    {
+        _cluster = std::make_unique<SlurmCluster>();
+        _testDatabase = std::make_unique<TestDatabase>();
+        cluster().writeSettings(settings());
+    }
+
+    void tearDown() override
+    {
+        _cluster.reset();
+        _testDatabase.reset();
+    }
 
 protected:
     SlurmCluster& cluster() { return *_cluster; }
@@ -36,8 +46,12 @@ protected:
     std::string connectionString() const { return _testDatabase->connectionString(); }
     /// A libpq connection string for the database of the test.
 
-    std::string settings();
+    std::string settings() const
     /// The text of hang_detector.conf that setUp wrote.
+    {
+        // The sessions of the test have the detector's own default for the name.
+        return "Connection=" + connectionString() + " application_name=detector_in_slurmctld\nInterval=1\n";
+    }
 
     template <typename Condition>
     void await(const std::string& what, Condition condition,
@@ -48,14 +62,24 @@ protected:
             CPPUNIT_FAIL("waited in vain for " + what + ":\n" + cluster().log());
     }
 
-    bool isTerminated(const std::string& jobId);
-    void waitUntilTerminated(const std::string& jobId);
+    bool isTerminated(const std::string& jobId)
+    {
+        return database().isTrue("SELECT completed_at IS NOT NULL FROM provisioner_jobs WHERE id = $1::uuid",
+                                 jobId);
+    }
 
-    void awaitWaitingFor(const std::string& event);
+    void waitUntilTerminated(const std::string& jobId)
+    {
+        await("the termination of " + jobId, [&] { return isTerminated(jobId); });
+    }
+
+    void awaitWaitingFor(const std::string& event)
     /// Until a session waits for that event of PostgreSQL.
+    {
+        await("a session in " + event, [&] { return testDatabase().isSomebodyWaitingFor(event); });
+    }
 
-    bool isDetectorConnected();
-    /// Whether a session of the detector is at the database of the test.
+    bool isDetectorConnected() { return testDatabase().hasSessionOf("detector_in_slurmctld"); }
 
     std::size_t startsOfDetector() { return cluster().countInLog("job_submit/hang_detector: started"); }
 
