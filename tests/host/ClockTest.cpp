@@ -93,7 +93,7 @@ private:
     {
         const std::string hung = database().addJob({.updatedAgo = "301 seconds"});
         const std::string termination = "job terminated job_id=" + hung + ' ';
-        // Some runs have to see that nobody writes the job.
+        // Some runs have to see that nothing writes the job.
         const auto until = Clock::now() + 20s;
         while (!contains(termination, output()) && Clock::now() < until)
             awaitRuns(1);

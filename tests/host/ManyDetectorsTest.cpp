@@ -75,7 +75,7 @@ private:
             addReportingJob(i);
         startProcesses();
         RememberedJobs jobs(connectionString());
-        // Nobody sees them silent before they are remembered.
+        // No process sees them silent before they are remembered.
         jobs.session().execute("BEGIN");
         jobs.session().execute("UPDATE provisioner_jobs SET updated_at = now() - interval '301 seconds'"
                                " WHERE completed_at IS NULL");
@@ -176,7 +176,7 @@ private:
     }
 
     static std::vector<std::string> jobsIn(const std::string& log)
-    /// The job of each line that tells a termination.
+    /// The job of each line about a termination.
     {
         constexpr std::size_t idLength = 36;
         const std::string text = "job terminated job_id=";

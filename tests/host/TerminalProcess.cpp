@@ -142,7 +142,7 @@ bool TerminalProcess::readUntil(const std::function<bool(const std::string& outp
             return false;
         std::array<char, 4096> buffer{};
         const auto size = read(_terminal, buffer.data(), buffer.size());
-        // EIO: nobody has the terminal open any more.
+        // EIO: no process has the terminal open any more.
         if (size <= 0)
             return false;
         _output.append(buffer.data(), static_cast<std::size_t>(size));

@@ -250,15 +250,15 @@ class AllocationTest : public SlurmFixture
         cluster().configure("KillWait", "10");
         start();
         const std::filesystem::path listens = cluster().directory() / "run" / "listens";
-        const std::filesystem::path told = cluster().directory() / "run" / "told";
-        _slurmJob = cluster().submit("trap 'touch " + told.string() + "' TERM\ntouch " + listens.string() +
+        const std::filesystem::path ended = cluster().directory() / "run" / "ended";
+        _slurmJob = cluster().submit("trap 'touch " + ended.string() + "' TERM\ntouch " + listens.string() +
                                          "\nwhile :; do sleep 0.1; done",
                                      {commentFor(_job)});
         await("the script", [&] { return std::filesystem::exists(listens); });
         hang();
         expectReleased();
         awaitIdleNode();
-        CPPUNIT_ASSERT(std::filesystem::exists(told));
+        CPPUNIT_ASSERT(std::filesystem::exists(ended));
     }
 
     void waitsForAJobThatIsSuspended()

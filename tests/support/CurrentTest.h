@@ -9,7 +9,7 @@
 namespace HangDetection::Test {
 
 class CurrentTest : public CppUnit::TestListener
-/// Knows which test runs; a CppUnit fixture is not told its own test.
+/// Knows which test runs; a CppUnit fixture does not know its own.
 {
 public:
     void startTest(CppUnit::Test* test) override

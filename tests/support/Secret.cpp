@@ -16,7 +16,7 @@ void Secret::assertNotIn(const std::string& text)
     for (const char* const end : {"xyzzy8", "plugh9"}) {
         const auto at = Poco::toLower(text).find(end);
         if (at != std::string::npos)
-            CPPUNIT_FAIL("a password was told: " + text.substr(at < around ? 0 : at - around, 2 * around));
+            CPPUNIT_FAIL("a password is shown: " + text.substr(at < around ? 0 : at - around, 2 * around));
     }
 }
 
