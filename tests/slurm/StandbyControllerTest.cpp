@@ -4,6 +4,7 @@
 #include "Count.h"
 #include "Figure.h"
 #include "OpenTransaction.h"
+#include "RememberedJobs.h"
 #include "ServerLog.h"
 #include "SlurmFixture.h"
 #include "StopInTime.h"
@@ -14,7 +15,6 @@
 #include <cstddef>
 #include <string>
 #include <utility>
-#include <vector>
 
 namespace HangDetection::Test {
 
@@ -43,25 +43,30 @@ public:
     void eachJobIsTerminatedOnceByTheTwoOfThem()
     /// Both choose more than half of the jobs, and start to terminate them at the same time.
     {
-        constexpr std::size_t rounds = 5;
-        constexpr std::size_t jobsOfARound = 8;
+        constexpr int rounds = 5;
+        constexpr int jobsOfARound = 8;
         constexpr std::size_t jobs = rounds * jobsOfARound;
-        std::vector<std::string> ids;
-        for (std::size_t round = 0; round < rounds; ++round) {
+        RememberedJobs remembered(connectionString());
+        for (int round = 0; round < rounds; ++round) {
             OpenTransaction hold(connectionString(), "LOCK TABLE provisioner_job_logs IN SHARE MODE");
-            const std::vector<std::string> added = addHungJobs(jobsOfARound);
+            // All at the same time, so that both find them.
+            remembered.session().execute("BEGIN");
+            remembered.session().addJobs(jobsOfARound);
+            remembered.remember();
+            remembered.session().execute("COMMIT");
             awaitBlockedRuns("provisioner_job_logs");
             hold.rollBack();
-            for (const std::string& id : added)
-                waitUntilTerminated(id);
-            ids.insert(ids.end(), added.begin(), added.end());
+            await("the terminations", [this] {
+                return database().value("SELECT count(*) FROM provisioner_jobs WHERE completed_at IS NULL") ==
+                       "0";
+            });
         }
         // The last ones are logged a little later than they are terminated.
         await("all terminations", [&] { return terminations() == jobs; });
-        for (const std::string& id : ids) {
-            CPPUNIT_ASSERT_EQUAL(std::size_t{5}, database().logs(id).size());
-            CPPUNIT_ASSERT_EQUAL(std::size_t{1}, terminations(id));
-        }
+        const auto ids = remembered.terminatedCompletely();
+        CPPUNIT_ASSERT_EQUAL(jobs, ids.size());
+        for (const std::string& id : ids)
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(id, std::size_t{1}, terminations(id));
         const std::size_t byStandby = count(cluster().standbyLog(), terminated);
         CPPUNIT_ASSERT_MESSAGE(std::to_string(byStandby), byStandby > 0 && byStandby < jobs);
         figure() << jobs << " jobs terminated once, " << byStandby << " of them by a standby controller\n";
@@ -103,17 +108,6 @@ public:
         CPPUNIT_ASSERT_EQUAL_MESSAGE(cluster().standbyLog(), 0, cluster().stopStandby(10s));
         CPPUNIT_ASSERT_MESSAGE(cluster().standbyLog(),
                                Clock::now() - asked < longestShutdown + shutdownOfATakenOver);
-    }
-
-    std::vector<std::string> addHungJobs(std::size_t jobs)
-    /// All at the same time, so that both find them.
-    {
-        database().execute("BEGIN");
-        std::vector<std::string> ids;
-        for (std::size_t i = 0; i < jobs; ++i)
-            ids.push_back(database().addJob());
-        database().execute("COMMIT");
-        return ids;
     }
 
     std::size_t terminations(const std::string& job = "")
