@@ -180,11 +180,6 @@ void SlurmCluster::setCloudNode()
     configure("SuspendTime", "600");
 }
 
-void SlurmCluster::removeSettings() const
-{
-    fs::remove(directory() / "hang_detector.conf");
-}
-
 void SlurmCluster::startController()
 {
     forgetLog();
@@ -224,11 +219,6 @@ bool SlurmCluster::isAlive(pid_t process)
     return name != std::string::npos && stat.at(name + 2) != 'Z';
 }
 
-int SlurmCluster::stopController(std::chrono::milliseconds atMost)
-{
-    return _slurmctld.value().stop(atMost);
-}
-
 void SlurmCluster::killController()
 {
     kill(_slurmctld.value().id(), SIGKILL);
@@ -260,11 +250,6 @@ void SlurmCluster::startStandby()
           [this] { return standbyLog().find("slurmctld running in background mode") != std::string::npos; });
 }
 
-int SlurmCluster::stopStandby(std::chrono::milliseconds atMost)
-{
-    return _standby.value().stop(atMost);
-}
-
 std::string SlurmCluster::standbyLog() const
 {
     return _directory.read(standbyFile(logFile));
@@ -281,11 +266,6 @@ void SlurmCluster::startNode()
 std::string SlurmCluster::nodeState() const
 {
     return Poco::trim(run({"sinfo", "--noheader", "--format=%T"}));
-}
-
-std::string SlurmCluster::run(const Sim::CommandLine& command) const
-{
-    return Sim::mustRun(withEnvironment(command));
 }
 
 bool SlurmCluster::controllerAnswers() const
@@ -326,11 +306,6 @@ std::string SlurmCluster::startSleeping(const Sim::CommandLine& options) const
 void SlurmCluster::startAtOnce(const std::string& job) const
 {
     run({"scontrol", "update", "job=" + job, "starttime=now"});
-}
-
-std::string SlurmCluster::show(const std::string& job) const
-{
-    return run({"scontrol", "show", "job", job});
 }
 
 void SlurmCluster::waitForState(const std::string& job, const std::string& state) const

@@ -51,7 +51,7 @@ public:
                        const std::filesystem::path& file = "hang_detector.conf") const;
     /// For the user slurm. The path is relative to directory().
 
-    void removeSettings() const;
+    void removeSettings() const { std::filesystem::remove(directory() / "hang_detector.conf"); }
 
     void startController();
     /// Starts slurmctld, with an empty log, and returns when it answers.
@@ -65,7 +65,7 @@ public:
     static bool isAlive(pid_t process);
     /// False also for a process that has ended and whose parent has not asked for its status.
 
-    int stopController(std::chrono::milliseconds atMost);
+    int stopController(std::chrono::milliseconds atMost) { return _slurmctld.value().stop(atMost); }
     /// Stops slurmctld by SIGTERM and returns its exit status as ChildProcess does.
 
     void killController();
@@ -79,8 +79,7 @@ public:
     void startStandby();
     /// Starts the second controller and returns when it stands by.
 
-    int stopStandby(std::chrono::milliseconds atMost);
-    /// As stopController.
+    int stopStandby(std::chrono::milliseconds atMost) { return _standby.value().stop(atMost); }
 
     std::string standbyLog() const;
 
@@ -93,7 +92,7 @@ public:
     std::string nodeState() const;
     /// As sinfo shows it, such as idle.
 
-    std::string run(const Sim::CommandLine& command) const;
+    std::string run(const Sim::CommandLine& command) const { return Sim::mustRun(withEnvironment(command)); }
     /// The output of one of Slurm's commands, which has to succeed.
 
     bool controllerAnswers() const;
@@ -116,7 +115,7 @@ public:
     void startAtOnce(const std::string& job) const;
     /// Slurm lets a job that was requeued wait for two minutes otherwise.
 
-    std::string show(const std::string& job) const;
+    std::string show(const std::string& job) const { return run({"scontrol", "show", "job", job}); }
     /// What scontrol knows of the job.
 
     void waitForState(const std::string& job, const std::string& state) const;
