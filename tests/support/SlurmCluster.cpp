@@ -79,12 +79,6 @@ bool uses(const fs::path& process, const std::string& directory)
     });
 }
 
-std::string standbyFile(const std::string& file)
-/// What the second controller writes instead of this file.
-{
-    return file + ".standby";
-}
-
 std::set<pid_t> processesUsing(const fs::path& directory)
 {
     std::set<pid_t> processes;
@@ -236,8 +230,8 @@ void SlurmCluster::addStandby(const std::string& settings)
     const fs::path standby = directory() / "standby";
     fs::create_directory(standby);
     std::string text = textOfConfiguration();
-    for (const char* key : {"SlurmctldPidFile", "SlurmctldLogFile"})
-        Poco::replaceInPlace(text, _configuration.at(key), standbyFile(_configuration.at(key)));
+    // A log and a file with the process id of its own.
+    Poco::replaceInPlace(text, std::string("/run/slurmctld."), std::string("/run/standby."));
     writeFile(standby / "slurm.conf", text);
     fs::copy_file(directory() / "cgroup.conf", standby / "cgroup.conf");
     writeSettings(settings, groupMayRead, "standby/hang_detector.conf");
@@ -252,7 +246,7 @@ void SlurmCluster::startStandby()
 
 std::string SlurmCluster::standbyLog() const
 {
-    return _directory.read(standbyFile(logFile));
+    return _directory.read("run/standby.log");
 }
 
 void SlurmCluster::startNode()
@@ -419,8 +413,8 @@ void SlurmCluster::await(const std::string& fault, const std::function<bool()>& 
     if (eventually(atMost, condition))
         return;
     std::string logs;
-    for (const char* const name : {"munge/out", "munge/log", "run/slurmd.out", "run/slurmd.log",
-                                   "run/standby.out", "run/slurmctld.log.standby"})
+    for (const char* const name :
+         {"munge/out", "munge/log", "run/slurmd.out", "run/slurmd.log", "run/standby.out", "run/standby.log"})
         logs += _directory.read(name);
     throw std::runtime_error(fault + ":\n" + logs + log());
 }
