@@ -1,8 +1,8 @@
 #include "CoderDetector.h"
 #include "Count.h"
 #include "Figure.h"
+#include "JobsUnderFault.h"
 #include "OpenTransaction.h"
-#include "RememberedJobs.h"
 #include "SimulatorFixture.h"
 
 #include <cppunit/extensions/HelperMacros.h>
@@ -71,16 +71,13 @@ private:
     void terminateAll()
     {
         useSettings("Interval=1\nMaxJobsPerRun=50\nMassHangRatio=0\n");
-        for (std::size_t i = 0; i < jobCount; ++i)
-            addReportingJob(i);
         startProcesses();
-        RememberedJobs jobs(connectionString());
-        // No process sees them silent before they are remembered.
+        JobsUnderFault jobs(connectionString());
+        // All of them at once, the first builds of their workspaces with the jobs of all other kinds.
         jobs.session().execute("BEGIN");
-        jobs.session().execute("UPDATE provisioner_jobs SET updated_at = now() - interval '301 seconds'"
-                               " WHERE completed_at IS NULL");
-        jobs.remember();
-        jobs.session().execute("COMMIT");
+        for (int i = 0; i < firstBuilds; ++i)
+            jobs.session().addBuildJob({}, {});
+        jobs.topUp(jobCount - firstBuilds);
         const int rounds = runUntilNothingIsHung();
         const std::string logs = stopProcesses();
 
@@ -102,29 +99,6 @@ private:
         assertLacks("job not terminated", logs);
         // Otherwise they have not competed.
         CPPUNIT_ASSERT(locked + ineligible > 0);
-    }
-
-    void addReportingJob(std::size_t number)
-    /// A job of one of eight sorts, half of them builds: one with a state of its own, one that is the first
-    /// of its workspace. The sorts that can have earlier lines in the log do so in turns.
-    {
-        const Sim::JobRow job{.updatedAgo = "0 seconds"};
-        const std::size_t sort = number % 8;
-        std::string id;
-        if (sort < 4) {
-            Sim::BuildRow build{.jobId = "", .workspaceId = Sim::JobDatabase::newId()};
-            if (sort != 3) {
-                build.state = "the state before";
-                database().addBuildJob({.completedAgo = "30 minutes"}, build);
-                build.buildNumber = 2;
-            }
-            build.state = sort == 2 ? std::optional<std::string>("its own") : std::nullopt;
-            id = database().addBuildJob(job, build);
-        } else {
-            id = database().addJob(job);
-        }
-        if (number % 3 == 0)
-            database().addLog(id, "Planning");
     }
 
     void startProcesses()
@@ -207,7 +181,8 @@ private:
 
     static constexpr int processCount = 5;
     static constexpr int coderCount = 4;
-    static constexpr std::size_t jobCount = 1000;
+    static constexpr int jobCount = 1000;
+    static constexpr int firstBuilds = jobCount / 8;
     static constexpr std::size_t fairShare = jobCount / 25;
 
     /// Far more than all of it takes, even with sanitizers on a machine with much else to do.
