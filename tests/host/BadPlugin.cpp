@@ -1,5 +1,5 @@
 // A job submit plugin with one thing wrong, chosen by a definition. It says on stderr
-// when it is called, so that a test can tell how far its loading came.
+// when it is called, so that a test sees how far its loading came.
 
 #include "slurm/SlurmRelease.h"
 

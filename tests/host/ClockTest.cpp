@@ -1,6 +1,4 @@
-#include "ChildProcess.h"
 #include "Count.h"
-#include "Eventually.h"
 #include "SimulatorFixture.h"
 
 #include <Poco/DateTime.h>
@@ -10,9 +8,7 @@
 
 #include <chrono>
 #include <filesystem>
-#include <optional>
 #include <string>
-#include <thread>
 
 namespace HangDetection::Test {
 
@@ -30,10 +26,6 @@ class ClockTest : public SimulatorFixture
 
     using Clock = std::chrono::steady_clock;
 
-    static constexpr std::chrono::seconds patience{20};
-    static constexpr const char* logName = "simulator.log";
-    static constexpr const char* offsetName = "offset";
-
 public:
     void setUp() override
     {
@@ -41,12 +33,6 @@ public:
         _healthy = database().addJob({.updatedAgo = "0 seconds"});
         // A minute is left until it is hung, far more than a test takes.
         _quiet = database().addJob({.updatedAgo = "4 minutes"});
-    }
-
-    void tearDown() override
-    {
-        _process.reset();
-        SimulatorFixture::tearDown();
     }
 
 private:
@@ -70,33 +56,25 @@ private:
         startWithClockAt(-10min);
         awaitRuns(1);
         useSettings("Interval=1\nMaxJobsPerRun=7\n");
-        if (!eventually(patience, [this] {
-                return count(log(), "settings read again MaxJobsPerRun=\"10 -> 7\"") == 1;
-            }))
-            CPPUNIT_FAIL(log());
+        await([this] { return contains("settings read again MaxJobsPerRun=\"10 -> 7\"", output()); });
     }
 
     void startWithClockAt(std::chrono::minutes offset)
     {
         setClockTo(offset);
-        Sim::CommandLine command{"env",
-                                 "LD_PRELOAD=" FAKETIME_LIBRARY,
-                                 "FAKETIME_TIMESTAMP_FILE=" + (directory().path() / offsetName).string(),
-                                 "FAKETIME_NO_CACHE=1",
-                                 "FAKETIME_DONT_FAKE_MONOTONIC=1",
-                                 "FAKETIME_FORCE_MONOTONIC_FIX=0", // or waits of some time end at once
-                                 "NO_FAKE_STAT=1",
-                                 "TZ=UTC"};
-        const Sim::CommandLine program = simulator({"--verbose"});
-        command.insert(command.end(), program.begin(), program.end());
-        _process.emplace(command, directory().path() / logName);
+        const std::string file = (directory().path() / "offset").string();
+        // Without the monotonic fix, waits of some time would end at once.
+        startHost(simulator({"--verbose"},
+                            {"env", "LD_PRELOAD=" FAKETIME_LIBRARY, "FAKETIME_TIMESTAMP_FILE=" + file,
+                             "FAKETIME_NO_CACHE=1", "FAKETIME_DONT_FAKE_MONOTONIC=1",
+                             "FAKETIME_FORCE_MONOTONIC_FIX=0", "NO_FAKE_STAT=1", "TZ=UTC"}));
     }
 
     void setClockTo(std::chrono::minutes offset) const
     {
         const auto file =
             directory().write("next", (offset < 0min ? "" : "+") + std::to_string(offset.count()) + "m\n");
-        std::filesystem::rename(file, directory().path() / offsetName);
+        std::filesystem::rename(file, directory().path() / "offset");
     }
 
     void jumpTo(std::chrono::minutes offset)
@@ -115,9 +93,9 @@ private:
     {
         const std::string hung = database().addJob({.updatedAgo = "301 seconds"});
         const std::string termination = "job terminated job_id=" + hung + ' ';
-        // Some runs have to see that nobody writes the job.
-        const auto until = Clock::now() + patience;
-        while (count(log(), termination) == 0 && Clock::now() < until)
+        // Some runs have to see that nothing writes the job.
+        const auto until = Clock::now() + 20s;
+        while (!contains(termination, output()) && Clock::now() < until)
             awaitRuns(1);
         const std::string line = lineOf(termination);
         const int silent = std::stoi(line.substr(line.find("silent_s=") + 9));
@@ -130,24 +108,21 @@ private:
         expectClockOff(line, offset);
 
         ++_hung;
-        CPPUNIT_ASSERT_EQUAL(_hung, count(log(), " job terminated "));
-        for (const std::string& job : {_healthy, _quiet})
-            CPPUNIT_ASSERT(database().isTrue(
-                "SELECT completed_at IS NULL FROM provisioner_jobs WHERE id = $1::uuid", job));
-        CPPUNIT_ASSERT_EQUAL(std::size_t{0}, count(log(), "run failed"));
+        CPPUNIT_ASSERT_EQUAL(_hung, count(output(), " job terminated "));
+        CPPUNIT_ASSERT(!isTerminated(_healthy));
+        CPPUNIT_ASSERT(!isTerminated(_quiet));
+        assertLacks("run failed", output());
     }
 
     void awaitRuns(std::size_t more)
     /// Meanwhile the worker of the healthy job reports, as it does all the time.
     {
-        const auto runs = [this] { return count(log(), "job_submit/hang_detector: run finished "); };
+        const auto runs = [this] { return count(output(), "job_submit/hang_detector: run finished "); };
         const std::size_t before = runs();
-        const auto until = Clock::now() + patience;
-        while (runs() < before + more) {
-            CPPUNIT_ASSERT_MESSAGE(log(), Clock::now() < until);
+        await([&] {
             database().heartbeat(_healthy);
-            std::this_thread::sleep_for(100ms);
-        }
+            return runs() >= before + more;
+        });
     }
 
     static void expectClockOff(const std::string& line, std::chrono::minutes offset)
@@ -163,16 +138,13 @@ private:
     std::string lineOf(const std::string& part) const
     /// The line of the log that has this part.
     {
-        const std::string text = log();
+        const std::string text = output();
+        Test::assertContains(part, text);
         const auto at = text.find(part);
-        CPPUNIT_ASSERT_MESSAGE(part + " is not in:\n" + text, at != std::string::npos);
         const auto begin = text.rfind('\n', at) + 1;
         return text.substr(begin, text.find('\n', at) - begin);
     }
 
-    std::string log() const { return directory().read(logName); }
-
-    std::optional<ChildProcess> _process;
     std::string _healthy;
     std::string _quiet;
     std::size_t _hung = 0;

@@ -1,9 +1,7 @@
 // What a host does with a plugin besides calling it: it forks, and it loads and closes it
 // again and again, while runs of the detector are blocked.
 
-#include "ChildProcess.h"
 #include "Count.h"
-#include "Eventually.h"
 #include "Figure.h"
 #include "FrozenServer.h"
 #include "HeldTerminations.h"
@@ -17,23 +15,13 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
-#include <optional>
 #include <string>
 #include <vector>
 
 namespace HangDetection::Test {
 
-using namespace std::chrono_literals;
-
 class HostWaysTest : public SimulatorFixture
 {
-public:
-    void tearDown() override
-    {
-        _host.reset();
-        SimulatorFixture::tearDown();
-    }
-
     CPPUNIT_TEST_SUITE(HostWaysTest);
     CPPUNIT_TEST(aForkedChildEndsAtOnceAndHarmsNoRun);
     CPPUNIT_TEST(isClosedAgainAndAgainWhileATableIsLocked);
@@ -46,16 +34,16 @@ public:
         HeldTerminations held(database());
         // To the address sanitizer, what the missing threads held is lost in a forked child. The
         // thread sanitizer lets each child sleep for a second.
-        startHost({"env", "ASAN_OPTIONS=detect_leaks=0", "TSAN_OPTIONS=atexit_sleep_ms=0"});
+        start({"env", "ASAN_OPTIONS=detect_leaks=0", "TSAN_OPTIONS=atexit_sleep_ms=0"});
         awaitWaitingFor(HeldTerminations::waitEvent);
         const auto session = sessionOfDetector();
-        tellToFork(1);
+        fork(1);
         awaitWaitingFor(HeldTerminations::waitEvent);
         CPPUNIT_ASSERT_EQUAL(session, sessionOfDetector());
 
         held.end();
         awaitTermination(job);
-        tellToFork(2);
+        fork(2);
         awaitTermination(database().addJob());
         CPPUNIT_ASSERT_EQUAL(session, sessionOfDetector());
         expectEnd();
@@ -63,69 +51,70 @@ public:
 
     void isClosedAgainAndAgainWhileATableIsLocked()
     {
-        OpenTransaction migration(connectionString(), lockJobs);
-        startHost();
-        awaitBlockedRun();
-        const ProcessState before = stateOf(_host->id());
-        const std::size_t canceled = cancellations(server());
-        for (int i = 0; i < reloads; ++i) {
-            tellToReload();
-            await([&] { return cancellations(server()) == canceled + static_cast<std::size_t>(i) + 1; });
-            awaitBlockedRun();
-        }
-        awaitAsBefore(before);
-        migration.rollBack();
-        awaitTermination(database().addJob());
-        expectEnd();
+        closeWhileATableIsLocked([this] {
+            const std::size_t canceled = cancellations(server());
+            for (std::size_t i = 1; i <= reloads; ++i) {
+                reload();
+                await([&] { return cancellations(server()) == canceled + i; }, patience);
+                awaitWaitingFor("Lock");
+            }
+        });
     }
 
     void isClosedAgainAndAgainWhileTheServerIsFrozen()
     /// The threads of the closed plugins are busy for a second, each.
     {
-        OpenTransaction migration(connectionString(), lockJobs);
-        startHost();
-        awaitBlockedRun();
-        const ProcessState before = stateOf(_host->id());
-        {
+        closeWhileATableIsLocked([this] {
             const FrozenServer frozen(server());
-            for (int i = 0; i < reloads; ++i)
-                tellToReload();
-        }
-        awaitBlockedRun();
-        awaitAsBefore(before);
+            for (std::size_t i = 1; i <= reloads; ++i)
+                reload();
+        });
+    }
+
+    template <typename Close>
+    void closeWhileATableIsLocked(Close close)
+    /// In the end the host holds what it held before.
+    {
+        OpenTransaction migration(connectionString(), "LOCK TABLE provisioner_jobs IN ACCESS EXCLUSIVE MODE");
+        start();
+        awaitWaitingFor("Lock");
+        const ProcessState before = stateOf(host().id());
+        close();
+        awaitWaitingFor("Lock");
+        if (!eventually(patience, [&] { return stateOf(host().id()) == before; }))
+            CPPUNIT_ASSERT_EQUAL(before, stateOf(host().id()));
         migration.rollBack();
         awaitTermination(database().addJob());
         expectEnd();
     }
 
-    void startHost(const Sim::CommandLine& environment = {})
+    void start(Sim::CommandLine command = {})
+    /// The command starts the host.
     {
-        Sim::CommandLine command = environment;
         command.insert(command.end(), {OBEDIENT_HOST, (directory().path() / "slurm.conf").string()});
-        _host.emplace(command, directory().path() / "output");
+        startHost(command);
     }
 
-    void tellToFork(std::size_t times)
+    void fork(std::size_t times)
     {
-        kill(_host.value().id(), SIGUSR1);
-        await([&] { return count(output(), "forked children ended well") == times; });
+        kill(host().id(), SIGUSR1);
+        await([&] { return count(output(), "forked children ended well") == times; }, patience);
         CPPUNIT_ASSERT_EQUAL_MESSAGE(output(), times, count(output(), "\n50 of 50 forked children"));
     }
 
-    void tellToReload()
+    void reload()
     {
+        const std::string started = "hang_detector: started";
         const std::size_t before = count(output(), started);
-        kill(_host.value().id(), SIGUSR2);
-        await([&] { return count(output(), started) == before + 1; });
+        kill(host().id(), SIGUSR2);
+        await([&] { return count(output(), started) == before + 1; }, patience);
     }
 
     void expectEnd()
     /// fini never waited: slurmctld calls it with its locks held.
     {
-        kill(_host.value().id(), SIGTERM);
-        const auto status = _host->waitUntilEnded(patience);
-        CPPUNIT_ASSERT_MESSAGE(output(), status.has_value());
-        CPPUNIT_ASSERT_EQUAL_MESSAGE(output(), 0, *status);
+        kill(host().id(), SIGTERM);
+        expectEndOfHost(0);
 
         const std::string text = output();
         const std::string unloaded = "unloaded in ";
@@ -139,25 +128,14 @@ public:
         figure() << "fini " << took.size() << " times, within " << took.back() << " ms\n";
     }
 
-    void awaitBlockedRun() { awaitWaitingFor("Lock"); }
-
     void awaitWaitingFor(const std::string& event)
     {
-        await([&] { return testDatabase().isSomebodyWaitingFor(event); });
-    }
-
-    void awaitAsBefore(const ProcessState& before)
-    {
-        if (!eventually(patience, [&] { return stateOf(_host->id()) == before; }))
-            CPPUNIT_ASSERT_EQUAL(before, stateOf(_host->id()));
+        await([&] { return testDatabase().isSomebodyWaitingFor(event); }, patience);
     }
 
     void awaitTermination(const std::string& job)
     {
-        await([&] {
-            return database().isTrue(
-                "SELECT completed_at IS NOT NULL FROM provisioner_jobs WHERE id = $1::uuid", job);
-        });
+        await([&] { return isTerminated(job); }, patience);
         CPPUNIT_ASSERT_EQUAL(std::size_t{5}, database().logs(job).size());
     }
 
@@ -170,23 +148,10 @@ public:
             .value_or("none");
     }
 
-    template <typename Condition>
-    void await(Condition condition)
-    {
-        if (!eventually(patience, condition))
-            CPPUNIT_FAIL(output());
-    }
-
-    std::string output() const { return directory().read("output"); }
-
-    static constexpr int reloads = 20;
-    static constexpr const char* started = "hang_detector: started";
-    static constexpr const char* lockJobs = "LOCK TABLE provisioner_jobs IN ACCESS EXCLUSIVE MODE";
+    static constexpr std::size_t reloads = 20;
 
     static constexpr std::chrono::seconds patience{20};
     /// 50 forked children that waited for the detector's thread would take much longer.
-
-    std::optional<ChildProcess> _host;
 };
 
 CPPUNIT_TEST_SUITE_REGISTRATION(HostWaysTest);

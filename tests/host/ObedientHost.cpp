@@ -1,4 +1,4 @@
-// A host of the plugin that does what slurmctld does now and then, when it is told to:
+// A host of the plugin that does what slurmctld does now and then, when a signal asks for it:
 //   SIGUSR1  forks children that end by exit(), one after the other, as slurmctld --systemd
 //            does with one
 //   SIGUSR2  unloads the plugin and loads it again, as a changed plugin list makes slurmctld do

@@ -1,12 +1,13 @@
-#include "ChildProcess.h"
 #include "Count.h"
-#include "Eventually.h"
 #include "SimulatorFixture.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 
 #include <chrono>
 #include <csignal>
+#include <filesystem>
+#include <set>
+#include <sstream>
 #include <string>
 
 namespace HangDetection::Test {
@@ -14,13 +15,9 @@ namespace HangDetection::Test {
 class PluginLoadingTest : public SimulatorFixture
 {
     CPPUNIT_TEST_SUITE(PluginLoadingTest);
-    CPPUNIT_TEST(refusesAMissingFile);
-    CPPUNIT_TEST(refusesAFileThatIsNoLibrary);
-    CPPUNIT_TEST(refusesAnotherType);
-    CPPUNIT_TEST(refusesAnotherVersion);
-    CPPUNIT_TEST(refusesAPluginWithoutAType);
-    CPPUNIT_TEST(refusesAPluginWithoutJobModify);
-    CPPUNIT_TEST(refusesAnInitThatFails);
+    CPPUNIT_TEST(exportsTheInterfaceAndNothingElse);
+    CPPUNIT_TEST(staysMappedAndLeavesSlurmToTheHost);
+    CPPUNIT_TEST(refusesABadPlugin);
     CPPUNIT_TEST(refusesAPluginThatSlurmConfDoesNotName);
     CPPUNIT_TEST(refusesAPluginDirThatIsNotThere);
     CPPUNIT_TEST(searchesPluginDirFromTheLeft);
@@ -30,6 +27,25 @@ class PluginLoadingTest : public SimulatorFixture
     CPPUNIT_TEST(saysHowOftenItHasLoadedWhenItIsInterrupted);
     CPPUNIT_TEST_SUITE_END();
 
+    void exportsTheInterfaceAndNothingElse()
+    {
+        std::istringstream lines(Sim::mustRun({NM, "-D", "--defined-only", "--format=posix", PLUGIN}));
+        std::set<std::string> symbols;
+        for (std::string line; std::getline(lines, line);)
+            symbols.insert(line.substr(0, line.find(' ')));
+        const std::set<std::string> expected{"plugin_name", "plugin_type", "plugin_version", "init",
+                                             "fini",        "job_submit",  "job_modify"};
+        CPPUNIT_ASSERT(symbols == expected);
+    }
+
+    void staysMappedAndLeavesSlurmToTheHost()
+    /// After it was closed, its last thread may still be at work.
+    {
+        const std::string dynamic = Sim::mustRun({"readelf", "-d", PLUGIN});
+        Test::assertContains("NODELETE", dynamic);
+        assertLacks("libslurm", dynamic);
+    }
+
     static std::string badPlugin(const std::string& name) { return std::string(BAD_PLUGINS) + "/" + name; }
 
     static std::string fileOf(const std::string& pluginDirectory)
@@ -37,109 +53,67 @@ class PluginLoadingTest : public SimulatorFixture
         return pluginDirectory + "/job_submit_hang_detector.so";
     }
 
-    static void assertInitCalled(bool expected, const Sim::CommandResult& result)
-    {
-        CPPUNIT_ASSERT_EQUAL_MESSAGE(result.output, expected,
-                                     result.output.find("init was called") != std::string::npos);
-    }
-
-    Sim::CommandResult loadFrom(const std::string& pluginDirectory) const
+    std::string refusalOf(const std::string& pluginDirectory, const std::string& expected) const
     {
         usePlugin(pluginDirectory);
-        return simulate({"--duration=1"});
+        const auto result = simulate({"--duration=1"});
+        assertFailed(expected, result);
+        return result.output;
     }
 
-    void refusesAMissingFile()
+    void refusesABadPlugin()
     {
-        const std::string empty = directory().path().string();
-        const auto result = loadFrom(empty);
-        assertStatus(1, result);
-        assertContains("job_submit_hang_detector.so is not in PluginDir (" + empty + ")", result);
-    }
-
-    void refusesAFileThatIsNoLibrary()
-    {
+        const std::string own = directory().path().string();
+        refusalOf(own, "job_submit_hang_detector.so is not in PluginDir (" + own + ")");
         directory().write("job_submit_hang_detector.so", "no library");
-        const auto result = loadFrom(directory().path().string());
-        assertStatus(1, result);
-        assertContains("cannot be opened: " + fileOf(directory().path().string()), result);
-    }
+        refusalOf(own, "cannot be opened: " + fileOf(own));
 
-    void refusesAnotherType()
-    {
-        const auto result = loadFrom(badPlugin("wrong-type"));
-        assertStatus(1, result);
-        assertContains(fileOf(badPlugin("wrong-type")) +
-                           ": is of type job_submit/other, not job_submit/hang_detector",
-                       result);
-        assertInitCalled(false, result);
-    }
-
-    void refusesAnotherVersion()
-    {
-        const auto result = loadFrom(badPlugin("wrong-version"));
-        assertStatus(1, result);
-        assertContains(fileOf(badPlugin("wrong-version")) + ": was built for Slurm ", result);
-        assertInitCalled(false, result);
-    }
-
-    void refusesAPluginWithoutAType()
-    {
-        const auto result = loadFrom(badPlugin("without-type"));
-        assertStatus(1, result);
-        assertContains(fileOf(badPlugin("without-type")) + ": the symbol plugin_type is missing", result);
-        assertInitCalled(false, result);
-    }
-
-    void refusesAPluginWithoutJobModify()
-    {
-        const auto result = loadFrom(badPlugin("without-job-modify"));
-        assertStatus(1, result);
-        assertContains(fileOf(badPlugin("without-job-modify")) + ": the symbol job_modify is missing",
-                       result);
-        // slurmctld looks for them last.
-        assertInitCalled(true, result);
-    }
-
-    void refusesAnInitThatFails()
-    {
-        const auto result = loadFrom(badPlugin("failing-init"));
-        assertStatus(1, result);
-        assertContains(fileOf(badPlugin("failing-init")) + ": init failed; slurmctld would not start",
-                       result);
-        CPPUNIT_ASSERT(result.output.find("fini was called") == std::string::npos);
+        const struct
+        {
+            const char* name;
+            const char* reason;
+            bool isInitCalled;
+        } plugins[] = {
+            {"wrong-type", "is of type job_submit/other, not job_submit/hang_detector", false},
+            {"wrong-version", "was built for Slurm ", false},
+            {"without-type", "the symbol plugin_type is missing", false},
+            // slurmctld looks for it last.
+            {"without-job-modify", "the symbol job_modify is missing", true},
+            {"failing-init", "init failed; slurmctld would not start", true},
+        };
+        for (const auto& [name, reason, isInitCalled] : plugins) {
+            const std::string output = refusalOf(badPlugin(name), fileOf(badPlugin(name)) + ": " + reason);
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(output, isInitCalled, contains("init was called", output));
+            if (std::string(name) == "failing-init")
+                assertLacks("fini was called", output);
+        }
     }
 
     void refusesAPluginThatSlurmConfDoesNotName()
     {
         directory().write("slurm.conf", "PluginDir=/\nJobSubmitPlugins=lua,other_hang_detector\n");
-        const auto result = simulate({"--duration=1"});
-        assertStatus(1, result);
-        assertContains(
+        assertFailed(
             "slurm.conf: JobSubmitPlugins does not name hang_detector; add JobSubmitPlugins=hang_detector",
-            result);
+            simulate({"--duration=1"}));
     }
 
     void refusesAPluginDirThatIsNotThere()
     {
-        const auto result = loadFrom("/nowhere:" + std::string(BAD_PLUGINS));
-        assertStatus(1, result);
-        assertContains("PluginDir: /nowhere is not a directory", result);
+        refusalOf("/nowhere:" + std::string(BAD_PLUGINS), "PluginDir: /nowhere is not a directory");
     }
 
     void searchesPluginDirFromTheLeft()
     {
-        const auto result = loadFrom(directory().path().string() + ":" + badPlugin("wrong-type") + ":" +
-                                     badPlugin("failing-init"));
-        assertContains(fileOf(badPlugin("wrong-type")), result);
+        refusalOf(directory().path().string() + ":" + badPlugin("wrong-type") + ":" +
+                      badPlugin("failing-init"),
+                  fileOf(badPlugin("wrong-type")));
     }
 
     void refusesWrongSettings()
     {
         useSettings("Interval=5x\n");
         const auto result = simulate({"--duration=1"});
-        assertStatus(1, result);
-        assertContains(
+        assertFailed(
             "error: job_submit/hang_detector: " + (directory().path() / "hang_detector.conf").string() +
                 ":2: Interval: '5x' is not a duration; allowed: 1s to 1h",
             result);
@@ -154,9 +128,7 @@ class PluginLoadingTest : public SimulatorFixture
                                             "\nJobSubmitPlugins=lua,job_submit/hang_detector\n"
                                             "SlurmctldParameters=x=y,hang_detector_conf=" +
                                             other.string() + "\n");
-        const auto result = simulate({"--duration=1"});
-        assertStatus(1, result);
-        assertContains(other.string() + ":2: Nonsense: is not a known key", result);
+        assertFailed(other.string() + ":2: Nonsense: is not a known key", simulate({"--duration=1"}));
     }
 
     static std::size_t starts(const std::string& output) { return count(output, "hang_detector: started"); }
@@ -167,22 +139,18 @@ class PluginLoadingTest : public SimulatorFixture
         assertStatus(0, result);
         assertContains("50 load cycles", result);
         CPPUNIT_ASSERT_EQUAL(std::size_t{50}, starts(result.output));
-        CPPUNIT_ASSERT(result.output.find("error") == std::string::npos);
+        assertLacks("error", result.output);
     }
 
     void saysHowOftenItHasLoadedWhenItIsInterrupted()
     {
-        constexpr std::chrono::seconds patience{60};
-        ChildProcess process(simulator({"--load-cycles=1000000"}), directory().path() / "output");
-        CPPUNIT_ASSERT(eventually(patience, [&] { return starts(directory().read("output")) >= 3; }));
-        kill(process.id(), SIGINT);
-        const auto status = process.waitUntilEnded(patience);
-        const std::string output = directory().read("output");
-        CPPUNIT_ASSERT_MESSAGE(output, status.has_value());
-        CPPUNIT_ASSERT_EQUAL_MESSAGE(output, 130, *status);
+        startHost(simulator({"--load-cycles=1000000"}));
+        await([this] { return starts(output()) >= 3; }, std::chrono::seconds(60));
+        kill(host().id(), SIGINT);
+        expectEndOfHost(130);
         const std::string expected =
-            "interrupted after " + std::to_string(starts(output)) + " of 1000000 load cycles\n";
-        CPPUNIT_ASSERT_MESSAGE(expected + "is not the end of\n" + output, output.ends_with(expected));
+            "interrupted after " + std::to_string(starts(output())) + " of 1000000 load cycles\n";
+        CPPUNIT_ASSERT_MESSAGE(expected + "is not the end of\n" + output(), output().ends_with(expected));
     }
 };
 

@@ -1,12 +1,18 @@
 #pragma once
 
+#include "ChildProcess.h"
 #include "Command.h"
+#include "Contains.h"
+#include "Eventually.h"
 #include "TemporaryDirectory.h"
 #include "TestDatabase.h"
 
 #include <cppunit/TestFixture.h>
 
+#include <chrono>
+#include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace HangDetection::Test {
@@ -16,21 +22,84 @@ class SimulatorFixture : public CppUnit::TestFixture
 /// with, and a fresh job database.
 {
 public:
-    void setUp() override;
-    void tearDown() override;
+    void setUp() override
+    {
+        _directory = std::make_unique<TemporaryDirectory>();
+        _testDatabase = std::make_unique<TestDatabase>();
+        usePlugin(std::filesystem::path(PLUGIN).parent_path().string());
+        useSettings("Interval=1\n");
+    }
+
+    void tearDown() override
+    {
+        _host.reset();
+        _testDatabase.reset();
+        _directory.reset();
+    }
 
 protected:
-    Sim::CommandLine simulator(const Sim::CommandLine& options) const;
-    /// The simulator with the slurm.conf of this test, as a command.
+    Sim::CommandLine simulator(const Sim::CommandLine& options, Sim::CommandLine wrapper = {}) const
+    /// The simulator with the slurm.conf of this test, as a command. It is started by the wrapper, such
+    /// as `env NAME=VALUE`, if there is one.
+    {
+        const std::string slurmConf = (_directory->path() / "slurm.conf").string();
+        wrapper.insert(wrapper.end(), {SIMULATOR, "--slurm-conf=" + slurmConf});
+        wrapper.insert(wrapper.end(), options.begin(), options.end());
+        return wrapper;
+    }
 
-    Sim::CommandResult simulate(const Sim::CommandLine& options) const;
-    /// Runs it.
+    Sim::CommandResult simulate(const Sim::CommandLine& options) const
+    {
+        return Sim::runCommand(simulator(options));
+    }
 
-    void useSettings(const std::string& settings) const;
+    void startHost(const Sim::CommandLine& command)
+    /// Starts it in the background, where it ends with the test, at the latest.
+    {
+        _host.reset();
+        std::filesystem::remove(_directory->path() / "output");
+        _host.emplace(command, _directory->path() / "output");
+    }
+
+    ChildProcess& host() { return _host.value(); }
+
+    void expectEndOfHost(int status)
+    /// Returns when it has ended, with this exit status.
+    {
+        const auto ended = host().waitUntilEnded(std::chrono::seconds(60));
+        CPPUNIT_ASSERT_MESSAGE("it did not end:\n" + output(), ended.has_value());
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(output(), status, *ended);
+    }
+
+    std::string output() const { return _directory->read("output"); }
+    /// Of the host that was started last.
+
+    template <typename Condition>
+    void await(Condition condition, std::chrono::seconds atMost = std::chrono::seconds(30)) const
+    /// Fails with the output of the host when the condition does not come to hold.
+    {
+        if (!eventually(atMost, condition))
+            CPPUNIT_FAIL("in vain after:\n" + output());
+    }
+
+    bool isTerminated(const std::string& jobId)
+    {
+        return database().isTrue("SELECT completed_at IS NOT NULL FROM provisioner_jobs WHERE id = $1::uuid",
+                                 jobId);
+    }
+
+    void useSettings(const std::string& settings) const
     /// Writes hang_detector.conf: a Connection to the database of this test, then this.
+    {
+        _directory->write("hang_detector.conf", "Connection=" + connectionString() + "\n" + settings);
+    }
 
-    void usePlugin(const std::string& directory, const std::string& cluster = "test") const;
+    void usePlugin(const std::string& directory, const std::string& cluster = "test") const
     /// Writes slurm.conf with this PluginDir and ClusterName.
+    {
+        _directory->write("slurm.conf", "ClusterName=" + cluster + "\nPluginDir=" + directory +
+                                            "\nJobSubmitPlugins=hang_detector\n");
+    }
 
     static Sim::ThrowawayPostgres& server() { return TestDatabase::server(); }
 
@@ -47,12 +116,27 @@ protected:
 
     std::string connectionString() const { return _testDatabase->connectionString(); }
 
-    static void assertContains(const std::string& expected, const Sim::CommandResult& result);
-    static void assertStatus(int expected, const Sim::CommandResult& result);
+    static void assertContains(const std::string& expected, const Sim::CommandResult& result)
+    {
+        Test::assertContains(expected, result.output);
+    }
+
+    static void assertStatus(int expected, const Sim::CommandResult& result)
+    {
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(result.output, expected, result.exitStatus);
+    }
+
+    static void assertFailed(const std::string& expected, const Sim::CommandResult& result)
+    /// With status 1, and this in its output.
+    {
+        assertStatus(1, result);
+        assertContains(expected, result);
+    }
 
 private:
     std::unique_ptr<TemporaryDirectory> _directory;
     std::unique_ptr<TestDatabase> _testDatabase;
+    std::optional<ChildProcess> _host;
 };
 
 } // namespace HangDetection::Test

@@ -1,16 +1,15 @@
-#include "SimulatorFixture.h"
-
-#include "ChildProcess.h"
 #include "Count.h"
-#include "Eventually.h"
+#include "HeldTerminations.h"
 #include "MetricsText.h"
 #include "Printing.h"
 #include "Rounds.h"
+#include "SimulatorFixture.h"
 
 #include <Poco/Format.h>
 #include <cppunit/extensions/HelperMacros.h>
 
 #include <chrono>
+#include <csignal>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -20,59 +19,45 @@ namespace HangDetection::Test {
 class SimulatorTest : public SimulatorFixture
 {
     CPPUNIT_TEST_SUITE(SimulatorTest);
-    CPPUNIT_TEST(showsATermination);
-    CPPUNIT_TEST(showsThatAJobWasPending);
+    CPPUNIT_TEST(showsTerminations);
     CPPUNIT_TEST(showsWhatADryRunWouldDo);
-    CPPUNIT_TEST(countsIdleRuns);
-    CPPUNIT_TEST(endsWithAnErrorWhenARunDid);
-    CPPUNIT_TEST(endsWithAnErrorWhenThereWereTooFewRuns);
-    CPPUNIT_TEST(endsAfterItsDuration);
-    CPPUNIT_TEST(printsDebugLinesWhenAskedTo);
-    CPPUNIT_TEST(exitsWithoutFiniWhileARunIsInProgress);
+    CPPUNIT_TEST(endsAfterItsRunsOrItsDuration);
+    CPPUNIT_TEST(endsWithAnError);
+    CPPUNIT_TEST(stopsARunThatIsInProgress);
     CPPUNIT_TEST(exitsWithoutFiniWhileTheDetectorIsBusy);
-    CPPUNIT_TEST(finisWhileARunIsInProgress);
-    CPPUNIT_TEST(exitsWithoutFiniWhileTheDatabaseIsDown);
-    CPPUNIT_TEST(tellsTheMetricsOfTwoClustersApart);
+    CPPUNIT_TEST(keepsTheMetricsOfTwoClustersApart);
     CPPUNIT_TEST(explainsItself);
     CPPUNIT_TEST(refusesOptionsThatItDoesNotKnow);
     CPPUNIT_TEST_SUITE_END();
 
     using Clock = std::chrono::steady_clock;
 
-    static constexpr std::chrono::seconds patience{20};
-
-    void showsATermination()
+    void showsTerminations()
+    /// Of a hung job, and of a pending one.
     {
-        const std::string job = database().addJob();
+        useSettings("Interval=1\nPendingJobDuration=30m\n");
+        const std::string hung = database().addJob();
+        const std::string pending =
+            database().addJob({.startedAgo = std::nullopt, .updatedAgo = "31 minutes"});
         const auto result = simulate({"--runs=1"});
         assertStatus(0, result);
         assertContains("job_submit/hang_detector: started", result);
-        const std::string line = "job_submit/hang_detector: job terminated job_id=" + job +
+        const std::string line = "job_submit/hang_detector: job terminated job_id=" + hung +
                                  " reason=hung type=template_version_import silent_s=";
         assertContains(line, result);
         const int silent = std::stoi(result.output.substr(result.output.find(line) + line.size()));
         CPPUNIT_ASSERT(silent >= 301 && silent < 360);
-        assertContains(line + std::to_string(silent) + " threshold_s=300 stage=Unknown state=none", result);
-        assertContains(
-            "job_submit/hang_detector: run finished terminated=1 hung=1 locked=0 ineligible=0 failed=0",
-            result);
-        CPPUNIT_ASSERT(
-            database().isTrue("SELECT error IS NOT NULL FROM provisioner_jobs WHERE id = $1::uuid", job));
-    }
-
-    void showsThatAJobWasPending()
-    {
-        useSettings("Interval=1\nPendingJobDuration=30m\n");
-        const std::string job = database().addJob({.startedAgo = std::nullopt, .updatedAgo = "31 minutes"});
-        const auto result = simulate({"--runs=1"});
-        assertStatus(0, result);
-        assertContains("job_submit/hang_detector: job terminated job_id=" + job +
+        assertContains(line + std::to_string(silent) + " threshold_s=300 stage=Unknown state=none\n", result);
+        assertContains("job_submit/hang_detector: job terminated job_id=" + pending +
                            " reason=pending type=template_version_import silent_s=18",
                        result);
         assertContains(" threshold_s=1800 stage=Unknown state=none\n", result);
-        assertContains("job_submit/hang_detector: run finished terminated=1 hung=0 pending=1 locked=0 "
+        assertContains("job_submit/hang_detector: run finished terminated=2 hung=1 pending=1 locked=0 "
                        "ineligible=0 failed=0",
                        result);
+        for (const std::string& job : {hung, pending})
+            CPPUNIT_ASSERT(
+                database().isTrue("SELECT error IS NOT NULL FROM provisioner_jobs WHERE id = $1::uuid", job));
     }
 
     void showsWhatADryRunWouldDo()
@@ -100,7 +85,7 @@ class SimulatorTest : public SimulatorFixture
             result.output,
             count(result.output, "job_submit/hang_detector: run finished would_terminate=2 hung=2 pending=1 "
                                  "locked=0 ineligible=0 failed=1 duration_ms=") >= 3);
-        CPPUNIT_ASSERT_EQUAL_MESSAGE(result.output, std::size_t{0}, count(result.output, "job terminated"));
+        assertLacks("job terminated", result.output);
         CPPUNIT_ASSERT_EQUAL(
             std::string("3 jobs, 1 line"),
             database()
@@ -109,82 +94,57 @@ class SimulatorTest : public SimulatorFixture
                 .value());
     }
 
-    void countsIdleRuns()
+    void endsAfterItsRunsOrItsDuration()
+    /// Runs that had nothing to do count as well, and are shown when that is asked for.
     {
         const auto result = simulate({"--runs=3"});
         assertStatus(0, result);
-        CPPUNIT_ASSERT(result.output.find("run finished") == std::string::npos);
-    }
-
-    void endsWithAnErrorWhenARunDid()
-    {
-        database().execute("DROP TABLE workspace_builds");
-        database().addJob();
-        const auto result = simulate({"--runs=2"});
-        assertStatus(1, result);
-        assertContains(
-            "error: job_submit/hang_detector: run failed error=\"relation \\\"workspace_builds\\\" does not "
-            "exist\" sqlstate=42P01 advice=",
-            result);
-    }
-
-    void endsWithAnErrorWhenThereWereTooFewRuns()
-    {
-        useSettings("Interval=1h\n");
-        const auto result = simulate({"--runs=2", "--duration=1"});
-        assertStatus(1, result);
-        assertContains(" of 2 runs\n", result);
-    }
-
-    void endsAfterItsDuration()
-    {
+        assertLacks("run finished", result.output);
+        assertContains("debug:  job_submit/hang_detector: run finished terminated=0 hung=0 locked=0 "
+                       "ineligible=0 failed=0",
+                       simulate({"--runs=1", "--verbose"}));
         const auto start = Clock::now();
         assertStatus(0, simulate({"--duration=2"}));
         CPPUNIT_ASSERT(Clock::now() - start >= std::chrono::seconds(2));
     }
 
-    void printsDebugLinesWhenAskedTo()
+    void endsWithAnError()
+    /// When there were too few runs, or one failed.
     {
-        assertContains("debug:  job_submit/hang_detector: run finished terminated=0 hung=0",
-                       simulate({"--runs=1", "--verbose"}));
+        useSettings("Interval=1h\n");
+        assertFailed(" of 2 runs\n", simulate({"--runs=2", "--duration=1"}));
+        directory().write("hang_detector.conf", "Connection=host=/nowhere\nInterval=1\n");
+        assertFailed("job_submit/hang_detector: run failed error=\"connection to server on socket",
+                     simulate({"--runs=1", "--exit-without-fini"}));
+        useSettings("Interval=1\n");
+        database().execute("DROP TABLE workspace_builds");
+        database().addJob();
+        assertFailed(
+            "error: job_submit/hang_detector: run failed error=\"relation \\\"workspace_builds\\\" does not "
+            "exist\" sqlstate=42P01 advice=",
+            simulate({"--runs=2"}));
     }
 
-    void slowDown()
-    /// From now on each run takes a minute, as there is a job that cannot be terminated faster.
+    void stopsARunThatIsInProgress()
+    /// By fini, and by an exit without. The statement is canceled: a server does not see that its client
+    /// has gone, and would go on with it.
     {
         database().addJob();
-        database().execute("CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS"
-                           " 'BEGIN PERFORM pg_sleep(60); RETURN new; END'");
-        database().execute("CREATE TRIGGER wait BEFORE UPDATE ON provisioner_jobs"
-                           " FOR EACH ROW EXECUTE FUNCTION wait()");
-    }
-
-    static void assertShort(Clock::time_point start)
-    /// One second of --duration, two for the stop, and a slow machine; far less than the
-    /// minute that the run would take.
-    {
-        CPPUNIT_ASSERT(Clock::now() - start < std::chrono::seconds(30));
-    }
-
-    void assertNothingGoesOn()
-    /// The statement was canceled: a server does not see that its client has gone, and
-    /// would go on with it for a minute.
-    {
-        CPPUNIT_ASSERT(eventually(std::chrono::seconds(10), [this] {
-            return database().isTrue("SELECT NOT EXISTS (SELECT FROM pg_stat_activity"
-                                     " WHERE datname = $1 AND pid <> pg_backend_pid())",
-                                     databaseName());
-        }));
-    }
-
-    void exitsWithoutFiniWhileARunIsInProgress()
-    {
-        slowDown();
-        for (int i = 0; i < 5; ++i) {
+        const HeldTerminations held(database());
+        for (int i = 0; i < 6; ++i) {
+            const bool withFini = i == 0;
             const auto start = Clock::now();
-            assertStatus(0, simulate({"--duration=1", "--exit-without-fini"}));
-            assertShort(start);
-            assertNothingGoesOn();
+            const auto result = simulate({"--duration=1", withFini ? "--verbose" : "--exit-without-fini"});
+            assertStatus(0, result);
+            if (withFini)
+                assertContains("job_submit/hang_detector: run stopped", result);
+            // One second of --duration, two for the stop, and a slow machine.
+            CPPUNIT_ASSERT(Clock::now() - start < std::chrono::seconds(30));
+            await([this] {
+                return database().isTrue("SELECT NOT EXISTS (SELECT FROM pg_stat_activity"
+                                         " WHERE datname = $1 AND pid <> pg_backend_pid())",
+                                         databaseName());
+            });
         }
     }
 
@@ -193,23 +153,16 @@ class SimulatorTest : public SimulatorFixture
         constexpr int jobCount = 10000;
         // What a batch did is logged before the end, in the two seconds that the end waits.
         useSettings("Interval=1\nMaxJobsPerRun=" + std::to_string(rounds(1000)) + "\nMassHangRatio=0\n");
-        database().execute(
-            "INSERT INTO provisioner_jobs (id, created_at, updated_at, started_at, organization_id,"
-            " initiator_id, file_id, provisioner, storage_method, type)"
-            " SELECT gen_random_uuid(), now(), now() - interval '1 hour', now(), gen_random_uuid(),"
-            " gen_random_uuid(), gen_random_uuid(), 'echo', 'file', 'template_version_import'"
-            " FROM generate_series(1, " +
-            std::to_string(jobCount) + ")");
+        database().addJobs(jobCount);
         const auto completed = [this] {
             return std::stoi(database().value("SELECT count(completed_at) FROM provisioner_jobs").value());
         };
         for (int i = 0; i < 3; ++i) {
             const int before = completed();
-            const auto log = directory().write("simulator.log", "");
-            ChildProcess host(simulator({"--exit-without-fini"}), log);
-            CPPUNIT_ASSERT(eventually(patience, [&] { return completed() > before; }));
-            const int status = host.stop(patience);
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(directory().read("simulator.log"), 0, status);
+            startHost(simulator({"--exit-without-fini"}));
+            await([&] { return completed() > before; });
+            kill(host().id(), SIGTERM);
+            expectEndOfHost(0);
         }
         // It was busy at each end.
         CPPUNIT_ASSERT(completed() < jobCount);
@@ -217,30 +170,9 @@ class SimulatorTest : public SimulatorFixture
         CPPUNIT_ASSERT_EQUAL(
             std::string("0"),
             database()
-                .value("SELECT count(*) FROM provisioner_jobs j WHERE $1 = '' AND (completed_at IS"
-                       " NULL) <> NOT EXISTS (SELECT FROM provisioner_job_logs l"
-                       " WHERE l.job_id = j.id)",
-                       "")
+                .value("SELECT count(*) FROM provisioner_jobs j WHERE (completed_at IS NULL)"
+                       " <> NOT EXISTS (SELECT FROM provisioner_job_logs l WHERE l.job_id = j.id)")
                 .value());
-    }
-
-    void finisWhileARunIsInProgress()
-    {
-        slowDown();
-        const auto start = Clock::now();
-        const auto result = simulate({"--duration=1", "--verbose"});
-        assertStatus(0, result);
-        assertContains("job_submit/hang_detector: run stopped", result);
-        assertShort(start);
-        assertNothingGoesOn();
-    }
-
-    void exitsWithoutFiniWhileTheDatabaseIsDown()
-    {
-        directory().write("hang_detector.conf", "Connection=host=/nowhere\nInterval=1\n");
-        const auto result = simulate({"--runs=1", "--exit-without-fini"});
-        assertStatus(1, result);
-        assertContains("job_submit/hang_detector: run failed error=\"connection to server on socket", result);
     }
 
     std::string metricsOfCluster(const std::string& cluster)
@@ -252,7 +184,7 @@ class SimulatorTest : public SimulatorFixture
         return directory().read(file);
     }
 
-    void tellsTheMetricsOfTwoClustersApart()
+    void keepsTheMetricsOfTwoClustersApart()
     {
         const std::string alpha = metricsOfCluster("alpha");
         const std::string beta = metricsOfCluster("beta");
@@ -291,13 +223,11 @@ class SimulatorTest : public SimulatorFixture
         refuses({"--demo", "--runs=1"}, "--runs goes with --slurm-conf");
         refuses({"--slurm-conf=x", "--keep"}, "--keep goes with --demo");
         refuses({"--slurm-conf=x", "--load-cycles=1", "--runs=1"}, "--runs does not go with --load-cycles");
-        for (const std::string number : {"0", "-1"}) {
-            for (const std::string option : {"runs", "duration", "load-cycles"})
+        for (const std::string option : {"runs", "duration", "load-cycles"}) {
+            for (const std::string number : {"0", "-1"})
                 refuses({"--slurm-conf=x", Poco::format("--%s=%s", option, number)},
                         Poco::format("argument for %s must be in range 1 to 2147483647", option));
-        }
-        for (const std::string number : {"soon", "1x", "1.5", "0x10", "2147483648"}) {
-            for (const std::string option : {"runs", "duration", "load-cycles"})
+            for (const std::string number : {"soon", "1x", "1.5", "0x10", "2147483648"})
                 refuses({"--slurm-conf=x", Poco::format("--%s=%s", option, number)},
                         Poco::format("argument for %s must be an integer", option));
         }

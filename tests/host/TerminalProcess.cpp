@@ -1,10 +1,14 @@
 #include "TerminalProcess.h"
 
+#include <Poco/String.h>
+
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
 #include <poll.h>
 #include <pty.h>
+#include <stdexcept>
 #include <sys/wait.h>
 #include <system_error>
 #include <termios.h>
@@ -17,11 +21,82 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr int cannotStart = 127;
-
 } // namespace
 
+TerminalScreen::TerminalScreen(std::size_t columns, std::size_t rows) : _columns(columns), _rows(rows) {}
+
+void TerminalScreen::write(std::string_view output)
+{
+    constexpr std::string_view begin = "\033[";
+    while (!output.empty()) {
+        if (!output.starts_with(begin)) {
+            put(output.front());
+            output.remove_prefix(1);
+            continue;
+        }
+        output.remove_prefix(begin.size());
+        const auto end = std::min(output.find_first_not_of("?;0123456789"), output.size() - 1);
+        obey(output.substr(0, end), output[end]);
+        output.remove_prefix(end + 1);
+    }
+}
+
+std::string TerminalScreen::text() const
+{
+    return Poco::cat(std::string("\n"), _lines.begin(), _lines.end()) + '\n';
+}
+
+void TerminalScreen::put(char character)
+{
+    if (character == '\r') {
+        _column = 0;
+        return;
+    }
+    if (character == '\n') {
+        toNextLine();
+        return;
+    }
+    if (_column == _columns) {
+        _column = 0;
+        toNextLine();
+    }
+    std::string& line = _lines[_line];
+    line.resize(std::max(line.size(), _column + 1), ' ');
+    line[_column] = character;
+    ++_column;
+}
+
+void TerminalScreen::toNextLine()
+{
+    ++_line;
+    if (_line == _lines.size())
+        _lines.emplace_back();
+}
+
+void TerminalScreen::obey(std::string_view parameters, char command)
+{
+    const std::string text = std::string(parameters) + command;
+    const auto clearLine = [this] { _lines[_line].resize(std::min(_lines[_line].size(), _column)); };
+    if (command == 'A') {
+        const std::size_t top = _lines.size() - std::min(_lines.size(), _rows);
+        _line = std::max(top, _line - std::min(_line, static_cast<std::size_t>(std::stoul(text))));
+    } else if (text == "K") {
+        clearLine();
+    } else if (text == "J") {
+        clearLine();
+        for (std::size_t below = _line + 1; below < _lines.size(); ++below)
+            _lines[below].clear();
+    } else if (text == "?25l" || text == "?25h") {
+        _isCursorVisible = command == 'h';
+    } else if (command == 'm') {
+        _isColoured = text != "0m";
+    } else {
+        throw std::runtime_error("unknown escape sequence " + text);
+    }
+}
+
 TerminalProcess::TerminalProcess(const Sim::CommandLine& command, unsigned short columns, unsigned short rows)
+    : _columns(columns), _rows(rows)
 {
     std::vector<char*> arguments;
     for (const std::string& word : command)
@@ -35,7 +110,7 @@ TerminalProcess::TerminalProcess(const Sim::CommandLine& command, unsigned short
         throw std::system_error(errno, std::generic_category(), "forkpty");
     if (_id == 0) {
         execvp(arguments[0], arguments.data());
-        _exit(cannotStart);
+        _exit(127);
     }
 }
 
@@ -49,6 +124,13 @@ TerminalProcess::~TerminalProcess()
     close(_terminal);
 }
 
+TerminalScreen TerminalProcess::screen() const
+{
+    TerminalScreen screen(_columns, _rows);
+    screen.write(_output);
+    return screen;
+}
+
 bool TerminalProcess::readUntil(const std::function<bool(const std::string& output)>& condition,
                                 std::chrono::milliseconds atMost)
 {
@@ -60,7 +142,7 @@ bool TerminalProcess::readUntil(const std::function<bool(const std::string& outp
             return false;
         std::array<char, 4096> buffer{};
         const auto size = read(_terminal, buffer.data(), buffer.size());
-        // EIO: nobody has the terminal open any more.
+        // EIO: no process has the terminal open any more.
         if (size <= 0)
             return false;
         _output.append(buffer.data(), static_cast<std::size_t>(size));

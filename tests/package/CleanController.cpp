@@ -1,5 +1,6 @@
 #include "CleanController.h"
 
+#include "Contains.h"
 #include "Eventually.h"
 #include "FreePort.h"
 
@@ -7,7 +8,6 @@
 
 #include <chrono>
 #include <fstream>
-#include <iterator>
 #include <stdexcept>
 
 namespace HangDetection::Test {
@@ -22,31 +22,6 @@ constexpr const char* logFile = "/var/log/slurm/slurmctld.log";
 } // namespace
 
 CleanController::CleanController(const CleanDebian& debian, const std::string& settings) : _debian(debian)
-{
-    writeSlurmConf(settings);
-    startMunge();
-    _debian.run({"install", "--directory", "--owner=slurm", "/run/slurm"});
-    _slurmctld.emplace(_debian.inside({"slurmctld", "-D"}), _output.path() / "slurmctld");
-    if (!eventually(patience, [this] {
-            return Sim::runCommand(_debian.inside({"scontrol", "ping"})).output.find(" is UP") !=
-                   std::string::npos;
-        }))
-        throw std::runtime_error("slurmctld does not answer:\n" + log());
-}
-
-void CleanController::waitForLog(const std::string& text) const
-{
-    if (!eventually(patience, [&] { return log().find(text) != std::string::npos; }))
-        throw std::runtime_error("the log does not say " + text + ":\n" + log());
-}
-
-std::string CleanController::log() const
-{
-    std::ifstream file(_debian.outside(logFile), std::ios::binary);
-    return std::string(std::istreambuf_iterator<char>(file), {}) + _output.read("slurmctld");
-}
-
-void CleanController::writeSlurmConf(const std::string& settings) const
 {
     const std::string name = Poco::Environment::nodeName();
     const std::string host = name.substr(0, name.find('.'));
@@ -63,17 +38,31 @@ void CleanController::writeSlurmConf(const std::string& settings) const
         << "NodeName=" << host << " NodeAddr=127.0.0.1 CPUs=1\n"
         << "PartitionName=test Nodes=ALL Default=YES\n"
         << settings;
-}
 
-void CleanController::startMunge()
-{
-    _debian.run({"install", "--directory", "--owner=munge", "/run/munge"});
+    for (const std::string user : {"munge", "slurm"})
+        _debian.run({"install", "--directory", "--owner=" + user, "/run/" + user});
     _munged.emplace(_debian.inside(Sim::asUser("munge", {"munged", "--foreground"})),
                     _output.path() / "munged");
     if (!eventually(patience, [this] {
             return Sim::runCommand(_debian.inside({"munge", "--no-input"})).exitStatus == 0;
         }))
         throw std::runtime_error("munged does not answer:\n" + _output.read("munged"));
+    _slurmctld.emplace(_debian.inside({"slurmctld", "-D"}), _output.path() / "slurmctld");
+    if (!eventually(patience, [this] {
+            return contains(" is UP", Sim::runCommand(_debian.inside({"scontrol", "ping"})).output);
+        }))
+        throw std::runtime_error("slurmctld does not answer:\n" + log());
+}
+
+void CleanController::waitForLog(const std::string& text) const
+{
+    if (!eventually(patience, [&] { return contains(text, log()); }))
+        throw std::runtime_error("the log does not say " + text + ":\n" + log());
+}
+
+std::string CleanController::log() const
+{
+    return _output.read(_debian.outside(logFile)) + _output.read("slurmctld");
 }
 
 } // namespace HangDetection::Test

@@ -23,15 +23,11 @@ public:
     CleanController& operator=(const CleanController&) = delete;
 
     void waitForLog(const std::string& text) const;
-    /// Until a line of slurmctld's log holds the text. Throws std::runtime_error with the
-    /// log when none does in time.
+    /// Throws std::runtime_error with the log when no line of it holds the text in time.
 
     std::string log() const;
 
 private:
-    void writeSlurmConf(const std::string& settings) const;
-    void startMunge();
-
     const CleanDebian& _debian;
     const TemporaryDirectory _output;
     std::optional<ChildProcess> _munged;

@@ -8,7 +8,6 @@
 #include <cerrno>
 #include <exception>
 #include <iostream>
-#include <mutex>
 #include <sched.h>
 #include <stdexcept>
 #include <sys/mount.h>
@@ -33,24 +32,19 @@ constexpr const char* needs =
 void enterOwnNameSpace()
 /// Once for the whole program: what it mounts is seen by itself and its children only.
 {
-    static std::once_flag entered;
-    std::call_once(entered, [] {
-        if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
-            throw std::runtime_error(std::string(needs) + "; " + std::generic_category().message(errno));
-    });
-}
-
-std::string codename()
-{
-    const Poco::AutoPtr<Poco::Util::PropertyFileConfiguration> release(
-        new Poco::Util::PropertyFileConfiguration("/etc/os-release"));
-    return release->getString("VERSION_CODENAME");
+    static const bool hasEntered =
+        unshare(CLONE_NEWNS) == 0 && mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
+    static const int error = errno;
+    if (!hasEntered)
+        throw std::runtime_error(std::string(needs) + "; " + std::generic_category().message(error));
 }
 
 fs::path cleanTree()
 /// The tree for the packages of this day's Slurm; makes it if there is none.
 {
-    const std::string release = codename();
+    const Poco::AutoPtr<Poco::Util::PropertyFileConfiguration> os(
+        new Poco::Util::PropertyFileConfiguration("/etc/os-release"));
+    const std::string release = os->getString("VERSION_CODENAME");
     const std::string slurmctld =
         Sim::mustRun({"dpkg-query", "--show", "--showformat=${Version}", "slurmctld"});
     fs::path tree = fs::path(cache) / (release + "-slurmctld-" + slurmctld);
@@ -66,7 +60,7 @@ fs::path cleanTree()
     if (made.exitStatus == 0)
         fs::rename(unfinished, tree, error);
     fs::remove_all(unfinished);
-    // Somebody else may have made it meanwhile.
+    // Another test program may have made it meanwhile.
     if (!fs::exists(tree))
         throw std::runtime_error(made.output);
     return tree;
@@ -120,11 +114,12 @@ void CleanDebian::show(const fs::path& directory) const
 
 Sim::CommandLine CleanDebian::inside(const Sim::CommandLine& command) const
 {
+    const std::string path = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
     Sim::CommandLine line{"chroot",
                           root(),
                           "env",
                           "--ignore-environment",
-                          "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+                          path,
                           "LC_ALL=C.UTF-8",
                           "DEBIAN_FRONTEND=noninteractive"};
     line.insert(line.end(), command.begin(), command.end());

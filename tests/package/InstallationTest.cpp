@@ -3,6 +3,7 @@
 #include "BuiltPackage.h"
 #include "CleanController.h"
 #include "CleanDebian.h"
+#include "Contains.h"
 #include "TemporaryDirectory.h"
 #include "TestDatabase.h"
 
@@ -19,15 +20,12 @@ namespace HangDetection::Test {
 class InstallationTest : public CppUnit::TestFixture
 {
     CPPUNIT_TEST_SUITE(InstallationTest);
-    CPPUNIT_TEST(bringsAllThatThePluginNeeds);
-    CPPUNIT_TEST(givesTheSettingsToSlurm);
+    CPPUNIT_TEST(bringsAllThatThePluginNeedsAndLeavesSlurmctldAlone);
     CPPUNIT_TEST(obeysAnOverrideOfOwnerAndMode);
-    CPPUNIT_TEST(leavesSlurmctldAloneUntilItIsEnabled);
     CPPUNIT_TEST(terminatesAHungJobOnceItIsEnabled);
     CPPUNIT_TEST(keepsEditedSettingsInAnUpgrade);
     CPPUNIT_TEST(bringsNewDefaultsWhereNothingWasEdited);
     CPPUNIT_TEST(keepsTheSettingsWhenItIsRemoved);
-    CPPUNIT_TEST(saysWhatToDoWhenItIsRemovedWhileEnabled);
     CPPUNIT_TEST(leavesNothingBehindWhenItIsPurged);
     CPPUNIT_TEST_SUITE_END();
 
@@ -37,20 +35,19 @@ public:
     void tearDown() override { _debian.reset(); }
 
 private:
-    void bringsAllThatThePluginNeeds()
+    void bringsAllThatThePluginNeedsAndLeavesSlurmctldAlone()
+    /// Until it is enabled.
     {
         _debian->install(builtPackage());
-        CPPUNIT_ASSERT_EQUAL(std::string("install ok installed"), status());
+        CPPUNIT_ASSERT_EQUAL(std::string("install ok installed"), query("${Status}"));
         _debian->run({"hang-detector-sim", "--version"});
-        const std::string libraries = _debian->run({"ldd", SLURM_PLUGIN_DIR "/job_submit_hang_detector.so"});
-        CPPUNIT_ASSERT_MESSAGE(libraries, libraries.find("not found") == std::string::npos);
+        assertLacks("not found", _debian->run({"ldd", plugin}));
         CPPUNIT_ASSERT_EQUAL(std::string(), _debian->run({"dpkg", "--audit"}));
-    }
-
-    void givesTheSettingsToSlurm()
-    {
-        _debian->install(builtPackage());
         CPPUNIT_ASSERT_EQUAL(std::string("root:slurm 640"), ownerAndMode());
+
+        const CleanController controller(*_debian, "");
+        assertContains("slurmctld version", controller.log());
+        assertLacks("hang_detector", controller.log());
     }
 
     void obeysAnOverrideOfOwnerAndMode()
@@ -58,15 +55,6 @@ private:
         _debian->run({"dpkg-statoverride", "--add", "slurm", "root", "0400", settingsFile});
         _debian->install(builtPackage());
         CPPUNIT_ASSERT_EQUAL(std::string("slurm:root 400"), ownerAndMode());
-    }
-
-    void leavesSlurmctldAloneUntilItIsEnabled()
-    {
-        _debian->install(builtPackage());
-        const CleanController controller(*_debian, "");
-        const std::string log = controller.log();
-        CPPUNIT_ASSERT_MESSAGE(log, log.find("slurmctld version") != std::string::npos);
-        CPPUNIT_ASSERT_MESSAGE(log, log.find("hang_detector") == std::string::npos);
     }
 
     void terminatesAHungJobOnceItIsEnabled()
@@ -100,7 +88,7 @@ private:
 
         _debian->install(nextPackage(_directory.path()));
 
-        CPPUNIT_ASSERT_EQUAL(packageField("Version") + ".1", version());
+        CPPUNIT_ASSERT_EQUAL(packageField("Version") + ".1", query("${Version}"));
         CPPUNIT_ASSERT_EQUAL(edited, settings());
         CPPUNIT_ASSERT_EQUAL(std::string("slurm:root 600"), ownerAndMode());
     }
@@ -109,34 +97,29 @@ private:
     {
         _debian->install(builtPackage());
         _debian->install(nextPackage(_directory.path()));
-        CPPUNIT_ASSERT(settings().find("# new in the next version") != std::string::npos);
+        assertContains("# new in the next version", settings());
         CPPUNIT_ASSERT_EQUAL(std::string("root:slurm 640"), ownerAndMode());
     }
 
     void keepsTheSettingsWhenItIsRemoved()
+    /// And says what to do if it is enabled.
     {
         _debian->install(builtPackage());
         edit("Connection=dbname=mine");
         const std::string edited = settings();
-        const std::string output = _debian->run({"dpkg", "--remove", packageField("Package")});
 
-        CPPUNIT_ASSERT_MESSAGE(output, output.find("JobSubmitPlugins") == std::string::npos);
-        CPPUNIT_ASSERT(
-            !std::filesystem::exists(_debian->outside(SLURM_PLUGIN_DIR "/job_submit_hang_detector.so")));
+        assertLacks("JobSubmitPlugins", remove());
+        CPPUNIT_ASSERT(!std::filesystem::exists(_debian->outside(plugin)));
         CPPUNIT_ASSERT_EQUAL(edited, settings());
         _debian->install(builtPackage());
         CPPUNIT_ASSERT_EQUAL(edited, settings());
         CPPUNIT_ASSERT_EQUAL(std::string("root:slurm 640"), ownerAndMode());
+
+        std::ofstream(_debian->outside("/etc/slurm/slurm.conf")) << "JobSubmitPlugins=lua,hang_detector\n";
+        assertContains("Take hang_detector out of JobSubmitPlugins", remove());
     }
 
-    void saysWhatToDoWhenItIsRemovedWhileEnabled()
-    {
-        _debian->install(builtPackage());
-        std::ofstream(_debian->outside("/etc/slurm/slurm.conf")) << "JobSubmitPlugins=lua,hang_detector\n";
-        const std::string output = _debian->run({"dpkg", "--remove", packageField("Package")});
-        CPPUNIT_ASSERT_MESSAGE(output, output.find("Take hang_detector out of JobSubmitPlugins") !=
-                                           std::string::npos);
-    }
+    std::string remove() const { return _debian->run({"dpkg", "--remove", packageField("Package")}); }
 
     void leavesNothingBehindWhenItIsPurged()
     {
@@ -154,6 +137,7 @@ private:
         CPPUNIT_ASSERT(Sim::runCommand(_debian->inside({"dpkg-query", "--show", name})).exitStatus != 0);
     }
 
+    static constexpr const char* plugin = SLURM_PLUGIN_DIR "/job_submit_hang_detector.so";
     static constexpr const char* settingsFile = "/etc/slurm/hang_detector.conf";
 
     void edit(const std::string& line) const
@@ -167,10 +151,6 @@ private:
     {
         return Poco::trim(_debian->run({"stat", "--format=%U:%G %a", settingsFile}));
     }
-
-    std::string status() const { return query("${Status}"); }
-
-    std::string version() const { return query("${Version}"); }
 
     std::string query(const std::string& format) const
     {

@@ -1,19 +1,24 @@
-// The plugin in a slurmctld that is well, with a database that is well.
+// What the plugin does in a slurmctld, and that it keeps slurmctld from nothing.
 
-#include "ContractTexts.h"
-#include "Eventually.h"
+#include "Figure.h"
+#include "HbaRule.h"
 #include "LogRecord.h"
-#include "NotificationListener.h"
+#include "MetricsText.h"
 #include "Outage.h"
 #include "ProcessState.h"
+#include "RememberedJobs.h"
 #include "Secret.h"
 #include "SlurmFixture.h"
+#include "TemporaryDirectory.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 
 #include <filesystem>
-#include <optional>
+#include <fstream>
+#include <set>
 #include <sstream>
+#include <string>
+#include <unistd.h>
 
 namespace HangDetection::Test {
 
@@ -22,173 +27,187 @@ using namespace std::chrono_literals;
 class PluginInSlurmTest : public SlurmFixture
 {
     CPPUNIT_TEST_SUITE(PluginInSlurmTest);
-    CPPUNIT_TEST(startsWithSlurmctld);
-    CPPUNIT_TEST(terminatesAHungJob);
-    CPPUNIT_TEST(leavesOtherProvisionerJobsAlone);
-    CPPUNIT_TEST(letsSlurmJobsRunMeanwhile);
-    CPPUNIT_TEST(letsSlurmJobsBeModified);
-    CPPUNIT_TEST(goesOnAfterReconfigure);
-    CPPUNIT_TEST(stopsWhenTakenOutOfSlurmConf);
-    CPPUNIT_TEST(startsAgainWhenPutBackIntoSlurmConf);
+    CPPUNIT_TEST(terminatesAHungJobAndNoOther);
+    CPPUNIT_TEST(letsSlurmJobsRunAndBeModifiedMeanwhile);
+    CPPUNIT_TEST(eachOutageIsLoggedOnceAndSoIsItsEnd);
+    CPPUNIT_TEST(stopsWhenTakenOutOfSlurmConfUntilPutBack);
+    CPPUNIT_TEST(hasOneThreadAndOneConnection);
+    CPPUNIT_TEST(keepsTheMemoryOfSlurmctldFlat);
     CPPUNIT_TEST(readsTheSettingsFileThatSlurmConfNames);
-    CPPUNIT_TEST(tellsThePasswordNowhere);
+    CPPUNIT_TEST(showsThePasswordNowhere);
     CPPUNIT_TEST(letsNoTextOfTheDatabasePassForALine);
+    CPPUNIT_TEST(writesMetricsOnceItMay);
+    CPPUNIT_TEST(keepsTheMetricsWhenSlurmctldEnds);
     CPPUNIT_TEST_SUITE_END();
 
-    void startsWithSlurmctld()
+    void terminatesAHungJobAndNoOther()
     {
-        cluster().startController();
-        cluster().waitForLog("] job_submit/hang_detector: started");
-        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, cluster().countInLog("job_submit/hang_detector: started"));
-        CPPUNIT_ASSERT_EQUAL_MESSAGE(cluster().log(), std::size_t{0},
-                                     cluster().countInLog("error: job_submit/hang_detector"));
-    }
-
-    void terminatesAHungJob()
-    {
+        database().addJob({.updatedAgo = "200 seconds"});
+        database().addJob({.completedAgo = "6 minutes"});
         const std::string job = database().addBuildJob({}, {});
         database().addLog(job, "Planning infrastructure");
-        Sim::NotificationListener listener(connectionString());
-        listener.follow(job);
+        RememberedJobs jobs(connectionString());
+        jobs.remember();
 
         cluster().startController();
         waitUntilTerminated(job);
+        CPPUNIT_ASSERT(jobs.terminatedCompletely() == std::set<std::string>{job});
 
-        CPPUNIT_ASSERT_EQUAL(
-            Sim::ContractTexts().error(),
-            database().value("SELECT error FROM provisioner_jobs WHERE id = $1::uuid", job).value());
-        const auto logs = database().logs(job);
-        CPPUNIT_ASSERT_EQUAL(std::size_t{6}, logs.size());
-        CPPUNIT_ASSERT_EQUAL(std::string("Planning infrastructure"), logs.back().stage);
-        CPPUNIT_ASSERT_EQUAL(Sim::ContractTexts().line(), logs.at(3).output);
-
-        const auto notification = listener.next(10s);
-        CPPUNIT_ASSERT(notification);
-        CPPUNIT_ASSERT_EQUAL(job, notification->jobId);
-        CPPUNIT_ASSERT_EQUAL("{\"created_after\":" + std::to_string(logs.at(1).id - 1) +
-                                 ",\"end_of_logs\":true}",
-                             notification->payload);
-
+        cluster().waitForLog("] job_submit/hang_detector: started");
         cluster().waitForLog("] job_submit/hang_detector: run finished terminated=1 hung=1");
         cluster().waitForLog("] job_submit/hang_detector: job terminated job_id=" + job +
                              " reason=hung type=workspace_build");
         CPPUNIT_ASSERT_EQUAL(std::size_t{1},
                              cluster().countInLog("job_submit/hang_detector: job terminated job_id="));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, startsOfDetector());
+        assertLacks("error: job_submit/hang_detector", cluster().log());
     }
 
-    void leavesOtherProvisionerJobsAlone()
-    {
-        const std::string silentForLess = database().addJob({.updatedAgo = "200 seconds"});
-        const std::string completed = database().addJob({.completedAgo = "6 minutes"});
-        const std::string hung = database().addJob();
-
-        cluster().startController();
-        waitUntilTerminated(hung);
-        cluster().waitForLog("run finished terminated=1 hung=1");
-
-        CPPUNIT_ASSERT(!isTerminated(silentForLess));
-        CPPUNIT_ASSERT(!database()
-                            .value("SELECT error FROM provisioner_jobs WHERE id = $1::uuid", completed)
-                            .has_value());
-    }
-
-    void letsSlurmJobsRunMeanwhile()
+    void letsSlurmJobsRunAndBeModifiedMeanwhile()
     {
         cluster().startController();
         cluster().startNode();
         const std::string hung = database().addJob();
-        const std::string job = cluster().submit("echo done > job-output");
+        const std::string job = cluster().submit("echo done > job-output", {"--hold"});
 
+        cluster().run({"scontrol", "update", "JobId=" + job, "TimeLimit=7", "Comment=changed"});
+        assertContains("TimeLimit=00:07:00", cluster().show(job));
+        assertContains("Comment=changed", cluster().show(job));
+
+        cluster().run({"scontrol", "release", job});
         cluster().waitForState(job, "COMPLETED");
         CPPUNIT_ASSERT(std::filesystem::file_size(cluster().directory() / "job-output") > 0);
         waitUntilTerminated(hung);
     }
 
-    void letsSlurmJobsBeModified()
+    void eachOutageIsLoggedOnceAndSoIsItsEnd()
     {
-        cluster().startController();
-        cluster().startNode();
-        const std::string job = cluster().submit("true", {"--hold"});
-
-        cluster().run({"scontrol", "update", "JobId=" + job, "TimeLimit=7", "Comment=changed"});
-        const std::string known = cluster().run({"scontrol", "show", "job", job});
-        CPPUNIT_ASSERT_MESSAGE(known, known.find("TimeLimit=00:07:00") != std::string::npos);
-        CPPUNIT_ASSERT_MESSAGE(known, known.find("Comment=changed") != std::string::npos);
-
-        cluster().run({"scontrol", "release", job});
-        cluster().waitForState(job, "COMPLETED");
-    }
-
-    void goesOnAfterReconfigure()
-    {
-        cluster().startController();
-        waitUntilTerminated(database().addJob());
-
-        cluster().reconfigure();
-        CPPUNIT_ASSERT(cluster().controllerAnswers());
-        waitUntilTerminated(database().addJob());
-        const std::size_t starts = SlurmCluster::isReconfiguredByStart() ? 2 : 1;
-        CPPUNIT_ASSERT_EQUAL(starts, cluster().countInLog("job_submit/hang_detector: started"));
-    }
-
-    void stopsWhenTakenOutOfSlurmConf()
-    {
-        cluster().startController();
-        waitUntilTerminated(database().addJob());
-        CPPUNIT_ASSERT(isDetectorConnected());
-
-        cluster().configure("JobSubmitPlugins", "");
-        cluster().reconfigure();
-        if (!eventually(10s, [this] { return !isDetectorConnected(); }))
-            CPPUNIT_FAIL(cluster().log());
+        const std::string anyFailure = "job_submit/hang_detector: run failed";
+        const std::string firstFailure = "error: " + anyFailure;
         const std::string hung = database().addJob();
-        // Nothing tells that nothing happens; two intervals have to do.
-        CPPUNIT_ASSERT(!eventually(2s, [&] { return isTerminated(hung); }));
-        CPPUNIT_ASSERT(cluster().controllerAnswers());
+        cluster().configure("SlurmctldDebug", "debug");
+        {
+            const Outage outage(server());
+            cluster().startController();
+            cluster().startNode();
+            cluster().waitForState(cluster().submit("true"), "COMPLETED");
+            CPPUNIT_ASSERT(cluster().controllerAnswers());
+
+            cluster().waitForLog(anyFailure, 20s, 4);
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(cluster().log(), std::size_t{1}, cluster().countInLog(firstFailure));
+            cluster().waitForLog(firstFailure + " error=\"connection to server on socket");
+            CPPUNIT_ASSERT(cluster().countInLog("advice=\"check Connection in") >= 4);
+        }
+        reconnect();
+        waitUntilTerminated(hung);
+        cluster().waitForLog("] job_submit/hang_detector: database answers again failed_runs=");
+        waitUntilTerminated(database().addJob());
+        cluster().waitForLog("run finished terminated=1", 15s, 2);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, cluster().countInLog("database answers again"));
+        {
+            const Outage outage(server());
+            cluster().waitForLog(firstFailure, 15s, 2);
+        }
+        reconnect();
+        waitUntilTerminated(database().addJob());
+        cluster().waitForLog("database answers again", 15s, 2);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, cluster().countInLog("database answers again"));
     }
 
-    void startsAgainWhenPutBackIntoSlurmConf()
+    void stopsWhenTakenOutOfSlurmConfUntilPutBack()
     {
         cluster().startController();
-        cluster().waitForLog("job_submit/hang_detector: started");
+        waitUntilTerminated(database().addJob());
         for (std::size_t starts = 2; starts <= 3; ++starts) {
+            CPPUNIT_ASSERT(isDetectorConnected());
             cluster().configure("JobSubmitPlugins", "");
             cluster().reconfigure();
+            await("the end of the connection", [this] { return !isDetectorConnected(); });
+            const std::string hung = database().addJob();
+            // Nothing shows that nothing happens; two intervals have to do.
+            CPPUNIT_ASSERT(!eventually(2s, [&] { return isTerminated(hung); }));
+            CPPUNIT_ASSERT(cluster().controllerAnswers());
+
             cluster().configure("JobSubmitPlugins", "hang_detector");
             cluster().reconfigure();
             cluster().waitForLog("job_submit/hang_detector: started", 15s, starts);
-            waitUntilTerminated(database().addJob());
+            waitUntilTerminated(hung);
         }
         CPPUNIT_ASSERT(cluster().controllerAnswers());
     }
 
+    void hasOneThreadAndOneConnection()
+    {
+        cluster().startController();
+        for (int run = 0; run < 3; ++run)
+            waitUntilTerminated(database().addJob());
+        // While a run is busy, a second thread watches it.
+        await("a single thread", [this] {
+            auto names = threadsOf(cluster().controller());
+            std::erase_if(names, [](const std::string& name) { return !name.starts_with("hang_"); });
+            return names == std::multiset<std::string>{"hang_detector"};
+        });
+        CPPUNIT_ASSERT(
+            database().isTrue("SELECT count(*) = 1 FROM pg_stat_activity WHERE application_name = $1",
+                              "detector_in_slurmctld"));
+    }
+
+    long residentKilobytes()
+    {
+        long all = 0;
+        long resident = 0;
+        std::ifstream("/proc/" + std::to_string(cluster().controller()) + "/statm") >> all >> resident;
+        CPPUNIT_ASSERT_MESSAGE("slurmctld is gone", resident > 0);
+        return resident * (sysconf(_SC_PAGESIZE) / 1024);
+    }
+
+    void keepsTheMemoryOfSlurmctldFlat()
+    {
+        constexpr int jobs = 10000;
+        cluster().writeSettings(settings() + "MaxJobsPerRun=" + std::to_string(jobs) + "\nMassHangRatio=0\n");
+        cluster().startController();
+        waitUntilTerminated(database().addJob());
+        const long before = residentKilobytes();
+        database().addJobs(jobs);
+        cluster().waitForLog("run finished terminated=" + std::to_string(jobs), 60s);
+        const long after = residentKilobytes();
+        figure() << jobs << " terminations in one run: slurmctld has " << before << " kB before and " << after
+                 << " kB after\n";
+        CPPUNIT_ASSERT(after - before < 10 * 1024);
+    }
+
     void readsTheSettingsFileThatSlurmConfNames()
     {
-        const auto file = cluster().directory() / "elsewhere.conf";
         cluster().removeSettings();
-        SlurmCluster::writeSettings(file, settings());
-        cluster().configure("SlurmctldParameters", "hang_detector_conf=" + file.string());
+        cluster().writeSettings(settings(), SlurmCluster::groupMayRead, "elsewhere.conf");
+        cluster().configure("SlurmctldParameters",
+                            "hang_detector_conf=" + (cluster().directory() / "elsewhere.conf").string());
 
         cluster().startController();
         waitUntilTerminated(database().addJob());
     }
 
-    void tellsThePasswordNowhere()
+    void showsThePasswordNowhere()
+    /// When it is refused, when it is not needed, and when the server is away.
     {
+        database().execute("CREATE ROLE without_password SUPERUSER LOGIN");
+        HbaRule rule(server(), "local all without_password scram-sha-256");
         cluster().configure("SlurmctldDebug", "debug5");
         cluster().configure("DebugFlags", "Protocol");
-        cluster().writeSettings("Connection=" + connectionString() + " password=" + Secret::quoted +
-                                "\nInterval=1\n");
+        cluster().writeSettings("Connection=" + connectionString() +
+                                " user=without_password password=" + Secret::quoted + "\nInterval=1\n");
         cluster().startController();
+        cluster().waitForLog("password authentication failed", 20s, 2);
+        rule.end();
         waitUntilTerminated(database().addJob());
         CPPUNIT_ASSERT(threadsOf(cluster().controller()).contains("hang_detector"));
         Secret::assertNotIn(seenOf(cluster().controller()));
         const std::string configuration = cluster().run({"scontrol", "show", "config"});
-        CPPUNIT_ASSERT_MESSAGE(configuration, configuration.find("hang_detector") != std::string::npos);
+        assertContains("hang_detector", configuration);
         Secret::assertNotIn(configuration);
         {
             const Outage outage(server());
-            cluster().waitForLog("job_submit/hang_detector: run failed");
+            cluster().waitForMore("job_submit/hang_detector: run failed", 2);
         }
         reconnect();
         CPPUNIT_ASSERT(cluster().countInLog("debug3: ") > 0);
@@ -219,6 +238,60 @@ class PluginInSlurmTest : public SlurmFixture
         }
         CPPUNIT_ASSERT_EQUAL_MESSAGE(cluster().log(), std::size_t{1}, cluster().countInLog("forged"));
     }
+
+    void writeSettingsWithMetricsFile()
+    {
+        // Everybody may enter it; only root may write to it.
+        std::filesystem::permissions(_metrics.path(), std::filesystem::perms(0755));
+        cluster().writeSettings(settings() + "MetricsFile=" + metricsFile().string() + '\n');
+    }
+
+    void writesMetricsOnceItMay()
+    /// It runs as Slurm's user.
+    {
+        writeSettingsWithMetricsFile();
+        cluster().startController();
+        waitUntilTerminated(database().addJob());
+        cluster().waitForLog("error: job_submit/hang_detector: metrics file cannot be written path=" +
+                             metricsFile().string() + " error=\"Permission denied\"");
+        CPPUNIT_ASSERT(cluster().controllerAnswers());
+
+        giveToSlurm();
+        cluster().waitForLog("] job_submit/hang_detector: metrics file is written again path=");
+        awaitSample(R"(jobs_terminated_total{reason="hung",type="template_version_import"} 1)");
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(cluster().log(), std::size_t{1},
+                                     cluster().countInLog("metrics file cannot"));
+        CPPUNIT_ASSERT_EQUAL(std::filesystem::perms(0644),
+                             std::filesystem::status(metricsFile()).permissions());
+    }
+
+    void keepsTheMetricsWhenSlurmctldEnds()
+    /// The cluster in them is named as Slurm does.
+    {
+        writeSettingsWithMetricsFile();
+        cluster().configure("ClusterName", "TEST");
+        giveToSlurm();
+        cluster().startController();
+        awaitSample("database_up 1");
+        cluster().stopController(10s);
+        CPPUNIT_ASSERT(has("database_up 1"));
+    }
+
+    void giveToSlurm() { Sim::mustRun({"chown", "slurm", _metrics.path().string()}); }
+
+    bool has(const std::string& sample) const
+    {
+        return contains(sampleLine(sample), _metrics.read("hang_detector.prom"));
+    }
+
+    void awaitSample(const std::string& sample)
+    {
+        await(sample, [&] { return has(sample); });
+    }
+
+    std::filesystem::path metricsFile() const { return _metrics.path() / "hang_detector.prom"; }
+
+    const TemporaryDirectory _metrics;
 };
 
 CPPUNIT_TEST_SUITE_REGISTRATION(PluginInSlurmTest);

@@ -29,9 +29,6 @@ void runCommand(char** command)
 {
     const pid_t child = fork();
     if (child == 0) {
-        sigset_t none;
-        sigemptyset(&none);
-        pthread_sigmask(SIG_SETMASK, &none, nullptr);
         execvp(*command, command);
         _exit(127);
     }

@@ -2,9 +2,9 @@
 // one stands by as far as Slurm is concerned, but its detector is as busy as the first.
 
 #include "Count.h"
-#include "Eventually.h"
 #include "Figure.h"
 #include "OpenTransaction.h"
+#include "RememberedJobs.h"
 #include "ServerLog.h"
 #include "SlurmFixture.h"
 #include "StopInTime.h"
@@ -15,7 +15,6 @@
 #include <cstddef>
 #include <string>
 #include <utility>
-#include <vector>
 
 namespace HangDetection::Test {
 
@@ -44,28 +43,32 @@ public:
     void eachJobIsTerminatedOnceByTheTwoOfThem()
     /// Both choose more than half of the jobs, and start to terminate them at the same time.
     {
-        constexpr std::size_t rounds = 5;
-        constexpr std::size_t jobsOfARound = 8;
+        constexpr int rounds = 5;
+        constexpr int jobsOfARound = 8;
         constexpr std::size_t jobs = rounds * jobsOfARound;
-        std::vector<std::string> ids;
-        for (std::size_t round = 0; round < rounds; ++round) {
+        RememberedJobs remembered(connectionString());
+        for (int round = 0; round < rounds; ++round) {
             OpenTransaction hold(connectionString(), "LOCK TABLE provisioner_job_logs IN SHARE MODE");
-            const std::vector<std::string> added = addHungJobs(jobsOfARound);
+            // All at the same time, so that both find them.
+            remembered.session().execute("BEGIN");
+            remembered.session().addJobs(jobsOfARound);
+            remembered.remember();
+            remembered.session().execute("COMMIT");
             awaitBlockedRuns("provisioner_job_logs");
             hold.rollBack();
-            for (const std::string& id : added)
-                waitUntilTerminated(id);
-            ids.insert(ids.end(), added.begin(), added.end());
+            await("the terminations", [this] {
+                return database().value("SELECT count(*) FROM provisioner_jobs WHERE completed_at IS NULL") ==
+                       "0";
+            });
         }
         // The last ones are logged a little later than they are terminated.
-        if (!eventually(10s, [&] { return terminations() == jobs; }))
-            CPPUNIT_FAIL(bothLogs());
-        for (const std::string& id : ids) {
-            CPPUNIT_ASSERT_EQUAL(std::size_t{5}, database().logs(id).size());
-            CPPUNIT_ASSERT_EQUAL(std::size_t{1}, terminations(id));
-        }
+        await("all terminations", [&] { return terminations() == jobs; });
+        const auto ids = remembered.terminatedCompletely();
+        CPPUNIT_ASSERT_EQUAL(jobs, ids.size());
+        for (const std::string& id : ids)
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(id, std::size_t{1}, terminations(id));
         const std::size_t byStandby = count(cluster().standbyLog(), terminated);
-        CPPUNIT_ASSERT_MESSAGE(bothLogs(), byStandby > 0 && byStandby < jobs);
+        CPPUNIT_ASSERT_MESSAGE(std::to_string(byStandby), byStandby > 0 && byStandby < jobs);
         figure() << jobs << " jobs terminated once, " << byStandby << " of them by a standby controller\n";
     }
 
@@ -80,9 +83,9 @@ public:
             awaitBlockedRuns("provisioner_jobs");
             const std::size_t before = cancellations(server());
             const auto asked = Clock::now();
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(bothLogs(), 0, cluster().stopStandby(10s));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(cluster().standbyLog(), 0, cluster().stopStandby(10s));
             const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - asked);
-            CPPUNIT_ASSERT(eventually(10s, [&] { return cancellations(server()) == before + 1; }));
+            await("the cancellation", [&] { return cancellations(server()) == before + 1; });
             return took;
         });
         CPPUNIT_ASSERT(cluster().controllerAnswers());
@@ -94,29 +97,17 @@ public:
         cluster().killController();
         waitUntilTerminated(database().addJob());
         cluster().run({"scontrol", "takeover"});
-        if (!eventually(
-                20s, [this] { return count(cluster().standbyLog(), "Running as primary controller") > 0; }))
-            CPPUNIT_FAIL(cluster().standbyLog());
+        await("the takeover",
+              [this] { return contains("Running as primary controller", cluster().standbyLog()); });
         CPPUNIT_ASSERT(!cluster().submit("true").empty());
         waitUntilTerminated(database().addJob());
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, count(cluster().standbyLog(), "hang_detector: started"));
-        CPPUNIT_ASSERT_EQUAL_MESSAGE(cluster().standbyLog(), std::size_t{0},
-                                     count(cluster().standbyLog(), "error: job_submit/hang_detector"));
+        assertLacks("error: job_submit/hang_detector", cluster().standbyLog());
 
         const auto asked = Clock::now();
         CPPUNIT_ASSERT_EQUAL_MESSAGE(cluster().standbyLog(), 0, cluster().stopStandby(10s));
-        requireNoLongerThan(longestShutdown + shutdownOfATakenOver, asked);
-    }
-
-    std::vector<std::string> addHungJobs(std::size_t jobs)
-    /// All at the same time, so that both find them.
-    {
-        database().execute("BEGIN");
-        std::vector<std::string> ids;
-        for (std::size_t i = 0; i < jobs; ++i)
-            ids.push_back(database().addJob());
-        database().execute("COMMIT");
-        return ids;
+        CPPUNIT_ASSERT_MESSAGE(cluster().standbyLog(),
+                               Clock::now() - asked < longestShutdown + shutdownOfATakenOver);
     }
 
     std::size_t terminations(const std::string& job = "")
@@ -124,24 +115,13 @@ public:
         return cluster().countInLog(terminated + job) + count(cluster().standbyLog(), terminated + job);
     }
 
-    std::string bothLogs() { return cluster().log() + "\nthe standby:\n" + cluster().standbyLog(); }
-
     void awaitBlockedRuns(const std::string& table)
     /// Of both controllers, as the table is locked.
     {
-        if (!eventually(20s, [&] {
-                return database().isTrue("SELECT count(*) = 2 FROM pg_locks WHERE NOT granted"
-                                         " AND relation = $1::regclass",
-                                         table);
-            }))
-            CPPUNIT_FAIL(bothLogs());
-    }
-
-    void requireNoLongerThan(Clock::duration longest, Clock::time_point asked)
-    {
-        const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - asked);
-        CPPUNIT_ASSERT_MESSAGE("took " + std::to_string(took.count()) + " ms\n" + cluster().standbyLog(),
-                               took < longest);
+        await("two blocked runs", [&] {
+            return database().isTrue(
+                "SELECT count(*) = 2 FROM pg_locks WHERE NOT granted AND relation = $1::regclass", table);
+        });
     }
 
     const std::string terminated = "job_submit/hang_detector: job terminated job_id=";

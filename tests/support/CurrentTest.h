@@ -1,5 +1,7 @@
 #pragma once
 
+#include <Poco/String.h>
+#include <cppunit/Test.h>
 #include <cppunit/TestListener.h>
 
 #include <string>
@@ -7,13 +9,19 @@
 namespace HangDetection::Test {
 
 class CurrentTest : public CppUnit::TestListener
-/// Knows which test runs; a CppUnit fixture is not told its own test.
+/// Knows which test runs; a CppUnit fixture does not know its own.
 {
 public:
-    void startTest(CppUnit::Test* test) override;
+    void startTest(CppUnit::Test* test) override
+    {
+        _name = Poco::replace(test->getName(), std::string("HangDetection::Test::"), std::string());
+    }
 
-    static const std::string& name();
-    /// Suite and test without a namespace, such as "SearchTest::findsNothing".
+    static const std::string& name() { return _name; }
+    /// Suite and test, such as "SearchTest::findsNothing".
+
+private:
+    inline static std::string _name;
 };
 
 } // namespace HangDetection::Test

@@ -9,14 +9,13 @@ namespace HangDetection::Test {
 
 namespace {
 
-std::filesystem::path directoryOf(pid_t process)
+std::filesystem::directory_iterator entriesOf(pid_t process, const std::string& directory)
 {
-    return "/proc/" + std::to_string(process);
+    return std::filesystem::directory_iterator("/proc/" + std::to_string(process) + '/' + directory);
 }
 
-std::size_t entriesOf(const std::filesystem::path& directory)
+std::size_t countOf(const std::filesystem::directory_iterator& entries)
 {
-    const std::filesystem::directory_iterator entries(directory);
     return static_cast<std::size_t>(std::distance(begin(entries), end(entries)));
 }
 
@@ -24,14 +23,13 @@ std::size_t entriesOf(const std::filesystem::path& directory)
 
 ProcessState stateOf(pid_t process)
 {
-    const std::filesystem::path directory = directoryOf(process);
-    return {.descriptors = entriesOf(directory / "fd"), .threads = entriesOf(directory / "task")};
+    return {.descriptors = countOf(entriesOf(process, "fd")), .threads = countOf(entriesOf(process, "task"))};
 }
 
 std::multiset<std::string> threadsOf(pid_t process)
 {
     std::multiset<std::string> names;
-    for (const auto& thread : std::filesystem::directory_iterator(directoryOf(process) / "task")) {
+    for (const auto& thread : entriesOf(process, "task")) {
         std::string name;
         std::getline(std::ifstream(thread.path() / "comm"), name);
         names.insert(name);

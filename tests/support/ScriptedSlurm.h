@@ -18,19 +18,19 @@ struct SlurmScript
 {
     std::vector<Allocation> marked;
     std::string askError;
-    /// Slurm does not tell its jobs, unless it is empty.
+    /// Unless it is empty, Slurm does not list its jobs.
     std::string releaseError;
-    /// Slurm does not cancel a job, unless it is empty.
+    /// Unless it is empty, Slurm does not cancel a job.
     bool hasEnded = false;
-    /// The jobs have, between question and release.
+    /// The jobs end between question and release.
     std::function<void()> onQuestion;
     std::function<void()> onRelease;
     /// What happens meanwhile.
     std::uint64_t marksSeen = 0;
-    /// By job submission, which nobody sees here.
+    /// By job submission, which is not simulated here.
     int questions = 0;
     Allocations::Clock::duration patience{};
-    /// That the last one allowed for.
+    /// How long the last question was allowed to take.
     std::vector<std::string> reasons;
     /// Of each release that succeeded.
 };

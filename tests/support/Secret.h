@@ -7,7 +7,7 @@
 namespace HangDetection::Test {
 
 class Secret
-/// A password, to look whether it is told anywhere: whole, or one of the two ends that it
+/// A password, to look whether it is shown anywhere: whole, or one of the two ends that it
 /// keeps however it is quoted, encoded or cut.
 {
 public:

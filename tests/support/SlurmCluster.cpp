@@ -4,20 +4,20 @@
 #include "FreePort.h"
 
 #include <Poco/Environment.h>
+#include <Poco/RandomStream.h>
 #include <Poco/String.h>
 
-#include <cerrno>
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
-#include <cstring>
 #include <fstream>
 #include <pwd.h>
-#include <random>
 #include <set>
 #include <slurm/slurm.h>
 #include <sstream>
 #include <stdexcept>
 #include <unistd.h>
+#include <vector>
 
 namespace HangDetection::Test {
 
@@ -34,8 +34,9 @@ constexpr const char* standbyHost = "standby";
 /// How long a daemon may take to start or to stop on a machine that is very busy.
 constexpr std::chrono::seconds patience{30};
 
-constexpr fs::perms everybodyMayEnter = fs::perms::owner_all | fs::perms::group_read | fs::perms::group_exec |
-                                        fs::perms::others_read | fs::perms::others_exec;
+constexpr fs::perms everybodyMayEnter = fs::perms(0755);
+
+constexpr const char* logFile = "run/slurmctld.log";
 
 void requireMachine()
 {
@@ -64,49 +65,18 @@ void writeFile(const fs::path& file, const std::string& text)
         throw std::runtime_error(file.string() + ": cannot be written");
 }
 
-std::string readFile(const fs::path& file)
-{
-    std::ifstream stream(file, std::ios::binary);
-    std::ostringstream text;
-    if (stream)
-        text << stream.rdbuf();
-    return text.str();
-}
-
-std::string randomKey()
-{
-    std::random_device random;
-    std::uniform_int_distribution<int> byte(0, 255);
-    std::string key;
-    for (int i = 0; i < 128; ++i)
-        key += static_cast<char>(byte(random));
-    return key;
-}
-
-bool liesIn(const fs::path& link, const std::string& directory)
-{
-    std::error_code error;
-    return fs::read_symlink(link, error).string().starts_with(directory);
-}
-
 bool uses(const fs::path& process, const std::string& directory)
 /// Whether the process works in the directory or has a file of it open.
 {
-    if (liesIn(process / "cwd", directory))
-        return true;
     std::error_code error;
+    std::vector<fs::path> links{process / "cwd"};
     for (fs::directory_iterator file(process / "fd", error), end; !error && file != end;
-         file.increment(error)) {
-        if (liesIn(file->path(), directory))
-            return true;
-    }
-    return false;
-}
-
-std::string standbyFile(const std::string& file)
-/// What the second controller writes instead of this file.
-{
-    return file + ".standby";
+         file.increment(error))
+        links.push_back(*file);
+    return std::any_of(links.begin(), links.end(), [&](const fs::path& link) {
+        std::error_code isGone;
+        return fs::read_symlink(link, isGone).string().starts_with(directory);
+    });
 }
 
 std::set<pid_t> processesUsing(const fs::path& directory)
@@ -151,7 +121,7 @@ SlurmCluster::SlurmCluster() : _host(shortHostName())
         {"SlurmdSpoolDir", file("spool")},
         {"SlurmctldPidFile", file("run/slurmctld.pid")},
         {"SlurmdPidFile", file("run/slurmd.pid")},
-        {"SlurmctldLogFile", file("run/slurmctld.log")},
+        {"SlurmctldLogFile", file(logFile)},
         {"SlurmdLogFile", file("run/slurmd.log")},
         {"SlurmctldDebug", "info"},
         {"PluginDir", file("plugins") + ":" + SLURM_PLUGIN_DIR},
@@ -181,16 +151,11 @@ void SlurmCluster::configure(const std::string& key, const std::string& value)
     writeConfiguration();
 }
 
-void SlurmCluster::writeSettings(const std::string& text, fs::perms mode) const
+void SlurmCluster::writeSettings(const std::string& text, fs::perms mode, const fs::path& file) const
 {
-    writeSettings(directory() / "hang_detector.conf", text, mode);
-}
-
-void SlurmCluster::writeSettings(const fs::path& file, const std::string& text, fs::perms mode)
-{
-    writeFile(file, text);
-    Sim::mustRun({"chown", slurmUser, file});
-    fs::permissions(file, mode);
+    writeFile(directory() / file, text);
+    Sim::mustRun({"chown", slurmUser, directory() / file});
+    fs::permissions(directory() / file, mode);
 }
 
 void SlurmCluster::setProcessors(int count)
@@ -207,11 +172,6 @@ void SlurmCluster::setCloudNode()
     configure("ResumeProgram", "/bin/true");
     configure("SuspendProgram", "/bin/true");
     configure("SuspendTime", "600");
-}
-
-void SlurmCluster::removeSettings() const
-{
-    fs::remove(directory() / "hang_detector.conf");
 }
 
 void SlurmCluster::startController()
@@ -240,21 +200,17 @@ pid_t SlurmCluster::startDaemon()
     if (starter.waitUntilEnded(patience) != 0)
         throw std::runtime_error("slurmctld did not go into the background:\n" + log());
     requireAnswer();
-    _daemon = static_cast<pid_t>(std::stol(readFile(_configuration.at("SlurmctldPidFile"))));
+    _daemon = static_cast<pid_t>(std::stol(_directory.read("run/slurmctld.pid")));
     return *_daemon;
 }
 
 bool SlurmCluster::isAlive(pid_t process)
 {
     // The state follows the name, which is in parentheses and may hold any character.
-    const std::string stat = readFile("/proc/" + std::to_string(process) + "/stat");
+    std::string stat;
+    std::getline(std::ifstream("/proc/" + std::to_string(process) + "/stat"), stat);
     const auto name = stat.rfind(") ");
     return name != std::string::npos && stat.at(name + 2) != 'Z';
-}
-
-int SlurmCluster::stopController(std::chrono::milliseconds atMost)
-{
-    return _slurmctld.value().stop(atMost);
 }
 
 void SlurmCluster::killController()
@@ -274,31 +230,23 @@ void SlurmCluster::addStandby(const std::string& settings)
     const fs::path standby = directory() / "standby";
     fs::create_directory(standby);
     std::string text = textOfConfiguration();
-    for (const char* key : {"SlurmctldPidFile", "SlurmctldLogFile"})
-        Poco::replaceInPlace(text, _configuration.at(key), standbyFile(_configuration.at(key)));
+    // A log and a file with the process id of its own.
+    Poco::replaceInPlace(text, std::string("/run/slurmctld."), std::string("/run/standby."));
     writeFile(standby / "slurm.conf", text);
     fs::copy_file(directory() / "cgroup.conf", standby / "cgroup.conf");
-    writeSettings(standby / "hang_detector.conf", settings);
+    writeSettings(settings, groupMayRead, "standby/hang_detector.conf");
 }
 
 void SlurmCluster::startStandby()
 {
     _standby.emplace(controllerOn(standbyHost, directory() / "standby"), directory() / "run/standby.out");
-    if (!eventually(patience, [this] {
-            return standbyLog().find("slurmctld running in background mode") != std::string::npos;
-        }))
-        throw std::runtime_error("the second slurmctld does not stand by:\n" + standbyLog() +
-                                 readFile(directory() / "run/standby.out"));
-}
-
-int SlurmCluster::stopStandby(std::chrono::milliseconds atMost)
-{
-    return _standby.value().stop(atMost);
+    await("the second slurmctld does not stand by",
+          [this] { return standbyLog().find("slurmctld running in background mode") != std::string::npos; });
 }
 
 std::string SlurmCluster::standbyLog() const
 {
-    return readFile(standbyFile(_configuration.at("SlurmctldLogFile")));
+    return _directory.read("run/standby.log");
 }
 
 void SlurmCluster::startNode()
@@ -306,15 +254,12 @@ void SlurmCluster::startNode()
     // With -b the node has booted just now, as slurmctld expects of a cloud node.
     _slurmd.emplace(withEnvironment({"slurmd", "-D", "-b", "-N", _host}), directory() / "run/slurmd.out");
     const std::string state = _isCloud ? "allocated" : "idle";
-    if (!eventually(patience, [&] { return Poco::trim(run({"sinfo", "-h", "-o", "%T"})) == state; }))
-        throw std::runtime_error("slurmd did not become " + state + ":\n" +
-                                 readFile(directory() / "run/slurmd.log") +
-                                 readFile(directory() / "run/slurmd.out"));
+    await("slurmd did not become " + state, [&] { return nodeState() == state; });
 }
 
-std::string SlurmCluster::run(const Sim::CommandLine& command) const
+std::string SlurmCluster::nodeState() const
 {
-    return Sim::mustRun(withEnvironment(command));
+    return Poco::trim(run({"sinfo", "--noheader", "--format=%T"}));
 }
 
 bool SlurmCluster::controllerAnswers() const
@@ -348,30 +293,30 @@ std::string SlurmCluster::startSleeping(const Sim::CommandLine& options) const
     const std::string started = (directory() / "run/started-").string();
     std::string job = submit("touch '" + started + "'$SLURM_JOB_ID; exec sleep 600", options);
     waitForState(job, "RUNNING");
-    if (!eventually(patience, [&] { return fs::exists(started + job); }))
-        throw std::runtime_error("the script does not run:\n" + log());
+    await("the script of the job does not run", [&] { return fs::exists(started + job); });
     return job;
+}
+
+void SlurmCluster::startAtOnce(const std::string& job) const
+{
+    run({"scontrol", "update", "job=" + job, "starttime=now"});
 }
 
 void SlurmCluster::waitForState(const std::string& job, const std::string& state) const
 {
-    std::string known;
-    if (!eventually(patience, [&] {
-            known = run({"scontrol", "show", "job", job});
-            return known.find("JobState=" + state + ' ') != std::string::npos;
-        }))
-        throw std::runtime_error("the job is not " + state + ":\n" + known + log());
+    await("job " + job + " is not " + state,
+          [&] { return show(job).find("JobState=" + state + ' ') != std::string::npos; });
 }
 
 std::string SlurmCluster::log() const
 {
-    return readFile(_configuration.at("SlurmctldLogFile")) + readFile(directory() / "run/slurmctld.out");
+    return _directory.read(logFile) + _directory.read("run/slurmctld.out");
 }
 
 std::size_t SlurmCluster::countInLog(const std::string& text) const
 {
     std::size_t count = 0;
-    std::istringstream lines(readFile(_configuration.at("SlurmctldLogFile")));
+    std::istringstream lines(_directory.read(logFile));
     for (std::string line; std::getline(lines, line);) {
         if (line.find(text) != std::string::npos)
             ++count;
@@ -382,25 +327,31 @@ std::size_t SlurmCluster::countInLog(const std::string& text) const
 void SlurmCluster::waitForLog(const std::string& text, std::chrono::milliseconds atMost,
                               std::size_t lines) const
 {
-    if (!eventually(atMost, [&] { return countInLog(text) >= lines; }))
-        throw std::runtime_error("not " + std::to_string(lines) + " times in the log of slurmctld after " +
-                                 std::to_string(atMost.count()) + " ms: " + text + "\n" + log());
+    await(
+        "not " + std::to_string(lines) + " times in the log of slurmctld: " + text,
+        [&] { return countInLog(text) >= lines; }, atMost);
+}
+
+void SlurmCluster::waitForMore(const std::string& text, std::size_t lines,
+                               std::chrono::milliseconds atMost) const
+{
+    waitForLog(text, atMost, countInLog(text) + lines);
 }
 
 void SlurmCluster::startMunge()
 {
     const fs::path munge = directory() / "munge";
-    writeFile(munge / "key", randomKey());
+    std::string key(128, '\0');
+    Poco::RandomInputStream().read(key.data(), static_cast<std::streamsize>(key.size()));
+    writeFile(munge / "key", key);
     fs::permissions(munge / "key", fs::perms::owner_read);
     _munged.emplace(withEnvironment({"munged", "--foreground", "--force", "--key-file", munge / "key",
                                      "--socket", munge / "socket", "--pid-file", munge / "pid", "--log-file",
                                      munge / "log", "--seed-file", munge / "seed"}),
                     munge / "out");
-    if (!eventually(patience, [&] {
-            return Sim::runCommand({"munge", "--no-input", "--socket", munge / "socket"}).exitStatus == 0;
-        }))
-        throw std::runtime_error("munged does not answer:\n" + readFile(munge / "out") +
-                                 readFile(munge / "log"));
+    await("munged does not answer", [&] {
+        return Sim::runCommand({"munge", "--no-input", "--socket", munge / "socket"}).exitStatus == 0;
+    });
 }
 
 void SlurmCluster::writeConfiguration() const
@@ -429,27 +380,23 @@ std::string SlurmCluster::textOfConfiguration() const
 
 void SlurmCluster::forgetLog() const
 {
-    fs::remove(_configuration.at("SlurmctldLogFile"));
+    fs::remove(directory() / logFile);
     fs::remove(directory() / "run/slurmctld.out");
 }
 
 Sim::CommandLine SlurmCluster::controllerOn(const std::string& host, const fs::path& directory) const
 /// A slurmctld with the slurm.conf of this directory, in name spaces of its own.
 {
-    const std::string script = "mount --bind '" + (_directory.path() / "hosts").string() +
+    const std::string script = "mount --bind '" + (this->directory() / "hosts").string() +
                                "' /etc/hosts && hostname '" + host + "' && exec slurmctld -D";
-    return withEnvironment(directory / "slurm.conf", {"unshare", "--uts", "--mount", "sh", "-c", script});
+    return withEnvironment({"unshare", "--uts", "--mount", "sh", "-c", script}, directory / "slurm.conf");
 }
 
-Sim::CommandLine SlurmCluster::withEnvironment(const Sim::CommandLine& command) const
-{
-    return withEnvironment(directory() / "slurm.conf", command);
-}
-
-Sim::CommandLine SlurmCluster::withEnvironment(const fs::path& slurmConf, const Sim::CommandLine& command)
+Sim::CommandLine SlurmCluster::withEnvironment(const Sim::CommandLine& command,
+                                               const fs::path& slurmConf) const
 {
     // A test may run as a Slurm job itself, whose variables are not for this cluster.
-    Sim::CommandLine line{"env", "-i", "SLURM_CONF=" + slurmConf.string(),
+    Sim::CommandLine line{"env", "-i", "SLURM_CONF=" + (directory() / slurmConf).string(),
                           "PATH=" + Poco::Environment::get("PATH", "/usr/bin:/bin") + ":/usr/sbin:/sbin"};
     line.insert(line.end(), command.begin(), command.end());
     return line;
@@ -457,8 +404,19 @@ Sim::CommandLine SlurmCluster::withEnvironment(const fs::path& slurmConf, const 
 
 void SlurmCluster::requireAnswer() const
 {
-    if (!eventually(patience, [this] { return controllerAnswers(); }))
-        throw std::runtime_error("slurmctld does not answer:\n" + log());
+    await("slurmctld does not answer", [this] { return controllerAnswers(); });
+}
+
+void SlurmCluster::await(const std::string& fault, const std::function<bool()>& condition,
+                         std::chrono::milliseconds atMost) const
+{
+    if (eventually(atMost, condition))
+        return;
+    std::string logs;
+    for (const char* const name :
+         {"munge/out", "munge/log", "run/slurmd.out", "run/slurmd.log", "run/standby.out", "run/standby.log"})
+        logs += _directory.read(name);
+    throw std::runtime_error(fault + ":\n" + logs + log());
 }
 
 void SlurmCluster::endAll() noexcept

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -14,18 +15,18 @@
 namespace HangDetection::Test {
 
 class SlurmCluster
-/// A Slurm of its own on this machine: munged, slurmctld and slurmd, with all their
-/// files in one temporary directory and on ports that were free. Its slurm.conf loads
-/// the plugin that was built with the tests. Needs root and Slurm's user `slurm`; it
-/// needs neither systemd nor control groups nor a host name that resolves.
+/// A Slurm of its own on this machine: munged, slurmctld and slurmd, with all their files in one
+/// temporary directory and on ports that were free. Its slurm.conf loads the plugin that was built with
+/// the tests. Needs root and Slurm's user `slurm`, but neither systemd nor control groups nor a host
+/// name that resolves.
 ///
-/// What was started is stopped with the object, the directory removed. Used by one
-/// thread.
+/// What was started is stopped with the object, the directory removed. Whatever waits in vain throws
+/// std::runtime_error with the log. Used by one thread.
 {
 public:
     SlurmCluster();
-    /// Starts munged; nothing of Slurm yet. Throws std::runtime_error with what is
-    /// missing on this machine.
+    /// Starts munged; nothing of Slurm yet. Throws std::runtime_error with what is missing on this
+    /// machine.
 
     ~SlurmCluster();
 
@@ -36,8 +37,8 @@ public:
     /// Everybody may enter it; only root may write to it.
 
     void configure(const std::string& key, const std::string& value);
-    /// Sets a line of slurm.conf; an empty value takes it out. Who runs already
-    /// knows after reconfigure().
+    /// Sets a line of slurm.conf; an empty value takes it out. What runs already knows after
+    /// reconfigure().
 
     void setProcessors(int count);
     /// Of the only node, one unless it is set, whatever the machine has. Before it is started.
@@ -46,50 +47,41 @@ public:
     /// The only node is one that Slurm boots when a job needs it: a job is CONFIGURING until
     /// startNode(). Before startController().
 
-    void writeSettings(const std::string& text, std::filesystem::perms mode = groupMayRead) const;
-    /// Writes hang_detector.conf beside slurm.conf, for the user slurm.
+    void writeSettings(const std::string& text, std::filesystem::perms mode = groupMayRead,
+                       const std::filesystem::path& file = "hang_detector.conf") const;
+    /// For the user slurm. The path is relative to directory().
 
-    static void writeSettings(const std::filesystem::path& file, const std::string& text,
-                              std::filesystem::perms mode = groupMayRead);
-    /// The same in another place.
-
-    void removeSettings() const;
+    void removeSettings() const { std::filesystem::remove(directory() / "hang_detector.conf"); }
 
     void startController();
-    /// Starts slurmctld, with an empty log, and returns when it answers. Throws
-    /// std::runtime_error with the log when it does not.
+    /// Starts slurmctld, with an empty log, and returns when it answers.
 
     int runRefusedController();
-    /// Starts a slurmctld that is expected to end by itself, waits for that, and
-    /// returns its exit status. Throws std::runtime_error when it goes on.
+    /// Starts a slurmctld that ends by itself, and returns its exit status.
 
     pid_t startDaemon();
-    /// As startController, but slurmctld puts itself into the background. Returns
-    /// its process id.
+    /// As startController, but slurmctld puts itself into the background. Returns its process id.
 
     static bool isAlive(pid_t process);
-    /// False also for a process that has ended and that nobody has asked for.
+    /// False also for a process that has ended and whose parent has not asked for its status.
 
-    int stopController(std::chrono::milliseconds atMost);
+    int stopController(std::chrono::milliseconds atMost) { return _slurmctld.value().stop(atMost); }
     /// Stops slurmctld by SIGTERM and returns its exit status as ChildProcess does.
 
     void killController();
     /// Ends slurmctld by SIGKILL, as a machine that dies.
 
     void addStandby(const std::string& settings);
-    /// From now on the cluster has a second controller, on a host of its own name and
-    /// address as far as Slurm can tell, with these settings for its detector. It goes on
-    /// where the first one was, as both share their state. After the last configure(), and
-    /// before startController().
+    /// From now on the cluster has a second controller, on a host of its own name and address as far as
+    /// Slurm can see, with these settings for its detector. It goes on where the first one was, as both
+    /// share their state. After the last configure(), and before startController().
 
     void startStandby();
     /// Starts the second controller and returns when it stands by.
 
-    int stopStandby(std::chrono::milliseconds atMost);
-    /// Stops it by SIGTERM and returns its exit status as ChildProcess does.
+    int stopStandby(std::chrono::milliseconds atMost) { return _standby.value().stop(atMost); }
 
     std::string standbyLog() const;
-    /// The log file of the second controller.
 
     pid_t controller() const { return _slurmctld.value().id(); }
     /// The process id of the slurmctld that startController started.
@@ -97,9 +89,11 @@ public:
     void startNode();
     /// Starts slurmd and returns when a job can run, or, on a cloud node, when one has the node.
 
-    std::string run(const Sim::CommandLine& command) const;
-    /// The output of one of Slurm's commands, which has to succeed; throws
-    /// std::runtime_error when it does not.
+    std::string nodeState() const;
+    /// As sinfo shows it, such as idle.
+
+    std::string run(const Sim::CommandLine& command) const { return Sim::mustRun(withEnvironment(command)); }
+    /// The output of one of Slurm's commands, which has to succeed.
 
     bool controllerAnswers() const;
 
@@ -107,9 +101,9 @@ public:
     /// Returns when the controller answers again.
 
     static bool isReconfiguredByStart();
-    /// Whether this release starts slurmctld anew, as the same process, for `scontrol reconfigure`.
-    /// No plugin is told, and its connection ends in the middle of a statement. Otherwise the
-    /// plugin goes on, or is told when it is taken out.
+    /// Whether this release starts slurmctld anew, as the same process, for `scontrol reconfigure`. Then
+    /// fini is not called, and the plugin's connection ends in the middle of a statement. Otherwise the
+    /// plugin goes on, or fini is called when it is taken out.
 
     std::string submit(const std::string& script, const Sim::CommandLine& options = {}) const;
     /// Submits a batch script and returns the job's id.
@@ -118,9 +112,14 @@ public:
     /// Submits a script that sleeps, and returns the job's id when the script runs. A job is RUNNING
     /// a little before that, when a signal for it can be lost.
 
+    void startAtOnce(const std::string& job) const;
+    /// Slurm lets a job that was requeued wait for two minutes otherwise.
+
+    std::string show(const std::string& job) const { return run({"scontrol", "show", "job", job}); }
+    /// What scontrol knows of the job.
+
     void waitForState(const std::string& job, const std::string& state) const;
-    /// Until the job is in the state, such as COMPLETED. Throws std::runtime_error
-    /// with what is known of the job when it does not come to that.
+    /// Until the job is in the state, such as COMPLETED.
 
     std::string log() const;
     /// All that the slurmctld started last wrote to its log, to stdout and to stderr.
@@ -130,12 +129,13 @@ public:
 
     void waitForLog(const std::string& text, std::chrono::milliseconds atMost = std::chrono::seconds(15),
                     std::size_t lines = 1) const;
-    /// Until that many lines of the log hold the text. Throws std::runtime_error with
-    /// the log when they do not in time.
+    /// Until that many lines of the log hold the text.
 
-    static constexpr std::filesystem::perms groupMayRead = std::filesystem::perms::owner_read |
-                                                           std::filesystem::perms::owner_write |
-                                                           std::filesystem::perms::group_read;
+    void waitForMore(const std::string& text, std::size_t lines,
+                     std::chrono::milliseconds atMost = std::chrono::seconds(15)) const;
+    /// Until that many more lines hold the text than now.
+
+    static constexpr std::filesystem::perms groupMayRead = std::filesystem::perms(0640);
 
 private:
     void startMunge();
@@ -143,10 +143,11 @@ private:
     void forgetLog() const;
     std::string textOfConfiguration() const;
     Sim::CommandLine controllerOn(const std::string& host, const std::filesystem::path& directory) const;
-    Sim::CommandLine withEnvironment(const Sim::CommandLine& command) const;
-    static Sim::CommandLine withEnvironment(const std::filesystem::path& slurmConf,
-                                            const Sim::CommandLine& command);
+    Sim::CommandLine withEnvironment(const Sim::CommandLine& command,
+                                     const std::filesystem::path& slurmConf = "slurm.conf") const;
     void requireAnswer() const;
+    void await(const std::string& fault, const std::function<bool()>& condition,
+               std::chrono::milliseconds atMost = std::chrono::seconds(30)) const;
     void endAll() noexcept;
 
     const TemporaryDirectory _directory;

@@ -15,10 +15,9 @@ constexpr std::chrono::milliseconds promisedStop{2000};
 
 template <typename Stop>
 std::chrono::milliseconds stopInTime(Stop stop)
-/// The plugin stops in the time that is promised. This brings about the state, stops the plugin, and
-/// returns how long that took. A machine that is busy with something else can make any single stop
-/// take longer, so that is tried again: one of three has to be in time. What takes too long by itself
-/// does so each time. Returns the time of the one that counts.
+/// The plugin stops in the time that is promised. `stop` brings about a state, stops the plugin in it,
+/// and returns how long that took. One of three tries has to be in time, as a busy machine can hold up
+/// any single one; what takes too long by itself does so each time. Returns the time of that one.
 {
     constexpr int tries = 3;
     std::chrono::milliseconds took{0};
