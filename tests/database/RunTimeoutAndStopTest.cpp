@@ -13,7 +13,7 @@ class RunTimeoutAndStopTest : public BackgroundRunFixture
 /// Runs that are cut short, whatever the server is doing.
 {
     CPPUNIT_TEST_SUITE(RunTimeoutAndStopTest);
-    CPPUNIT_TEST(endsARunAtItsTimeout);
+    CPPUNIT_TEST(endsASearchAtItsTimeout);
     CPPUNIT_TEST(endsATerminationAtItsTimeout);
     CPPUNIT_TEST(endsAConnectAtItsTimeout);
     CPPUNIT_TEST(endsARunOnAFrozenServerAtItsTimeout);
@@ -29,44 +29,29 @@ class RunTimeoutAndStopTest : public BackgroundRunFixture
     CPPUNIT_TEST(tellsNoOneToRetrySoonAfterAStop);
     CPPUNIT_TEST_SUITE_END();
 
-    void endsARunAtItsTimeout()
+    void endsASearchAtItsTimeout()
     {
         useShortRunTimeout();
-        const std::string job = addHungJob();
-        OpenTransaction migration(connectionString(), lockOn("provisioner_jobs"));
-        expectTimeout();
-        migration.rollBack();
-        CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
+        whileLocked("provisioner_jobs", [this] { expectTimeout(); });
     }
 
     void endsATerminationAtItsTimeout()
     {
         useShortRunTimeout();
-        const std::string job = addHungJob();
-        OpenTransaction migration(connectionString(), lockOn("provisioner_job_logs"));
-        expectTimeout();
-        CPPUNIT_ASSERT(!isCompleted(job));
-        migration.rollBack();
-        CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
+        whileLocked("provisioner_job_logs", [this] { expectTimeout(); });
     }
 
     void endsAConnectAtItsTimeout()
     {
         useShortRunTimeout();
-        FrozenServer frozen(server());
-        expectTimeout();
-        frozen.thaw();
-        run();
+        whileFrozen([this] { expectTimeout(); });
     }
 
     void endsARunOnAFrozenServerAtItsTimeout()
     {
         useShortRunTimeout();
         connectDetector();
-        FrozenServer frozen(server());
-        expectTimeout();
-        frozen.thaw();
-        run();
+        whileFrozen([this] { expectTimeout(); });
     }
 
     void waitsFiveSecondsForATableAtMost()
@@ -81,77 +66,42 @@ class RunTimeoutAndStopTest : public BackgroundRunFixture
         CPPUNIT_ASSERT(statistics.duration < 5s + patience);
     }
 
-    void stopsWhileTheSearchWaits()
-    {
-        const std::string job = addHungJob();
-        OpenTransaction migration(connectionString(), lockOn("provisioner_jobs"));
-        startRun();
-        awaitWaitingForLock();
-        expectStopped();
-        migration.rollBack();
-        CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
-    }
+    void stopsWhileTheSearchWaits() { stopWhileLocked("provisioner_jobs"); }
 
-    void stopsWhileTheTerminationWaits()
-    {
-        const std::string job = addHungJob();
-        OpenTransaction migration(connectionString(), lockOn("provisioner_job_logs"));
-        startRun();
-        awaitWaitingForLock();
-        expectStopped();
-        CPPUNIT_ASSERT(!isCompleted(job));
-        migration.rollBack();
-        CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
-    }
+    void stopsWhileTheTerminationWaits() { stopWhileLocked("provisioner_job_logs"); }
 
     void stopsWhenItWasAskedToBefore()
     {
         // The cancel may come before there is a statement, and is then without effect.
         connectDetector();
-        OpenTransaction migration(connectionString(), lockOn("provisioner_jobs"));
-        requestStop();
-        startRun();
-        expectStopped();
-        migration.rollBack();
-        run();
+        whileLocked("provisioner_jobs", [this] {
+            requestStop();
+            startRun();
+            expectStopped();
+        });
     }
 
-    void stopsWhileAFrozenServerConnects()
-    {
-        FrozenServer frozen(server());
-        startRun();
-        expectStopped(inSilence);
-        frozen.thaw();
-        run();
-    }
+    void stopsWhileAFrozenServerConnects() { stopWhileFrozen(); }
 
     void stopsWhileAFrozenServerSearches()
     {
         connectDetector();
-        FrozenServer frozen(server());
-        startRun();
-        expectStopped(inSilence);
-        frozen.thaw();
-        run();
+        stopWhileFrozen();
     }
 
     void stopsWhileAStatementIsFrozen()
     {
-        OpenTransaction migration(connectionString(), lockOn("provisioner_jobs"));
-        startRun();
-        awaitWaitingForLock();
-        FrozenServer frozen(server());
-        expectStopped(inSilence);
-        frozen.thaw();
-        migration.rollBack();
-        run();
+        whileLocked("provisioner_jobs", [this] {
+            startRunThatWaits();
+            const FrozenServer frozen(server());
+            expectStopped(inSilence);
+        });
     }
 
     void closesNoSocketWhenACancelHelps()
     {
         const OpenTransaction migration(connectionString(), lockOn("provisioner_jobs"));
-        startRun();
-        awaitWaitingForLock();
+        startRunThatWaits();
         const std::size_t canceled = cancellations(server());
         const std::size_t unheard = answersToNobody();
         expectStopped();
@@ -163,8 +113,7 @@ class RunTimeoutAndStopTest : public BackgroundRunFixture
     /// The server reads the cancel when it is thawed, and then there is nobody to tell.
     {
         const OpenTransaction migration(connectionString(), lockOn("provisioner_jobs"));
-        startRun();
-        awaitWaitingForLock();
+        startRunThatWaits();
         const std::size_t canceled = cancellations(server());
         const std::size_t unheard = answersToNobody();
         {
@@ -180,11 +129,54 @@ class RunTimeoutAndStopTest : public BackgroundRunFixture
     void tellsNoOneToRetrySoonAfterAStop()
     {
         const OpenTransaction migration(connectionString(), lockOn("provisioner_jobs"));
-        startRun();
-        awaitWaitingForLock();
+        startRunThatWaits();
         requestStop();
         CPPUNIT_ASSERT(!detector().pauseAfter(endOfRun()));
         CPPUNIT_ASSERT(posted().finished.back().stopped);
+    }
+
+    template <typename Action>
+    void whileLocked(const std::string& table, Action action)
+    /// The action ends a run that waits for the table. The next run terminates the job.
+    {
+        const std::string job = addHungJob();
+        OpenTransaction migration(connectionString(), lockOn(table));
+        action();
+        migration.rollBack();
+        CPPUNIT_ASSERT(!isCompleted(job));
+        CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
+    }
+
+    template <typename Action>
+    void whileFrozen(Action action)
+    /// The next run succeeds.
+    {
+        FrozenServer frozen(server());
+        action();
+        frozen.thaw();
+        run();
+    }
+
+    void stopWhileLocked(const std::string& table)
+    {
+        whileLocked(table, [this] {
+            startRunThatWaits();
+            expectStopped();
+        });
+    }
+
+    void stopWhileFrozen()
+    {
+        whileFrozen([this] {
+            startRun();
+            expectStopped(inSilence);
+        });
+    }
+
+    void startRunThatWaits()
+    {
+        startRun();
+        awaitWaitingForLock();
     }
 
     static std::size_t answersToNobody()

@@ -1,9 +1,7 @@
 #include "Count.h"
-#include "Eventually.h"
 #include "ServiceFixture.h"
 
 #include <filesystem>
-#include <optional>
 #include <string>
 
 namespace HangDetection::Test {
@@ -55,11 +53,8 @@ class SettingsChangeTest : public ServiceFixture
         start("");
         writeSettings("Interval=1h\n");
         awaitLine("information: settings read again Interval=\"1s -> 1h\"");
-        const auto runs = runsFinished();
-        // The one of this tick; nothing tells that nothing happens, so some of the old
-        // intervals have to do.
-        if (eventually(3500ms, [&] { return runsFinished() > runs + 1; }))
-            CPPUNIT_FAIL(log());
+        // That of this tick, and none of three more at the old interval.
+        expectNoMoreRunsThan(runsFinished() + 1, 3500ms);
     }
 
     void boundsItsStatementsByTheNewRunTimeout()
@@ -69,10 +64,10 @@ class SettingsChangeTest : public ServiceFixture
         const Text before = backendOfDetector();
         write("RunTimeout=7\n");
         awaitLine("information: settings read again RunTimeout=\"5m -> 7s\"");
-        CPPUNIT_ASSERT(eventually(patience, [&] {
+        await([&] {
             const Text now = backendOfDetector();
             return now && now != before;
-        }));
+        });
     }
 
     void goesToAnotherDatabase()
@@ -86,13 +81,12 @@ class SettingsChangeTest : public ServiceFixture
         writeSettings(server().connectionString(other) + " user=" + detectorRole + " password=geheim123",
                       "Interval=1\n");
         awaitLine("information: settings read again Connection=changed");
-        CPPUNIT_ASSERT(eventually(patience, [&] {
+        await([&] {
             return otherDatabase.isTrue(
                 "SELECT completed_at IS NOT NULL FROM provisioner_jobs WHERE id = $1::uuid", job);
-        }));
+        });
         CPPUNIT_ASSERT_MESSAGE(log(), !logContains("geheim123"));
-        // Its session at the first one is gone.
-        CPPUNIT_ASSERT(eventually(patience, [this] { return !backendOfDetector(); }));
+        await([this] { return !backendOfDetector(); }); // its session at the first one is gone
     }
 
     void refusesAWrongFileAndKeepsTheSettings()
@@ -163,18 +157,8 @@ class SettingsChangeTest : public ServiceFixture
         awaitRunsFinished(1);
     }
 
-    void awaitRuns(std::size_t more = 2)
+    void awaitRuns() { awaitRunsFinished(runsFinished() + 2); }
     /// Of two more runs one was begun after now.
-    {
-        awaitRunsFinished(runsFinished() + more);
-    }
-
-    void awaitTerminated(const std::string& job)
-    {
-        if (!eventually(patience, [&] { return isCompleted(job); }))
-            CPPUNIT_FAIL(log());
-        awaitLine("information: job terminated job_id=" + job);
-    }
 };
 
 CPPUNIT_TEST_SUITE_REGISTRATION(SettingsChangeTest);

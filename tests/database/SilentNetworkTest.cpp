@@ -2,12 +2,14 @@
 #include "ChangedVariable.h"
 #include "Eventually.h"
 #include "ProcessState.h"
+#include "Rows.h"
 #include "StallingProxy.h"
 #include "TemporaryDirectory.h"
 #include "TerminationFaults.h"
 
 #include <fcntl.h>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <unistd.h>
@@ -33,42 +35,22 @@ public:
     }
 
     CPPUNIT_TEST_SUITE(SilentNetworkTest);
-    CPPUNIT_TEST(endsARunWhoseConnectIsNotAnswered);
-    CPPUNIT_TEST(endsARunAfterASilentLogin);
-    CPPUNIT_TEST(endsARunWhoseSearchIsNotAnswered);
+    CPPUNIT_TEST(endsARunAtItsTimeout);
     CPPUNIT_TEST(endsARunThatCannotPrepareItsSearch);
     CPPUNIT_TEST(endsARunWhoseTerminationIsNotAnswered);
     CPPUNIT_TEST(triesTheNextHostAfterOneThatDoesNotAnswer);
     CPPUNIT_TEST(triesTheNextHostOfAServiceToo);
     CPPUNIT_TEST(keepsNothingOfAConnectThatIsNotAnswered);
     CPPUNIT_TEST(printsNoFarewellOfTheServerThatComesWithTheLogin);
-    CPPUNIT_TEST(stopsWhileTheConnectIsNotAnswered);
+    CPPUNIT_TEST(stopsARun);
     CPPUNIT_TEST(stopsWhileANewConnectIsNotAnswered);
-    CPPUNIT_TEST(stopsAfterASilentLogin);
-    CPPUNIT_TEST(stopsWhileTheSearchIsNotAnswered);
     CPPUNIT_TEST(stopsWhileTheTerminationIsNotAnswered);
     CPPUNIT_TEST_SUITE_END();
 
-    void endsARunWhoseConnectIsNotAnswered()
+    void endsARunAtItsTimeout()
     {
         useShortRunTimeout();
-        _proxy->fallSilentAtConnection(1);
-        expectTimeoutInSilence();
-    }
-
-    void endsARunAfterASilentLogin()
-    {
-        useShortRunTimeout();
-        _proxy->fallSilentAfterLogin(1);
-        expectTimeoutInSilence();
-    }
-
-    void endsARunWhoseSearchIsNotAnswered()
-    {
-        useShortRunTimeout();
-        connectDetector();
-        _proxy->fallSilentAfterStatement(search);
-        expectTimeoutInSilence();
+        inEachSilence([this] { expectTimeoutInSilence(); });
     }
 
     void endsARunThatCannotPrepareItsSearch()
@@ -80,38 +62,27 @@ public:
 
     void endsARunWhoseTerminationIsNotAnswered()
     {
-        // The job's id goes from the detector to the server only to terminate the job.
         useShortRunTimeout();
-        connectDetector();
-        const std::string job = addHungJob();
-        _proxy->fallSilentAfterStatement(job);
+        const std::string job = fallSilentAtTermination();
         expectTimeoutInSilence();
         expectTerminatedOnce(job);
     }
 
     void triesTheNextHostAfterOneThatDoesNotAnswer()
     {
-        const std::string job = addHungJob();
-        connectThroughProxy(" host=" + _proxy->directory().string() + ',' + server().directory().string() +
-                            " connect_timeout=1");
-        _proxy->fallSilentAtConnection(1);
-        CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
-        CPPUNIT_ASSERT(_proxy->waitUntilSilent(patience));
+        connectThroughProxy(" host=" + bothHosts() + " connect_timeout=1");
+        expectTerminatedByTheNextHost();
     }
 
     void triesTheNextHostOfAServiceToo()
     {
-        const std::string job = addHungJob();
         const TemporaryDirectory directory;
         const ChangedVariable file(
-            "PGSERVICEFILE", directory.write("services", "[coder]\nhost=" + _proxy->directory().string() +
-                                                             ',' + server().directory().string() +
+            "PGSERVICEFILE", directory.write("services", "[coder]\nhost=" + bothHosts() +
                                                              "\nconnect_timeout=1\ndbname=" + databaseName() +
                                                              "\nuser=" + detectorRole + '\n'));
         settings().connection = ConnectionString::parse("service=coder");
-        _proxy->fallSilentAtConnection(1);
-        CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
-        CPPUNIT_ASSERT(_proxy->waitUntilSilent(patience));
+        expectTerminatedByTheNextHost();
     }
 
     void keepsNothingOfAConnectThatIsNotAnswered()
@@ -143,10 +114,9 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string(), directory.read("stderr"));
     }
 
-    void stopsWhileTheConnectIsNotAnswered()
+    void stopsARun()
     {
-        _proxy->fallSilentAtConnection(1);
-        expectStoppedInSilence();
+        inEachSilence([this] { expectStoppedInSilence(); });
     }
 
     void stopsWhileANewConnectIsNotAnswered()
@@ -160,24 +130,9 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
     }
 
-    void stopsAfterASilentLogin()
-    {
-        _proxy->fallSilentAfterLogin(1);
-        expectStoppedInSilence();
-    }
-
-    void stopsWhileTheSearchIsNotAnswered()
-    {
-        connectDetector();
-        _proxy->fallSilentAfterStatement(search);
-        expectStoppedInSilence();
-    }
-
     void stopsWhileTheTerminationIsNotAnswered()
     {
-        connectDetector();
-        const std::string job = addHungJob();
-        _proxy->fallSilentAfterStatement(job);
+        const std::string job = fallSilentAtTermination();
         expectStoppedInSilence();
         expectTerminatedOnce(job);
     }
@@ -211,6 +166,51 @@ public:
     /// The last host of a connection string counts.
     {
         settings().connection = ConnectionString::parse(connectionString(detectorRole) + host);
+    }
+
+    std::string bothHosts() const
+    {
+        return _proxy->directory().string() + ',' + server().directory().string();
+    }
+
+    void expectTerminatedByTheNextHost()
+    {
+        const std::string job = addHungJob();
+        _proxy->fallSilentAtConnection(1);
+        CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
+        CPPUNIT_ASSERT(_proxy->waitUntilSilent(patience));
+    }
+
+    template <typename Check>
+    void inEachSilence(Check check)
+    {
+        struct Silence
+        {
+            const char* name;
+            bool isConnected;
+            /// Before the network falls silent.
+            std::function<void()> begin;
+        };
+        const std::vector<Silence> silences{
+            {"at the connect", false, [this] { _proxy->fallSilentAtConnection(1); }},
+            {"after the login", false, [this] { _proxy->fallSilentAfterLogin(1); }},
+            {"at the search", true, [this] { _proxy->fallSilentAfterStatement(search); }}};
+        forEachRow(silences, [&](const Silence& silence) {
+            forgetDetector();
+            if (silence.isConnected)
+                connectDetector();
+            silence.begin();
+            check();
+        });
+    }
+
+    std::string fallSilentAtTermination()
+    /// Of the job whose id this returns. It goes from the detector to the server only to terminate the job.
+    {
+        connectDetector();
+        const std::string job = addHungJob();
+        _proxy->fallSilentAfterStatement(job);
+        return job;
     }
 
     void expectNoAnswer()

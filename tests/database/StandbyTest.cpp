@@ -33,7 +33,7 @@ public:
     {
         connectTo(_standby->directory().string());
         const std::string job = addHungJob();
-        expectStandbyError("read-only", "");
+        expectError("read-only", "", "let Connection name the primary");
         CPPUNIT_ASSERT(!isCompleted(job));
     }
 
@@ -43,7 +43,7 @@ public:
         const std::string job = addHungJob();
         const Text before = jobRow(job);
         awaitOnStandby(job);
-        expectStandbyError("read-only transaction", "25006");
+        expectError("read-only transaction", "25006", "let Connection name the primary");
         CPPUNIT_ASSERT_EQUAL(before, jobRow(job));
     }
 
@@ -66,11 +66,6 @@ public:
         // The last host of a connection string counts.
         settings().connection =
             ConnectionString::parse(connectionString(detectorRole) + " host=" + hosts + options);
-    }
-
-    void expectStandbyError(const std::string& cause, const std::string& sqlState)
-    {
-        expectError(cause, sqlState, "let Connection name the primary");
     }
 
     void awaitOnStandby(const std::string& job)

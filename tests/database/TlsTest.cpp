@@ -150,14 +150,14 @@ public:
         serve("localhost");
         const CertificateAuthority other("another authority");
         connectTo("localhost", other);
-        expectError("certificate verify failed", "", "check sslmode, sslrootcert");
+        expectTlsError("certificate verify failed");
     }
 
     void refusesACertificateForAnotherHost()
     {
         serve("db.example.org");
         connectTo("localhost", *_authority);
-        expectError("\"db.example.org\"", "", "check sslmode, sslrootcert");
+        expectTlsError("\"db.example.org\"");
     }
 
     void tellsThatAKeyHasAnotherPassword()
@@ -173,7 +173,7 @@ public:
         fs::permissions(key, fs::perms::owner_read | fs::perms::owner_write);
         connectTo("localhost", *_authority,
                   " sslcert=" + certificate.string() + " sslkey=" + key.string() + " sslpassword=geheim123");
-        expectError("could not load private key file", "", "check sslmode, sslrootcert");
+        expectTlsError("could not load private key file");
     }
 
     void triesTheNextAddressAfterOneThatDoesNotAnswer()
@@ -212,10 +212,7 @@ public:
         for (const char* file : {"postgresql.crt", "postgresql.key", "root.crt", "root.crl"})
             home.write(std::string(".postgresql/") + file, "junk");
         const ChangedVariable variable("HOME", home.path());
-        connectTo("localhost", *_authority);
-        expectEncryptedRun();
-        connectTo("localhost", *_authority, " sslmode=prefer sslrootcert=''");
-        expectEncryptedRun();
+        expectEncryptedRuns("");
     }
 
     void connectsAlthoughAnotherHomeIsClosed()
@@ -230,10 +227,7 @@ public:
         inOwnThread([&] {
             const passwd* const nobody = getpwnam("nobody");
             require(syscall(SYS_setresuid, -1, nobody->pw_uid, -1));
-            connectTo("localhost", *_authority, " sslrootcert=" + certificate.string());
-            expectEncryptedRun();
-            connectTo("localhost", *_authority, " sslmode=prefer sslrootcert=''");
-            expectEncryptedRun();
+            expectEncryptedRuns(" sslrootcert=" + certificate.string());
             forgetDetector();
         });
     }
@@ -263,6 +257,8 @@ public:
         expectError("invalid value for parameter \"TimeZone\": \"junk\"", "22023", "");
     }
 
+    void expectTlsError(const std::string& cause) { expectError(cause, "", "check sslmode, sslrootcert"); }
+
     void expectEncryptedRun()
     /// With a new connection, of a detector of that name.
     {
@@ -273,6 +269,15 @@ public:
                              _tlsDatabase->value("SELECT ssl::text FROM pg_stat_ssl JOIN pg_stat_activity"
                                                  " USING (pid) WHERE application_name = $1",
                                                  "hang_detector"));
+    }
+
+    void expectEncryptedRuns(const std::string& options)
+    /// One with a verified connection with these options, and one where nothing is verified.
+    {
+        connectTo("localhost", *_authority, options);
+        expectEncryptedRun();
+        connectTo("localhost", *_authority, " sslmode=prefer sslrootcert=''");
+        expectEncryptedRun();
     }
 
     void serve(const std::string& hostName)

@@ -43,7 +43,7 @@ RememberedJobs::RememberedJobs(std::string connectionString, const ExpectedTermi
     _database->execute(sql);
     _database->execute("INSERT INTO remembered.settings VALUES ('" +
                        std::to_string(expected.threshold.count()) + " seconds', '" + expected.minutes +
-                       "', '" + expected.changedByWorkers + "')");
+                       "', '" + expected.reason + "', '" + expected.changedByWorkers + "')");
 }
 
 void RememberedJobs::remember()
