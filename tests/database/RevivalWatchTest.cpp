@@ -73,6 +73,13 @@ private:
             _watch.tell(*_store);
     }
 
+    void expectTold(Clock::duration after, const Lines& expected)
+    /// So far, and by a look then.
+    {
+        look(after);
+        CPPUNIT_ASSERT_EQUAL(expected, revived());
+    }
+
     void update(const std::string& job, const std::string& columns)
     {
         database().execute("UPDATE provisioner_jobs SET " + columns + " WHERE id = '" + job + "'");
@@ -105,11 +112,9 @@ private:
         update(job, cancelledLate + ", updated_at = now() - interval '1 hour'");
         forgetDetector();
         CPPUNIT_ASSERT_EQUAL(Lines{job}, run().terminated);
-        look(60s);
-        CPPUNIT_ASSERT_EQUAL(Lines{}, revived());
+        expectTold(60s, Lines{});
         database().heartbeat(job);
-        look(120s);
-        CPPUNIT_ASSERT_EQUAL(Lines{job + " reported"}, revived());
+        expectTold(120s, Lines{job + " reported"});
     }
 
     void tellsNothingOfATriggersTime()
@@ -117,11 +122,9 @@ private:
         duringTermination("new.updated_at = clock_timestamp()");
         const std::string job = terminatedJob();
         CPPUNIT_ASSERT(jobColumn(job, "(updated_at <> completed_at)") == "true");
-        look(60s);
-        CPPUNIT_ASSERT_EQUAL(Lines{}, revived());
+        expectTold(60s, Lines{});
         database().heartbeat(job);
-        look(120s);
-        CPPUNIT_ASSERT_EQUAL(Lines{job + " reported"}, revived());
+        expectTold(120s, Lines{job + " reported"});
     }
 
     void tellsEachOnce()
@@ -131,18 +134,15 @@ private:
         look(60s);
         look(120s);
         update(job, success);
-        look(180s);
-        CPPUNIT_ASSERT_EQUAL(Lines{job + " reported"}, revived());
+        expectTold(180s, Lines{job + " reported"});
     }
 
     void looksNoMoreOftenThanEachPause()
     {
         const std::string job = terminatedJob();
         database().heartbeat(job);
-        look(59s);
-        CPPUNIT_ASSERT_EQUAL(Lines{}, revived());
-        look(60s);
-        CPPUNIT_ASSERT_EQUAL(Lines{job + " reported"}, revived());
+        expectTold(59s, Lines{});
+        expectTold(60s, Lines{job + " reported"});
     }
 
     void looksOnceMoreAfterAnHour()
@@ -150,8 +150,7 @@ private:
         const std::string job = terminatedJob();
         look(59min);
         database().heartbeat(job);
-        look(61min);
-        CPPUNIT_ASSERT_EQUAL(Lines{job + " reported"}, revived());
+        expectTold(61min, Lines{job + " reported"});
     }
 
     void forgetsAJobAfterAnHour()
@@ -159,8 +158,7 @@ private:
         const std::string job = terminatedJob();
         look(1h);
         database().heartbeat(job);
-        look(2h);
-        CPPUNIT_ASSERT_EQUAL(Lines{}, revived());
+        expectTold(2h, Lines{});
     }
 
     void watchesSomeOfVeryMany()
@@ -179,8 +177,7 @@ private:
     {
         database().heartbeat(terminatedJob());
         database().execute("REVOKE SELECT (error) ON provisioner_jobs FROM hang_detector");
-        look(60s);
-        CPPUNIT_ASSERT_EQUAL(Lines{}, revived());
+        expectTold(60s, Lines{});
     }
 
     void looksBetweenRuns()

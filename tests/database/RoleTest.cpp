@@ -16,7 +16,6 @@ class RoleTest : public DatabaseFixture
     CPPUNIT_TEST_SUITE(RoleTest);
     CPPUNIT_TEST(needsEachOfItsPrivileges);
     CPPUNIT_TEST(needsTheErrorToReleaseAllocations);
-    CPPUNIT_TEST(sufficesForPendingJobs);
     CPPUNIT_TEST(needsNoPrivilegeToWriteInADryRun);
     CPPUNIT_TEST(isDeniedAnythingElse);
     CPPUNIT_TEST(losesWhatWasGrantedBeyondTheScript);
@@ -57,13 +56,6 @@ class RoleTest : public DatabaseFixture
         database().execute(std::string("GRANT ") + readsTheError + " TO hang_detector");
         run();
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, slurm.reasons.size());
-    }
-
-    void sufficesForPendingJobs()
-    {
-        settings().pendingJobDuration = std::chrono::minutes(30);
-        const std::string job = database().addJob({.startedAgo = std::nullopt, .updatedAgo = "31 minutes"});
-        CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
     }
 
     void needsNoPrivilegeToWriteInADryRun()

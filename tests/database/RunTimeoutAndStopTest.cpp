@@ -3,7 +3,12 @@
 #include "Eventually.h"
 #include "FrozenServer.h"
 #include "OpenTransaction.h"
+#include "Rows.h"
 #include "ServerLog.h"
+
+#include <optional>
+#include <string>
+#include <vector>
 
 namespace HangDetection::Test {
 
@@ -13,45 +18,20 @@ class RunTimeoutAndStopTest : public BackgroundRunFixture
 /// Runs that are cut short, whatever the server is doing.
 {
     CPPUNIT_TEST_SUITE(RunTimeoutAndStopTest);
-    CPPUNIT_TEST(endsASearchAtItsTimeout);
-    CPPUNIT_TEST(endsATerminationAtItsTimeout);
-    CPPUNIT_TEST(endsAConnectAtItsTimeout);
-    CPPUNIT_TEST(endsARunOnAFrozenServerAtItsTimeout);
+    CPPUNIT_TEST(endsARunAtItsTimeout);
     CPPUNIT_TEST(waitsFiveSecondsForATableAtMost);
-    CPPUNIT_TEST(stopsWhileTheSearchWaits);
-    CPPUNIT_TEST(stopsWhileTheTerminationWaits);
+    CPPUNIT_TEST(stopsARun);
     CPPUNIT_TEST(stopsWhenItWasAskedToBefore);
-    CPPUNIT_TEST(stopsWhileAFrozenServerConnects);
-    CPPUNIT_TEST(stopsWhileAFrozenServerSearches);
     CPPUNIT_TEST(stopsWhileAStatementIsFrozen);
     CPPUNIT_TEST(closesNoSocketWhenACancelHelps);
     CPPUNIT_TEST(closesTheSocketASecondAfterACancelThatDoesNotHelp);
     CPPUNIT_TEST(tellsNoOneToRetrySoonAfterAStop);
     CPPUNIT_TEST_SUITE_END();
 
-    void endsASearchAtItsTimeout()
+    void endsARunAtItsTimeout()
     {
         useShortRunTimeout();
-        whileLocked("provisioner_jobs", [this] { expectTimeout(); });
-    }
-
-    void endsATerminationAtItsTimeout()
-    {
-        useShortRunTimeout();
-        whileLocked("provisioner_job_logs", [this] { expectTimeout(); });
-    }
-
-    void endsAConnectAtItsTimeout()
-    {
-        useShortRunTimeout();
-        whileFrozen([this] { expectTimeout(); });
-    }
-
-    void endsARunOnAFrozenServerAtItsTimeout()
-    {
-        useShortRunTimeout();
-        connectDetector();
-        whileFrozen([this] { expectTimeout(); });
+        inEachHold([this](const Hold&) { expectTimeout(); });
     }
 
     void waitsFiveSecondsForATableAtMost()
@@ -66,36 +46,37 @@ class RunTimeoutAndStopTest : public BackgroundRunFixture
         CPPUNIT_ASSERT(statistics.duration < 5s + patience);
     }
 
-    void stopsWhileTheSearchWaits() { stopWhileLocked("provisioner_jobs"); }
-
-    void stopsWhileTheTerminationWaits() { stopWhileLocked("provisioner_job_logs"); }
+    void stopsARun()
+    {
+        inEachHold([this](const Hold& hold) {
+            startRun();
+            if (!hold.table.empty())
+                awaitWaitingForLock();
+            expectStopped(hold.isFrozen ? inSilence : promptly);
+        });
+    }
 
     void stopsWhenItWasAskedToBefore()
     {
         // The cancel may come before there is a statement, and is then without effect.
         connectDetector();
-        whileLocked("provisioner_jobs", [this] {
-            requestStop();
-            startRun();
-            expectStopped();
-        });
-    }
-
-    void stopsWhileAFrozenServerConnects() { stopWhileFrozen(); }
-
-    void stopsWhileAFrozenServerSearches()
-    {
-        connectDetector();
-        stopWhileFrozen();
+        OpenTransaction migration(connectionString(), lockOn("provisioner_jobs"));
+        requestStop();
+        startRun();
+        expectStopped();
+        migration.rollBack();
+        run();
     }
 
     void stopsWhileAStatementIsFrozen()
     {
-        whileLocked("provisioner_jobs", [this] {
-            startRunThatWaits();
-            const FrozenServer frozen(server());
-            expectStopped(inSilence);
-        });
+        OpenTransaction migration(connectionString(), lockOn("provisioner_jobs"));
+        startRunThatWaits();
+        FrozenServer frozen(server());
+        expectStopped(inSilence);
+        frozen.thaw();
+        migration.rollBack();
+        run();
     }
 
     void closesNoSocketWhenACancelHelps()
@@ -135,41 +116,41 @@ class RunTimeoutAndStopTest : public BackgroundRunFixture
         CPPUNIT_ASSERT(posted().finished.back().stopped);
     }
 
-    template <typename Action>
-    void whileLocked(const std::string& table, Action action)
-    /// The action ends a run that waits for the table. The next run terminates the job.
+    struct Hold
+    /// Of a run, which without it would terminate a job.
     {
-        const std::string job = addHungJob();
-        OpenTransaction migration(connectionString(), lockOn(table));
-        action();
-        migration.rollBack();
-        CPPUNIT_ASSERT(!isCompleted(job));
-        CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
-    }
+        const char* name;
+        std::string table;
+        /// Locked; empty: none.
+        bool isFrozen = false;
+        bool isConnected = false;
+        /// Before.
+    };
 
-    template <typename Action>
-    void whileFrozen(Action action)
-    /// The next run succeeds.
+    template <typename End>
+    void inEachHold(End end)
+    /// The run ends, and the next one, which nothing holds, terminates the job.
     {
-        FrozenServer frozen(server());
-        action();
-        frozen.thaw();
-        run();
-    }
-
-    void stopWhileLocked(const std::string& table)
-    {
-        whileLocked(table, [this] {
-            startRunThatWaits();
-            expectStopped();
-        });
-    }
-
-    void stopWhileFrozen()
-    {
-        whileFrozen([this] {
-            startRun();
-            expectStopped(inSilence);
+        const std::vector<Hold> holds{{"the search waits for a lock", "provisioner_jobs"},
+                                      {"the termination waits for a lock", "provisioner_job_logs"},
+                                      {"a frozen server connects", "", true},
+                                      {"a frozen server searches", "", true, true}};
+        forEachRow(holds, [&](const Hold& hold) {
+            forgetDetector();
+            if (hold.isConnected)
+                connectDetector();
+            const std::string job = addHungJob();
+            std::optional<OpenTransaction> migration;
+            if (!hold.table.empty())
+                migration.emplace(connectionString(), lockOn(hold.table));
+            std::optional<FrozenServer> frozen;
+            if (hold.isFrozen)
+                frozen.emplace(server());
+            end(hold);
+            frozen.reset();
+            migration.reset();
+            CPPUNIT_ASSERT(!isCompleted(job));
+            CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
         });
     }
 
