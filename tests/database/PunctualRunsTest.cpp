@@ -4,9 +4,7 @@
 #include "OpenTransaction.h"
 #include "ServiceFixture.h"
 
-#include <algorithm>
 #include <chrono>
-#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -19,13 +17,6 @@ using Clock = std::chrono::steady_clock;
 class PunctualRunsTest : public ServiceFixture
 /// A run comes when a job can be hung, and not more often than that.
 {
-public:
-    void tearDown() override
-    {
-        ServiceFixture::tearDown();
-        _proxy.reset();
-    }
-
     CPPUNIT_TEST_SUITE(PunctualRunsTest);
     CPPUNIT_TEST(terminatesAJobWhenItIsHung);
     CPPUNIT_TEST(runsNoMoreOftenWhileAllReport);
@@ -62,20 +53,22 @@ public:
     {
         constexpr auto interval = 2s;
         constexpr auto time = 8s;
-        _proxy.emplace(server().directory());
+        const CountingProxy proxy(server().directory());
         const std::vector<std::string> jobs = addHungJobs(20);
         report(jobs);
         const auto begin = Clock::now();
-        start("Interval=2\nHungJobDuration=1m\nHungJobExitTimeout=30\n");
+        start("Interval=2\nHungJobDuration=1m\nHungJobExitTimeout=30\n",
+              " host=" + proxy.directory().string());
         while (Clock::now() < begin + time) {
             report(jobs);
             std::this_thread::sleep_for(100ms);
         }
         const std::size_t all = runsFinished();
         const std::size_t byTheClock = (Clock::now() - begin) / interval + 1;
-        figure() << all << " runs with " << _proxy->roundTrips() << " round trips in " << time.count()
+        figure() << all << " runs with " << proxy.roundTrips() << " round trips in " << time.count()
                  << " s while 20 jobs report, " << byTheClock << " at the plain interval\n";
         CPPUNIT_ASSERT_MESSAGE(log(), all >= 1 && all <= byTheClock);
+        stopService();
     }
 
     void runsAgainAfterAnIntervalAtTheLatest()
@@ -141,18 +134,15 @@ public:
             database().heartbeat(job);
     }
 
-    void start(const std::string& settings)
+    void start(const std::string& settings, const std::string& host = "")
     /// Returns after the first run.
     {
-        const std::string host = _proxy ? " host=" + _proxy->directory().string() : "";
         writeSettings(connectionString(detectorRole) + host, settings);
         startService();
         awaitRunsFinished(1);
     }
 
     static constexpr std::chrono::seconds hungJobDuration{60};
-
-    std::optional<CountingProxy> _proxy;
 };
 
 CPPUNIT_TEST_SUITE_REGISTRATION(PunctualRunsTest);

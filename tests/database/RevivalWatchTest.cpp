@@ -3,7 +3,6 @@
 #include "data/JobStore.h"
 
 #include <algorithm>
-#include <optional>
 #include <thread>
 
 namespace HangDetection::Test {
@@ -26,20 +25,6 @@ class RevivalWatchTest : public DatabaseFixture
     CPPUNIT_TEST(looksBetweenRuns);
     CPPUNIT_TEST_SUITE_END();
 
-public:
-    void setUp() override
-    {
-        DatabaseFixture::setUp();
-        _store.emplace(ConnectionString::parse(connectionString(detectorRole)), patience);
-    }
-
-    void tearDown() override
-    {
-        _store.reset();
-        DatabaseFixture::tearDown();
-    }
-
-private:
     using Clock = RevivalWatch::Clock;
     using Lines = std::vector<std::string>;
 
@@ -63,14 +48,15 @@ private:
     void look(Clock::duration after)
     /// As a run of the detector does.
     {
-        _store->open({});
-        const HungJobs found = _store->findHungJobs({.thresholds = {300s},
-                                                     .lookAhead = 60s,
-                                                     .most = 10,
-                                                     .last = {},
-                                                     .watched = _watch.due(60s, _start + after)});
+        JobStore store(ConnectionString::parse(connectionString(detectorRole)), patience);
+        store.open({});
+        const HungJobs found = store.findHungJobs({.thresholds = {300s},
+                                                   .lookAhead = 60s,
+                                                   .most = 10,
+                                                   .last = {},
+                                                   .watched = _watch.due(60s, _start + after)});
         if (found.areWatchedTouched)
-            _watch.tell(*_store);
+            _watch.tell(store);
     }
 
     void expectTold(Clock::duration after, const Lines& expected)
@@ -112,9 +98,9 @@ private:
         update(job, cancelledLate + ", updated_at = now() - interval '1 hour'");
         forgetDetector();
         CPPUNIT_ASSERT_EQUAL(Lines{job}, run().terminated);
-        expectTold(60s, Lines{});
+        expectTold(60s, {});
         database().heartbeat(job);
-        expectTold(120s, Lines{job + " reported"});
+        expectTold(120s, {job + " reported"});
     }
 
     void tellsNothingOfATriggersTime()
@@ -122,9 +108,9 @@ private:
         duringTermination("new.updated_at = clock_timestamp()");
         const std::string job = terminatedJob();
         CPPUNIT_ASSERT(jobColumn(job, "(updated_at <> completed_at)") == "true");
-        expectTold(60s, Lines{});
+        expectTold(60s, {});
         database().heartbeat(job);
-        expectTold(120s, Lines{job + " reported"});
+        expectTold(120s, {job + " reported"});
     }
 
     void tellsEachOnce()
@@ -134,15 +120,15 @@ private:
         look(60s);
         look(120s);
         update(job, success);
-        expectTold(180s, Lines{job + " reported"});
+        expectTold(180s, {job + " reported"});
     }
 
     void looksNoMoreOftenThanEachPause()
     {
         const std::string job = terminatedJob();
         database().heartbeat(job);
-        expectTold(59s, Lines{});
-        expectTold(60s, Lines{job + " reported"});
+        expectTold(59s, {});
+        expectTold(60s, {job + " reported"});
     }
 
     void looksOnceMoreAfterAnHour()
@@ -150,7 +136,7 @@ private:
         const std::string job = terminatedJob();
         look(59min);
         database().heartbeat(job);
-        expectTold(61min, Lines{job + " reported"});
+        expectTold(61min, {job + " reported"});
     }
 
     void forgetsAJobAfterAnHour()
@@ -158,7 +144,7 @@ private:
         const std::string job = terminatedJob();
         look(1h);
         database().heartbeat(job);
-        expectTold(2h, Lines{});
+        expectTold(2h, {});
     }
 
     void watchesSomeOfVeryMany()
@@ -177,7 +163,7 @@ private:
     {
         database().heartbeat(terminatedJob());
         database().execute("REVOKE SELECT (error) ON provisioner_jobs FROM hang_detector");
-        expectTold(60s, Lines{});
+        expectTold(60s, {});
     }
 
     void looksBetweenRuns()
@@ -205,7 +191,6 @@ private:
     RevivalWatch _watch{_center};
     std::size_t _watched = 0;
     /// So many of the posted terminations.
-    std::optional<JobStore> _store;
 };
 
 CPPUNIT_TEST_SUITE_REGISTRATION(RevivalWatchTest);

@@ -15,8 +15,6 @@ class TerminationTest : public DatabaseFixture
     CPPUNIT_TEST(failsHungJobsByTheContract);
     CPPUNIT_TEST(namesALongerThreshold);
     CPPUNIT_TEST(namesHalfMinutes);
-    CPPUNIT_TEST(postsAnImportJob);
-    CPPUNIT_TEST(postsABuildJob);
     CPPUNIT_TEST_SUITE_END();
 
     void failsHungJobsByTheContract() { expectTerminations(5min, "5"); }
@@ -24,37 +22,6 @@ class TerminationTest : public DatabaseFixture
     void namesALongerThreshold() { expectTerminations(10min, "10"); }
 
     void namesHalfMinutes() { expectTerminations(90s, "1.5"); }
-
-    void postsAnImportJob()
-    {
-        const std::string job = database().addJob({.updatedAgo = "10 minutes"});
-        database().addLog(job, "Parsing");
-        run();
-        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, posted().terminated.size());
-        const Termination& answer = posted().terminated.front();
-        CPPUNIT_ASSERT_EQUAL(job, answer.jobId);
-        CPPUNIT_ASSERT_EQUAL(std::string("template_version_import"), answer.type);
-        CPPUNIT_ASSERT(answer.silent >= 10min && answer.silent < 10min + patience);
-        CPPUNIT_ASSERT_EQUAL(std::string("Parsing"), answer.stage);
-        CPPUNIT_ASSERT_EQUAL(std::string(), answer.workspaceId);
-        CPPUNIT_ASSERT_EQUAL(BuildState::none, answer.state);
-        CPPUNIT_ASSERT_EQUAL(std::string(), answer.error);
-    }
-
-    void postsABuildJob()
-    {
-        const std::string workspace = Sim::JobDatabase::newId();
-        addFinishedBuild(workspace, 6, "state");
-        const std::string job = addHungBuild(workspace, 7);
-        run();
-        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, posted().terminated.size());
-        const Termination& answer = posted().terminated.front();
-        CPPUNIT_ASSERT_EQUAL(job, answer.jobId);
-        CPPUNIT_ASSERT_EQUAL(std::string("workspace_build"), answer.type);
-        CPPUNIT_ASSERT_EQUAL(workspace, answer.workspaceId);
-        CPPUNIT_ASSERT_EQUAL(std::int64_t{7}, answer.buildNumber);
-        CPPUNIT_ASSERT_EQUAL(BuildState::copied, answer.state);
-    }
 
     void expectTerminations(std::chrono::seconds threshold, const std::string& minutes)
     /// Of all jobs that are hung, once, and of no others. RememberedJobs knows the whole contract.
@@ -67,6 +34,12 @@ class TerminationTest : public DatabaseFixture
             hung.push_back(
                 database().addJob({.type = type, .updatedAgo = silent, .canceledAgo = "6 minutes"}));
         }
+        const std::string workspace = Sim::JobDatabase::newId();
+        addFinishedBuild(workspace, 6, "state");
+        const std::string build = database().addBuildJob(
+            {.updatedAgo = silent},
+            {.jobId = "", .workspaceId = workspace, .buildNumber = 7, .state = std::nullopt});
+        hung.push_back(build);
         database().execute("UPDATE provisioner_jobs SET error_code = 'REQUIRED_TEMPLATE_VARIABLES'");
         database().addLog(hung.front(), "Planning");
         database().addJob({.completedAgo = "10 minutes"});
@@ -83,13 +56,22 @@ class TerminationTest : public DatabaseFixture
         CPPUNIT_ASSERT_EQUAL(hung.size(), statistics.terminated.size());
         CPPUNIT_ASSERT(expected == std::set(statistics.terminated.begin(), statistics.terminated.end()));
         CPPUNIT_ASSERT(expected == jobs.terminatedCompletely());
-        for (const std::string& job : hung) {
+        for (const Termination& answer : posted().terminated) {
+            const bool isBuild = answer.jobId == build;
+            CPPUNIT_ASSERT_EQUAL(jobColumn(answer.jobId, "type"), Text(answer.type));
+            CPPUNIT_ASSERT(answer.silent > threshold && answer.silent < threshold + patience);
+            CPPUNIT_ASSERT_EQUAL(std::string(answer.jobId == hung.front() ? "Planning" : "Unknown"),
+                                 answer.stage);
+            CPPUNIT_ASSERT_EQUAL(isBuild ? workspace : "", answer.workspaceId);
+            CPPUNIT_ASSERT_EQUAL(std::int64_t{isBuild ? 7 : 0}, answer.buildNumber);
+            CPPUNIT_ASSERT_EQUAL(isBuild ? BuildState::copied : BuildState::none, answer.state);
+            CPPUNIT_ASSERT_EQUAL(std::string(), answer.error);
             CPPUNIT_ASSERT_EQUAL(Text(Sim::ContractTexts{.minutes = minutes}.error()),
-                                 jobColumn(job, "error"));
+                                 jobColumn(answer.jobId, "error"));
             CPPUNIT_ASSERT(
                 database().isTrue("SELECT completed_at BETWEEN '" + before.value() +
                                       "' AND clock_timestamp() FROM provisioner_jobs WHERE id = $1::uuid",
-                                  job));
+                                  answer.jobId));
         }
 
         CPPUNIT_ASSERT_EQUAL(std::int64_t{0}, run().jobs.hung);
