@@ -12,9 +12,8 @@
 namespace HangDetection::Test {
 
 class CountingProxy
-/// Stands between a server and its clients, as a SocketProxy, and counts the round trips:
-/// how often a client has said something, however long, and had to wait for the server's
-/// answer. A network adds its delay as often. May be used by any thread.
+/// A SocketProxy that counts the round trips: how often a client has said something, however long,
+/// and had to wait for the server's answer. A network adds its delay as often. Used by any thread.
 {
 public:
     explicit CountingProxy(const std::filesystem::path& serverDirectory)

@@ -12,12 +12,8 @@
 namespace HangDetection::Test {
 
 class StallingProxy
-/// Stands between a server and its clients, on a unix socket of its own, and passes on
-/// what they say. It can be told to fall silent, as a network that dies: from that
-/// moment on nothing passes on any connection, new ones included, and nobody is told,
-/// until the silence ends. What was said meanwhile then arrives.
-///
-/// Works in a thread of its own; to be told by one thread.
+/// A SocketProxy that falls silent at a certain moment, as a network that dies, until the silence ends.
+/// Used by one thread.
 {
 public:
     explicit StallingProxy(const std::filesystem::path& serverDirectory)
