@@ -117,7 +117,10 @@ public:
 
     void stopsWhileANewConnectIsNotAnswered()
     {
-        const std::string job = loseConnection();
+        const std::string job = addHungJob();
+        endSessionsThatTerminate(database());
+        CPPUNIT_ASSERT(tryRun().error);
+        endSessionsNoMore(database());
         _proxy->fallSilentAtConnection(1);
         startRun();
         CPPUNIT_ASSERT(_proxy->waitUntilSilent(patience));
@@ -188,16 +191,6 @@ public:
         CPPUNIT_ASSERT_EQUAL("connection to server at \"" + _proxy->directory().string() +
                                  "\", port 5432 failed: no answer within 1s",
                              statistics.error->cause);
-    }
-
-    std::string loseConnection()
-    /// In a run with one hung job, which stays so.
-    {
-        const std::string job = addHungJob();
-        endSessionsThatTerminate(database());
-        CPPUNIT_ASSERT(tryRun().error);
-        endSessionsNoMore(database());
-        return job;
     }
 
     void expectRunsAfterTheSilence()
