@@ -1,8 +1,8 @@
-#include "Eventually.h"
 #include "MetricsText.h"
 #include "Outage.h"
 #include "ServiceFixture.h"
 #include "TemporaryDirectory.h"
+#include "TerminationFaults.h"
 
 #include <filesystem>
 #include <string>
@@ -13,16 +13,15 @@ class MetricsInServiceTest : public ServiceFixture
 /// The metrics file of a detector at work on a real database.
 {
     CPPUNIT_TEST_SUITE(MetricsInServiceTest);
-    CPPUNIT_TEST(tellsOfATerminatedJob);
+    CPPUNIT_TEST(tellsOfATerminatedJobAlsoAfterAStop);
     CPPUNIT_TEST(tellsOfTheWholeBacklog);
     CPPUNIT_TEST(tellsOfAnOutageAndKeepsWhatIsKnownOfTheJobs);
     CPPUNIT_TEST(doesNotBlameTheDatabaseForAnErrorOfAJob);
     CPPUNIT_TEST(followsTheSettings);
-    CPPUNIT_TEST(keepsTheFileWhenTheServiceStops);
     CPPUNIT_TEST(doesItsWorkWithoutTheFile);
     CPPUNIT_TEST_SUITE_END();
 
-    void tellsOfATerminatedJob()
+    void tellsOfATerminatedJobAlsoAfterAStop()
     {
         addHungBuild("0e1c1d3a-6a7e-4f0e-9c39-1a8c6b6c9a51", 1);
         database().addJob({.updatedAgo = "1 second"});
@@ -32,6 +31,8 @@ class MetricsInServiceTest : public ServiceFixture
         awaitSample("jobs_running 1");
         awaitSample("oldest_hung_age_seconds 0");
         awaitSample("database_up 1");
+        stopService();
+        CPPUNIT_ASSERT(has("database_up 1"));
     }
 
     void tellsOfTheWholeBacklog()
@@ -60,11 +61,7 @@ class MetricsInServiceTest : public ServiceFixture
 
     void doesNotBlameTheDatabaseForAnErrorOfAJob()
     {
-        addHungJob();
-        database().execute("CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS "
-                           "$$ BEGIN RAISE EXCEPTION 'no way'; END $$");
-        database().execute("CREATE TRIGGER refuse BEFORE UPDATE ON provisioner_jobs "
-                           "FOR EACH ROW EXECUTE FUNCTION refuse()");
+        refuse(database(), addHungJob());
         start("Interval=1h\n");
         awaitSample("job_errors_total 1");
         CPPUNIT_ASSERT_MESSAGE(text(), has("database_up 1"));
@@ -81,15 +78,7 @@ class MetricsInServiceTest : public ServiceFixture
         writeSettings("Interval=1\n");
         awaitLine("information: settings read again MetricsFile=\"" +
                   (_metrics.path() / "other.prom").string() + " -> none\"");
-        CPPUNIT_ASSERT(eventually(patience, [this] { return std::filesystem::is_empty(_metrics.path()); }));
-    }
-
-    void keepsTheFileWhenTheServiceStops()
-    {
-        start();
-        awaitSample("database_up 1");
-        stopService();
-        CPPUNIT_ASSERT(has("database_up 1"));
+        await([this] { return std::filesystem::is_empty(_metrics.path()); });
     }
 
     void doesItsWorkWithoutTheFile()

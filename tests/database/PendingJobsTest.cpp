@@ -1,7 +1,9 @@
 #include "ContractTexts.h"
 #include "DatabaseFixture.h"
+#include "RememberedJobs.h"
 
 #include <algorithm>
+#include <set>
 
 namespace HangDetection::Test {
 
@@ -18,15 +20,11 @@ public:
     }
 
     CPPUNIT_TEST_SUITE(PendingJobsTest);
-    CPPUNIT_TEST(failsAJobThatWasNeverStarted);
-    CPPUNIT_TEST(touchesNoOtherColumn);
-    CPPUNIT_TEST(writesFiveLinesIntoTheLog);
-    CPPUNIT_TEST(notifiesWhoFollowsTheLog);
-    CPPUNIT_TEST(copiesTheStateOfABuild);
+    CPPUNIT_TEST(failsPendingJobsByTheContract);
+    CPPUNIT_TEST(namesHalfMinutes);
     CPPUNIT_TEST(reportsABuildJobWithoutItsBuild);
     CPPUNIT_TEST(givesEachJobOfARunItsOwnReason);
-    CPPUNIT_TEST(leavesAJobThatWasTouchedWithinTheThreshold);
-    CPPUNIT_TEST(leavesAJobThatWasCanceledBeforeItsStart);
+    CPPUNIT_TEST(leavesJobsThatWereTouchedOrCanceled);
     CPPUNIT_TEST(countsNoneWhenItIsOff);
     CPPUNIT_TEST(sharesThePlacesOfARun);
     CPPUNIT_TEST(givesThePlacesThatTheOthersDoNotNeed);
@@ -35,84 +33,20 @@ public:
     CPPUNIT_TEST(givesPlacesToFailedJobsLast);
     CPPUNIT_TEST(runsAgainWhenTheNextJobIsPending);
     CPPUNIT_TEST(goesOnWithABacklog);
-    CPPUNIT_TEST(isNoPartOfAMassHang);
-    CPPUNIT_TEST(isHeldByAMassHang);
+    CPPUNIT_TEST(isNoPartOfAMassHangButHeldByIt);
     CPPUNIT_TEST_SUITE_END();
 
-    void failsAJobThatWasNeverStarted()
-    {
-        const std::string job = addPendingJob();
-        database().execute("UPDATE provisioner_jobs SET error_code = 'REQUIRED_TEMPLATE_VARIABLES'");
-        const RunStatistics statistics = run();
-        CPPUNIT_ASSERT_EQUAL(std::vector{job}, statistics.terminated);
-        CPPUNIT_ASSERT_EQUAL(std::optional<std::int64_t>(1), statistics.jobs.pending);
-        CPPUNIT_ASSERT_EQUAL(std::int64_t{0}, statistics.jobs.running);
-        CPPUNIT_ASSERT_EQUAL(std::int64_t{0}, statistics.jobs.hung);
-        CPPUNIT_ASSERT_EQUAL(errorAfter("pending", "30"), jobColumn(job, "error"));
-        CPPUNIT_ASSERT_EQUAL(Text(), jobColumn(job, "error_code"));
-        CPPUNIT_ASSERT(isCompleted(job));
-        CPPUNIT_ASSERT_EQUAL(jobColumn(job, "completed_at"), jobColumn(job, "started_at"));
-        CPPUNIT_ASSERT_EQUAL(jobColumn(job, "completed_at"), jobColumn(job, "updated_at"));
-        const Termination& answer = posted().terminated.front();
-        CPPUNIT_ASSERT_EQUAL(Reason::pending, answer.reason);
-        CPPUNIT_ASSERT_EQUAL(std::string("Unknown"), answer.stage);
-        CPPUNIT_ASSERT(answer.silent >= 31min && answer.silent < 31min + patience);
-    }
+    void failsPendingJobsByTheContract() { expectTerminations("30"); }
 
-    void touchesNoOtherColumn()
-    {
-        const std::string job = addPendingJob();
-        const Text before = otherColumns(job);
-        run();
-        CPPUNIT_ASSERT(isCompleted(job));
-        CPPUNIT_ASSERT_EQUAL(before, otherColumns(job));
-    }
-
-    void writesFiveLinesIntoTheLog()
+    void namesHalfMinutes()
     {
         settings().pendingJobDuration = 90s;
-        const std::string job = addPendingJob();
-        run();
-        const std::vector<Sim::LogRow> lines = database().logs(job);
-        CPPUNIT_ASSERT_EQUAL(std::size_t{5}, lines.size());
-        CPPUNIT_ASSERT_EQUAL((Sim::ContractTexts{.reason = "pending", .minutes = "1.5"}.line()),
-                             lines.at(2).output);
-        CPPUNIT_ASSERT_EQUAL(errorAfter("pending", "1.5"), jobColumn(job, "error"));
-        for (std::size_t i = 0; i < lines.size(); ++i) {
-            CPPUNIT_ASSERT_EQUAL(std::string("Unknown"), lines[i].stage);
-            CPPUNIT_ASSERT_EQUAL(static_cast<std::int64_t>(i) * 1000, lines[i].microsAfterCompletion);
-        }
-    }
-
-    void notifiesWhoFollowsTheLog()
-    {
-        const std::string job = addPendingJob();
-        Sim::NotificationListener listener(connectionString());
-        listener.follow(job);
-        run();
-        const auto notification = listener.next(patience);
-        CPPUNIT_ASSERT(notification);
-        CPPUNIT_ASSERT_EQUAL("{\"created_after\":" + std::to_string(database().logs(job).front().id - 1) +
-                                 ",\"end_of_logs\":true}",
-                             notification->payload);
-    }
-
-    void copiesTheStateOfABuild()
-    {
-        const std::string workspace = Sim::JobDatabase::newId();
-        addFinishedBuild(workspace, 1, "a state");
-        const std::string job = database().addBuildJob(
-            pendingJob(), {.jobId = "", .workspaceId = workspace, .buildNumber = 2, .state = std::nullopt});
-        CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
-        CPPUNIT_ASSERT_EQUAL(BuildState::copied, posted().terminated.front().state);
-        CPPUNIT_ASSERT_EQUAL(Text("a state"), buildState(job));
+        expectTerminations("1.5");
     }
 
     void reportsABuildJobWithoutItsBuild()
     {
-        Sim::JobRow row = pendingJob();
-        row.type = "workspace_build";
-        const std::string job = database().addJob(row);
+        const std::string job = database().addJob(withoutBuild());
         const Text before = jobRow(job);
         CPPUNIT_ASSERT_EQUAL(1, run().failed);
         CPPUNIT_ASSERT_EQUAL(Reason::pending, posted().failed.front().reason);
@@ -131,18 +65,13 @@ public:
             CPPUNIT_ASSERT_EQUAL(answer.jobId == pending ? Reason::pending : Reason::hung, answer.reason);
     }
 
-    void leavesAJobThatWasTouchedWithinTheThreshold()
+    void leavesJobsThatWereTouchedOrCanceled()
     {
         connectDetector();
         expectLeftAlone({.startedAgo = std::nullopt, .updatedAgo = "29 minutes"});
-    }
-
-    void leavesAJobThatWasCanceledBeforeItsStart()
-    {
-        expectLeftAlone({.startedAgo = std::nullopt,
-                         .updatedAgo = "1 hour",
-                         .canceledAgo = "1 hour",
-                         .completedAgo = "1 hour"});
+        const char* const ago = "1 hour";
+        expectLeftAlone(
+            {.startedAgo = std::nullopt, .updatedAgo = ago, .canceledAgo = ago, .completedAgo = ago});
     }
 
     void countsNoneWhenItIsOff()
@@ -201,23 +130,18 @@ public:
     void choosesAtRandom()
     {
         // Of forty jobs, and in the order in which they were added, one chance in 40!/30!.
-        constexpr std::size_t all = 40;
-        std::vector<std::string> jobs(all);
-        std::generate(jobs.begin(), jobs.end(), [this] { return addPendingJob(); });
-        std::vector<std::string> terminated = run().terminated;
-        std::sort(terminated.begin(), terminated.end());
-        std::vector<std::string> first(jobs.begin(), jobs.begin() + 10);
-        std::sort(first.begin(), first.end());
-        CPPUNIT_ASSERT(first != terminated);
+        std::set<std::string> first;
+        for (int i = 0; i < 10; ++i)
+            first.insert(addPendingJob());
+        addPendingJobs(30);
+        const std::vector<std::string> terminated = run().terminated;
+        CPPUNIT_ASSERT(first != std::set(terminated.begin(), terminated.end()));
     }
 
     void givesPlacesToFailedJobsLast()
     {
         settings().maxJobsPerRun = 2;
-        Sim::JobRow row = pendingJob();
-        row.type = "workspace_build";
-        database().addJob(row);
-        database().addJob(row);
+        database().addJobs(2, withoutBuild());
         run();
         CPPUNIT_ASSERT_EQUAL(std::size_t{2}, posted().failed.size());
         // Not even a place that is theirs by halves.
@@ -247,32 +171,32 @@ public:
         CPPUNIT_ASSERT(HangDetector::leastPause == *pause);
     }
 
-    void isNoPartOfAMassHang()
+    void isNoPartOfAMassHangButHeldByIt()
     {
         connectDetector();
         addPendingJobs(30);
-        const RunStatistics statistics = run();
+        RunStatistics statistics = run();
         CPPUNIT_ASSERT(!statistics.held);
         CPPUNIT_ASSERT_EQUAL(std::int64_t{0}, statistics.jobs.silent);
-        // Nor does it make one rarer.
-        addHungJobs(21);
-        CPPUNIT_ASSERT(run().held);
-        CPPUNIT_ASSERT_EQUAL(std::string("21 of 21 for 300 s"), posted().massHangBegan.front());
-    }
+        CPPUNIT_ASSERT_EQUAL(std::size_t{10}, statistics.terminated.size());
 
-    void isHeldByAMassHang()
-    {
         addHungJobs(21);
         const std::string job = addPendingJob();
         const Text before = jobRow(job);
-        const RunStatistics statistics = run();
+        statistics = run();
         CPPUNIT_ASSERT(statistics.held);
         CPPUNIT_ASSERT(statistics.terminated.empty());
-        CPPUNIT_ASSERT_EQUAL(std::optional<std::int64_t>(1), statistics.jobs.pending);
+        CPPUNIT_ASSERT_EQUAL(std::optional<std::int64_t>(21), statistics.jobs.pending);
         CPPUNIT_ASSERT_EQUAL(before, jobRow(job));
+        CPPUNIT_ASSERT_EQUAL(std::string("21 of 21 for 300 s"), posted().massHangBegan.front());
     }
 
     static Sim::JobRow pendingJob() { return {.startedAgo = std::nullopt, .updatedAgo = "31 minutes"}; }
+
+    static Sim::JobRow withoutBuild()
+    {
+        return {.type = "workspace_build", .startedAgo = std::nullopt, .updatedAgo = "31 minutes"};
+    }
 
     std::string addPendingJob() { return database().addJob(pendingJob()); }
 
@@ -282,8 +206,38 @@ public:
     /// In all runs.
     {
         return static_cast<int>(
-            std::count_if(posted().terminated.begin(), posted().terminated.end(),
-                          [](const Termination& job) { return job.reason == Reason::pending; }));
+            std::ranges::count(posted().terminated, Reason::pending, &Termination::reason));
+    }
+
+    void expectTerminations(const std::string& minutes)
+    /// Of an import job and a build job. RememberedJobs knows the whole contract.
+    {
+        const std::string importJob = addPendingJob();
+        const std::string workspace = Sim::JobDatabase::newId();
+        addFinishedBuild(workspace, 1, "a state");
+        const std::string buildJob = database().addBuildJob(
+            pendingJob(), {.jobId = "", .workspaceId = workspace, .buildNumber = 2, .state = std::nullopt});
+        database().execute("UPDATE provisioner_jobs SET error_code = 'REQUIRED_TEMPLATE_VARIABLES'");
+        RememberedJobs jobs(
+            connectionString(),
+            {.threshold = settings().pendingJobDuration, .minutes = minutes, .reason = "pending"});
+        jobs.remember();
+
+        const RunStatistics statistics = run();
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, statistics.terminated.size());
+        CPPUNIT_ASSERT_EQUAL(std::optional<std::int64_t>(2), statistics.jobs.pending);
+        CPPUNIT_ASSERT_EQUAL(std::int64_t{0}, statistics.jobs.running);
+        CPPUNIT_ASSERT_EQUAL(std::int64_t{0}, statistics.jobs.hung);
+        CPPUNIT_ASSERT(jobs.terminatedCompletely() == (std::set{importJob, buildJob}));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, posted().terminated.size());
+        for (const Termination& answer : posted().terminated) {
+            CPPUNIT_ASSERT_EQUAL(errorAfter("pending", minutes), jobColumn(answer.jobId, "error"));
+            CPPUNIT_ASSERT_EQUAL(Reason::pending, answer.reason);
+            CPPUNIT_ASSERT_EQUAL(std::string("Unknown"), answer.stage);
+            CPPUNIT_ASSERT(answer.silent >= 31min && answer.silent < 31min + patience);
+            CPPUNIT_ASSERT_EQUAL(answer.jobId == buildJob ? BuildState::copied : BuildState::none,
+                                 answer.state);
+        }
     }
 
     void expectLeftAlone(const Sim::JobRow& row)
@@ -300,14 +254,6 @@ public:
     static Text errorAfter(const std::string& reason, const std::string& minutes)
     {
         return Sim::ContractTexts{.reason = reason, .minutes = minutes}.error();
-    }
-
-    Text otherColumns(const std::string& job)
-    {
-        return database().value(
-            "SELECT (to_jsonb(j) - '{started_at,updated_at,completed_at,error,error_code}'::text[])::text"
-            " FROM provisioner_jobs j WHERE id = $1::uuid",
-            job);
     }
 };
 

@@ -1,13 +1,10 @@
 #include "Count.h"
 #include "CountingProxy.h"
-#include "Eventually.h"
 #include "Figure.h"
 #include "OpenTransaction.h"
 #include "ServiceFixture.h"
 
-#include <algorithm>
 #include <chrono>
-#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -20,13 +17,6 @@ using Clock = std::chrono::steady_clock;
 class PunctualRunsTest : public ServiceFixture
 /// A run comes when a job can be hung, and not more often than that.
 {
-public:
-    void tearDown() override
-    {
-        ServiceFixture::tearDown();
-        _proxy.reset();
-    }
-
     CPPUNIT_TEST_SUITE(PunctualRunsTest);
     CPPUNIT_TEST(terminatesAJobWhenItIsHung);
     CPPUNIT_TEST(runsNoMoreOftenWhileAllReport);
@@ -46,12 +36,10 @@ public:
         database().addJob({.updatedAgo = "1 second"}); // whose turn would be in a minute
         start("Interval=1h\nHungJobDuration=1m\nHungJobExitTimeout=30\n");
         for (const std::string& job : jobs) {
-            if (!eventually(patience, [&] { return isCompleted(job); }))
-                CPPUNIT_FAIL(log());
+            awaitTerminated(job);
             const auto line =
                 "job terminated job_id=" + job + " reason=hung type=template_version_import silent_s=";
-            if (!eventually(patience, [&] { return count(log(), line) == 1; }))
-                CPPUNIT_FAIL(log());
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(log(), std::size_t{1}, count(log(), line));
             const long long late =
                 std::stoll(log().substr(log().find(line) + line.size())) - hungJobDuration.count();
             figure() << "a job was terminated within " << late + 1
@@ -65,20 +53,22 @@ public:
     {
         constexpr auto interval = 2s;
         constexpr auto time = 8s;
-        _proxy.emplace(server().directory());
+        const CountingProxy proxy(server().directory());
         const std::vector<std::string> jobs = addHungJobs(20);
         report(jobs);
         const auto begin = Clock::now();
-        start("Interval=2\nHungJobDuration=1m\nHungJobExitTimeout=30\n");
+        start("Interval=2\nHungJobDuration=1m\nHungJobExitTimeout=30\n",
+              " host=" + proxy.directory().string());
         while (Clock::now() < begin + time) {
             report(jobs);
             std::this_thread::sleep_for(100ms);
         }
         const std::size_t all = runsFinished();
         const std::size_t byTheClock = (Clock::now() - begin) / interval + 1;
-        figure() << all << " runs with " << _proxy->roundTrips() << " round trips in " << time.count()
+        figure() << all << " runs with " << proxy.roundTrips() << " round trips in " << time.count()
                  << " s while 20 jobs report, " << byTheClock << " at the plain interval\n";
         CPPUNIT_ASSERT_MESSAGE(log(), all >= 1 && all <= byTheClock);
+        stopService();
     }
 
     void runsAgainAfterAnIntervalAtTheLatest()
@@ -87,8 +77,7 @@ public:
         database().addJob({.updatedAgo = "10 seconds"});
         start("Interval=1\nHungJobDuration=1m\nHungJobExitTimeout=30\n");
         const std::string job = addHungJob();
-        if (!eventually(patience, [&] { return isCompleted(job); }))
-            CPPUNIT_FAIL(log());
+        await([&] { return isCompleted(job); });
     }
 
     void putsOffTheRunOfAJobThatReports()
@@ -96,11 +85,8 @@ public:
         const std::string job = database().addJob({.updatedAgo = "48 seconds"});
         start("Interval=1h\nHungJobDuration=1m\nHungJobExitTimeout=30\n");
         database().heartbeat(job);
-        if (!eventually(patience, [this] { return runsFinished() == 2; }))
-            CPPUNIT_FAIL(log());
-        // The next is due in nearly a minute; nothing tells that nothing happens.
-        if (eventually(3s, [this] { return runsFinished() > 2; }))
-            CPPUNIT_FAIL(log());
+        await([this] { return runsFinished() == 2; });
+        expectNoMoreRunsThan(2, 3s); // the next is due in nearly a minute
         CPPUNIT_ASSERT(!isCompleted(job));
     }
 
@@ -108,8 +94,7 @@ public:
     {
         addHungJobs(7);
         start("Interval=1h\nMaxJobsPerRun=2\n");
-        if (!eventually(patience, [this] { return runsFinished() == 4; }))
-            CPPUNIT_FAIL(log());
+        await([this] { return runsFinished() == 4; });
         CPPUNIT_ASSERT_EQUAL_MESSAGE(log(), std::size_t{7}, count(log(), "job terminated"));
         std::vector<Clock::time_point> ends;
         for (const RecordedLine& line : recorded()) {
@@ -118,8 +103,7 @@ public:
         }
         for (std::size_t i = 1; i < ends.size(); ++i)
             CPPUNIT_ASSERT_MESSAGE(log(), ends[i] - ends[i - 1] >= 1s);
-        if (eventually(2s, [this] { return runsFinished() > 4; }))
-            CPPUNIT_FAIL(log());
+        expectNoMoreRunsThan(4, 2s);
     }
 
     void waitsForAnIntervalWhenABacklogIsLocked()
@@ -128,30 +112,20 @@ public:
         const OpenTransaction worker(connectionString(), "SELECT FROM provisioner_jobs FOR UPDATE");
         start("Interval=1h\nMaxJobsPerRun=2\n");
         CPPUNIT_ASSERT_MESSAGE(log(), count(log(), "run finished terminated=0 hung=7 locked=2") == 1);
-        if (eventually(3s, [this] { return runsFinished() > 1; }))
-            CPPUNIT_FAIL(log());
+        expectNoMoreRunsThan(1, 3s);
     }
 
     void holdsAMassHangInWhichJobsAreHungOneByOne()
     {
         // As when the Coder server is gone: the jobs reported within the last ten seconds before that.
-        std::vector<std::string> jobs;
-        for (int i = 0; i < 40; ++i)
-            jobs.push_back(database().addJob({.updatedAgo = std::to_string(50 + i / 4) + " seconds"}));
+        for (int i = 0; i < 10; ++i)
+            database().addJobs(4, {.updatedAgo = std::to_string(50 + i) + " seconds"});
         start("Interval=10\nHungJobDuration=1m\nHungJobExitTimeout=30\n");
         const std::string line = "warning: mass hang, no job is terminated for now hung=";
-        if (!eventually(patience, [&] { return count(log(), line) == 1; }))
-            CPPUNIT_FAIL(log());
+        await([&] { return count(log(), line) == 1; });
         CPPUNIT_ASSERT_MESSAGE(log(), count(log(), "silent=40 running=40") == 1);
-        awaitAllHung(jobs.size());
+        await([this] { return logContains("run finished terminated=0 hung=40"); }, patience + 10s);
         CPPUNIT_ASSERT_MESSAGE(log(), count(log(), "job terminated") == 0);
-    }
-
-    void awaitAllHung(std::size_t jobs)
-    {
-        const std::string line = "run finished terminated=0 hung=" + std::to_string(jobs);
-        if (!eventually(patience + 10s, [&] { return count(log(), line) >= 1; }))
-            CPPUNIT_FAIL(log());
     }
 
     void report(const std::vector<std::string>& jobs)
@@ -160,18 +134,15 @@ public:
             database().heartbeat(job);
     }
 
-    void start(const std::string& settings)
+    void start(const std::string& settings, const std::string& host = "")
     /// Returns after the first run.
     {
-        const std::string host = _proxy ? " host=" + _proxy->directory().string() : "";
         writeSettings(connectionString(detectorRole) + host, settings);
         startService();
         awaitRunsFinished(1);
     }
 
     static constexpr std::chrono::seconds hungJobDuration{60};
-
-    std::optional<CountingProxy> _proxy;
 };
 
 CPPUNIT_TEST_SUITE_REGISTRATION(PunctualRunsTest);

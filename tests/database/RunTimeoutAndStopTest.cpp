@@ -3,7 +3,12 @@
 #include "Eventually.h"
 #include "FrozenServer.h"
 #include "OpenTransaction.h"
+#include "Rows.h"
 #include "ServerLog.h"
+
+#include <optional>
+#include <string>
+#include <vector>
 
 namespace HangDetection::Test {
 
@@ -14,15 +19,9 @@ class RunTimeoutAndStopTest : public BackgroundRunFixture
 {
     CPPUNIT_TEST_SUITE(RunTimeoutAndStopTest);
     CPPUNIT_TEST(endsARunAtItsTimeout);
-    CPPUNIT_TEST(endsATerminationAtItsTimeout);
-    CPPUNIT_TEST(endsAConnectAtItsTimeout);
-    CPPUNIT_TEST(endsARunOnAFrozenServerAtItsTimeout);
     CPPUNIT_TEST(waitsFiveSecondsForATableAtMost);
-    CPPUNIT_TEST(stopsWhileTheSearchWaits);
-    CPPUNIT_TEST(stopsWhileTheTerminationWaits);
+    CPPUNIT_TEST(stopsARun);
     CPPUNIT_TEST(stopsWhenItWasAskedToBefore);
-    CPPUNIT_TEST(stopsWhileAFrozenServerConnects);
-    CPPUNIT_TEST(stopsWhileAFrozenServerSearches);
     CPPUNIT_TEST(stopsWhileAStatementIsFrozen);
     CPPUNIT_TEST(closesNoSocketWhenACancelHelps);
     CPPUNIT_TEST(closesTheSocketASecondAfterACancelThatDoesNotHelp);
@@ -32,76 +31,27 @@ class RunTimeoutAndStopTest : public BackgroundRunFixture
     void endsARunAtItsTimeout()
     {
         useShortRunTimeout();
-        const std::string job = addHungJob();
-        OpenTransaction migration(connectionString(), lockOn("provisioner_jobs"));
-        expectTimeout();
-        migration.rollBack();
-        CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
-    }
-
-    void endsATerminationAtItsTimeout()
-    {
-        useShortRunTimeout();
-        const std::string job = addHungJob();
-        OpenTransaction migration(connectionString(), lockOn("provisioner_job_logs"));
-        expectTimeout();
-        CPPUNIT_ASSERT(!isCompleted(job));
-        migration.rollBack();
-        CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
-    }
-
-    void endsAConnectAtItsTimeout()
-    {
-        useShortRunTimeout();
-        FrozenServer frozen(server());
-        expectTimeout();
-        frozen.thaw();
-        run();
-    }
-
-    void endsARunOnAFrozenServerAtItsTimeout()
-    {
-        useShortRunTimeout();
-        connectDetector();
-        FrozenServer frozen(server());
-        expectTimeout();
-        frozen.thaw();
-        run();
+        inEachHold([this](const Hold&) { expectTimeout(); });
     }
 
     void waitsFiveSecondsForATableAtMost()
     {
         settings().runTimeout = 300s;
         const OpenTransaction migration(connectionString(), lockOn("provisioner_jobs"));
-        const RunStatistics statistics = tryRun();
-        CPPUNIT_ASSERT(statistics.error);
-        CPPUNIT_ASSERT_EQUAL(std::string("55P03"), statistics.error->sqlState);
-        CPPUNIT_ASSERT(statistics.error->advice.find("a table was locked") != std::string::npos);
-        CPPUNIT_ASSERT(statistics.duration >= 4900ms);
-        CPPUNIT_ASSERT(statistics.duration < 5s + patience);
+        expectError("lock timeout", "55P03", "a table was locked");
+        const auto duration = posted().finished.back().duration;
+        CPPUNIT_ASSERT(duration >= 4900ms);
+        CPPUNIT_ASSERT(duration < 5s + patience);
     }
 
-    void stopsWhileTheSearchWaits()
+    void stopsARun()
     {
-        const std::string job = addHungJob();
-        OpenTransaction migration(connectionString(), lockOn("provisioner_jobs"));
-        startRun();
-        awaitWaitingForLock();
-        expectStopped();
-        migration.rollBack();
-        CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
-    }
-
-    void stopsWhileTheTerminationWaits()
-    {
-        const std::string job = addHungJob();
-        OpenTransaction migration(connectionString(), lockOn("provisioner_job_logs"));
-        startRun();
-        awaitWaitingForLock();
-        expectStopped();
-        CPPUNIT_ASSERT(!isCompleted(job));
-        migration.rollBack();
-        CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
+        inEachHold([this](const Hold& hold) {
+            startRun();
+            if (!hold.table.empty())
+                awaitWaitingForLock();
+            expectStopped(hold.isFrozen ? inSilence : promptly);
+        });
     }
 
     void stopsWhenItWasAskedToBefore()
@@ -116,30 +66,10 @@ class RunTimeoutAndStopTest : public BackgroundRunFixture
         run();
     }
 
-    void stopsWhileAFrozenServerConnects()
-    {
-        FrozenServer frozen(server());
-        startRun();
-        expectStopped(inSilence);
-        frozen.thaw();
-        run();
-    }
-
-    void stopsWhileAFrozenServerSearches()
-    {
-        connectDetector();
-        FrozenServer frozen(server());
-        startRun();
-        expectStopped(inSilence);
-        frozen.thaw();
-        run();
-    }
-
     void stopsWhileAStatementIsFrozen()
     {
         OpenTransaction migration(connectionString(), lockOn("provisioner_jobs"));
-        startRun();
-        awaitWaitingForLock();
+        startRunThatWaits();
         FrozenServer frozen(server());
         expectStopped(inSilence);
         frozen.thaw();
@@ -150,8 +80,7 @@ class RunTimeoutAndStopTest : public BackgroundRunFixture
     void closesNoSocketWhenACancelHelps()
     {
         const OpenTransaction migration(connectionString(), lockOn("provisioner_jobs"));
-        startRun();
-        awaitWaitingForLock();
+        startRunThatWaits();
         const std::size_t canceled = cancellations(server());
         const std::size_t unheard = answersToNobody();
         expectStopped();
@@ -163,8 +92,7 @@ class RunTimeoutAndStopTest : public BackgroundRunFixture
     /// The server reads the cancel when it is thawed, and then there is nobody to tell.
     {
         const OpenTransaction migration(connectionString(), lockOn("provisioner_jobs"));
-        startRun();
-        awaitWaitingForLock();
+        startRunThatWaits();
         const std::size_t canceled = cancellations(server());
         const std::size_t unheard = answersToNobody();
         {
@@ -180,11 +108,54 @@ class RunTimeoutAndStopTest : public BackgroundRunFixture
     void tellsNoOneToRetrySoonAfterAStop()
     {
         const OpenTransaction migration(connectionString(), lockOn("provisioner_jobs"));
-        startRun();
-        awaitWaitingForLock();
+        startRunThatWaits();
         requestStop();
         CPPUNIT_ASSERT(!detector().pauseAfter(endOfRun()));
         CPPUNIT_ASSERT(posted().finished.back().stopped);
+    }
+
+    struct Hold
+    /// Of a run, which without it would terminate a job.
+    {
+        const char* name;
+        std::string table;
+        /// Locked; empty: none.
+        bool isFrozen = false;
+        bool isConnected = false;
+        /// Before.
+    };
+
+    template <typename End>
+    void inEachHold(End end)
+    /// The run ends, and the next one, which nothing holds, terminates the job.
+    {
+        const std::vector<Hold> holds{{"the search waits for a lock", "provisioner_jobs"},
+                                      {"the termination waits for a lock", "provisioner_job_logs"},
+                                      {"a frozen server connects", "", true},
+                                      {"a frozen server searches", "", true, true}};
+        forEachRow(holds, [&](const Hold& hold) {
+            forgetDetector();
+            if (hold.isConnected)
+                connectDetector();
+            const std::string job = addHungJob();
+            std::optional<OpenTransaction> migration;
+            if (!hold.table.empty())
+                migration.emplace(connectionString(), lockOn(hold.table));
+            std::optional<FrozenServer> frozen;
+            if (hold.isFrozen)
+                frozen.emplace(server());
+            end(hold);
+            frozen.reset();
+            migration.reset();
+            CPPUNIT_ASSERT(!isCompleted(job));
+            CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
+        });
+    }
+
+    void startRunThatWaits()
+    {
+        startRun();
+        awaitWaitingForLock();
     }
 
     static std::size_t answersToNobody()

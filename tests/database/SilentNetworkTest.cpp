@@ -2,12 +2,14 @@
 #include "ChangedVariable.h"
 #include "Eventually.h"
 #include "ProcessState.h"
+#include "Rows.h"
 #include "StallingProxy.h"
 #include "TemporaryDirectory.h"
 #include "TerminationFaults.h"
 
 #include <fcntl.h>
-#include <filesystem>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <unistd.h>
@@ -33,85 +35,48 @@ public:
     }
 
     CPPUNIT_TEST_SUITE(SilentNetworkTest);
-    CPPUNIT_TEST(endsARunWhoseConnectIsNotAnswered);
-    CPPUNIT_TEST(endsARunAfterASilentLogin);
-    CPPUNIT_TEST(endsARunWhoseSearchIsNotAnswered);
-    CPPUNIT_TEST(endsARunThatCannotPrepareItsSearch);
-    CPPUNIT_TEST(endsARunWhoseTerminationIsNotAnswered);
+    CPPUNIT_TEST(endsARunAtItsTimeout);
+    CPPUNIT_TEST(stopsARun);
     CPPUNIT_TEST(triesTheNextHostAfterOneThatDoesNotAnswer);
     CPPUNIT_TEST(triesTheNextHostOfAServiceToo);
     CPPUNIT_TEST(keepsNothingOfAConnectThatIsNotAnswered);
     CPPUNIT_TEST(printsNoFarewellOfTheServerThatComesWithTheLogin);
-    CPPUNIT_TEST(stopsWhileTheConnectIsNotAnswered);
     CPPUNIT_TEST(stopsWhileANewConnectIsNotAnswered);
-    CPPUNIT_TEST(stopsAfterASilentLogin);
-    CPPUNIT_TEST(stopsWhileTheSearchIsNotAnswered);
-    CPPUNIT_TEST(stopsWhileTheTerminationIsNotAnswered);
     CPPUNIT_TEST_SUITE_END();
 
-    void endsARunWhoseConnectIsNotAnswered()
+    void endsARunAtItsTimeout()
     {
         useShortRunTimeout();
-        _proxy->fallSilentAtConnection(1);
-        expectTimeoutInSilence();
+        inEachSilence([this] {
+            expectTimeout();
+            CPPUNIT_ASSERT(_proxy->waitUntilSilent(patience));
+        });
     }
 
-    void endsARunAfterASilentLogin()
+    void stopsARun()
     {
-        useShortRunTimeout();
-        _proxy->fallSilentAfterLogin(1);
-        expectTimeoutInSilence();
-    }
-
-    void endsARunWhoseSearchIsNotAnswered()
-    {
-        useShortRunTimeout();
-        connectDetector();
-        _proxy->fallSilentAfterStatement(search);
-        expectTimeoutInSilence();
-    }
-
-    void endsARunThatCannotPrepareItsSearch()
-    {
-        useShortRunTimeout();
-        _proxy->fallSilentAfterStatement("AS until_next");
-        expectTimeoutInSilence();
-    }
-
-    void endsARunWhoseTerminationIsNotAnswered()
-    {
-        // The job's id goes from the detector to the server only to terminate the job.
-        useShortRunTimeout();
-        connectDetector();
-        const std::string job = addHungJob();
-        _proxy->fallSilentAfterStatement(job);
-        expectTimeoutInSilence();
-        expectTerminatedOnce(job);
+        inEachSilence([this] {
+            startRun();
+            CPPUNIT_ASSERT(_proxy->waitUntilSilent(patience));
+            expectStopped(inSilence);
+        });
     }
 
     void triesTheNextHostAfterOneThatDoesNotAnswer()
     {
-        const std::string job = addHungJob();
-        connectThroughProxy(" host=" + _proxy->directory().string() + ',' + server().directory().string() +
-                            " connect_timeout=1");
-        _proxy->fallSilentAtConnection(1);
-        CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
-        CPPUNIT_ASSERT(_proxy->waitUntilSilent(patience));
+        connectThroughProxy(" host=" + bothHosts() + " connect_timeout=1");
+        expectTerminatedByTheNextHost();
     }
 
     void triesTheNextHostOfAServiceToo()
     {
-        const std::string job = addHungJob();
         const TemporaryDirectory directory;
         const ChangedVariable file(
-            "PGSERVICEFILE", directory.write("services", "[coder]\nhost=" + _proxy->directory().string() +
-                                                             ',' + server().directory().string() +
+            "PGSERVICEFILE", directory.write("services", "[coder]\nhost=" + bothHosts() +
                                                              "\nconnect_timeout=1\ndbname=" + databaseName() +
                                                              "\nuser=" + detectorRole + '\n'));
         settings().connection = ConnectionString::parse("service=coder");
-        _proxy->fallSilentAtConnection(1);
-        CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
-        CPPUNIT_ASSERT(_proxy->waitUntilSilent(patience));
+        expectTerminatedByTheNextHost();
     }
 
     void keepsNothingOfAConnectThatIsNotAnswered()
@@ -131,8 +96,15 @@ public:
     {
         const TemporaryDirectory directory;
         _proxy->fallSilentAfterStatement("application_name"); // which is said to log in
+        const int file = open((directory.path() / "stderr").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+        const int kept = dup(STDERR_FILENO);
+        CPPUNIT_ASSERT(file >= 0 && kept >= 0 && dup2(file, STDERR_FILENO) >= 0);
         {
-            const StandardError redirected(directory.path() / "stderr");
+            const std::shared_ptr<void> redirected(nullptr, [&](void*) {
+                dup2(kept, STDERR_FILENO);
+                close(kept);
+                close(file);
+            });
             startRun();
             CPPUNIT_ASSERT(_proxy->waitUntilSilent(patience));
             CPPUNIT_ASSERT(eventually(patience, [this] { return backendOfDetector().has_value(); }));
@@ -143,15 +115,12 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string(), directory.read("stderr"));
     }
 
-    void stopsWhileTheConnectIsNotAnswered()
-    {
-        _proxy->fallSilentAtConnection(1);
-        expectStoppedInSilence();
-    }
-
     void stopsWhileANewConnectIsNotAnswered()
     {
-        const std::string job = loseConnection();
+        const std::string job = addHungJob();
+        endSessionsThatTerminate(database());
+        CPPUNIT_ASSERT(tryRun().error);
+        endSessionsNoMore(database());
         _proxy->fallSilentAtConnection(1);
         startRun();
         CPPUNIT_ASSERT(_proxy->waitUntilSilent(patience));
@@ -160,57 +129,59 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
     }
 
-    void stopsAfterASilentLogin()
-    {
-        _proxy->fallSilentAfterLogin(1);
-        expectStoppedInSilence();
-    }
-
-    void stopsWhileTheSearchIsNotAnswered()
-    {
-        connectDetector();
-        _proxy->fallSilentAfterStatement(search);
-        expectStoppedInSilence();
-    }
-
-    void stopsWhileTheTerminationIsNotAnswered()
-    {
-        connectDetector();
-        const std::string job = addHungJob();
-        _proxy->fallSilentAfterStatement(job);
-        expectStoppedInSilence();
-        expectTerminatedOnce(job);
-    }
-
-    class StandardError
-    /// What this process writes to stderr goes to a file, as long as the object lives.
-    {
-    public:
-        explicit StandardError(const std::filesystem::path& file)
-            : _kept(dup(STDERR_FILENO)), _file(open(file.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600))
-        {
-            CPPUNIT_ASSERT(_kept >= 0 && dup2(_file, STDERR_FILENO) >= 0);
-        }
-
-        ~StandardError()
-        {
-            dup2(_kept, STDERR_FILENO);
-            close(_kept);
-            close(_file);
-        }
-
-        StandardError(const StandardError&) = delete;
-        StandardError& operator=(const StandardError&) = delete;
-
-    private:
-        const int _kept;
-        const int _file;
-    };
-
     void connectThroughProxy(const std::string& host)
     /// The last host of a connection string counts.
     {
         settings().connection = ConnectionString::parse(connectionString(detectorRole) + host);
+    }
+
+    std::string bothHosts() const
+    {
+        return _proxy->directory().string() + ',' + server().directory().string();
+    }
+
+    void expectTerminatedByTheNextHost()
+    {
+        const std::string job = addHungJob();
+        _proxy->fallSilentAtConnection(1);
+        CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
+        CPPUNIT_ASSERT(_proxy->waitUntilSilent(patience));
+    }
+
+    template <typename End>
+    void inEachSilence(End end)
+    /// The run that ends so leaves nothing behind: the next ones work, and a job that the server has
+    /// terminated, as only the answer was lost, is not terminated again.
+    {
+        struct Silence
+        {
+            const char* name;
+            bool isConnected;
+            /// Before the network falls silent.
+            std::function<void(const std::string& job)> begin;
+        };
+        const auto afterStatement = [this](const std::string& part) {
+            _proxy->fallSilentAfterStatement(part);
+        };
+        const std::vector<Silence> silences{
+            {"at the connect", false, [this](auto&) { _proxy->fallSilentAtConnection(1); }},
+            {"after the login", false, [this](auto&) { _proxy->fallSilentAfterLogin(1); }},
+            {"as the search is prepared", false, [&](auto&) { afterStatement("AS until_next"); }},
+            // The second statement that a session prepares.
+            {"at the search", true, [&](auto&) { afterStatement("statement_2"); }},
+            // A job's id goes from the detector to the server only to terminate the job.
+            {"at the termination", true, afterStatement}};
+        forEachRow(silences, [&](const Silence& silence) {
+            forgetDetector();
+            if (silence.isConnected)
+                connectDetector();
+            const std::string job = addHungJob();
+            silence.begin(job);
+            end();
+            expectRunsAfterTheSilence();
+            CPPUNIT_ASSERT(eventually(patience, [&] { return isCompleted(job); }));
+            CPPUNIT_ASSERT_EQUAL(std::size_t{5}, database().logs(job).size());
+        });
     }
 
     void expectNoAnswer()
@@ -222,31 +193,6 @@ public:
                              statistics.error->cause);
     }
 
-    std::string loseConnection()
-    /// In a run with one hung job, which stays so.
-    {
-        const std::string job = addHungJob();
-        endSessionsThatTerminate(database());
-        CPPUNIT_ASSERT(tryRun().error);
-        endSessionsNoMore(database());
-        return job;
-    }
-
-    void expectTimeoutInSilence()
-    {
-        expectTimeout();
-        CPPUNIT_ASSERT(_proxy->waitUntilSilent(patience));
-        expectRunsAfterTheSilence();
-    }
-
-    void expectStoppedInSilence()
-    {
-        startRun();
-        CPPUNIT_ASSERT(_proxy->waitUntilSilent(patience));
-        expectStopped(inSilence);
-        expectRunsAfterTheSilence();
-    }
-
     void expectRunsAfterTheSilence()
     {
         _proxy->endSilence();
@@ -254,16 +200,6 @@ public:
         const std::string job = addHungJob();
         CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
     }
-
-    void expectTerminatedOnce(const std::string& job)
-    /// The server has terminated it, as only the answer was lost, and nobody did again.
-    {
-        CPPUNIT_ASSERT(eventually(patience, [&] { return isCompleted(job); }));
-        CPPUNIT_ASSERT_EQUAL(std::size_t{5}, database().logs(job).size());
-    }
-
-    /// The statement that finds hung jobs is the second one that a session prepares.
-    static constexpr const char* search = "statement_2";
 
     std::optional<StallingProxy> _proxy;
 };

@@ -2,26 +2,11 @@
 #include "DatabaseFixture.h"
 #include "Eventually.h"
 
-#include <optional>
-
 namespace HangDetection::Test {
 
 class StandbyTest : public DatabaseFixture
 /// A server with a hot standby, which can record no failure.
 {
-public:
-    void setUp() override
-    {
-        DatabaseFixture::setUp();
-        _standby.emplace(server());
-    }
-
-    void tearDown() override
-    {
-        _standby.reset();
-        DatabaseFixture::tearDown();
-    }
-
     CPPUNIT_TEST_SUITE(StandbyTest);
     CPPUNIT_TEST(asksForThePrimaryOnAStandby);
     CPPUNIT_TEST(asksForThePrimaryOnAStandbyThatWasAcceptedAsAServer);
@@ -31,31 +16,39 @@ public:
 
     void asksForThePrimaryOnAStandby()
     {
-        connectTo(_standby->directory().string());
+        const Standby standby(server());
+        connectTo(standby.directory().string());
         const std::string job = addHungJob();
-        expectStandbyError("read-only", "");
+        expectError("read-only", "", "let Connection name the primary");
         CPPUNIT_ASSERT(!isCompleted(job));
     }
 
     void asksForThePrimaryOnAStandbyThatWasAcceptedAsAServer()
     {
-        connectTo(_standby->directory().string(), " target_session_attrs=any");
+        const Standby standby(server());
+        connectTo(standby.directory().string(), " target_session_attrs=any");
         const std::string job = addHungJob();
         const Text before = jobRow(job);
-        awaitOnStandby(job);
-        expectStandbyError("read-only transaction", "25006");
+        Sim::JobDatabase session(connectionString() + " host=" + standby.directory().string() +
+                                 " target_session_attrs=any");
+        CPPUNIT_ASSERT(eventually(patience, [&] {
+            return session.isTrue("SELECT EXISTS (SELECT FROM provisioner_jobs WHERE id = $1::uuid)", job);
+        }));
+        expectError("read-only transaction", "25006", "let Connection name the primary");
         CPPUNIT_ASSERT_EQUAL(before, jobRow(job));
     }
 
     void tellsThatThePrimaryOfTwoHostsIsDown()
     {
-        connectTo(_standby->directory().string() + ",/nowhere/to/be/found");
+        const Standby standby(server());
+        connectTo(standby.directory().string() + ",/nowhere/to/be/found");
         expectError("read-only", "", "check Connection in hang_detector.conf, the network");
     }
 
     void terminatesOnThePrimaryOfTwoHosts()
     {
-        connectTo(_standby->directory().string() + ',' + server().directory().string());
+        const Standby standby(server());
+        connectTo(standby.directory().string() + ',' + server().directory().string());
         const std::string job = addHungJob();
         CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
         CPPUNIT_ASSERT(isCompleted(job));
@@ -67,22 +60,6 @@ public:
         settings().connection =
             ConnectionString::parse(connectionString(detectorRole) + " host=" + hosts + options);
     }
-
-    void expectStandbyError(const std::string& cause, const std::string& sqlState)
-    {
-        expectError(cause, sqlState, "let Connection name the primary");
-    }
-
-    void awaitOnStandby(const std::string& job)
-    {
-        Sim::JobDatabase standby(connectionString() + " host=" + _standby->directory().string() +
-                                 " target_session_attrs=any");
-        CPPUNIT_ASSERT(eventually(patience, [&] {
-            return standby.isTrue("SELECT EXISTS (SELECT FROM provisioner_jobs WHERE id = $1::uuid)", job);
-        }));
-    }
-
-    std::optional<Standby> _standby;
 };
 
 CPPUNIT_TEST_SUITE_REGISTRATION(StandbyTest);

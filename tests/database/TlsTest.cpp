@@ -64,29 +64,19 @@ void require(long result)
         throw std::system_error(errno, std::generic_category(), "TlsTest");
 }
 
-class SilentAddress
+int silentSocket(const std::string& port)
 /// Takes connections on 127.0.0.1 and never answers.
 {
-public:
-    explicit SilentAddress(const std::string& port)
-    {
-        sockaddr_in address{};
-        address.sin_family = AF_INET;
-        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        address.sin_port = htons(static_cast<std::uint16_t>(std::stoi(port)));
-        require(_socket);
-        require(bind(_socket, reinterpret_cast<const sockaddr*>(&address), sizeof address));
-        require(listen(_socket, SOMAXCONN));
-    }
-
-    ~SilentAddress() { close(_socket); }
-
-    SilentAddress(const SilentAddress&) = delete;
-    SilentAddress& operator=(const SilentAddress&) = delete;
-
-private:
-    const int _socket = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-};
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons(static_cast<std::uint16_t>(std::stoi(port)));
+    const int silent = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    require(silent);
+    require(bind(silent, reinterpret_cast<const sockaddr*>(&address), sizeof address));
+    require(listen(silent, SOMAXCONN));
+    return silent;
+}
 
 template <typename Work>
 void inOwnThread(const Work& work)
@@ -140,29 +130,29 @@ public:
 
     void terminatesOverAVerifiedConnection()
     {
-        serve("localhost");
-        connectTo("localhost", *_authority);
+        serve();
+        useConnection();
         expectEncryptedRun();
     }
 
     void refusesAServerThatAnotherAuthorityHasSigned()
     {
-        serve("localhost");
+        serve();
         const CertificateAuthority other("another authority");
-        connectTo("localhost", other);
-        expectError("certificate verify failed", "", "check sslmode, sslrootcert");
+        useConnection(" sslrootcert=" + other.certificate());
+        expectTlsError("certificate verify failed");
     }
 
     void refusesACertificateForAnotherHost()
     {
         serve("db.example.org");
-        connectTo("localhost", *_authority);
-        expectError("\"db.example.org\"", "", "check sslmode, sslrootcert");
+        useConnection();
+        expectTlsError("\"db.example.org\"");
     }
 
     void tellsThatAKeyHasAnotherPassword()
     {
-        serve("localhost");
+        serve();
         const TemporaryDirectory directory;
         const fs::path key = directory.path() / "client.key";
         const fs::path certificate = directory.path() / "client.crt";
@@ -171,21 +161,21 @@ public:
         Sim::mustRun(
             {"openssl", "rsa", "-aes256", "-passout", "pass:another one", "-in", openKey, "-out", key});
         fs::permissions(key, fs::perms::owner_read | fs::perms::owner_write);
-        connectTo("localhost", *_authority,
-                  " sslcert=" + certificate.string() + " sslkey=" + key.string() + " sslpassword=geheim123");
-        expectError("could not load private key file", "", "check sslmode, sslrootcert");
+        useConnection(" sslcert=" + certificate.string() + " sslkey=" + key.string() +
+                      " sslpassword=geheim123");
+        expectTlsError("could not load private key file");
     }
 
     void triesTheNextAddressAfterOneThatDoesNotAnswer()
     {
         serve("db.example.org");
-        const SilentAddress silent(_port);
+        const int silent = silentSocket(_port);
         const TemporaryDirectory directory;
         const auto hosts = directory.write(
             "hosts", "127.0.0.1 db.example.org silent.example.org\n127.0.0.2 db.example.org\n");
         inOwnThread([&] {
             useHostsFile(hosts);
-            const std::string connection = "host=db.example.org connect_timeout=2" + common(*_authority);
+            const std::string connection = "host=db.example.org connect_timeout=2" + common();
             // The same is true of psql, so the silent one is the first.
             const auto start = std::chrono::steady_clock::now();
             Sim::mustRun({server().binaries() / "psql", connection, "--command", "SELECT"});
@@ -196,32 +186,30 @@ public:
 
             forgetDetector();
             settings().connection =
-                ConnectionString::parse("host=silent.example.org connect_timeout=1" + common(*_authority));
+                ConnectionString::parse("host=silent.example.org connect_timeout=1" + common());
             expectError("connection to server at \"silent.example.org\" (127.0.0.1), port " + _port +
                             " failed: no answer within 1s",
                         "", "check Connection");
             forgetDetector();
         });
+        close(silent);
     }
 
     void readsNoFilesOfAnotherHome()
     {
-        serve("localhost");
+        serve();
         const TemporaryDirectory home;
         fs::create_directory(home.path() / ".postgresql");
         for (const char* file : {"postgresql.crt", "postgresql.key", "root.crt", "root.crl"})
             home.write(std::string(".postgresql/") + file, "junk");
         const ChangedVariable variable("HOME", home.path());
-        connectTo("localhost", *_authority);
-        expectEncryptedRun();
-        connectTo("localhost", *_authority, " sslmode=prefer sslrootcert=''");
-        expectEncryptedRun();
+        expectEncryptedRuns("");
     }
 
     void connectsAlthoughAnotherHomeIsClosed()
     {
         // slurmctld that root has started becomes SlurmUser, and keeps HOME=/root.
-        serve("localhost");
+        serve();
         const fs::path certificate = _server->directory() / "ca.crt";
         fs::copy_file(_authority->certificate(), certificate);
         fs::permissions(certificate, fs::perms::others_read, fs::perm_options::add);
@@ -230,18 +218,15 @@ public:
         inOwnThread([&] {
             const passwd* const nobody = getpwnam("nobody");
             require(syscall(SYS_setresuid, -1, nobody->pw_uid, -1));
-            connectTo("localhost", *_authority, " sslrootcert=" + certificate.string());
-            expectEncryptedRun();
-            connectTo("localhost", *_authority, " sslmode=prefer sslrootcert=''");
-            expectEncryptedRun();
+            expectEncryptedRuns(" sslrootcert=" + certificate.string());
             forgetDetector();
         });
     }
 
     void givesNoVariableOfTheEnvironmentASay()
     {
-        serve("localhost");
-        connectTo("localhost", *_authority, " sslmode=prefer sslrootcert=''");
+        serve();
+        useConnection(" sslmode=prefer sslrootcert=''");
         const std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> options(PQconndefaults(),
                                                                                    &PQconninfoFree);
         for (const PQconninfoOption* option = options.get(); option->keyword != nullptr; ++option) {
@@ -263,6 +248,8 @@ public:
         expectError("invalid value for parameter \"TimeZone\": \"junk\"", "22023", "");
     }
 
+    void expectTlsError(const std::string& cause) { expectError(cause, "", "check sslmode, sslrootcert"); }
+
     void expectEncryptedRun()
     /// With a new connection, of a detector of that name.
     {
@@ -275,7 +262,16 @@ public:
                                                  "hang_detector"));
     }
 
-    void serve(const std::string& hostName)
+    void expectEncryptedRuns(const std::string& options)
+    /// One with a verified connection with these options, and one where nothing is verified.
+    {
+        useConnection(options);
+        expectEncryptedRun();
+        useConnection(" sslmode=prefer sslrootcert=''");
+        expectEncryptedRun();
+    }
+
+    void serve(const std::string& hostName = "localhost")
     /// Starts a server with a certificate for that name, and a job database in it.
     {
         _server->createDatabase("coder");
@@ -294,17 +290,18 @@ public:
         _tlsDatabase.emplace(superuser);
     }
 
-    void connectTo(const std::string& host, const CertificateAuthority& authority,
-                   const std::string& more = "")
+    void useConnection(const std::string& more = "")
+    /// The last value of a key in a connection string counts.
     {
         settings().connection =
-            ConnectionString::parse("host=" + host + " hostaddr=127.0.0.2" + common(authority) + more);
+            ConnectionString::parse("host=localhost hostaddr=127.0.0.2" + common() + more);
     }
 
-    std::string common(const CertificateAuthority& authority) const
+    std::string common() const
     {
         return " port=" + _port + " user=" + detectorRole +
-               " password=geheim123 dbname=coder sslmode=verify-full sslrootcert=" + authority.certificate();
+               " password=geheim123 dbname=coder sslmode=verify-full sslrootcert=" +
+               _authority->certificate();
     }
 
     const std::string _port = freePort(15000, 19999);

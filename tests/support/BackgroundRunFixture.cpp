@@ -63,6 +63,7 @@ void BackgroundRunFixture::expectStopped(std::chrono::milliseconds atMost)
     CPPUNIT_ASSERT(!statistics.error);
     CPPUNIT_ASSERT(statistics.terminated.empty());
     CPPUNIT_ASSERT(took < atMost);
+    _stop = {};
 }
 
 } // namespace HangDetection::Test

@@ -34,7 +34,7 @@ protected:
     /// A run that ends with that RunTimeout, and not with the end of a wait for a lock.
 
     void expectStopped(std::chrono::milliseconds atMost = promptly);
-    /// The run that was started is asked to stop, and does so in time.
+    /// The run that was started is asked to stop, and does so in time. The next one is not.
 
     static constexpr std::chrono::seconds shortRunTimeout{2};
     /// Long enough for a run on a slow machine that nothing holds.

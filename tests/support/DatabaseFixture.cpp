@@ -113,6 +113,14 @@ Text DatabaseFixture::buildState(const std::string& jobId)
     return buildColumn(jobId, "convert_from(provisioner_state, 'UTF8')");
 }
 
+void DatabaseFixture::duringTermination(const std::string& statements)
+{
+    database().execute("CREATE FUNCTION during_termination() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN " +
+                       statements + "; RETURN new; END$$");
+    database().execute("CREATE TRIGGER during_termination BEFORE UPDATE ON provisioner_jobs FOR EACH ROW"
+                       " EXECUTE FUNCTION during_termination()");
+}
+
 void DatabaseFixture::expectNothingReceived(Sim::NotificationListener& listener, const std::string& jobId)
 {
     database().execute("NOTIFY \"provisioner-log-logs:" + jobId + "\", 'the next one'");

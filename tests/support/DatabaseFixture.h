@@ -91,6 +91,9 @@ protected:
 
     bool isCompleted(const std::string& jobId) { return jobColumn(jobId, "completed_at").has_value(); }
 
+    void duringTermination(const std::string& statements);
+    /// Does this, in PL/pgSQL, in the session that terminates a job, before the job's row is updated.
+
     void expectNothingReceived(Sim::NotificationListener& listener, const std::string& jobId);
     /// Nothing more has come about the job, which the listener follows, than what was read.
     /// Notifications arrive in the order of the commits, so a last one tells.

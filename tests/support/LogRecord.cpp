@@ -37,21 +37,15 @@ int digit(char c)
 char escaped(std::string_view& rest)
 {
     const char c = taken(rest);
-    switch (c) {
-    case '"':
-    case '\\':
-        return c;
-    case 'n':
-        return '\n';
-    case 't':
-        return '\t';
-    case 'x': {
+    if (c == 'x') {
         const int high = digit(taken(rest));
         return static_cast<char>(high * 16 + digit(taken(rest)));
     }
-    default:
+    constexpr std::string_view escapes = "\"\\nt";
+    const auto at = escapes.find(c);
+    if (at == std::string_view::npos)
         refuse("an escape that is none");
-    }
+    return "\"\\\n\t"[at];
 }
 
 std::string quotedValue(std::string_view& rest)

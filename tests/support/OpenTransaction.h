@@ -7,14 +7,26 @@
 namespace HangDetection::Test {
 
 class OpenTransaction
-/// Another client of the database, in the middle of a transaction. Ends it with a
-/// rollback when nobody did before.
+/// Another client of the database, in the middle of a transaction. Rolls it back when
+/// nobody has ended it before.
 {
 public:
-    explicit OpenTransaction(const std::string& connectionString, const std::string& sql);
+    OpenTransaction(const std::string& connectionString, const std::string& sql) : _database(connectionString)
     /// Connects, begins and executes a first statement.
+    {
+        _database.execute("BEGIN");
+        _database.execute(sql);
+    }
 
-    ~OpenTransaction();
+    ~OpenTransaction()
+    {
+        try {
+            if (_isOpen)
+                rollBack();
+        } catch (...) {
+            // The server rolls back what lost its client.
+        }
+    }
 
     OpenTransaction(const OpenTransaction&) = delete;
     OpenTransaction& operator=(const OpenTransaction&) = delete;
@@ -26,7 +38,11 @@ public:
     void rollBack() { end("ROLLBACK"); }
 
 private:
-    void end(const std::string& sql);
+    void end(const std::string& sql)
+    {
+        _isOpen = false;
+        _database.execute(sql);
+    }
 
     Sim::JobDatabase _database;
     bool _isOpen = true;

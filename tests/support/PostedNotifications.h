@@ -7,7 +7,9 @@
 #include <Poco/NotificationCenter.h>
 
 #include <chrono>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace HangDetection::Test {
@@ -18,50 +20,34 @@ class PostedNotifications
 {
 public:
     explicit PostedNotifications(Poco::NotificationCenter& center)
-        : _terminated(center, "PostedNotifications", Poco::Logger::root(),
-                      [this](const JobTerminated& n) { terminated.push_back(n.job); }),
-          _wouldBeTerminated(center, "PostedNotifications", Poco::Logger::root(),
-                             [this](const JobWouldBeTerminated& n) { wouldBeTerminated.push_back(n.job); }),
-          _skipped(center, "PostedNotifications", Poco::Logger::root(),
-                   [this](const JobSkipped& n) { skipped.push_back(n.job); }),
-          _failed(center, "PostedNotifications", Poco::Logger::root(),
-                  [this](const JobFailed& n) {
-                      failed.push_back(n.job);
-                      failedAsBefore += n.isKnown ? 1 : 0;
-                  }),
-          _clockLagBegan(center, "PostedNotifications", Poco::Logger::root(),
-                         [this](const ClockLagBegan& n) { clockLags.push_back(n.lag); }),
-          _clockLagEnded(center, "PostedNotifications", Poco::Logger::root(),
-                         [this](const ClockLagEnded&) { ++clockLagsEnded; }),
-          _massHangBegan(center, "PostedNotifications", Poco::Logger::root(),
-                         [this](const MassHangBegan& n) {
-                             massHangBegan.push_back(countsOf(n) + " for " + std::to_string(n.hold.count()) +
-                                                     " s");
-                         }),
-          _massHangEnded(center, "PostedNotifications", Poco::Logger::root(),
-                         [this](const MassHangEnded& n) { massHangEnded.push_back(countsOf(n)); }),
-          _indexMissing(center, "PostedNotifications", Poco::Logger::root(),
-                        [this](const IndexMissing& n) { indexMissing.push_back(n.searchTime); }),
-          _revived(center, "PostedNotifications", Poco::Logger::root(),
-                   [this](const JobRevived& n) {
-                       revived.push_back(n.job.jobId + (n.job.hasSucceeded ? " succeeded" : " reported"));
-                   }),
-          _allocationReleased(
-              center, "PostedNotifications", Poco::Logger::root(),
-              [this](const AllocationReleased& n) { allocations.push_back(textOf(n) + " released"); }),
-          _allocationKept(center, "PostedNotifications", Poco::Logger::root(),
-                          [this](const AllocationKept& n) {
-                              allocations.push_back(textOf(n) + (n.isKnown ? " still kept: " : " kept: ") +
-                                                    n.error);
-                          }),
-          _allocationsUnknown(
-              center, "PostedNotifications", Poco::Logger::root(),
-              [this](const AllocationsUnknown& n) { allocations.push_back("unknown: " + n.error); }),
-          _allocationsKnown(center, "PostedNotifications", Poco::Logger::root(),
-                            [this](const AllocationsKnown&) { allocations.emplace_back("known"); }),
-          _finished(center, "PostedNotifications", Poco::Logger::root(),
-                    [this](const RunFinished& n) { finished.push_back(n.statistics); })
-    {}
+    {
+        on<JobTerminated>(center, [this](const auto& n) { terminated.push_back(n.job); });
+        on<JobWouldBeTerminated>(center, [this](const auto& n) { wouldBeTerminated.push_back(n.job); });
+        on<JobSkipped>(center, [this](const auto& n) { skipped.push_back(n.job); });
+        on<JobFailed>(center, [this](const auto& n) {
+            failed.push_back(n.job);
+            failedAsBefore += n.isKnown ? 1 : 0;
+        });
+        on<ClockLagBegan>(center, [this](const auto& n) { clockLags.push_back(n.lag); });
+        on<ClockLagEnded>(center, [this](const auto&) { ++clockLagsEnded; });
+        on<MassHangBegan>(center, [this](const auto& n) {
+            massHangBegan.push_back(countsOf(n) + " for " + std::to_string(n.hold.count()) + " s");
+        });
+        on<MassHangEnded>(center, [this](const auto& n) { massHangEnded.push_back(countsOf(n)); });
+        on<IndexMissing>(center, [this](const auto& n) { indexMissing.push_back(n.searchTime); });
+        on<JobRevived>(center, [this](const auto& n) {
+            revived.push_back(n.job.jobId + (n.job.hasSucceeded ? " succeeded" : " reported"));
+        });
+        on<AllocationReleased>(center,
+                               [this](const auto& n) { allocations.push_back(textOf(n) + " released"); });
+        on<AllocationKept>(center, [this](const auto& n) {
+            allocations.push_back(textOf(n) + (n.isKnown ? " still kept: " : " kept: ") + n.error);
+        });
+        on<AllocationsUnknown>(center,
+                               [this](const auto& n) { allocations.push_back("unknown: " + n.error); });
+        on<AllocationsKnown>(center, [this](const auto&) { allocations.emplace_back("known"); });
+        on<RunFinished>(center, [this](const auto& n) { finished.push_back(n.statistics); });
+    }
 
     std::vector<Termination> terminated;
     std::vector<Termination> wouldBeTerminated;
@@ -85,6 +71,13 @@ public:
 
 private:
     template <typename N>
+    void on(Poco::NotificationCenter& center, typename Subscription<N>::Handler handler)
+    {
+        _subscriptions.push_back(std::make_shared<Subscription<N>>(center, "PostedNotifications",
+                                                                   Poco::Logger::root(), std::move(handler)));
+    }
+
+    template <typename N>
     static std::string countsOf(const N& notification)
     {
         return std::to_string(notification.counts.silent) + " of " +
@@ -97,21 +90,7 @@ private:
         return notification.slurmJob + " of " + notification.jobId;
     }
 
-    Subscription<JobTerminated> _terminated;
-    Subscription<JobWouldBeTerminated> _wouldBeTerminated;
-    Subscription<JobSkipped> _skipped;
-    Subscription<JobFailed> _failed;
-    Subscription<ClockLagBegan> _clockLagBegan;
-    Subscription<ClockLagEnded> _clockLagEnded;
-    Subscription<MassHangBegan> _massHangBegan;
-    Subscription<MassHangEnded> _massHangEnded;
-    Subscription<IndexMissing> _indexMissing;
-    Subscription<JobRevived> _revived;
-    Subscription<AllocationReleased> _allocationReleased;
-    Subscription<AllocationKept> _allocationKept;
-    Subscription<AllocationsUnknown> _allocationsUnknown;
-    Subscription<AllocationsKnown> _allocationsKnown;
-    Subscription<RunFinished> _finished;
+    std::vector<std::shared_ptr<void>> _subscriptions;
 };
 
 } // namespace HangDetection::Test

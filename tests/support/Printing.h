@@ -9,6 +9,29 @@
 #include <string>
 #include <vector>
 
+namespace HangDetection::Test {
+
+inline std::string printed(Outcome outcome)
+{
+    if (outcome == Outcome::terminated)
+        return "terminated";
+    return outcome == Outcome::failed ? "failed" : causeOf(outcome);
+}
+
+inline std::string printed(Reason reason)
+{
+    return nameOf(reason);
+}
+
+inline std::string printed(BuildState state)
+{
+    if (state == BuildState::none)
+        return "none";
+    return state == BuildState::kept ? "kept" : "copied";
+}
+
+} // namespace HangDetection::Test
+
 namespace CppUnit {
 
 /// How CPPUNIT_ASSERT_EQUAL writes what it compares.
@@ -38,52 +61,16 @@ struct assertion_traits<std::vector<T>>
     }
 };
 
-template <>
-struct assertion_traits<HangDetection::Outcome>
+template <typename T>
+requires requires(T value)
 {
-    using Outcome = HangDetection::Outcome;
-
-    static bool equal(Outcome a, Outcome b) { return a == b; }
-
-    static std::string toString(Outcome outcome)
-    {
-        if (outcome == Outcome::terminated)
-            return "terminated";
-        if (outcome == Outcome::failed)
-            return "failed";
-        return HangDetection::causeOf(outcome);
-    }
-};
-
-template <>
-struct assertion_traits<HangDetection::Reason>
+    HangDetection::Test::printed(value);
+}
+struct assertion_traits<T>
 {
-    using Reason = HangDetection::Reason;
+    static bool equal(T a, T b) { return a == b; }
 
-    static bool equal(Reason a, Reason b) { return a == b; }
-
-    static std::string toString(Reason reason) { return HangDetection::nameOf(reason); }
-};
-
-template <>
-struct assertion_traits<HangDetection::BuildState>
-{
-    using BuildState = HangDetection::BuildState;
-
-    static bool equal(BuildState a, BuildState b) { return a == b; }
-
-    static std::string toString(BuildState state)
-    {
-        switch (state) {
-        case BuildState::none:
-            return "none";
-        case BuildState::kept:
-            return "kept";
-        case BuildState::copied:
-            break;
-        }
-        return "copied";
-    }
+    static std::string toString(T value) { return HangDetection::Test::printed(value); }
 };
 
 } // namespace CppUnit

@@ -1,10 +1,11 @@
 #include "RememberedJobs.h"
 
+#include <Poco/String.h>
+#include <Poco/StringTokenizer.h>
 #include <cppunit/TestAssert.h>
 
 #include <algorithm>
 #include <iterator>
-#include <sstream>
 #include <utility>
 
 namespace HangDetection::Test {
@@ -28,10 +29,8 @@ Lines without(const Lines& all, const Lines& part)
 
 void expectNone(const std::string& what, const Lines& found)
 {
-    std::string message = what + ':';
-    for (const std::string& line : found)
-        message += '\n' + line;
-    CPPUNIT_ASSERT_MESSAGE(message, found.empty());
+    CPPUNIT_ASSERT_MESSAGE(what + ":\n" + Poco::cat(std::string("\n"), found.begin(), found.end()),
+                           found.empty());
 }
 
 } // namespace
@@ -43,7 +42,7 @@ RememberedJobs::RememberedJobs(std::string connectionString, const ExpectedTermi
     _database->execute(sql);
     _database->execute("INSERT INTO remembered.settings VALUES ('" +
                        std::to_string(expected.threshold.count()) + " seconds', '" + expected.minutes +
-                       "', '" + expected.changedByWorkers + "')");
+                       "', '" + expected.reason + "', '" + expected.changedByWorkers + "')");
 }
 
 void RememberedJobs::remember()
@@ -143,11 +142,9 @@ bool RememberedJobs::receive(std::chrono::milliseconds atMost)
 RememberedJobs::Lines RememberedJobs::lines(const std::string& query)
 /// Of the text that is the answer.
 {
-    Lines lines;
-    std::istringstream stream(_database->value(query).value_or(""));
-    for (std::string line; std::getline(stream, line);)
-        lines.insert(line);
-    return lines;
+    const Poco::StringTokenizer lines(_database->value(query).value_or(""), "\n",
+                                      Poco::StringTokenizer::TOK_IGNORE_EMPTY);
+    return {lines.begin(), lines.end()};
 }
 
 } // namespace HangDetection::Test

@@ -15,6 +15,8 @@ struct ExpectedTermination
     std::chrono::seconds threshold{300};
     std::string minutes = "5";
     /// Those of the threshold, as the texts of a termination name them.
+    std::string reason = "hung";
+    /// Or "pending", for jobs that were never started.
     std::string changedByWorkers = "{}";
     /// Columns of provisioner_jobs, as an array of PostgreSQL, that somebody else changes
     /// meanwhile; they tell nothing.

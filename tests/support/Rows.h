@@ -4,26 +4,25 @@
 #include <cppunit/TestAssert.h>
 
 #include <exception>
-#include <functional>
 #include <string>
 #include <vector>
 
 namespace HangDetection::Test {
 
-template <typename Row>
-void forEachRow(const std::vector<Row>& rows, const std::function<void(const Row&)>& check)
-/// The rows of a table of tests. A failure says which row failed, by its member `name`.
+template <typename Row, typename Check>
+void forEachRow(const std::vector<Row>& rows, Check check)
+/// For tests that go through a table. Each row has a name, which a failure names.
 {
     for (const Row& row : rows) {
         try {
             check(row);
         } catch (CppUnit::Exception& failure) {
             CppUnit::Message message = failure.message();
-            message.addDetail(std::string("Row: ") + row.name);
+            message.addDetail(std::string("row: ") + row.name);
             failure.setMessage(message);
             throw;
         } catch (const std::exception& exception) {
-            CPPUNIT_FAIL(std::string(row.name) + ": " + exception.what());
+            CPPUNIT_FAIL(std::string("row: ") + row.name + ": " + exception.what());
         }
     }
 }

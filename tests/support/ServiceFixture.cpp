@@ -1,7 +1,6 @@
 #include "ServiceFixture.h"
 
 #include "Count.h"
-#include "Eventually.h"
 
 namespace HangDetection::Test {
 
@@ -42,9 +41,20 @@ void ServiceFixture::awaitLine(const std::string& start)
         CPPUNIT_FAIL(start + log());
 }
 
+void ServiceFixture::awaitTerminated(const std::string& job)
+{
+    await([&] { return isCompleted(job); });
+    awaitLine("information: job terminated job_id=" + job);
+}
+
 void ServiceFixture::awaitRunsFinished(std::size_t count)
 {
-    if (!eventually(patience, [&] { return runsFinished() >= count; }))
+    await([&] { return runsFinished() >= count; });
+}
+
+void ServiceFixture::expectNoMoreRunsThan(std::size_t count, std::chrono::milliseconds time)
+{
+    if (eventually(time, [&] { return runsFinished() > count; }))
         CPPUNIT_FAIL(log());
 }
 

@@ -1,10 +1,12 @@
 #pragma once
 
 #include "DatabaseFixture.h"
+#include "Eventually.h"
 #include "RecordingLogger.h"
 #include "TemporaryDirectory.h"
 #include "detection/Service.h"
 
+#include <chrono>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -50,11 +52,25 @@ protected:
 
     bool logContains(const std::string& text) const { return log().find(text) != std::string::npos; }
 
+    template <typename Condition>
+    void await(Condition condition, std::chrono::seconds atMost = patience)
+    /// Returns when the condition holds. The test fails with the log when it does not in time.
+    {
+        if (!eventually(atMost, condition))
+            CPPUNIT_FAIL(log());
+    }
+
     void awaitLine(const std::string& start);
     /// Returns when a line of the log starts so.
 
+    void awaitTerminated(const std::string& job);
+    /// Returns when the job is terminated and the log says so.
+
     void awaitRunsFinished(std::size_t count);
-    /// Returns when so many runs are told as finished.
+    /// Returns when the log has so many finished runs.
+
+    void expectNoMoreRunsThan(std::size_t count, std::chrono::milliseconds time);
+    /// Takes the time, as nothing tells that nothing happens.
 
     std::size_t runsFinished() const;
 

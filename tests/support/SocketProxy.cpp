@@ -33,15 +33,18 @@ using Speaker = SocketProxy::Speaker;
 
 constexpr const char* socketName = ".s.PGSQL.5432";
 
+int require(int result)
+{
+    if (result < 0)
+        throw std::system_error(errno, std::generic_category(), "SocketProxy");
+    return result;
+}
+
 class Descriptor
 /// Closes what it holds.
 {
 public:
-    explicit Descriptor(int number) : _number(number)
-    {
-        if (number < 0)
-            throw std::system_error(errno, std::generic_category(), "SocketProxy");
-    }
+    explicit Descriptor(int number) : _number(require(number)) {}
 
     ~Descriptor() { close(_number); }
 
@@ -63,12 +66,6 @@ sockaddr_un addressOf(const fs::path& directory)
         throw std::system_error(ENAMETOOLONG, std::generic_category(), path);
     std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
     return address;
-}
-
-void require(int result)
-{
-    if (result < 0)
-        throw std::system_error(errno, std::generic_category(), "SocketProxy");
 }
 
 class Connection
@@ -179,8 +176,7 @@ struct SocketProxy::State
 
     void acceptConnection()
     {
-        const int client = accept4(listener.number(), nullptr, nullptr, SOCK_CLOEXEC);
-        require(client);
+        const int client = require(accept4(listener.number(), nullptr, nullptr, SOCK_CLOEXEC));
         connections.emplace_back(++accepted, client, server);
         tell(accepted, Speaker::client, "");
     }

@@ -8,10 +8,9 @@
 namespace HangDetection::Test {
 
 class SocketProxy
-/// Stands between a server and its clients, on a unix socket of its own, passes on what
-/// they say, and tells somebody who listens. Can be silent, as a network that is dead:
-/// then nothing passes on any connection, new ones included, and nobody is told. What is
-/// said meanwhile arrives afterwards.
+/// Stands between a server and its clients, on a unix socket of its own, passes on what they say,
+/// and calls a listener with it. Can be silent, as a network that is dead: then nothing passes on
+/// any connection, new ones included. What is said meanwhile arrives afterwards.
 ///
 /// Works in a thread of its own.
 {

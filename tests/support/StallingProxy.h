@@ -1,40 +1,38 @@
 #pragma once
 
+#include "SocketProxy.h"
+
 #include <chrono>
+#include <condition_variable>
 #include <filesystem>
-#include <memory>
+#include <mutex>
+#include <optional>
 #include <string>
 
 namespace HangDetection::Test {
 
 class StallingProxy
-/// Stands between a server and its clients, on a unix socket of its own, and passes on
-/// what they say. It can be told to fall silent, as a network that dies: from that
-/// moment on nothing passes on any connection, new ones included, and nobody is told,
-/// until the silence ends. What was said meanwhile then arrives.
-///
-/// Works in a thread of its own; to be told by one thread.
+/// A SocketProxy that falls silent at a certain moment, as a network that dies, until the silence ends.
+/// Used by one thread.
 {
 public:
-    explicit StallingProxy(const std::filesystem::path& serverDirectory);
+    explicit StallingProxy(const std::filesystem::path& serverDirectory)
+        : _proxy(serverDirectory, [this](int connection, Speaker speaker, const std::string& said) {
+              fallSilentIfDue(connection, speaker, said);
+          })
+    {}
     /// Where the server has its socket. Throws std::system_error.
 
-    ~StallingProxy();
-    /// Closes all connections.
-
-    StallingProxy(const StallingProxy&) = delete;
-    StallingProxy& operator=(const StallingProxy&) = delete;
-
-    const std::filesystem::path& directory() const;
+    const std::filesystem::path& directory() const { return _proxy.directory(); }
     /// The host of a connection string that leads through the proxy.
 
-    void fallSilentAtConnection(int number);
+    void fallSilentAtConnection(int number) { fallSilentAt({number, Speaker::client, ""}); }
     /// When this connection is made, counted from now on; it is never answered.
 
     void fallSilentAfterLogin(int number);
     /// When a client has logged in on this connection, counted from now on.
 
-    void fallSilentAfterStatement(const std::string& part);
+    void fallSilentAfterStatement(const std::string& part) { fallSilentAt({0, Speaker::client, part}); }
     /// When a client has said something with this part in it, which is passed on.
 
     bool waitUntilSilent(std::chrono::milliseconds atMost);
@@ -43,9 +41,30 @@ public:
     void endSilence();
 
 private:
-    struct State;
+    using Speaker = SocketProxy::Speaker;
 
-    const std::unique_ptr<State> _state;
+    struct Moment
+    /// When the silence begins.
+    {
+        int connection;
+        /// Counted from the first one; 0 for any.
+        Speaker speaker;
+        std::string part;
+        /// Of what the speaker has to have said; empty for a connection that is made.
+    };
+
+    void fallSilentAt(Moment when);
+    void fallSilentIfDue(int connection, Speaker speaker, const std::string& said);
+
+    std::mutex _mutex;
+    std::condition_variable _changed;
+    std::optional<Moment> _moment;
+    int _lastConnection = 0;
+    std::string _heard;
+    /// By the speaker of the moment; a part may come in two pieces.
+    bool _isSilent = false;
+    SocketProxy _proxy;
+    /// The last member, as its thread uses the others.
 };
 
 } // namespace HangDetection::Test

@@ -2,12 +2,13 @@
 
 #include "CurrentTest.h"
 
-#include <Poco/Ascii.h>
 #include <Poco/Environment.h>
+#include <Poco/String.h>
 
 #include <exception>
 #include <iostream>
 #include <memory>
+#include <regex>
 
 namespace HangDetection::Test {
 
@@ -33,15 +34,8 @@ std::string databaseNameFor(const std::string& test)
 /// "SearchTest::findsNothing" is search_test_finds_nothing, cut to what PostgreSQL takes.
 {
     constexpr std::size_t longest = 63;
-    std::string name;
-    for (const char c : test) {
-        const bool isUpper = Poco::Ascii::isUpper(c);
-        if ((isUpper || c == ':') && !name.empty() && name.back() != '_')
-            name += '_';
-        if (c != ':')
-            name += static_cast<char>(Poco::Ascii::toLower(c));
-    }
-    return name.substr(0, longest);
+    static const std::regex wordStart(R"(::|\B(?=[A-Z]))");
+    return Poco::toLower(std::regex_replace(test, wordStart, "_")).substr(0, longest);
 }
 
 } // namespace

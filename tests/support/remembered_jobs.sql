@@ -8,9 +8,10 @@ CREATE TABLE workspace_builds (LIKE public.workspace_builds INCLUDING INDEXES)
 
 -- One row.
 CREATE TABLE settings (
-    -- A job is terminated that was silent for so long; the minutes as the texts name them.
+    -- A job is terminated that was silent for so long; minutes and reason as the texts name them.
     threshold interval NOT NULL,
     minutes text NOT NULL,
+    reason text NOT NULL,
     -- Columns of provisioner_jobs that somebody else changes meanwhile; they tell nothing.
     changed_by_workers text[] NOT NULL
 )
@@ -36,19 +37,17 @@ SELECT
         FROM (VALUES
             ('was completed before', was.completed_at IS NULL),
             ('not marked failed: ' || coalesce(job.error, 'no error') || coalesce(' with code ' || job.error_code, ''),
-                job.error IN (
-                    SELECT 'Coder: Build has been detected as hung for ' || minutes
-                        || ' minutes and has been terminated by ' || detector || '.'
-                    FROM (VALUES ('hang detector'), ('the reaper')) AS known (detector))
+                job.error IN (expected.text || ' and has been terminated by hang detector.',
+                    expected.text || ' and has been terminated by the reaper.')
                 AND job.error_code IS NULL),
             ('not completed at one instant after the threshold',
                 job.updated_at = job.completed_at
+                AND (settings.reason <> 'pending' OR job.started_at = job.completed_at)
                 -- What is committed before the snapshot of a look may have begun after its now().
                 AND job.completed_at BETWEEN was.updated_at + threshold AND now() + interval '1 second'),
             ('another column was changed',
-                to_jsonb(job) - '{updated_at,completed_at,error,error_code}'::text[] - changed_by_workers
-                    = to_jsonb(was) - '{updated_at,completed_at,error,error_code}'::text[]
-                        - changed_by_workers),
+                to_jsonb(job) - expected.changes - changed_by_workers
+                    = to_jsonb(was) - expected.changes - changed_by_workers),
             ('an earlier line was changed', keeps_lines),
             ('not the five lines: ' || coalesce(new_log.lines::text, 'none'),
                 new_log.lines = (
@@ -58,8 +57,7 @@ SELECT
                     FROM (VALUES
                         (0, ''),
                         (1, '===================='),
-                        (2, 'Coder: Build has been detected as hung for ' || minutes
-                            || ' minutes and will be terminated.'),
+                        (2, expected.text || ' and will be terminated.'),
                         (3, '===================='),
                         (4, '')
                     ) AS line (number, output))),
@@ -77,6 +75,13 @@ SELECT
         WHERE is_met IS NOT true
     ) AS defects
 FROM remembered.settings
+CROSS JOIN LATERAL (
+    SELECT
+        'Coder: Build has been detected as ' || reason || ' for ' || minutes || ' minutes' AS text,
+        -- The columns of a job that a termination changes.
+        '{updated_at,completed_at,error,error_code}'::text[]
+            || CASE reason WHEN 'pending' THEN '{started_at}'::text[] ELSE '{}' END AS changes
+) AS expected
 CROSS JOIN remembered.provisioner_jobs was
 LEFT JOIN public.provisioner_jobs job ON job.id = was.id
 LEFT JOIN remembered.workspace_builds was_build ON was_build.job_id = was.id
