@@ -1,23 +1,16 @@
 // The plugin stops in time, by fini, after which its host goes on, and by an exit() without
-// fini, whatever state the database and the network are in. Each state is brought about for
-// real, and the end is asked for when it is known to be reached.
+// fini, in each fault of the database and the network, when the plugin is known to have met it.
 
 #include "ChildProcess.h"
 #include "Count.h"
 #include "CurrentTest.h"
+#include "DatabaseFaults.h"
 #include "Eventually.h"
 #include "Figure.h"
-#include "FrozenServer.h"
-#include "FullDisk.h"
-#include "HbaRule.h"
-#include "HeldTerminations.h"
-#include "OpenTransaction.h"
-#include "Outage.h"
 #include "ProcessState.h"
+#include "RowTests.h"
 #include "ServerLog.h"
 #include "SimulatorFixture.h"
-#include "StallingProxy.h"
-#include "Standby.h"
 #include "StopInTime.h"
 
 #include <cppunit/extensions/HelperMacros.h>
@@ -29,20 +22,56 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace HangDetection::Test {
 
 using namespace std::chrono_literals;
 
+namespace {
+
+struct StopRow
+/// A fault, and when the plugin is asked to stop.
+{
+    std::string fault;
+    std::string variant = {};
+    std::string interval = "1";
+    bool isMadeAtWork = false;
+    /// After a run.
+    std::size_t failures = 1;
+    /// Of runs, before the stop, where the fault makes them fail.
+    bool isOver = false;
+    /// The stop comes when the fault has ended.
+};
+
+const std::vector<StopRow>& stops()
+{
+    static const std::vector<StopRow> rows{
+        {.fault = "aStatementThatTakesLong"},
+        {.fault = "aLockOnTheJobs"},
+        // The pause after the third failure is longer than a stop may take.
+        {.fault = "aServerThatIsDown", .interval = "1h", .failures = 3},
+        {.fault = "aServerThatIsDown", .variant = "AtWork", .isMadeAtWork = true},
+        {.fault = "aServerThatIsDown", .variant = "AndComesBack", .isMadeAtWork = true, .isOver = true},
+        {.fault = "aServerThatRefuses"},
+        {.fault = "aRoleWithoutConnectionsLeft"},
+        {.fault = "aStandby"},
+        {.fault = "aMissingPrivilege"},
+        {.fault = "aFullDisk"},
+        {.fault = "aSilentConnect"},
+        {.fault = "aSilentLogin"},
+        {.fault = "aSilentStatement"},
+        {.fault = "aFrozenServer", .interval = "1h", .isMadeAtWork = true, .failures = 0},
+        {.fault = "aFrozenStatement"},
+    };
+    return rows;
+}
+
+} // namespace
+
 class StopTest : public SimulatorFixture
 {
 public:
-    void setUp() override
-    {
-        SimulatorFixture::setUp();
-        connectAs("postgres");
-    }
-
     void tearDown() override
     {
         _host.reset();
@@ -51,215 +80,80 @@ public:
 
     CPPUNIT_TEST_SUITE(StopTest);
     CPPUNIT_TEST(stopsWhileIdle);
-    CPPUNIT_TEST(stopsWhileAStatementTakesLong);
-    CPPUNIT_TEST(stopsWhileATableIsLocked);
-    CPPUNIT_TEST(stopsBetweenTwoRetriesWithoutAServer);
-    CPPUNIT_TEST(stopsWhenTheServerWentAway);
-    CPPUNIT_TEST(stopsWhenTheServerCameBack);
-    CPPUNIT_TEST(stopsWhileTheServerRefusesConnections);
-    CPPUNIT_TEST(stopsWhileTheServerHasNoConnectionLeft);
-    CPPUNIT_TEST(stopsWhileTheServerIsAStandby);
-    CPPUNIT_TEST(stopsWhenAPrivilegeWasWithdrawn);
-    CPPUNIT_TEST(stopsWhileTheDiskIsFull);
-    CPPUNIT_TEST(stopsWhileTheConnectIsNotAnswered);
-    CPPUNIT_TEST(stopsAfterASilentLogin);
-    CPPUNIT_TEST(stopsWhileAStatementIsNotAnswered);
-    CPPUNIT_TEST(stopsWhileIdleAtAFrozenServer);
-    CPPUNIT_TEST(stopsWhileAStatementIsFrozen);
+    CPPUNIT_TEST_SUITE_ADD_CUSTOM_TESTS(addStops);
     CPPUNIT_TEST_SUITE_END();
+
+    static void addStops(TestSuiteBuilderContextType& context)
+    {
+        addRowTests(context, &StopTest::stopsIn, stops());
+    }
 
     void stopsWhileIdle()
     {
-        connectAs("postgres", "1h");
+        connect("1h");
         atBothEnds([this] {
             start();
             awaitLine(anyRun);
-            return expectStop();
+            const auto took = expectStop();
+            expectNoSession();
+            return took;
         });
     }
 
-    void stopsWhileAStatementTakesLong()
+    void stopsIn(const StopRow& row)
     {
-        database().addJob();
-        const HeldTerminations held(database());
-        atBothEnds([this] {
+        addRole(testDatabase(), role);
+        const DatabaseFault& fault = databaseFault(row.fault);
+        const FaultSite site{server(), testDatabase(), role, [this] { addRole(testDatabase(), role); }};
+        if (fault.isMetByTerminations)
+            database().addJob();
+        atBothEnds([&] {
+            std::optional<MadeFault> made;
+            if (!row.isMadeAtWork)
+                made.emplace(fault, site);
+            connect(row.interval, std::string(" user=") + role + (made ? made->connection() : ""));
             start();
-            awaitWaitingFor(HeldTerminations::waitEvent);
-            return expectRunCanceled();
+            if (row.isMadeAtWork) {
+                awaitLine(anyRun);
+                made.emplace(fault, site);
+            }
+            const auto took = made->canHoldARun() ? expectStopOfHeldRun(fault, *made)
+                                                  : expectStopAfterFailures(row, fault, *made);
+            made->end();
+            expectNoSession();
+            return took;
         });
     }
 
-    void stopsWhileATableIsLocked()
+    std::chrono::milliseconds expectStopOfHeldRun(const DatabaseFault& fault, const MadeFault& made)
     {
-        const OpenTransaction migration(connectionString(), lockJobs);
-        atBothEnds([this] {
-            start();
-            awaitWaitingFor("Lock");
-            return expectRunCanceled();
-        });
+        await([&] { return made.holdsARun(); });
+        made.complete();
+        return fault.isAnswered ? expectRunCanceled() : expectRunCutOff();
     }
 
-    void stopsBetweenTwoRetriesWithoutAServer()
+    std::chrono::milliseconds expectStopAfterFailures(const StopRow& row, const DatabaseFault& fault,
+                                                      MadeFault& made)
     {
-        connectAs("postgres", "1h");
-        atBothEnds([this] {
-            const Outage outage(server());
-            start();
-            // The pause after that is longer than a stop may take.
-            awaitLine("run failed error=\"connection to server on socket", 3);
-            return expectStop();
-        });
-    }
-
-    void stopsWhenTheServerWentAway()
-    {
-        atBothEnds([this] {
-            start();
-            awaitLine(anyRun);
-            const Outage outage(server());
-            awaitLine("run failed");
-            return expectStop();
-        });
-    }
-
-    void stopsWhenTheServerCameBack()
-    {
-        atBothEnds([this] {
-            start();
-            awaitLine(anyRun);
-            Outage outage(server());
-            awaitLine("run failed");
-            outage.end();
+        awaitLine("run failed", row.failures);
+        if (!row.isMadeAtWork)
+            awaitLine(fault.cause);
+        if (row.isOver) {
+            made.end();
             awaitLine("database answers again");
-            return expectStop();
-        });
+        }
+        return expectStop();
     }
 
-    void stopsWhileTheServerRefusesConnections()
-    {
-        createRole("refused_role");
-        const HbaRule rule(server(), "local all refused_role reject");
-        connectAs("refused_role");
-        atBothEnds([this] {
-            start();
-            awaitLine("pg_hba.conf rejects connection");
-            return expectStop();
-        });
-    }
-
-    void stopsWhileTheServerHasNoConnectionLeft()
-    {
-        createRole("limited_role CONNECTION LIMIT 0");
-        connectAs("limited_role");
-        atBothEnds([this] {
-            start();
-            awaitLine("too many connections");
-            return expectStop();
-        });
-    }
-
-    void stopsWhileTheServerIsAStandby()
-    {
-        const Standby standby(server());
-        connectAs("postgres", "1", " host=" + standby.directory().string());
-        atBothEnds([this] {
-            start();
-            awaitLine("let Connection name the primary");
-            return expectStop();
-        });
-    }
-
-    void stopsWhenAPrivilegeWasWithdrawn()
-    {
-        createRole("poor_role");
-        connectAs("poor_role");
-        atBothEnds([this] {
-            database().execute("GRANT SELECT ON provisioner_jobs TO poor_role");
-            start();
-            awaitLine(anyRun);
-            database().execute("REVOKE SELECT ON provisioner_jobs FROM poor_role");
-            awaitLine("permission denied");
-            return expectStop();
-        });
-    }
-
-    void stopsWhileTheDiskIsFull()
-    {
-        database().addJob();
-        const FullDisk disk(connectionString());
-        atBothEnds([this] {
-            start();
-            awaitLine("No space left on device");
-            return expectStop();
-        });
-    }
-
-    void stopsWhileTheConnectIsNotAnswered()
-    {
-        expectStopInSilence([](StallingProxy& proxy) { proxy.fallSilentAtConnection(1); });
-    }
-
-    void stopsAfterASilentLogin()
-    {
-        expectStopInSilence([](StallingProxy& proxy) { proxy.fallSilentAfterLogin(1); });
-    }
-
-    void stopsWhileAStatementIsNotAnswered()
-    {
-        expectStopInSilence([](StallingProxy& proxy) { proxy.fallSilentAfterStatement("AS until_next"); });
-    }
-
-    void stopsWhileIdleAtAFrozenServer()
-    {
-        connectAs("postgres", "1h");
-        atBothEnds([this] {
-            start();
-            awaitLine(anyRun);
-            const FrozenServer frozen(server());
-            return expectStop();
-        });
-    }
-
-    void stopsWhileAStatementIsFrozen()
-    {
-        const OpenTransaction migration(connectionString(), lockJobs);
-        atBothEnds([this] {
-            start();
-            awaitWaitingFor("Lock");
-            const FrozenServer frozen(server());
-            return expectRunCutOff();
-        });
-    }
-
-    using Stop = std::function<std::chrono::milliseconds()>;
-    /// Brings about a state, stops the plugin in it, and returns how long that took.
-
-    void atBothEnds(const Stop& stopInAState)
+    void atBothEnds(const std::function<std::chrono::milliseconds()>& stop)
+    /// Brings about a state and stops the plugin in it, which returns how long that took.
     {
         auto longest = 0ms;
         for (const bool withFini : {true, false}) {
             _endsWithFini = withFini;
-            longest = std::max(longest, stopInTime([&] {
-                                   const auto took = stopInAState();
-                                   assertNoSessionStays();
-                                   return took;
-                               }));
+            longest = std::max(longest, stopInTime(stop));
         }
         figure() << CurrentTest::name() << " by fini and by exit() within " << longest.count() << " ms\n";
-    }
-
-    void expectStopInSilence(const std::function<void(StallingProxy&)>& fallSilent)
-    {
-        StallingProxy proxy(server().directory());
-        connectAs("postgres", "1", " host=" + proxy.directory().string());
-        atBothEnds([&] {
-            fallSilent(proxy);
-            start();
-            CPPUNIT_ASSERT_MESSAGE(output(), proxy.waitUntilSilent(patience));
-            const auto took = expectRunCutOff();
-            proxy.endSilence();
-            return took;
-        });
     }
 
     void start()
@@ -313,32 +207,20 @@ public:
         const std::size_t before = cancellations(server());
         const auto took = expectRunCutOff();
         await([&] { return cancellations(server()) == before + 1; });
+        expectNoSession();
         return took;
     }
 
-    void assertNoSessionStays()
+    void expectNoSession()
     {
-        testDatabase().reconnect();
         await([this] { return !testDatabase().hasSessionOf(application); });
     }
 
-    void connectAs(const std::string& role, const std::string& interval = "1",
-                   const std::string& options = "")
-    /// The last user or host of a connection string counts.
+    void connect(const std::string& interval, const std::string& options = "")
+    /// Of an option that is there twice, the last one counts.
     {
-        directory().write("hang_detector.conf", "Connection=" + connectionString() + " user=" + role +
-                                                    " application_name=" + application + options +
-                                                    "\nInterval=" + interval + "\n");
-    }
-
-    void createRole(const std::string& definition)
-    {
-        database().execute("CREATE ROLE " + definition + " LOGIN");
-    }
-
-    void awaitWaitingFor(const std::string& event)
-    {
-        await([&] { return testDatabase().isSomebodyWaitingFor(event); });
+        directory().write("hang_detector.conf", "Connection=" + connectionString() + " application_name=" +
+                                                    application + options + "\nInterval=" + interval + "\n");
     }
 
     void awaitLine(const std::string& part, std::size_t lines = 1)
@@ -359,7 +241,7 @@ public:
 
     static constexpr const char* application = "detector_that_stops";
     static constexpr const char* anyRun = "hang_detector: run finished";
-    static constexpr const char* lockJobs = "LOCK TABLE provisioner_jobs IN ACCESS EXCLUSIVE MODE";
+    static constexpr const char* role = "role_that_stops";
 
     static constexpr std::chrono::seconds patience{20};
 

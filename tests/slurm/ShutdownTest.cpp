@@ -2,17 +2,13 @@
 // stopInTime are the plugin's, but slurmctld gets nothing on top of them: it takes about a
 // tenth of a second by itself.
 
+#include "DatabaseFaults.h"
 #include "Eventually.h"
-#include "FrozenServer.h"
-#include "FullDisk.h"
-#include "HbaRule.h"
-#include "OpenTransaction.h"
-#include "Outage.h"
+#include "RowTests.h"
 #include "ServerLog.h"
 #include "SlurmFixture.h"
-#include "StallingProxy.h"
-#include "Standby.h"
 #include "StopInTime.h"
+#include "TerminationFaults.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 
@@ -22,6 +18,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace HangDetection::Test {
 
@@ -30,7 +27,41 @@ using Clock = std::chrono::steady_clock;
 
 namespace {
 
-constexpr const char* lockJobs = "LOCK TABLE provisioner_jobs IN ACCESS EXCLUSIVE MODE";
+struct ShutdownRow
+/// A fault, and when slurmctld is asked to end.
+{
+    std::string fault;
+    std::string variant = {};
+    std::string interval = "1";
+    bool isMadeAtWork = false;
+    /// After a termination.
+    std::size_t failures = 1;
+    /// Of runs, before the end, where the fault makes them fail.
+    bool isOver = false;
+    /// The end comes when the fault has ended.
+    bool isDaemon = false;
+    /// slurmctld runs in the background.
+};
+
+const std::vector<ShutdownRow>& shutdowns()
+{
+    static const std::vector<ShutdownRow> rows{
+        {.fault = "aLockOnTheJobs"},
+        {.fault = "aLockOnTheJobs", .variant = "ForADaemon", .isDaemon = true},
+        {.fault = "aStatementThatTakesLong"},
+        {.fault = "aFrozenStatement"},
+        {.fault = "aSilentConnect"},
+        // The pause after the third failure is longer than a stop may take.
+        {.fault = "aServerThatIsDown", .interval = "1h", .failures = 3},
+        {.fault = "aServerThatIsDown", .variant = "AndComesBack", .isMadeAtWork = true, .isOver = true},
+        {.fault = "aServerThatRefuses"},
+        {.fault = "aRoleWithoutConnectionsLeft"},
+        {.fault = "aStandby"},
+        {.fault = "aMissingPrivilege"},
+        {.fault = "aFullDisk"},
+    };
+    return rows;
+}
 
 } // namespace
 
@@ -50,21 +81,15 @@ public:
     CPPUNIT_TEST_SUITE(ShutdownTest);
     CPPUNIT_TEST(stopsWhenTheDetectorIsIdle);
     CPPUNIT_TEST(stopsWhenTheDetectorIsBusy);
-    CPPUNIT_TEST(stopsWhenARunIsBlocked);
-    CPPUNIT_TEST(stopsWhenAStatementTakesLong);
-    CPPUNIT_TEST(stopsWhenTheServerIsFrozen);
-    CPPUNIT_TEST(stopsWhenTheConnectIsNotAnswered);
-    CPPUNIT_TEST(stopsBetweenTwoRetriesWithoutDatabase);
-    CPPUNIT_TEST(stopsWhenTheDatabaseCameBack);
-    CPPUNIT_TEST(stopsWhileTheServerRefuses);
-    CPPUNIT_TEST(stopsWhileNoConnectionIsLeft);
-    CPPUNIT_TEST(stopsAtAStandby);
-    CPPUNIT_TEST(stopsWhenAPrivilegeIsMissing);
-    CPPUNIT_TEST(stopsWhileTheDiskIsFull);
+    CPPUNIT_TEST_SUITE_ADD_CUSTOM_TESTS(addShutdowns);
     CPPUNIT_TEST(stopsAfterThePluginWasTakenOut);
     CPPUNIT_TEST(stopsAsADaemon);
-    CPPUNIT_TEST(stopsAsADaemonWhenARunIsBlocked);
     CPPUNIT_TEST_SUITE_END();
+
+    static void addShutdowns(TestSuiteBuilderContextType& context)
+    {
+        addRowTests(context, &ShutdownTest::stopsIn, shutdowns());
+    }
 
     void stopsWhenTheDetectorIsIdle()
     {
@@ -80,7 +105,7 @@ public:
     void stopsWhenTheDetectorIsBusy()
     {
         database().addJobs(200);
-        makeTerminationsTake("0.2");
+        slowDownTerminations(database(), "ROW", "0.2");
         cluster().writeSettings(settings() + "MaxJobsPerRun=2\nMassHangRatio=0\n");
         for (int round = 0; round < 5; ++round) {
             stopInTime([this] {
@@ -93,126 +118,63 @@ public:
         CPPUNIT_ASSERT(isEachJobTerminatedAsAWholeOrNotAtAll());
     }
 
-    void stopsWhenARunIsBlocked()
+    void stopsIn(const ShutdownRow& row)
     {
-        stopInTime([this] {
-            cluster().startController();
-            const OpenTransaction migration(connectionString(), lockJobs);
-            awaitWaitingFor("Lock");
-            return requireRunCanceled();
-        });
-    }
-
-    void stopsWhenAStatementTakesLong()
-    {
-        database().addJob();
-        makeTerminationsTake("60");
-        stopInTime([this] {
-            cluster().startController();
-            awaitWaitingFor("PgSleep");
-            return requireRunCanceled();
-        });
-    }
-
-    void stopsWhenTheServerIsFrozen()
-    {
-        stopInTime([this] {
-            cluster().startController();
-            const OpenTransaction migration(connectionString(), lockJobs);
-            awaitWaitingFor("Lock");
-            const FrozenServer frozen(server());
-            return requireStopWithoutErrors();
-        });
-    }
-
-    void stopsWhenTheConnectIsNotAnswered()
-    {
-        StallingProxy proxy(server().directory());
-        cluster().writeSettings("Connection=" + connectionString() + " host=" + proxy.directory().string() +
-                                "\nInterval=1\n");
+        const std::string role = "role_in_slurmctld";
+        addRole(testDatabase(), role);
+        const DatabaseFault& fault = databaseFault(row.fault);
+        const FaultSite site{server(), testDatabase(), role, [&] { addRole(testDatabase(), role); }};
+        if (fault.isMetByTerminations)
+            database().addJob();
+        if (row.failures > 1)
+            cluster().configure("SlurmctldDebug", "debug"); // which each failure after the first one is
         stopInTime([&] {
-            proxy.fallSilentAtConnection(1);
-            cluster().startController();
-            CPPUNIT_ASSERT_MESSAGE(cluster().log(), proxy.waitUntilSilent(20s));
-            const auto took = requireStopWithoutErrors();
-            proxy.endSilence();
+            std::optional<MadeFault> made;
+            if (!row.isMadeAtWork)
+                made.emplace(fault, site);
+            // Of an option that is there twice, the last one counts.
+            cluster().writeSettings("Connection=" + connectionString() +
+                                    " application_name=detector_in_slurmctld user=" + role +
+                                    (made ? made->connection() : "") + "\nInterval=" + row.interval + "\n");
+            const auto daemon = start(row.isDaemon);
+            if (row.isMadeAtWork) {
+                waitUntilTerminated(database().addJob());
+                made.emplace(fault, site);
+            }
+            const auto took = made->canHoldARun() ? requireStopOfHeldRun(fault, *made, daemon)
+                                                  : requireStopAfterFailures(row, fault, *made);
+            made->end();
             return took;
         });
     }
 
-    void stopsBetweenTwoRetriesWithoutDatabase()
+    std::optional<pid_t> start(bool isDaemon)
     {
-        cluster().configure("SlurmctldDebug", "debug");
-        cluster().writeSettings("Connection=" + connectionString() + "\nInterval=1h\n");
-        const Outage outage(server());
-        stopInTime([this] {
-            cluster().startController();
-            // The pause after that is longer than a stop may take.
-            cluster().waitForLog("job_submit/hang_detector: run failed", 20s, 3);
-            return requireCleanStop();
-        });
+        if (isDaemon)
+            return cluster().startDaemon();
+        cluster().startController();
+        return std::nullopt;
     }
 
-    void stopsWhenTheDatabaseCameBack()
+    std::chrono::milliseconds requireStopOfHeldRun(const DatabaseFault& fault, const MadeFault& made,
+                                                   std::optional<pid_t> daemon)
     {
-        stopInTime([this] {
-            cluster().startController();
-            waitUntilTerminated(database().addJob());
-            Outage outage(server());
-            cluster().waitForLog("job_submit/hang_detector: run failed");
-            outage.end();
-            reconnect();
+        CPPUNIT_ASSERT_MESSAGE(cluster().log(), eventually(20s, [&] { return made.holdsARun(); }));
+        made.complete();
+        return fault.isAnswered ? requireRunCanceled(daemon) : requireStopWithoutErrors(daemon);
+    }
+
+    std::chrono::milliseconds requireStopAfterFailures(const ShutdownRow& row, const DatabaseFault& fault,
+                                                       MadeFault& made)
+    {
+        cluster().waitForLog("job_submit/hang_detector: run failed", 20s, row.failures);
+        if (!row.isMadeAtWork)
+            cluster().waitForLog(fault.cause);
+        if (row.isOver) {
+            made.end();
             cluster().waitForLog("job_submit/hang_detector: database answers again");
-            return requireCleanStop();
-        });
-    }
-
-    void stopsWhileTheServerRefuses()
-    {
-        createRole("refused_role");
-        const HbaRule rule(server(), "local all refused_role reject");
-        requireCleanStopAfter("pg_hba.conf rejects connection", " user=refused_role");
-    }
-
-    void stopsWhileNoConnectionIsLeft()
-    {
-        createRole("limited_role CONNECTION LIMIT 0");
-        requireCleanStopAfter("too many connections", " user=limited_role");
-    }
-
-    void stopsAtAStandby()
-    {
-        const Standby standby(server());
-        requireCleanStopAfter("let Connection name the primary", " host=" + standby.directory().string());
-    }
-
-    void stopsWhenAPrivilegeIsMissing()
-    {
-        createRole("poor_role");
-        requireCleanStopAfter("permission denied", " user=poor_role");
-    }
-
-    void stopsWhileTheDiskIsFull()
-    {
-        database().addJob();
-        const FullDisk disk(connectionString());
-        requireCleanStopAfter("No space left on device", "");
-    }
-
-    void createRole(const std::string& definition)
-    {
-        database().execute("CREATE ROLE " + definition + " LOGIN");
-    }
-
-    void requireCleanStopAfter(const std::string& line, const std::string& options)
-    /// When the log has the line. The last user or host of a connection string counts.
-    {
-        cluster().writeSettings("Connection=" + connectionString() + options + "\nInterval=1\n");
-        stopInTime([&] {
-            cluster().startController();
-            cluster().waitForLog(line);
-            return requireCleanStop();
-        });
+        }
+        return requireCleanStop();
     }
 
     void stopsAfterThePluginWasTakenOut()
@@ -236,25 +198,6 @@ public:
             waitUntilTerminated(database().addJob());
             return requireStopWithoutErrors(daemon);
         });
-    }
-
-    void stopsAsADaemonWhenARunIsBlocked()
-    {
-        stopInTime([this] {
-            const pid_t daemon = cluster().startDaemon();
-            const OpenTransaction migration(connectionString(), lockJobs);
-            awaitWaitingFor("Lock");
-            return requireRunCanceled(daemon);
-        });
-    }
-
-    void makeTerminationsTake(const std::string& seconds)
-    {
-        database().execute("CREATE FUNCTION take_time() RETURNS trigger LANGUAGE plpgsql"
-                           " AS 'BEGIN PERFORM pg_sleep(" +
-                           seconds + "); RETURN NEW; END'");
-        database().execute("CREATE TRIGGER take_time BEFORE UPDATE ON provisioner_jobs"
-                           " FOR EACH ROW EXECUTE FUNCTION take_time()");
     }
 
     std::chrono::milliseconds requireRunCanceled(std::optional<pid_t> daemon = std::nullopt)
