@@ -37,7 +37,6 @@ struct DemoJob
     std::optional<BuildRow> build = std::nullopt;
     std::optional<std::string> previousState = std::nullopt;
     /// Of the workspace's previous build; without it there is none.
-    std::string expectedStage = {};
     State expectedState = State::none;
     std::vector<SimulatedJob::State> slurmJobs = {};
     /// Of the Slurm jobs that are marked with the job.
@@ -51,8 +50,7 @@ class DemoCluster
 {
 public:
     explicit DemoCluster(JobDatabase& database);
-    /// Fills the database, and copies its tables as they are then into the schema
-    /// "before", with the instant of the copy in before.instant.
+    /// Fills the database, and remembers its jobs for ContractCheck.h.
 
     const std::vector<DemoJob>& jobs() const { return _jobs; }
 
