@@ -4,7 +4,6 @@
 #include "ChildProcess.h"
 #include "Count.h"
 #include "CurrentTest.h"
-#include "DatabaseFaults.h"
 #include "Eventually.h"
 #include "Figure.h"
 #include "ProcessState.h"
@@ -12,6 +11,7 @@
 #include "ServerLog.h"
 #include "SimulatorFixture.h"
 #include "StopInTime.h"
+#include "StopUnderFault.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 
@@ -22,54 +22,12 @@
 #include <functional>
 #include <optional>
 #include <string>
-#include <vector>
 
 namespace HangDetection::Test {
 
 using namespace std::chrono_literals;
 
-namespace {
-
-struct StopRow
-/// A fault, and when the plugin is asked to stop.
-{
-    std::string fault;
-    std::string variant = {};
-    std::string interval = "1";
-    bool isMadeAtWork = false;
-    /// After a run.
-    std::size_t failures = 1;
-    /// Of runs, before the stop, where the fault makes them fail.
-    bool isOver = false;
-    /// The stop comes when the fault has ended.
-};
-
-const std::vector<StopRow>& stops()
-{
-    static const std::vector<StopRow> rows{
-        {.fault = "aStatementThatTakesLong"},
-        {.fault = "aLockOnTheJobs"},
-        // The pause after the third failure is longer than a stop may take.
-        {.fault = "aServerThatIsDown", .interval = "1h", .failures = 3},
-        {.fault = "aServerThatIsDown", .variant = "AtWork", .isMadeAtWork = true},
-        {.fault = "aServerThatIsDown", .variant = "AndComesBack", .isMadeAtWork = true, .isOver = true},
-        {.fault = "aServerThatRefuses"},
-        {.fault = "aRoleWithoutConnectionsLeft"},
-        {.fault = "aStandby"},
-        {.fault = "aMissingPrivilege"},
-        {.fault = "aFullDisk"},
-        {.fault = "aSilentConnect"},
-        {.fault = "aSilentLogin"},
-        {.fault = "aSilentStatement"},
-        {.fault = "aFrozenServer", .interval = "1h", .isMadeAtWork = true, .failures = 0},
-        {.fault = "aFrozenStatement"},
-    };
-    return rows;
-}
-
-} // namespace
-
-class StopTest : public SimulatorFixture
+class StopTest : public SimulatorFixture, private StopUnderFault
 {
 public:
     void tearDown() override
@@ -85,79 +43,43 @@ public:
 
     static void addStops(TestSuiteBuilderContextType& context)
     {
-        addRowTests(context, &StopTest::stopsIn, stops());
+        addRowTests(context, &StopTest::stopsUnder, stopsUnderFault());
     }
 
     void stopsWhileIdle()
     {
-        connect("1h");
         atBothEnds([this] {
-            start();
-            awaitLine(anyRun);
-            const auto took = expectStop();
-            expectNoSession();
-            return took;
+            start("", "1h");
+            awaitWork();
+            return expectStop();
         });
     }
 
-    void stopsIn(const StopRow& row)
+    void stopsUnder(const StopRow& row)
     {
-        addRole(testDatabase(), role);
-        const DatabaseFault& fault = databaseFault(row.fault);
-        const FaultSite site{server(), testDatabase(), role, [this] { addRole(testDatabase(), role); }};
-        if (fault.isMetByTerminations)
-            database().addJob();
-        atBothEnds([&] {
-            std::optional<MadeFault> made;
-            if (!row.isMadeAtWork)
-                made.emplace(fault, site);
-            connect(row.interval, std::string(" user=") + role + (made ? made->connection() : ""));
-            start();
-            if (row.isMadeAtWork) {
-                awaitLine(anyRun);
-                made.emplace(fault, site);
-            }
-            const auto took = made->canHoldARun() ? expectStopOfHeldRun(fault, *made)
-                                                  : expectStopAfterFailures(row, fault, *made);
-            made->end();
-            expectNoSession();
-            return took;
-        });
+        prepare(row, server(), testDatabase());
+        atBothEnds([this] { return stop(); });
     }
 
-    std::chrono::milliseconds expectStopOfHeldRun(const DatabaseFault& fault, const MadeFault& made)
-    {
-        await([&] { return made.holdsARun(); });
-        made.complete();
-        return fault.isAnswered ? expectRunCanceled() : expectRunCutOff();
-    }
-
-    std::chrono::milliseconds expectStopAfterFailures(const StopRow& row, const DatabaseFault& fault,
-                                                      MadeFault& made)
-    {
-        awaitLine("run failed", row.failures);
-        if (!row.isMadeAtWork)
-            awaitLine(fault.cause);
-        if (row.isOver) {
-            made.end();
-            awaitLine("database answers again");
-        }
-        return expectStop();
-    }
-
-    void atBothEnds(const std::function<std::chrono::milliseconds()>& stop)
-    /// Brings about a state and stops the plugin in it, which returns how long that took.
+    void atBothEnds(const std::function<std::chrono::milliseconds()>& stopInAState)
+    /// The function returns how long the stop took.
     {
         auto longest = 0ms;
         for (const bool withFini : {true, false}) {
             _endsWithFini = withFini;
-            longest = std::max(longest, stopInTime(stop));
+            longest = std::max(longest, stopInTime([&] {
+                                   const auto took = stopInAState();
+                                   expectNoSession();
+                                   return took;
+                               }));
         }
         figure() << CurrentTest::name() << " by fini and by exit() within " << longest.count() << " ms\n";
     }
 
-    void start()
+    void start(const std::string& options, const std::string& interval) override
     {
+        directory().write("hang_detector.conf", "Connection=" + connectionString() + " application_name=" +
+                                                    application + options + "\nInterval=" + interval + "\n");
         std::filesystem::remove(directory().path() / "output");
         _host.emplace(_endsWithFini
                           ? Sim::CommandLine{OBEDIENT_HOST, (directory().path() / "slurm.conf").string()}
@@ -165,16 +87,28 @@ public:
                       directory().path() / "output");
     }
 
-    std::chrono::milliseconds expectStop()
+    void awaitWork() override { awaitLog("hang_detector: run finished", 1); }
+
+    void awaitLog(const std::string& text, std::size_t lines) override
+    {
+        await([&] { return count(log(), text) >= lines; });
+    }
+
+    std::chrono::milliseconds expectStopOfHeldRun(bool isAnswered) override
+    {
+        return isAnswered ? expectRunCanceled() : expectRunCutOff();
+    }
+
+    std::chrono::milliseconds expectStop() override
     {
         const auto asked = Clock::now();
         if (_endsWithFini) {
             kill(_host.value().id(), SIGHUP);
             // Before that the thread may not have its name yet.
-            awaitLine("unloaded in ");
+            awaitLog("unloaded in ", 1);
             const bool hasStopped =
                 eventually(patience, [this] { return !threadsOf(_host->id()).contains("hang_detector"); });
-            CPPUNIT_ASSERT_MESSAGE("it did not stop:\n" + output(), hasStopped);
+            CPPUNIT_ASSERT_MESSAGE("it did not stop:\n" + log(), hasStopped);
         } else {
             expectEnd();
         }
@@ -188,8 +122,8 @@ public:
     {
         kill(_host.value().id(), SIGTERM);
         const auto status = _host->waitUntilEnded(patience);
-        CPPUNIT_ASSERT_MESSAGE("it did not end:\n" + output(), status.has_value());
-        CPPUNIT_ASSERT_EQUAL_MESSAGE(output(), 0, *status);
+        CPPUNIT_ASSERT_MESSAGE("it did not end:\n" + log(), status.has_value());
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(log(), 0, *status);
     }
 
     std::chrono::milliseconds expectRunCutOff()
@@ -197,7 +131,7 @@ public:
     {
         const auto took = expectStop();
         if (took < promisedStop)
-            CPPUNIT_ASSERT_MESSAGE(output(), count(output(), "hang_detector: run stopped") == 1);
+            CPPUNIT_ASSERT_MESSAGE(log(), count(log(), "hang_detector: run stopped") == 1);
         return took;
     }
 
@@ -216,32 +150,18 @@ public:
         await([this] { return !testDatabase().hasSessionOf(application); });
     }
 
-    void connect(const std::string& interval, const std::string& options = "")
-    /// Of an option that is there twice, the last one counts.
-    {
-        directory().write("hang_detector.conf", "Connection=" + connectionString() + " application_name=" +
-                                                    application + options + "\nInterval=" + interval + "\n");
-    }
-
-    void awaitLine(const std::string& part, std::size_t lines = 1)
-    {
-        await([&] { return count(output(), part) >= lines; });
-    }
-
     template <typename Condition>
     void await(Condition condition)
     {
         if (!eventually(patience, condition))
-            CPPUNIT_FAIL(output());
+            CPPUNIT_FAIL(log());
     }
 
-    std::string output() const { return directory().read("output"); }
+    std::string log() override { return directory().read("output"); }
 
     using Clock = std::chrono::steady_clock;
 
     static constexpr const char* application = "detector_that_stops";
-    static constexpr const char* anyRun = "hang_detector: run finished";
-    static constexpr const char* role = "role_that_stops";
 
     static constexpr std::chrono::seconds patience{20};
 

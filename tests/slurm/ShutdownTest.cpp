@@ -2,12 +2,12 @@
 // stopInTime are the plugin's, but slurmctld gets nothing on top of them: it takes about a
 // tenth of a second by itself.
 
-#include "DatabaseFaults.h"
 #include "Eventually.h"
 #include "RowTests.h"
 #include "ServerLog.h"
 #include "SlurmFixture.h"
 #include "StopInTime.h"
+#include "StopUnderFault.h"
 #include "TerminationFaults.h"
 
 #include <cppunit/extensions/HelperMacros.h>
@@ -18,54 +18,13 @@
 #include <filesystem>
 #include <optional>
 #include <string>
-#include <vector>
 
 namespace HangDetection::Test {
 
 using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
-namespace {
-
-struct ShutdownRow
-/// A fault, and when slurmctld is asked to end.
-{
-    std::string fault;
-    std::string variant = {};
-    std::string interval = "1";
-    bool isMadeAtWork = false;
-    /// After a termination.
-    std::size_t failures = 1;
-    /// Of runs, before the end, where the fault makes them fail.
-    bool isOver = false;
-    /// The end comes when the fault has ended.
-    bool isDaemon = false;
-    /// slurmctld runs in the background.
-};
-
-const std::vector<ShutdownRow>& shutdowns()
-{
-    static const std::vector<ShutdownRow> rows{
-        {.fault = "aLockOnTheJobs"},
-        {.fault = "aLockOnTheJobs", .variant = "ForADaemon", .isDaemon = true},
-        {.fault = "aStatementThatTakesLong"},
-        {.fault = "aFrozenStatement"},
-        {.fault = "aSilentConnect"},
-        // The pause after the third failure is longer than a stop may take.
-        {.fault = "aServerThatIsDown", .interval = "1h", .failures = 3},
-        {.fault = "aServerThatIsDown", .variant = "AndComesBack", .isMadeAtWork = true, .isOver = true},
-        {.fault = "aServerThatRefuses"},
-        {.fault = "aRoleWithoutConnectionsLeft"},
-        {.fault = "aStandby"},
-        {.fault = "aMissingPrivilege"},
-        {.fault = "aFullDisk"},
-    };
-    return rows;
-}
-
-} // namespace
-
-class ShutdownTest : public SlurmFixture
+class ShutdownTest : public SlurmFixture, private StopUnderFault
 {
 public:
     void setUp() override
@@ -84,11 +43,12 @@ public:
     CPPUNIT_TEST_SUITE_ADD_CUSTOM_TESTS(addShutdowns);
     CPPUNIT_TEST(stopsAfterThePluginWasTakenOut);
     CPPUNIT_TEST(stopsAsADaemon);
+    CPPUNIT_TEST(stopsAsADaemonWhenARunIsBlocked);
     CPPUNIT_TEST_SUITE_END();
 
     static void addShutdowns(TestSuiteBuilderContextType& context)
     {
-        addRowTests(context, &ShutdownTest::stopsIn, shutdowns());
+        addRowTests(context, &ShutdownTest::stopsUnder, stopsUnderFault());
     }
 
     void stopsWhenTheDetectorIsIdle()
@@ -118,63 +78,12 @@ public:
         CPPUNIT_ASSERT(isEachJobTerminatedAsAWholeOrNotAtAll());
     }
 
-    void stopsIn(const ShutdownRow& row)
+    void stopsUnder(const StopRow& row)
     {
-        const std::string role = "role_in_slurmctld";
-        addRole(testDatabase(), role);
-        const DatabaseFault& fault = databaseFault(row.fault);
-        const FaultSite site{server(), testDatabase(), role, [&] { addRole(testDatabase(), role); }};
-        if (fault.isMetByTerminations)
-            database().addJob();
+        prepare(row, server(), testDatabase());
         if (row.failures > 1)
             cluster().configure("SlurmctldDebug", "debug"); // which each failure after the first one is
-        stopInTime([&] {
-            std::optional<MadeFault> made;
-            if (!row.isMadeAtWork)
-                made.emplace(fault, site);
-            // Of an option that is there twice, the last one counts.
-            cluster().writeSettings("Connection=" + connectionString() +
-                                    " application_name=detector_in_slurmctld user=" + role +
-                                    (made ? made->connection() : "") + "\nInterval=" + row.interval + "\n");
-            const auto daemon = start(row.isDaemon);
-            if (row.isMadeAtWork) {
-                waitUntilTerminated(database().addJob());
-                made.emplace(fault, site);
-            }
-            const auto took = made->canHoldARun() ? requireStopOfHeldRun(fault, *made, daemon)
-                                                  : requireStopAfterFailures(row, fault, *made);
-            made->end();
-            return took;
-        });
-    }
-
-    std::optional<pid_t> start(bool isDaemon)
-    {
-        if (isDaemon)
-            return cluster().startDaemon();
-        cluster().startController();
-        return std::nullopt;
-    }
-
-    std::chrono::milliseconds requireStopOfHeldRun(const DatabaseFault& fault, const MadeFault& made,
-                                                   std::optional<pid_t> daemon)
-    {
-        CPPUNIT_ASSERT_MESSAGE(cluster().log(), eventually(20s, [&] { return made.holdsARun(); }));
-        made.complete();
-        return fault.isAnswered ? requireRunCanceled(daemon) : requireStopWithoutErrors(daemon);
-    }
-
-    std::chrono::milliseconds requireStopAfterFailures(const ShutdownRow& row, const DatabaseFault& fault,
-                                                       MadeFault& made)
-    {
-        cluster().waitForLog("job_submit/hang_detector: run failed", 20s, row.failures);
-        if (!row.isMadeAtWork)
-            cluster().waitForLog(fault.cause);
-        if (row.isOver) {
-            made.end();
-            cluster().waitForLog("job_submit/hang_detector: database answers again");
-        }
-        return requireCleanStop();
+        stopInTime([this] { return stop(); });
     }
 
     void stopsAfterThePluginWasTakenOut()
@@ -193,19 +102,54 @@ public:
     void stopsAsADaemon()
     {
         stopInTime([this] {
-            const pid_t daemon = cluster().startDaemon();
+            _daemon = cluster().startDaemon();
             cluster().waitForLog("job_submit/hang_detector: started");
             waitUntilTerminated(database().addJob());
-            return requireStopWithoutErrors(daemon);
+            return requireStopWithoutErrors();
         });
     }
 
-    std::chrono::milliseconds requireRunCanceled(std::optional<pid_t> daemon = std::nullopt)
+    void stopsAsADaemonWhenARunIsBlocked()
+    {
+        _isDaemon = true;
+        stopsUnder({.fault = "aLockOnTheJobs"});
+    }
+
+    void start(const std::string& options, const std::string& interval) override
+    {
+        cluster().writeSettings("Connection=" + connectionString() +
+                                " application_name=detector_in_slurmctld" + options +
+                                "\nInterval=" + interval + "\n");
+        if (_isDaemon)
+            _daemon = cluster().startDaemon();
+        else
+            cluster().startController();
+    }
+
+    void awaitWork() override
+    {
+        waitUntilTerminated(database().addJob());
+        cluster().waitForLog("run finished terminated=1");
+    }
+
+    std::string log() override { return cluster().log(); }
+
+    void awaitLog(const std::string& text, std::size_t lines) override
+    {
+        cluster().waitForLog(text, 20s, lines);
+    }
+
+    std::chrono::milliseconds expectStopOfHeldRun(bool isAnswered) override
+    {
+        return isAnswered ? requireRunCanceled() : requireStopWithoutErrors();
+    }
+
+    std::chrono::milliseconds requireRunCanceled()
     /// A stop with one statement canceled. Its session would go on otherwise, as a server does
     /// not see that its client has gone.
     {
         const std::size_t before = cancellations(server());
-        const auto took = requireStopWithoutErrors(daemon);
+        const auto took = requireStopWithoutErrors();
         CPPUNIT_ASSERT(eventually(10s, [this] { return !isDetectorConnected(); }));
         CPPUNIT_ASSERT(eventually(10s, [&] { return cancellations(server()) == before + 1; }));
         return took;
@@ -219,21 +163,22 @@ public:
                                  "template_version_import");
     }
 
-    std::chrono::milliseconds requireStopWithoutErrors(std::optional<pid_t> daemon = std::nullopt)
+    std::chrono::milliseconds requireStopWithoutErrors()
     {
-        const auto took = requireCleanStop(daemon);
-        requireNoErrors();
+        const auto took = expectStop();
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(log(), std::size_t{0},
+                                     cluster().countInLog("error: job_submit/hang_detector"));
         return took;
     }
 
-    std::chrono::milliseconds requireCleanStop(std::optional<pid_t> daemon = std::nullopt)
+    std::chrono::milliseconds expectStop() override
     {
         const auto asked = Clock::now();
-        if (daemon) {
-            kill(*daemon, SIGTERM);
-            CPPUNIT_ASSERT(eventually(10s, [&] { return !SlurmCluster::isAlive(*daemon); }));
+        if (_daemon) {
+            kill(*_daemon, SIGTERM);
+            CPPUNIT_ASSERT(eventually(10s, [&] { return !SlurmCluster::isAlive(*_daemon); }));
         } else {
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(cluster().log(), 0, cluster().stopController(10s));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(log(), 0, cluster().stopController(10s));
         }
         const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - asked);
         requireNoCrash();
@@ -242,21 +187,19 @@ public:
 
     void requireNoCrash()
     {
-        const std::string log = cluster().log();
-        CPPUNIT_ASSERT_MESSAGE(log, log.find("Terminate signal") != std::string::npos);
+        const std::string text = log();
+        CPPUNIT_ASSERT_MESSAGE(text, text.find("Terminate signal") != std::string::npos);
         constexpr std::array signs{"terminate called", "Segmentation", "Assertion", "corrupt",
                                    "free()",           "pure virtual", "fatal",     "core dumped"};
         for (const char* sign : signs)
-            CPPUNIT_ASSERT_MESSAGE(sign + ("\n" + log), log.find(sign) == std::string::npos);
+            CPPUNIT_ASSERT_MESSAGE(sign + ("\n" + text), text.find(sign) == std::string::npos);
         for (const auto& file : std::filesystem::recursive_directory_iterator(cluster().directory()))
             CPPUNIT_ASSERT_MESSAGE(file.path().string(),
                                    !file.path().filename().string().starts_with("core"));
     }
 
-    void requireNoErrors()
-    {
-        CPPUNIT_ASSERT_MESSAGE(cluster().log(), cluster().countInLog("error: job_submit/hang_detector") == 0);
-    }
+    bool _isDaemon = false;
+    std::optional<pid_t> _daemon;
 };
 
 CPPUNIT_TEST_SUITE_REGISTRATION(ShutdownTest);

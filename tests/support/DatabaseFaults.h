@@ -45,17 +45,17 @@ struct DatabaseFault
     std::string name;
     /// Is part of the names of tests.
     std::function<FaultParts(const FaultSite&)> make;
+    bool isMetByTerminations = false;
+    /// Only a run that terminates a job meets the fault.
+    bool isAnswered = true;
+    /// The server answers a cancel during the fault.
     std::string cause = {};
-    /// Part of the error of a run that fails by it, with the default RunTimeout.
+    /// Part of the error of a run that fails by it, where that does not depend on the settings.
     std::string sqlState = {};
     /// Of that error; empty for none.
     std::string advice = "check Connection in hang_detector.conf, the network, and that the database server "
                          "is up";
     /// The beginning of what is logged with that error.
-    bool isMetByTerminations = false;
-    /// Only a run that terminates a job meets the fault.
-    bool isAnswered = true;
-    /// The server answers a cancel during the fault.
 };
 
 const DatabaseFault& databaseFault(const std::string& name);
