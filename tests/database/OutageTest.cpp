@@ -10,8 +10,8 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <memory>
 #include <optional>
-#include <stdexcept>
 #include <string>
 #include <sys/types.h>
 #include <sys/wait.h>
@@ -77,46 +77,6 @@ const std::vector<OutageRow>& outages()
     return rows;
 }
 
-class ForkedProcess
-/// A copy of this process that does something else, until it is killed with the object.
-/// Made while there is only one thread.
-{
-public:
-    template <typename Action>
-    explicit ForkedProcess(Action action) : _id(fork())
-    {
-        if (_id < 0)
-            throw std::runtime_error("no process to be had");
-        if (_id > 0)
-            return;
-        try {
-            action();
-        } catch (...) {
-            // The parent misses what was to be done.
-        }
-        _exit(0);
-    }
-
-    ~ForkedProcess()
-    {
-        kill(_id, SIGKILL);
-        waitpid(_id, nullptr, 0);
-    }
-
-    ForkedProcess(const ForkedProcess&) = delete;
-    ForkedProcess& operator=(const ForkedProcess&) = delete;
-
-    void stop() const
-    /// As by Ctrl-Z.
-    {
-        kill(_id, SIGSTOP);
-        waitpid(_id, nullptr, WUNTRACED);
-    }
-
-private:
-    const pid_t _id;
-};
-
 } // namespace
 
 class OutageTest : public ServiceFixture
@@ -166,17 +126,29 @@ class OutageTest : public ServiceFixture
         // The detector that is stopped can cancel nothing, and its connection stays open.
         const std::string job = addHungJob();
         slowDownTerminations(database(), "ROW", "600", "stopped_detector");
-        const ForkedProcess stopped([this] {
-            Settings slow = settings();
-            slow.runTimeout = 10s;
-            slow.connection = ConnectionString::parse(connectionString(detectorRole) +
-                                                      " application_name=stopped_detector");
-            Poco::NotificationCenter notifications;
-            HangDetector(slow, notifications).run({});
+        const pid_t stopped = fork(); // while there is only one thread
+        if (stopped == 0) {
+            try {
+                Settings slow = settings();
+                slow.runTimeout = 10s;
+                slow.connection = ConnectionString::parse(connectionString(detectorRole) +
+                                                          " application_name=stopped_detector");
+                Poco::NotificationCenter notifications;
+                HangDetector(slow, notifications).run({});
+            } catch (...) {
+                // Its termination is missed below.
+            }
+            _exit(0);
+        }
+        CPPUNIT_ASSERT(stopped > 0);
+        const std::unique_ptr<const pid_t, void (*)(const pid_t*)> ending(&stopped, [](const pid_t* id) {
+            kill(*id, SIGKILL);
+            waitpid(*id, nullptr, 0);
         });
         const auto isSlowedDown = [this] { return testDatabase().isSomebodyWaitingFor("PgSleep"); };
         CPPUNIT_ASSERT(eventually(patience, isSlowedDown));
-        stopped.stop();
+        kill(stopped, SIGSTOP);
+        waitpid(stopped, nullptr, WUNTRACED);
         CPPUNIT_ASSERT_EQUAL(1, run().locked);
         std::vector<JobId> terminated;
         CPPUNIT_ASSERT_MESSAGE("the statement holds its locks for ever", eventually(patience, [&] {

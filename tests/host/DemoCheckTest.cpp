@@ -12,7 +12,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -195,7 +194,9 @@ private:
     void seesAWrongTermination()
     {
         letTheDetectorWork();
-        const std::string anHour = "interval '1 hour'";
+        const auto moved = [](const std::string& by) {
+            return "completed_at = completed_at" + by + ", updated_at = updated_at" + by;
+        };
         assertSeen({
             {changed(import, "error = NULL"), {failed}},
             {changed(import, "error = replace(error, '5 minutes', '6 minutes')"), {failed}},
@@ -206,13 +207,9 @@ private:
             {changed(pending, "started_at = NULL"), {failed}},
             {changed(import, "completed_at = NULL"), {failed, fiveLines}},
             {changed(import, "completed_at = started_at, updated_at = started_at"), {failed, fiveLines}},
-            {changed(import,
-                     "completed_at = completed_at + " + anHour + ", updated_at = updated_at + " + anHour),
-             {failed, fiveLines}},
+            {changed(import, moved(" + interval '1 hour'")), {failed, fiveLines}},
             // After the threshold, and before the detector was at work.
-            {changed("import without a log", "completed_at = completed_at - interval '5 minutes',"
-                                             " updated_at = updated_at - interval '5 minutes'"),
-             {failed, fiveLines}},
+            {changed("import without a log", moved(" - interval '5 minutes'")), {failed, fiveLines}},
             {changed(import, "started_at = now()"), {nothingElse}},
             {changed(import, "canceled_at = now()"), {nothingElse}},
             {changed(import, "worker_id = NULL"), {nothingElse}},
@@ -320,28 +317,27 @@ private:
     {
         letTheDetectorWork();
         const std::vector<Sim::SimulatedJob> right = _slurmJobs;
-        const auto expectMissing = [&](std::size_t index, const auto& change, const Effects& effects) {
+        const auto expectMissing = [&](std::size_t index, void (*change)(Sim::SimulatedJob&),
+                                       const Effects& effects) {
             _slurmJobs = right;
             change(_slurmJobs.at(index));
             assertMissing("Slurm job " + std::to_string(index + 1), effects, _notifications);
         };
-        const auto cancel = [](Sim::SimulatedJob& job) { job.state = State::cancelled; };
-        const auto run = [](Sim::SimulatedJob& job) { job.state = State::running; };
-        const auto explain = [](Sim::SimulatedJob& job) { job.adminComment = "another"; };
-        const auto rename = [](Sim::SimulatedJob& job) { job.comment = "another"; };
+        constexpr auto cancel = +[](Sim::SimulatedJob& job) { job.state = State::cancelled; };
+        constexpr auto run = +[](Sim::SimulatedJob& job) { job.state = State::running; };
+        constexpr auto explain = +[](Sim::SimulatedJob& job) { job.adminComment = "another"; };
+        constexpr auto rename = +[](Sim::SimulatedJob& job) { job.comment = "another"; };
         const std::size_t terminated = slurmJobOf("start without own state");
-        for (const std::size_t index : {terminated, terminated + 1}) {
-            expectMissing(index, run, {cancelled});
-            expectMissing(index, explain, {cancelled});
-            expectMissing(index, rename, {cancelled});
-        }
         const std::size_t unmarked = 0;
         const std::size_t suspended = slurmJobOf("start with a suspended Slurm job");
+        for (const std::size_t index : {terminated, terminated + 1}) {
+            for (const auto change : {run, explain, rename})
+                expectMissing(index, change, {cancelled});
+        }
         for (const std::size_t index : {unmarked, suspended, slurmJobOf("start since 3 hours"),
                                         slurmJobOf("import, silent for 3 minutes")}) {
-            expectMissing(index, cancel, {otherSlurmJob});
-            expectMissing(index, explain, {otherSlurmJob});
-            expectMissing(index, rename, {otherSlurmJob});
+            for (const auto change : {cancel, explain, rename})
+                expectMissing(index, change, {otherSlurmJob});
         }
         expectMissing(suspended, run, {otherSlurmJob});
         _slurmJobs.clear();

@@ -119,7 +119,7 @@ FaultParts withdrawPrivilege(const FaultSite& site)
     return {.end = site.grant};
 }
 
-FaultParts refuse(const FaultSite& site)
+FaultParts refuseConnections(const FaultSite& site)
 {
     return made(&HbaRule::end, site.server, "local all " + site.role + " reject");
 }
@@ -156,7 +156,7 @@ const std::vector<DatabaseFault>& databaseFaults()
     static const std::vector<DatabaseFault> faults{
         {.name = "aServerThatIsDown", .make = stopServer, .cause = "connection to server on socket"},
         {.name = "aServerThatRefuses",
-         .make = refuse,
+         .make = refuseConnections,
          .cause = "pg_hba.conf rejects connection",
          .sqlState = "28000",
          .advice =
@@ -256,10 +256,8 @@ void MadeFault::complete() const
 
 void MadeFault::end()
 {
-    if (_isOver)
-        return;
-    _isOver = true;
-    _parts.end();
+    if (!std::exchange(_isOver, true))
+        _parts.end();
 }
 
 } // namespace HangDetection::Test
