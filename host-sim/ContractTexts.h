@@ -20,11 +20,13 @@ struct ContractTexts
     std::string line() const { return start() + " and will be terminated."; }
     /// The third of the five in its log.
 
+    static bool isError(const std::string& text) { return text.starts_with(opening); }
+    /// Whether it is the error of a job that a detector terminated.
+
 private:
-    std::string start() const
-    {
-        return "Coder: Build has been detected as " + reason + " for " + minutes + " minutes";
-    }
+    static constexpr const char* opening = "Coder: Build has been detected as ";
+
+    std::string start() const { return opening + reason + " for " + minutes + " minutes"; }
 };
 
 } // namespace HangDetection::Sim

@@ -1,6 +1,7 @@
 #include "Demo.h"
 
 #include "Command.h"
+#include "ContractTexts.h"
 #include "Interruption.h"
 #include "slurm/SlurmConf.h"
 
@@ -246,7 +247,7 @@ Demo::Counts Demo::count(const std::vector<JobLook>& jobs)
         const bool isRunning = job.state == "running";
         counts.running += isRunning ? 1 : 0;
         counts.hung += isRunning && job.silentSeconds >= hungSeconds ? 1 : 0;
-        counts.terminated += job.error.starts_with("Coder: Build has been detected as ") ? 1 : 0;
+        counts.terminated += ContractTexts::isError(job.error) ? 1 : 0;
     }
     return counts;
 }

@@ -1,8 +1,8 @@
 #pragma once
 
+#include "ContractCheck.h"
 #include "DemoCluster.h"
 
-#include <map>
 #include <string>
 #include <vector>
 
@@ -19,14 +19,10 @@ struct Effect
     /// A check that looked at no job has found nothing out.
 };
 
-using NotificationsByJob = std::map<std::string, std::vector<std::string>>;
-/// The payloads that arrived, by job.
-
 std::vector<Effect> checkEffects(const DemoCluster& cluster, JobDatabase& database,
                                  const NotificationsByJob& notifications,
                                  const std::vector<SimulatedJob>& slurmJobs);
-/// Looks at every job of the demo and at the Slurm jobs that there are now, compares them with what
-/// they were before the plugin came, and that and the notifications that arrived with the detector's
-/// contract.
+/// Looks at every job of the demo and at the Slurm jobs that there are now: the detector's contract says
+/// what became of each, from what it was before the plugin came and the notifications that arrived.
 
 } // namespace HangDetection::Sim

@@ -37,7 +37,6 @@ struct DemoJob
     std::optional<BuildRow> build = std::nullopt;
     std::optional<std::string> previousState = std::nullopt;
     /// State of the workspace's previous build. Without it there is no previous build.
-    std::string expectedStage = {};
     State expectedState = State::none;
     std::vector<SimulatedJob::State> slurmJobs = {};
     /// States of the Slurm jobs that are marked with the job.
@@ -51,8 +50,7 @@ class DemoCluster
 {
 public:
     explicit DemoCluster(JobDatabase& database);
-    /// Fills the database. Then copies its tables to the schema "before", and the time of the copy to
-    /// before.instant.
+    /// Fills the database, and remembers its jobs for ContractCheck.h.
 
     const std::vector<DemoJob>& jobs() const { return _jobs; }
 

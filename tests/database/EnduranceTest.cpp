@@ -1,16 +1,11 @@
 #include "AllocatedBytes.h"
+#include "DatabaseFaults.h"
 #include "DatabaseFixture.h"
 #include "Eventually.h"
 #include "Figure.h"
-#include "FrozenServer.h"
-#include "FullDisk.h"
-#include "HbaRule.h"
-#include "OpenTransaction.h"
-#include "Outage.h"
 #include "ProcessState.h"
 #include "Rounds.h"
-#include "StallingProxy.h"
-#include "TerminationFaults.h"
+#include "RowTests.h"
 #include "notification/RunLog.h"
 
 #include <Poco/AutoPtr.h>
@@ -33,6 +28,49 @@ namespace HangDetection::Test {
 using namespace std::chrono_literals;
 
 namespace {
+
+struct EnduranceRow
+/// A fault, and the attempts that fail by it.
+{
+    std::string fault;
+    std::string variant = {};
+    int detectors = 1;
+    /// At once; more than one when an attempt takes a second or more.
+    std::string connection = {};
+    /// Further options of the connection string.
+    std::optional<std::chrono::seconds> runTimeout = std::nullopt;
+    std::string cause = {};
+    /// Where it is not that of the fault.
+};
+
+/// Detectors at once, each with a connection of its own.
+constexpr int many = 50;
+
+/// There are more of them than connections by default, as an attempt takes five seconds.
+constexpr int most = 200;
+
+const std::vector<EnduranceRow>& faultsToEndure()
+{
+    static const std::vector<EnduranceRow> rows{
+        {.fault = "aServerThatIsDown"},
+        {.fault = "aServerThatRefuses"},
+        {.fault = "aRoleWithoutConnectionsLeft"},
+        {.fault = "aDatabaseThatIsReadOnly"},
+        {.fault = "aMissingPrivilege"},
+        {.fault = "aSessionThatIsEnded"},
+        {.fault = "aFullDisk"},
+        {.fault = "aSilentConnect",
+         .detectors = 2 * many,
+         .connection = " connect_timeout=1",
+         .cause = "no answer within 1s"},
+        {.fault = "aLockOnTheLogs", .detectors = most},
+        {.fault = "aStatementThatTakesLong",
+         .detectors = many,
+         .runTimeout = 1s,
+         .cause = "RunTimeout of 1s has passed"},
+    };
+    return rows;
+}
 
 Poco::Logger& silentLogger()
 /// Writes every line, and keeps none.
@@ -125,68 +163,46 @@ class EnduranceTest : public DatabaseFixture
 /// grows in number.
 {
     CPPUNIT_TEST_SUITE(EnduranceTest);
-    CPPUNIT_TEST(keepsNothingOfAServerThatIsDown);
-    CPPUNIT_TEST(keepsNothingOfAServerThatRefuses);
-    CPPUNIT_TEST(keepsNothingOfAServerWithoutConnectionsLeft);
-    CPPUNIT_TEST(keepsNothingOfAServerThatIsReadOnly);
-    CPPUNIT_TEST(keepsNothingOfAMissingPrivilege);
-    CPPUNIT_TEST(keepsNothingOfSessionsThatAreEnded);
-    CPPUNIT_TEST(keepsNothingOfABlackHole);
+    CPPUNIT_TEST_SUITE_ADD_CUSTOM_TESTS(addFaults);
     CPPUNIT_TEST(keepsNothingOfAFrozenServer);
-    CPPUNIT_TEST(keepsNothingOfAFullDisk);
-    CPPUNIT_TEST(keepsNothingOfALockedTable);
-    CPPUNIT_TEST(keepsNothingOfAStatementThatTakesTooLong);
     CPPUNIT_TEST(keepsNothingOfRunsThatSucceed);
     CPPUNIT_TEST_SUITE_END();
 
-    void keepsNothingOfAServerThatIsDown()
+    static void addFaults(TestSuiteBuilderContextType& context)
     {
-        const Outage outage(server());
-        expectFlatFailures("server down", "connection to server on socket");
+        addRowTests(context, &EnduranceTest::keepsNothingOf, faultsToEndure());
     }
 
-    void keepsNothingOfAServerThatRefuses()
+    FaultSite site()
     {
-        const HbaRule rule(server(), std::string("local all ") + detectorRole + " reject");
-        expectFlatFailures("refused by pg_hba.conf", "pg_hba.conf rejects connection");
+        return {server(), testDatabase(), detectorRole, [this] { applyRoleScript(); }};
     }
 
-    void keepsNothingOfAServerWithoutConnectionsLeft()
+    void keepsNothingOf(const EnduranceRow& row)
     {
-        applyRoleScript("crowded_role");
-        database().execute("ALTER ROLE crowded_role CONNECTION LIMIT 0");
-        settings().connection = ConnectionString::parse(connectionString("crowded_role"));
-        expectFlatFailures("no connections left", "too many connections for role");
+        const DatabaseFault& fault = databaseFault(row.fault);
+        if (row.detectors == most)
+            allowConnections(most + 20);
+        if (fault.isMetByTerminations)
+            addHungJob();
+        const MadeFault made(fault, site());
+        settings().connection =
+            ConnectionString::parse(connectionString(detectorRole) + row.connection + made.connection());
+        settings().runTimeout = row.runTimeout.value_or(settings().runTimeout);
+        const bool isOneByOne = row.detectors == 1;
+        const int count = isOneByOne ? 1 : rounds(row.detectors);
+        const int times = isOneByOne ? rounds(allAttempts) : allAttempts / row.detectors;
+        Detectors detectors(count, settings());
+        expectFlat("failed attempts, " + row.fault, count, times,
+                   [&] { expectFailures(detectors.run(), row.cause.empty() ? fault.cause : row.cause); });
     }
 
-    void keepsNothingOfAServerThatIsReadOnly()
+    void allowConnections(int count)
+    /// Until the next restart of the server.
     {
-        database().execute("ALTER DATABASE " + databaseName() + " SET default_transaction_read_only = on");
-        expectFlatFailures("read-only", "session is read-only");
-    }
-
-    void keepsNothingOfAMissingPrivilege()
-    {
-        addHungJob();
-        database().execute("REVOKE INSERT (stage) ON provisioner_job_logs FROM hang_detector");
-        expectFlatFailures("privilege withdrawn", "permission denied for table provisioner_job_logs");
-    }
-
-    void keepsNothingOfSessionsThatAreEnded()
-    {
-        addHungJob();
-        endSessionsThatTerminate(database());
-        expectFlatFailures("session ended in a statement",
-                           "terminating connection due to administrator command");
-    }
-
-    void keepsNothingOfABlackHole()
-    {
-        StallingProxy proxy(server().directory());
-        proxy.fallSilentAtConnection(1);
-        settings().connection = ConnectionString::parse(
-            connectionString(detectorRole) + " connect_timeout=1 host=" + proxy.directory().string());
-        expectFlatFailuresAtOnce("black hole", "no answer within 1s", 2 * many);
+        database().execute("ALTER SYSTEM SET max_connections = " + std::to_string(count));
+        MadeFault(databaseFault("aServerThatIsDown"), site()).end();
+        database().execute("ALTER SYSTEM RESET max_connections");
     }
 
     void keepsNothingOfAFrozenServer()
@@ -194,46 +210,13 @@ class EnduranceTest : public DatabaseFixture
         // One attempt breaks off a statement, the next one gets no connection.
         settings().runTimeout = 1s;
         Detectors detectors(rounds(many), settings());
-        expectFlat("failed attempts, frozen server", 2 * rounds(many), allAttempts / 2 / many, [&] {
-            FrozenServer frozen(server());
+        expectFlat("failed attempts, aFrozenServer", 2 * rounds(many), allAttempts / 2 / many, [&] {
+            MadeFault frozen(databaseFault("aFrozenServer"), site());
             for (int i = 0; i < 2; ++i)
                 expectFailures(detectors.run(), "RunTimeout of 1s has passed");
-            frozen.thaw();
+            frozen.end();
             CPPUNIT_ASSERT(eventually(patience, [&] { return haveSucceeded(detectors.run()); }));
         });
-    }
-
-    void keepsNothingOfAFullDisk()
-    {
-        addHungJob();
-        const FullDisk disk(connectionString());
-        expectFlatFailures("full disk", "No space left on device");
-    }
-
-    void keepsNothingOfALockedTable()
-    {
-        // An attempt takes five seconds, so there are more detectors than connections by default.
-        constexpr int most = 200;
-        database().execute("ALTER SYSTEM SET max_connections = " + std::to_string(most + 20));
-        Outage(server()).end();
-        reconnect();
-        database().execute("ALTER SYSTEM RESET max_connections"); // with the next restart
-        addHungJob();
-        const OpenTransaction migration(connectionString(),
-                                        "LOCK TABLE provisioner_job_logs IN ACCESS EXCLUSIVE MODE");
-        expectFlatFailuresAtOnce("locked table", "canceling statement due to lock timeout", most);
-    }
-
-    void keepsNothingOfAStatementThatTakesTooLong()
-    {
-        // Not for each row, as only one of the detectors gets that of the job.
-        addHungJob();
-        database().execute("CREATE FUNCTION slow_down() RETURNS trigger LANGUAGE plpgsql AS"
-                           " 'BEGIN PERFORM pg_sleep(600); RETURN NULL; END'");
-        database().execute("CREATE TRIGGER slow_down BEFORE UPDATE ON provisioner_jobs FOR EACH STATEMENT"
-                           " EXECUTE FUNCTION slow_down()");
-        settings().runTimeout = 1s;
-        expectFlatFailuresAtOnce("statement cut off", "RunTimeout of 1s has passed", many);
     }
 
     void keepsNothingOfRunsThatSucceed()
@@ -258,24 +241,6 @@ class EnduranceTest : public DatabaseFixture
             CPPUNIT_ASSERT(!pause);
         });
         CPPUNIT_ASSERT_EQUAL(added, terminated);
-    }
-
-    void expectFlatFailures(const std::string& what, const std::string& cause)
-    /// Of one detector, again and again.
-    {
-        expectFlatFailures(what, cause, 1, rounds(allAttempts));
-    }
-
-    void expectFlatFailuresAtOnce(const std::string& what, const std::string& cause, int most)
-    /// Of so many detectors at once, as an attempt takes a second or more.
-    {
-        expectFlatFailures(what, cause, rounds(most), allAttempts / most);
-    }
-
-    void expectFlatFailures(const std::string& what, const std::string& cause, int count, int times)
-    {
-        Detectors detectors(count, settings());
-        expectFlat("failed attempts, " + what, count, times, [&] { expectFailures(detectors.run(), cause); });
     }
 
     void expectFailures(const std::vector<Attempt>& attempts, const std::string& cause)
@@ -336,9 +301,6 @@ class EnduranceTest : public DatabaseFixture
     }
 
     static constexpr int allAttempts = 1000;
-
-    /// Detectors at once, each with a connection of its own.
-    static constexpr int many = 50;
 
     /// Bytes of each attempt. Less in all may be memory that is in use for a moment.
     static constexpr std::size_t leak = 10;

@@ -1,24 +1,17 @@
-#include "Outage.h"
+#include "DatabaseFaults.h"
 #include "Eventually.h"
-#include "FrozenServer.h"
-#include "FullDisk.h"
-#include "HbaRule.h"
 #include "OpenTransaction.h"
+#include "RowTests.h"
 #include "ServiceFixture.h"
-#include "StallingProxy.h"
-#include "Standby.h"
+#include "TerminationFaults.h"
 #include "detection/PeriodicTask.h"
 #include "detection/RetryPause.h"
 
 #include <algorithm>
+#include <chrono>
 #include <csignal>
-#include <exception>
-#include <fstream>
-#include <functional>
-#include <iostream>
-#include <list>
+#include <memory>
 #include <optional>
-#include <stdexcept>
 #include <string>
 #include <sys/types.h>
 #include <sys/wait.h>
@@ -33,57 +26,56 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-struct ServiceOptions
-/// What the service is to be like.
+struct OutageRow
+/// A fault, and what the service is to be like in it.
 {
+    std::string fault;
+    std::string variant = {};
+    bool isMadeAtWork = false;
+    /// When the service has connected, and somebody else holds the hung job.
     std::chrono::seconds interval{4};
     /// Longer than the first two pauses, what the attempts between them take, and the blur.
     std::string connection = {};
-    /// Further options of the connection string; the last of a name counts.
+    /// Further options of the connection string.
     std::string settings = {};
     std::chrono::seconds attempt{0};
     /// How long a run takes that fails.
+    std::size_t attempts = 3;
+    std::string cause = {};
+    /// Where it is not that of the fault.
 };
 
-class ForkedProcess
-/// A copy of this process that does something else, until it is killed with the object.
-/// Made while there is only one thread.
+const std::vector<OutageRow>& outages()
 {
-public:
-    template <typename Action>
-    explicit ForkedProcess(Action action) : _id(fork())
-    {
-        if (_id < 0)
-            throw std::runtime_error("no process to be had");
-        if (_id > 0)
-            return;
-        try {
-            action();
-        } catch (...) {
-            // The parent misses what was to be done.
-        }
-        _exit(0);
-    }
-
-    ~ForkedProcess()
-    {
-        kill(_id, SIGKILL);
-        waitpid(_id, nullptr, 0);
-    }
-
-    ForkedProcess(const ForkedProcess&) = delete;
-    ForkedProcess& operator=(const ForkedProcess&) = delete;
-
-    void stop() const
-    /// As by Ctrl-Z: it is there, and does nothing.
-    {
-        kill(_id, SIGSTOP);
-        waitpid(_id, nullptr, WUNTRACED);
-    }
-
-private:
-    const pid_t _id;
-};
+    static const std::vector<OutageRow> rows{
+        {.fault = "aServerThatIsDown"},
+        {.fault = "aServerThatIsDown", .variant = "AtWork", .isMadeAtWork = true, .cause = "connection to "},
+        {.fault = "aServerThatRefuses"},
+        {.fault = "aServerWithoutConnectionsLeft"},
+        {.fault = "aSilentConnect",
+         .interval = 6s,
+         .connection = " connect_timeout=1",
+         .attempt = 1s,
+         .cause = "no answer within 1s"},
+        {.fault = "aFrozenServer",
+         .isMadeAtWork = true,
+         .interval = 2s,
+         .connection = " connect_timeout=1",
+         .settings = "RunTimeout=3s\n",
+         .attempt = 4s,
+         .cause = "RunTimeout of 3s has passed"},
+        {.fault = "aStandby"},
+        {.fault = "aFullDisk"},
+        {.fault = "aMissingPrivilege"},
+        {.fault = "aLockOnTheLogs", .interval = 11s, .attempt = 5s, .attempts = 2},
+        {.fault = "aStatementThatTakesLong",
+         .interval = 8s,
+         .settings = "RunTimeout=2s\n",
+         .attempt = 2s,
+         .cause = "RunTimeout of 2s has passed"},
+    };
+    return rows;
+}
 
 } // namespace
 
@@ -92,175 +84,71 @@ class OutageTest : public ServiceFixture
 /// growing pauses, and when the outage is over it says so and terminates what hung meanwhile.
 {
     CPPUNIT_TEST_SUITE(OutageTest);
-    CPPUNIT_TEST(bearsAServerThatIsDownAtTheStart);
-    CPPUNIT_TEST(bearsAServerThatGoesAwayAndComesBack);
-    CPPUNIT_TEST(bearsAServerThatRefuses);
-    CPPUNIT_TEST(bearsAServerWithoutConnectionsLeft);
-    CPPUNIT_TEST(bearsABlackHole);
-    CPPUNIT_TEST(bearsAFrozenServer);
-    CPPUNIT_TEST(bearsAStandbyUntilItIsPromoted);
-    CPPUNIT_TEST(bearsAFullDisk);
-    CPPUNIT_TEST(bearsTheLossOfAPrivilege);
-    CPPUNIT_TEST(bearsATableThatIsLockedByAMigration);
-    CPPUNIT_TEST(bearsAStatementThatTakesTooLong);
+    CPPUNIT_TEST_SUITE_ADD_CUSTOM_TESTS(addOutages);
     CPPUNIT_TEST(leavesNoStatementBehindWhenItIsStopped);
     CPPUNIT_TEST_SUITE_END();
 
-    void bearsAServerThatIsDownAtTheStart()
+    static void addOutages(TestSuiteBuilderContextType& context)
     {
-        const std::string job = addHungJob();
-        Outage outage(server());
-        startServiceWith({});
-        expectWarning("connection to server on socket", "", unreachable);
-        outage.end();
-        reconnect();
-        expectRecovery(job);
+        addRowTests(context, &OutageTest::bears, outages());
     }
 
-    void bearsAServerThatGoesAwayAndComesBack()
+    void bears(const OutageRow& row)
     {
+        _row = row;
+        const DatabaseFault& fault = databaseFault(row.fault);
+        const FaultSite site{server(), testDatabase(), detectorRole, [this] { applyRoleScript(); }};
         const std::string job = addHungJob();
-        std::optional<Sim::JobDatabase> worker = lockUp(job);
-        startServiceWith({});
-        awaitLine("debug: job skipped job_id=" + job);
-        Outage outage(server());
-        worker.reset();
-        expectWarning("connection to ", "", unreachable);
-        outage.end();
-        reconnect();
-        expectRecovery(job);
-    }
-
-    void bearsAServerThatRefuses()
-    {
-        const std::string job = addHungJob();
-        HbaRule rule(server(), std::string("local all ") + detectorRole + " reject");
-        startServiceWith({});
-        expectWarning("pg_hba.conf rejects connection", "28000",
-                      "check user and password of Connection in hang_detector.conf, its passfile, and "
-                      "pg_hba.conf of the server");
-        rule.end();
-        expectRecovery(job);
-    }
-
-    void bearsAServerWithoutConnectionsLeft()
-    {
-        const std::string job = addHungJob();
-        createRole("crowd");
-        std::list<Sim::NotificationListener> crowd;
-        try {
-            while (true)
-                crowd.emplace_back(connectionString("crowd"));
-        } catch (const std::runtime_error&) {
-            CPPUNIT_ASSERT(crowd.size() > 10);
+        std::optional<OpenTransaction> holder;
+        std::optional<MadeFault> made;
+        if (row.isMadeAtWork)
+            holder.emplace(connectionString(),
+                           "SELECT id FROM provisioner_jobs WHERE id = '" + job + "' FOR UPDATE");
+        else
+            made.emplace(fault, site);
+        const std::string options = row.connection + (made ? made->connection() : "");
+        writeSettings(connectionString(detectorRole) + options,
+                      "Interval=" + std::to_string(row.interval.count()) + '\n' + row.settings);
+        startService();
+        if (row.isMadeAtWork) {
+            awaitLine("debug: job skipped job_id=" + job);
+            made.emplace(fault, site);
         }
-        startServiceWith({});
-        expectWarning("remaining connection slots are reserved", "53300",
-                      "no connection is left for the detector's role");
-        crowd.clear();
-        expectRecovery(job);
-    }
-
-    void bearsABlackHole()
-    {
-        const std::string job = addHungJob();
-        StallingProxy proxy(server().directory());
-        proxy.fallSilentAtConnection(1);
-        startServiceWith({.interval = 6s,
-                          .connection = " connect_timeout=1 host=" + proxy.directory().string(),
-                          .attempt = 1s});
-        expectWarning("no answer within 1s", "", unreachable);
-        proxy.endSilence();
-        expectRecovery(job);
-        stopService(); // before the proxy goes
-    }
-
-    void bearsAFrozenServer()
-    {
-        const std::string job = addHungJob();
-        std::optional<Sim::JobDatabase> worker = lockUp(job);
-        startServiceWith({.interval = 2s,
-                          .connection = " connect_timeout=1",
-                          .settings = "RunTimeout=3s\n",
-                          .attempt = 4s});
-        awaitLine("debug: job skipped job_id=" + job);
-        FrozenServer frozen(server());
-        expectWarning("RunTimeout of 3s has passed", "", unreachable);
-        frozen.thaw();
-        worker.reset();
-        expectRecovery(job);
-    }
-
-    void bearsAStandbyUntilItIsPromoted()
-    {
-        const std::string job = addHungJob();
-        const Standby standby(server());
-        startServiceWith({.connection = " host=" + standby.directory().string()});
-        expectWarning("session is read-only", "",
-                      "the server is a standby or the session is read-only; let Connection name the primary");
-        standby.promote();
-        expectRecovery(job, connectionString() + " host=" + standby.directory().string());
-        stopService(); // before the standby goes
-    }
-
-    void bearsAFullDisk()
-    {
-        const std::string job = addHungJob();
-        FullDisk disk(connectionString());
-        startServiceWith({});
-        expectWarning("No space left on device", "53100", "free space on the disk of the database server");
-        disk.free();
-        expectRecovery(job);
-    }
-
-    void bearsTheLossOfAPrivilege()
-    {
-        const std::string job = addHungJob();
-        database().execute(std::string("REVOKE INSERT (stage) ON provisioner_job_logs FROM ") + detectorRole);
-        startServiceWith({});
-        expectWarning("permission denied for table provisioner_job_logs", "42501",
-                      "run the hang detector's role.sql again");
-        applyRoleScript();
-        expectRecovery(job);
-    }
-
-    void bearsATableThatIsLockedByAMigration()
-    {
-        const std::string job = addHungJob();
-        OpenTransaction migration(connectionString(),
-                                  "LOCK TABLE provisioner_job_logs IN ACCESS EXCLUSIVE MODE");
-        startServiceWith({.interval = 11s, .attempt = 5s});
-        expectWarning("canceling statement due to lock timeout", "55P03",
-                      "a table was locked for over five seconds, as by a migration", 2);
-        migration.commit();
-        expectRecovery(job);
-    }
-
-    void bearsAStatementThatTakesTooLong()
-    {
-        const std::string job = addHungJob();
-        slowDownTerminations();
-        startServiceWith({.interval = 8s, .settings = "RunTimeout=2s\n", .attempt = 2s});
-        expectWarning("RunTimeout of 2s has passed", "57014", "raise RunTimeout");
-        database().execute("DROP TRIGGER slow_down ON provisioner_jobs");
-        expectRecovery(job);
+        expectWarning(fault);
+        made->end();
+        holder.reset();
+        expectRecovery(job, connectionString() + made->connection());
+        stopService(); // before what its connection leads through goes
     }
 
     void leavesNoStatementBehindWhenItIsStopped()
     {
         // The detector that is stopped can cancel nothing, and its connection stays open.
         const std::string job = addHungJob();
-        slowDownTerminations("stopped_detector");
-        const ForkedProcess stopped([this] {
-            Settings slow = settings();
-            slow.runTimeout = 10s;
-            slow.connection = ConnectionString::parse(connectionString(detectorRole) +
-                                                      " application_name=stopped_detector");
-            Poco::NotificationCenter notifications;
-            HangDetector(slow, notifications).run({});
+        slowDownTerminations(database(), "ROW", "600", "stopped_detector");
+        const pid_t stopped = fork(); // while there is only one thread
+        if (stopped == 0) {
+            try {
+                Settings slow = settings();
+                slow.runTimeout = 10s;
+                slow.connection = ConnectionString::parse(connectionString(detectorRole) +
+                                                          " application_name=stopped_detector");
+                Poco::NotificationCenter notifications;
+                HangDetector(slow, notifications).run({});
+            } catch (...) {
+                // Its termination is missed below.
+            }
+            _exit(0);
+        }
+        CPPUNIT_ASSERT(stopped > 0);
+        const std::unique_ptr<const pid_t, void (*)(const pid_t*)> ending(&stopped, [](const pid_t* id) {
+            kill(*id, SIGKILL);
+            waitpid(*id, nullptr, 0);
         });
-        CPPUNIT_ASSERT(eventually(patience, [this] { return isSlowedDown(); }));
-        stopped.stop();
+        const auto isSlowedDown = [this] { return testDatabase().isSomebodyWaitingFor("PgSleep"); };
+        CPPUNIT_ASSERT(eventually(patience, isSlowedDown));
+        kill(stopped, SIGSTOP);
+        waitpid(stopped, nullptr, WUNTRACED);
         CPPUNIT_ASSERT_EQUAL(1, run().locked);
         std::vector<JobId> terminated;
         CPPUNIT_ASSERT_MESSAGE("the statement holds its locks for ever", eventually(patience, [&] {
@@ -270,35 +158,6 @@ class OutageTest : public ServiceFixture
         CPPUNIT_ASSERT_EQUAL(std::vector{job}, terminated);
         CPPUNIT_ASSERT(!isSlowedDown());
     }
-
-    void startServiceWith(const ServiceOptions& options)
-    {
-        _options = options;
-        writeSettings(connectionString(detectorRole) + options.connection,
-                      "Interval=" + std::to_string(options.interval.count()) + '\n' + options.settings);
-        startService();
-    }
-
-    std::optional<Sim::JobDatabase> lockUp(const std::string& job)
-    /// A session of somebody who holds the job, so that no detector terminates it.
-    {
-        std::optional<Sim::JobDatabase> session(std::in_place, connectionString());
-        session->execute("BEGIN");
-        session->execute("SELECT id FROM provisioner_jobs WHERE id = '" + job + "' FOR UPDATE");
-        return session;
-    }
-
-    void slowDownTerminations(const std::string& application = detectorRole)
-    /// Of all sessions with this application name.
-    {
-        database().execute("CREATE FUNCTION slow_down() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN IF "
-                           "current_setting(''application_name'') = ''" +
-                           application + "'' THEN PERFORM pg_sleep(600); END IF; RETURN new; END'");
-        database().execute("CREATE TRIGGER slow_down BEFORE UPDATE ON provisioner_jobs FOR EACH ROW EXECUTE"
-                           " FUNCTION slow_down()");
-    }
-
-    bool isSlowedDown() { return testDatabase().isSomebodyWaitingFor("PgSleep"); }
 
     std::vector<RecordedLine> linesWith(const std::string& start) const
     {
@@ -320,18 +179,16 @@ class OutageTest : public ServiceFixture
         Clock::time_point end;
     };
 
-    std::vector<Run> runsWith(const std::string& text) const
+    std::vector<Run> failedRuns() const
     {
         std::vector<Run> runs;
         for (const RecordedLine& line : recorded()) {
-            if (line.text.find(text) != std::string::npos)
+            if (line.text.find(": run failed ") != std::string::npos)
                 runs.push_back(
                     {line.time - std::chrono::milliseconds(numberIn(line, "duration_ms")), line.time});
         }
         return runs;
     }
-
-    std::vector<Run> failedRuns() const { return runsWith(": run failed "); }
 
     void expectOnlyWarning() const
     {
@@ -340,25 +197,23 @@ class OutageTest : public ServiceFixture
         CPPUNIT_ASSERT_MESSAGE(log(), linesWith("error: ").empty());
     }
 
-    void expectWarning(const std::string& cause, const std::string& sqlState, const std::string& advice,
-                       std::size_t attempts = 3)
-    /// The first of so many attempts is warned of, with this cause and advice; no other is.
+    void expectWarning(const DatabaseFault& fault)
+    /// Only the first attempt is warned of, with the cause and the advice.
     {
-        if (!eventually(3 * patience, [&] { return failedRuns().size() >= attempts; }))
+        if (!eventually(3 * patience, [this] { return failedRuns().size() >= _row.attempts; }))
             CPPUNIT_FAIL(log());
         expectOnlyWarning();
         const RecordedLine warning = linesWith("warning: ").front();
         CPPUNIT_ASSERT(failedRuns().front().end == warning.time);
         for (const std::string& part :
-             {std::string("warning: run failed error="), cause, " advice=\"" + advice,
-              sqlState.empty() ? std::string(" duration_ms=") : " sqlstate=" + sqlState + ' '})
+             {std::string("warning: run failed error="), _row.cause.empty() ? fault.cause : _row.cause,
+              " advice=\"" + fault.advice,
+              fault.sqlState.empty() ? std::string(" duration_ms=") : " sqlstate=" + fault.sqlState + ' '})
             CPPUNIT_ASSERT_MESSAGE(part + " is not in " + warning.text,
                                    warning.text.find(part) != std::string::npos);
-        CPPUNIT_ASSERT_EQUAL_MESSAGE(warning.text, sqlState.empty(),
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(warning.text, fault.sqlState.empty(),
                                      warning.text.find(" sqlstate=") == std::string::npos);
     }
-
-    void expectRecovery(const std::string& job) { expectRecovery(job, connectionString()); }
 
     void expectRecovery(const std::string& job, const std::string& connection)
     /// The outage is over by now. One line says so, and the job that hung meanwhile is terminated in time.
@@ -366,7 +221,7 @@ class OutageTest : public ServiceFixture
         const auto over = Clock::now();
         awaitLine("information: job terminated job_id=" + job);
         const auto terminated = linesWith("information: job terminated job_id=" + job).front().time;
-        CPPUNIT_ASSERT_MESSAGE(log(), terminated - over < _options.interval + _options.attempt + slowMachine);
+        CPPUNIT_ASSERT_MESSAGE(log(), terminated - over < _row.interval + _row.attempt + slowMachine);
         Sim::JobDatabase database(connection);
         CPPUNIT_ASSERT(database.isTrue(
             "SELECT completed_at IS NOT NULL FROM provisioner_jobs WHERE id = $1::uuid", job));
@@ -395,18 +250,15 @@ class OutageTest : public ServiceFixture
         for (std::size_t i = 1; i < failed.size(); ++i) {
             const auto pause = failed[i].start - failed[i - 1].end;
             const auto untilTick =
-                PeriodicTask::nextTick(failed[i - 1].start, _options.interval, failed[i - 1].end) -
+                PeriodicTask::nextTick(failed[i - 1].start, _row.interval, failed[i - 1].end) -
                 failed[i - 1].end;
             const auto expected = std::min<Clock::duration>(least, untilTick - late - 2 * blur);
             CPPUNIT_ASSERT_MESSAGE(log(), pause >= expected);
-            CPPUNIT_ASSERT_MESSAGE(log(), pause < _options.interval + slowMachine);
+            CPPUNIT_ASSERT_MESSAGE(log(), pause < _row.interval + slowMachine);
             late = pause - std::max(expected, Clock::duration(0));
             least *= 2;
         }
     }
-
-    static constexpr const char* unreachable =
-        "check Connection in hang_detector.conf, the network, and that the database server is up";
 
     /// What a machine with much else to do may need for something that takes no time.
     static constexpr std::chrono::seconds slowMachine{15};
@@ -414,7 +266,7 @@ class OutageTest : public ServiceFixture
     /// Between what the log tells and when it was told.
     static constexpr std::chrono::seconds blur{1};
 
-    ServiceOptions _options;
+    OutageRow _row;
 };
 
 CPPUNIT_TEST_SUITE_REGISTRATION(OutageTest);

@@ -1,6 +1,8 @@
 #include "DemoCheck.h"
 
+#include "CoderDetector.h"
 #include "DatabaseFixture.h"
+#include "JobsUnderFault.h"
 #include "NotificationListener.h"
 #include "detection/AllocationMark.h"
 #include "detection/Allocations.h"
@@ -10,7 +12,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -55,25 +56,31 @@ private:
 } // namespace
 
 class DemoCheckTest : public DatabaseFixture
-/// The demo's own check, on the demo's jobs, after the detector was at work on them. What
-/// the tests change then is what a defect of the detector could leave behind.
+/// The contract of a termination, as demo and tests check it, on the demo's jobs after the detector was
+/// at work on them. What the tests change then is what a defect of the detector could leave behind.
 {
     CPPUNIT_TEST_SUITE(DemoCheckTest);
     CPPUNIT_TEST(findsEveryEffect);
-    CPPUNIT_TEST(toleratesHeartbeats);
-    CPPUNIT_TEST(seesAJobThatIsNotFailedAsItShouldBe);
-    CPPUNIT_TEST(seesALogThatIsNotAsItShouldBe);
-    CPPUNIT_TEST(seesWhatATerminationHasToLeaveAlone);
-    CPPUNIT_TEST(seesAWrongStateOfABuild);
-    CPPUNIT_TEST(seesAChangedPreviousBuild);
+    CPPUNIT_TEST(seesAWrongTermination);
+    CPPUNIT_TEST(seesAWrongState);
     CPPUNIT_TEST(seesAChangedJobThatWasNotHung);
     CPPUNIT_TEST(seesWrongNotifications);
     CPPUNIT_TEST(seesASlurmJobThatIsNotAsItShouldBe);
     CPPUNIT_TEST(isNotCompleteWithoutAJob);
+    CPPUNIT_TEST(acceptsCoderOf2023);
+    CPPUNIT_TEST(acceptsCoderOf2026);
     CPPUNIT_TEST_SUITE_END();
 
     using Kind = Sim::DemoJob::Kind;
+    using State = Sim::SimulatedJob::State;
     using Effects = std::vector<std::string>;
+
+    struct Change
+    /// A statement, and the effects that are missing after it.
+    {
+        std::string sql;
+        Effects missing;
+    };
 
     static constexpr const char* failed = "hung or pending job marked failed, with the reason";
     static constexpr const char* fiveLines = "five lines in its log, under its last stage";
@@ -92,17 +99,26 @@ class DemoCheckTest : public DatabaseFixture
     static constexpr const char* cancelled = "Slurm job of a terminated job cancelled, with the reason";
     static constexpr const char* otherSlurmJob = "any other Slurm job untouched";
 
+    static constexpr const char* import = "import while parsing";
+    static constexpr const char* pending = "start, waiting since 45 minutes";
+
 public:
-    void setUp() override
+    void tearDown() override
     {
-        DatabaseFixture::setUp();
+        forgetDetector();
+        DatabaseFixture::tearDown();
+    }
+
+private:
+    void letTheDetectorWork()
+    {
         _cluster.emplace(database());
         Sim::NotificationListener listener(connectionString());
         for (const Sim::DemoJob& job : _cluster->jobs())
             listener.follow(job.row.id);
-        database().execute("UPDATE provisioner_jobs SET updated_at = updated_at - interval '10 seconds'"
-                           " WHERE id = '" +
-                           idOf("import that hangs during the demo") + "'");
+        for (const std::string table : {"provisioner_jobs", "remembered.provisioner_jobs"})
+            database().execute("UPDATE " + table + " SET updated_at = updated_at - interval '10 seconds'" +
+                               where("id", "import that hangs during the demo"));
         _slurmJobs = _cluster->slurmJobs();
         settings().releaseAllocations = true;
         useSlurm(std::make_unique<ListedSlurm>(_slurmJobs));
@@ -117,260 +133,215 @@ public:
         }
     }
 
-    void tearDown() override
-    {
-        forgetDetector();
-        _notifications.clear();
-        _cluster.reset();
-        DatabaseFixture::tearDown();
-    }
-
-private:
     const std::string& idOf(const std::string& description) const
     {
-        const auto job =
-            std::find_if(_cluster->jobs().begin(), _cluster->jobs().end(),
-                         [&](const Sim::DemoJob& candidate) { return candidate.description == description; });
+        const auto job = std::ranges::find(_cluster->jobs(), description, &Sim::DemoJob::description);
         CPPUNIT_ASSERT_MESSAGE(description, job != _cluster->jobs().end());
         return job->row.id;
     }
 
-    Effects missing(const Sim::NotificationsByJob& notifications)
+    std::string where(const std::string& column, const std::string& description) const
     {
-        Effects descriptions;
-        for (const Sim::Effect& effect : checkEffects(*_cluster, database(), notifications, _slurmJobs)) {
-            if (!effect.isComplete())
-                descriptions.push_back(effect.description);
-        }
-        return descriptions;
+        return " WHERE " + column + " = '" + idOf(description) + "'";
     }
 
-    static void assertSame(const std::string& what, const Effects& expected, const Effects& actual)
+    std::string changed(const std::string& description, const std::string& assignments) const
     {
-        std::string found;
-        for (const std::string& effect : actual)
-            found += "\n  " + effect;
-        CPPUNIT_ASSERT_MESSAGE(what + "; missing are:" + found, actual == expected);
+        return "UPDATE provisioner_jobs SET " + assignments + where("id", description);
     }
 
-    void assertMissingAfter(const std::string& change, const Effects& expected)
+    std::string changedBuild(const std::string& description, const std::string& assignments) const
     {
-        database().execute("BEGIN");
-        database().execute(change);
-        const Effects actual = missing(_notifications);
-        database().execute("ROLLBACK");
-        assertSame(change, expected, actual);
+        return "UPDATE workspace_builds SET " + assignments + where("job_id", description);
     }
 
-    void assertMissingAfterUpdate(const std::string& job, const std::string& assignments,
-                                  const Effects& expected)
-    {
-        assertMissingAfter("UPDATE provisioner_jobs SET " + assignments + " WHERE id = '" + idOf(job) + "'",
-                           expected);
-    }
-
-    void assertMissingAfterBuildUpdate(const std::string& job, const std::string& assignments,
-                                       const Effects& expected)
-    {
-        assertMissingAfter(
-            "UPDATE workspace_builds SET " + assignments + " WHERE job_id = '" + idOf(job) + "'", expected);
-    }
-
-    std::string insertionOfALine(const std::string& job) const
+    std::string addedLine(const std::string& description) const
     {
         return "INSERT INTO provisioner_job_logs (job_id, created_at, source, level, stage, output)"
                " VALUES ('" +
-               idOf(job) + "', now(), 'provisioner_daemon', 'error', 'Unknown', '')";
+               idOf(description) + "', now(), 'provisioner_daemon', 'error', 'Unknown', '')";
     }
 
-    void findsEveryEffect() { assertSame("no change", {}, missing(_notifications)); }
-
-    void toleratesHeartbeats()
+    void assertMissing(const std::string& what, const Effects& expected,
+                       const Sim::NotificationsByJob& notifications)
     {
+        Effects missing;
+        for (const Sim::Effect& effect : checkEffects(*_cluster, database(), notifications, _slurmJobs)) {
+            if (!effect.isComplete())
+                missing.push_back(effect.description);
+        }
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(what, expected, missing);
+    }
+
+    void assertSeen(const std::vector<Change>& changes)
+    {
+        for (const Change& change : changes) {
+            database().execute("BEGIN");
+            database().execute(change.sql);
+            assertMissing(change.sql, change.missing, _notifications);
+            database().execute("ROLLBACK");
+        }
+    }
+
+    void findsEveryEffect()
+    {
+        letTheDetectorWork();
+        assertMissing("no change", {}, _notifications);
         _cluster->sendHeartbeats(database());
-        assertSame("heartbeats", {}, missing(_notifications));
+        assertMissing("heartbeats", {}, _notifications);
     }
 
-    void seesAJobThatIsNotFailedAsItShouldBe()
+    void seesAWrongTermination()
     {
-        const std::string job = "import while parsing";
-        assertMissingAfterUpdate(job, "error = NULL", {failed});
-        assertMissingAfterUpdate(job, "error = replace(error, '5 minutes', '6 minutes')", {failed});
-        assertMissingAfterUpdate(job, "error_code = 'hung'", {failed});
-        assertMissingAfterUpdate(job, "updated_at = updated_at + interval '1 microsecond'", {failed});
-        assertMissingAfterUpdate("start, waiting since 45 minutes",
-                                 "error = replace(error, 'pending', 'hung')", {failed});
-        assertMissingAfterUpdate("start, waiting since 45 minutes", "started_at = NULL", {failed});
-        assertMissingAfterUpdate(job, "completed_at = NULL", {failed, fiveLines});
-        assertMissingAfterUpdate(job, "completed_at = started_at, updated_at = started_at",
-                                 {failed, fiveLines});
-        assertMissingAfterUpdate(
-            job,
-            "completed_at = completed_at + interval '1 hour', updated_at = updated_at + interval '1 hour'",
-            {failed, fiveLines});
-    }
-
-    void seesALogThatIsNotAsItShouldBe()
-    {
-        const std::string job = "import while parsing";
-        const auto change = [&](const std::string& assignment, const std::string& line) {
-            assertMissingAfter("UPDATE provisioner_job_logs SET " + assignment +
-                                   " WHERE id = (SELECT max(id) FROM provisioner_job_logs WHERE job_id = '" +
-                                   idOf(job) + "') - " + line,
-                               {fiveLines});
+        letTheDetectorWork();
+        const auto moved = [](const std::string& by) {
+            return "completed_at = completed_at" + by + ", updated_at = updated_at" + by;
         };
+        assertSeen({
+            {changed(import, "error = NULL"), {failed}},
+            {changed(import, "error = replace(error, '5 minutes', '6 minutes')"), {failed}},
+            {changed(import, "error = replace(error, 'hang detector', 'the reaper')"), {failed}},
+            {changed(import, "error_code = 'hung'"), {failed}},
+            {changed(import, "updated_at = updated_at + interval '1 microsecond'"), {failed}},
+            {changed(pending, "error = replace(error, 'pending', 'hung')"), {failed}},
+            {changed(pending, "started_at = NULL"), {failed}},
+            {changed(import, "completed_at = NULL"), {failed, fiveLines}},
+            {changed(import, "completed_at = started_at, updated_at = started_at"), {failed, fiveLines}},
+            {changed(import, moved(" + interval '1 hour'")), {failed, fiveLines}},
+            // After the threshold, and before the detector was at work.
+            {changed("import without a log", moved(" - interval '5 minutes'")), {failed, fiveLines}},
+            {changed(import, "started_at = now()"), {nothingElse}},
+            {changed(import, "canceled_at = now()"), {nothingElse}},
+            {changed(import, "worker_id = NULL"), {nothingElse}},
+            {changed("import, canceled", "canceled_at = now()"), {nothingElse, canceled}},
+            {changed("import, canceled", "canceled_at = NULL"), {nothingElse, canceled}},
+            {changedBuild("start without own state", "transition = 'stop'"), {nothingElse}},
+            {"UPDATE provisioner_job_logs SET output = 'another text' WHERE id = (SELECT min(id) FROM"
+             " provisioner_job_logs" +
+                 where("job_id", import) + ")",
+             {nothingElse}},
+            {"DELETE FROM provisioner_job_logs WHERE id = " + lastLine(), {fiveLines}},
+            {addedLine(import), {fiveLines}},
+        });
         for (const std::string line : {"0", "1", "2", "3", "4"}) {
-            change("output = 'another text'", line);
-            change("stage = 'Setting up'", line);
-            change("source = 'provisioner'", line);
-            change("level = 'info'", line);
-            change("created_at = created_at + interval '1 microsecond'", line);
+            for (const std::string assignment :
+                 {"output = 'another text'", "stage = 'Setting up'", "source = 'provisioner'",
+                  "level = 'info'", "created_at = created_at + interval '1 microsecond'"})
+                assertSeen({{"UPDATE provisioner_job_logs SET " + assignment + " WHERE id = " + lastLine() +
+                                 " - " + line,
+                             {fiveLines}}});
         }
-        assertMissingAfter("DELETE FROM provisioner_job_logs WHERE id = (SELECT max(id) FROM"
-                           " provisioner_job_logs WHERE job_id = '" +
-                               idOf(job) + "')",
-                           {fiveLines});
-        assertMissingAfter(insertionOfALine(job), {fiveLines});
     }
 
-    void seesWhatATerminationHasToLeaveAlone()
+    std::string lastLine() const
     {
-        assertMissingAfterUpdate("import while parsing", "started_at = now()", {nothingElse});
-        assertMissingAfterUpdate("import while parsing", "canceled_at = now()", {nothingElse});
-        assertMissingAfterUpdate("import while parsing", "worker_id = NULL", {nothingElse});
-        assertMissingAfterUpdate("import, canceled", "canceled_at = now()", {nothingElse, canceled});
-        assertMissingAfterUpdate("import, canceled", "canceled_at = NULL", {nothingElse, canceled});
-        assertMissingAfterBuildUpdate("start without own state", "transition = 'stop'", {nothingElse});
-        assertMissingAfter("UPDATE provisioner_job_logs SET output = 'another text'"
-                           " WHERE id = (SELECT min(id) FROM provisioner_job_logs WHERE job_id = '" +
-                               idOf("import while parsing") + "')",
-                           {nothingElse});
+        return "(SELECT max(id) FROM provisioner_job_logs" + where("job_id", import) + ")";
     }
 
-    void seesAWrongStateOfABuild()
+    void seesAWrongState()
     {
-        for (const std::string job : {"start without own state", "stop with an empty state"}) {
-            assertMissingAfterBuildUpdate(job, "provisioner_state = 'another'", {copied});
-            assertMissingAfterBuildUpdate(job, "provisioner_state = NULL", {copied});
-            assertMissingAfterBuildUpdate(job, "updated_at = created_at", {copied});
-        }
-        assertMissingAfterBuildUpdate("start with own state", "provisioner_state = 'another'", {own});
-        assertMissingAfterBuildUpdate("start with own state", "updated_at = now()", {own});
-        assertMissingAfterBuildUpdate("first start of a workspace", "provisioner_state = 'another'",
-                                      {firstBuild});
-        assertMissingAfterBuildUpdate("first start of a workspace", "updated_at = now()", {firstBuild});
-    }
-
-    void seesAChangedPreviousBuild()
-    {
-        const std::string previous = "(SELECT p.id FROM workspace_builds p JOIN workspace_builds b"
-                                     " ON p.workspace_id = b.workspace_id AND p.id <> b.id"
-                                     " WHERE b.job_id = '" +
-                                     idOf("start without own state") + "')";
-        assertMissingAfter("UPDATE workspace_builds SET provisioner_state = NULL WHERE id = " + previous,
-                           {previousBuild});
-        assertMissingAfter("UPDATE workspace_builds SET updated_at = now() WHERE id = " + previous,
-                           {previousBuild});
-        assertMissingAfter("DELETE FROM workspace_builds WHERE id = " + previous, {previousBuild});
-        assertMissingAfter("UPDATE provisioner_jobs SET updated_at = now() WHERE id ="
-                           " (SELECT job_id FROM workspace_builds WHERE id = " +
-                               previous + ")",
-                           {previousBuild});
+        letTheDetectorWork();
+        for (const std::string job : {"start without own state", "stop with an empty state"})
+            assertSeen({{changedBuild(job, "provisioner_state = 'another'"), {copied}},
+                        {changedBuild(job, "provisioner_state = NULL"), {copied}},
+                        {changedBuild(job, "updated_at = created_at"), {copied}}});
+        const std::string previous =
+            " WHERE id = (SELECT p.id FROM workspace_builds p JOIN workspace_builds b"
+            " ON p.workspace_id = b.workspace_id AND p.id <> b.id" +
+            where("b.job_id", "start without own state") + ")";
+        assertSeen({
+            {changedBuild("start with own state", "provisioner_state = 'another'"), {own}},
+            {changedBuild("start with own state", "updated_at = now()"), {own}},
+            {changedBuild("start with own state", "transition = 'stop'"), {nothingElse, own}},
+            {changedBuild("first start of a workspace", "provisioner_state = 'another'"), {firstBuild}},
+            {changedBuild("first start of a workspace", "updated_at = now()"), {firstBuild}},
+            {"UPDATE workspace_builds SET provisioner_state = NULL" + previous, {previousBuild}},
+            {"UPDATE workspace_builds SET updated_at = now()" + previous, {previousBuild}},
+            {"DELETE FROM workspace_builds" + previous, {previousBuild}},
+            {"UPDATE provisioner_jobs SET updated_at = now() WHERE id = (SELECT job_id FROM "
+             "workspace_builds" +
+                 previous + ")",
+             {previousBuild}},
+        });
     }
 
     void seesAChangedJobThatWasNotHung()
     {
+        letTheDetectorWork();
         for (const auto& [job, effect] :
              {std::pair("start of a workspace", healthy), std::pair("start, silent for 2 minutes", quiet),
               std::pair("start with a suspended Slurm job", paused),
-              std::pair("completed an hour ago", inactive)}) {
-            assertMissingAfterUpdate(job, "error = 'another'", {effect});
-            assertMissingAfterUpdate(job, "started_at = now()", {effect});
-            assertMissingAfterUpdate(job, "completed_at = now()", {effect});
-            assertMissingAfterBuildUpdate(job, "provisioner_state = NULL, updated_at = now()", {effect});
-            assertMissingAfter(insertionOfALine(job), {effect});
-        }
-        assertMissingAfterUpdate("import, silent for 3 minutes", "updated_at = now()", {quiet});
-        assertMissingAfterUpdate("waiting for a worker", "updated_at = now()", {inactive});
-        assertMissingAfter("DELETE FROM provisioner_jobs WHERE id = '" + idOf("waiting for a worker") + "'",
-                           {inactive});
-        assertMissingAfter("UPDATE provisioner_job_logs SET output = 'another text' WHERE job_id = '" +
-                               idOf("start of a workspace") + "'",
-                           {healthy});
-        assertMissingAfter("DELETE FROM provisioner_job_logs WHERE job_id = '" +
-                               idOf("start of a workspace") + "'",
-                           {healthy});
+              std::pair("completed an hour ago", inactive)})
+            assertSeen({{changed(job, "error = 'another'"), {effect}},
+                        {changed(job, "started_at = now()"), {effect}},
+                        {changed(job, "completed_at = now()"), {effect}},
+                        {changedBuild(job, "provisioner_state = NULL, updated_at = now()"), {effect}},
+                        {addedLine(job), {effect}}});
+        const std::string waiting = "waiting for a worker";
+        const std::string logOfAHealthyJob = where("job_id", "start of a workspace");
+        assertSeen({
+            {changed("import, silent for 3 minutes", "updated_at = now()"), {quiet}},
+            {changed(waiting, "updated_at = now()"), {inactive}},
+            {"DELETE FROM provisioner_jobs" + where("id", waiting), {inactive}},
+            {"UPDATE provisioner_job_logs SET output = 'another text'" + logOfAHealthyJob, {healthy}},
+            {"DELETE FROM provisioner_job_logs" + logOfAHealthyJob, {healthy}},
+        });
     }
 
     void seesWrongNotifications()
     {
-        const std::string& job = idOf("import while parsing");
-
-        auto none = _notifications;
-        none.erase(job);
-        assertSame("none", {notified}, missing(none));
-
-        auto twice = _notifications;
-        twice[job].push_back(twice[job].front());
-        assertSame("twice", {notified}, missing(twice));
-
-        auto another = _notifications;
-        another[job] = {another[idOf("import, canceled")].front()};
-        assertSame("another payload", {notified}, missing(another));
-
-        auto ofOthers = _notifications;
-        ofOthers[idOf("waiting for a worker")] = ofOthers[job];
-        assertSame("of a job that is not hung", {nobodyNotified}, missing(ofOthers));
-    }
-
-    void assertMissingAfterSlurm(const std::string& what,
-                                 const std::function<void(std::vector<Sim::SimulatedJob>&)>& change,
-                                 const Effects& expected)
-    {
-        const std::vector<Sim::SimulatedJob> before = _slurmJobs;
-        change(_slurmJobs);
-        const Effects actual = missing(_notifications);
-        _slurmJobs = before;
-        assertSame(what, expected, actual);
+        letTheDetectorWork();
+        const std::string& job = idOf(import);
+        auto notifications = _notifications;
+        notifications.erase(job);
+        assertMissing("none", {notified}, notifications);
+        notifications[job] = {_notifications[job].front(), _notifications[job].front()};
+        assertMissing("twice", {notified}, notifications);
+        notifications[job] = _notifications[idOf("import, canceled")];
+        assertMissing("another payload", {notified}, notifications);
+        notifications = _notifications;
+        notifications[idOf("waiting for a worker")] = _notifications[job];
+        assertMissing("of a job that is not hung", {nobodyNotified}, notifications);
     }
 
     std::size_t slurmJobOf(const std::string& description) const
     {
-        const auto job =
-            std::find_if(_slurmJobs.begin(), _slurmJobs.end(), [&](const Sim::SimulatedJob& slurmJob) {
-                return markedJob(slurmJob.comment) == idOf(description);
-            });
+        const auto job = std::ranges::find_if(_slurmJobs, [&](const Sim::SimulatedJob& slurmJob) {
+            return markedJob(slurmJob.comment) == idOf(description);
+        });
         CPPUNIT_ASSERT(job != _slurmJobs.end());
         return static_cast<std::size_t>(job - _slurmJobs.begin());
     }
 
     void seesASlurmJobThatIsNotAsItShouldBe()
     {
-        const auto cancel = [](Sim::SimulatedJob& job) { job.state = Sim::SimulatedJob::State::cancelled; };
-        const auto run = [](Sim::SimulatedJob& job) { job.state = Sim::SimulatedJob::State::running; };
-        const auto explain = [](Sim::SimulatedJob& job) { job.adminComment = "another"; };
-        const auto rename = [](Sim::SimulatedJob& job) { job.comment = "another"; };
-        const auto assertMissing = [this](std::size_t index, const auto& change, const Effects& expected) {
-            assertMissingAfterSlurm(
-                "Slurm job " + std::to_string(index + 1), [&](auto& jobs) { change(jobs.at(index)); },
-                expected);
+        letTheDetectorWork();
+        const std::vector<Sim::SimulatedJob> right = _slurmJobs;
+        const auto expectMissing = [&](std::size_t index, void (*change)(Sim::SimulatedJob&),
+                                       const Effects& effects) {
+            _slurmJobs = right;
+            change(_slurmJobs.at(index));
+            assertMissing("Slurm job " + std::to_string(index + 1), effects, _notifications);
         };
+        constexpr auto cancel = +[](Sim::SimulatedJob& job) { job.state = State::cancelled; };
+        constexpr auto run = +[](Sim::SimulatedJob& job) { job.state = State::running; };
+        constexpr auto explain = +[](Sim::SimulatedJob& job) { job.adminComment = "another"; };
+        constexpr auto rename = +[](Sim::SimulatedJob& job) { job.comment = "another"; };
         const std::size_t terminated = slurmJobOf("start without own state");
-        for (const std::size_t index : {terminated, terminated + 1}) {
-            assertMissing(index, run, {cancelled});
-            assertMissing(index, explain, {cancelled});
-            assertMissing(index, rename, {cancelled});
-        }
         const std::size_t unmarked = 0;
-        for (const std::size_t index :
-             {unmarked, slurmJobOf("start since 3 hours"), slurmJobOf("import, silent for 3 minutes"),
-              slurmJobOf("start with a suspended Slurm job")}) {
-            assertMissing(index, cancel, {otherSlurmJob});
-            assertMissing(index, explain, {otherSlurmJob});
-            assertMissing(index, rename, {otherSlurmJob});
+        const std::size_t suspended = slurmJobOf("start with a suspended Slurm job");
+        for (const std::size_t index : {terminated, terminated + 1}) {
+            for (const auto change : {run, explain, rename})
+                expectMissing(index, change, {cancelled});
         }
-        assertMissing(slurmJobOf("start with a suspended Slurm job"), run, {otherSlurmJob});
-        assertMissingAfterSlurm("none", [](auto& jobs) { jobs.clear(); }, {cancelled, otherSlurmJob});
+        for (const std::size_t index : {unmarked, suspended, slurmJobOf("start since 3 hours"),
+                                        slurmJobOf("import, silent for 3 minutes")}) {
+            for (const auto change : {cancel, explain, rename})
+                expectMissing(index, change, {otherSlurmJob});
+        }
+        expectMissing(suspended, run, {otherSlurmJob});
+        _slurmJobs.clear();
+        assertMissing("none", {cancelled, otherSlurmJob}, _notifications);
     }
 
     void isNotCompleteWithoutAJob()
@@ -378,6 +349,18 @@ private:
         CPPUNIT_ASSERT(!(Sim::Effect{.description = "", .expected = 0, .found = 0}.isComplete()));
         CPPUNIT_ASSERT(!(Sim::Effect{.description = "", .expected = 2, .found = 1}.isComplete()));
         CPPUNIT_ASSERT((Sim::Effect{.description = "", .expected = 2, .found = 2}.isComplete()));
+    }
+
+    void acceptsCoderOf2023() { accepts(CoderDetector::Era::year2023, "hang detector"); }
+    void acceptsCoderOf2026() { accepts(CoderDetector::Era::year2026, "the reaper"); }
+
+    void accepts(CoderDetector::Era era, const std::string& detector)
+    /// The stand-in keeps the same contract.
+    {
+        JobsUnderFault jobs(connectionString(), {.detectors = {detector}});
+        jobs.topUp(8);
+        CoderDetector(connectionString(), era).run();
+        jobs.expectNothingLeft();
     }
 
     std::vector<Sim::SimulatedJob> _slurmJobs;

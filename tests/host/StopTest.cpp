@@ -1,24 +1,17 @@
 // The plugin stops in time, by fini, after which its host goes on, and by an exit() without
-// fini, whatever state the database and the network are in. Each state is brought about for
-// real, and the end is asked for when it is known to be reached.
+// fini, in each fault of the database and the network, when the plugin is known to have met it.
 
 #include "ChildProcess.h"
 #include "Count.h"
 #include "CurrentTest.h"
 #include "Eventually.h"
 #include "Figure.h"
-#include "FrozenServer.h"
-#include "FullDisk.h"
-#include "HbaRule.h"
-#include "HeldTerminations.h"
-#include "OpenTransaction.h"
-#include "Outage.h"
 #include "ProcessState.h"
+#include "RowTests.h"
 #include "ServerLog.h"
 #include "SimulatorFixture.h"
-#include "StallingProxy.h"
-#include "Standby.h"
 #include "StopInTime.h"
+#include "StopUnderFault.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 
@@ -34,15 +27,9 @@ namespace HangDetection::Test {
 
 using namespace std::chrono_literals;
 
-class StopTest : public SimulatorFixture
+class StopTest : public SimulatorFixture, private StopUnderFault
 {
 public:
-    void setUp() override
-    {
-        SimulatorFixture::setUp();
-        connectAs("postgres");
-    }
-
     void tearDown() override
     {
         _host.reset();
@@ -51,219 +38,48 @@ public:
 
     CPPUNIT_TEST_SUITE(StopTest);
     CPPUNIT_TEST(stopsWhileIdle);
-    CPPUNIT_TEST(stopsWhileAStatementTakesLong);
-    CPPUNIT_TEST(stopsWhileATableIsLocked);
-    CPPUNIT_TEST(stopsBetweenTwoRetriesWithoutAServer);
-    CPPUNIT_TEST(stopsWhenTheServerWentAway);
-    CPPUNIT_TEST(stopsWhenTheServerCameBack);
-    CPPUNIT_TEST(stopsWhileTheServerRefusesConnections);
-    CPPUNIT_TEST(stopsWhileTheServerHasNoConnectionLeft);
-    CPPUNIT_TEST(stopsWhileTheServerIsAStandby);
-    CPPUNIT_TEST(stopsWhenAPrivilegeWasWithdrawn);
-    CPPUNIT_TEST(stopsWhileTheDiskIsFull);
-    CPPUNIT_TEST(stopsWhileTheConnectIsNotAnswered);
-    CPPUNIT_TEST(stopsAfterASilentLogin);
-    CPPUNIT_TEST(stopsWhileAStatementIsNotAnswered);
-    CPPUNIT_TEST(stopsWhileIdleAtAFrozenServer);
-    CPPUNIT_TEST(stopsWhileAStatementIsFrozen);
+    CPPUNIT_TEST_SUITE_ADD_CUSTOM_TESTS(addStops);
     CPPUNIT_TEST_SUITE_END();
+
+    static void addStops(TestSuiteBuilderContextType& context)
+    {
+        addRowTests(context, &StopTest::stopsUnder, stopsUnderFault());
+    }
 
     void stopsWhileIdle()
     {
-        connectAs("postgres", "1h");
         atBothEnds([this] {
-            start();
-            awaitLine(anyRun);
+            start("", "1h");
+            awaitWork();
             return expectStop();
         });
     }
 
-    void stopsWhileAStatementTakesLong()
+    void stopsUnder(const StopRow& row)
     {
-        database().addJob();
-        const HeldTerminations held(database());
-        atBothEnds([this] {
-            start();
-            awaitWaitingFor(HeldTerminations::waitEvent);
-            return expectRunCanceled();
-        });
+        prepare(row, server(), testDatabase());
+        atBothEnds([this] { return stop(); });
     }
 
-    void stopsWhileATableIsLocked()
-    {
-        const OpenTransaction migration(connectionString(), lockJobs);
-        atBothEnds([this] {
-            start();
-            awaitWaitingFor("Lock");
-            return expectRunCanceled();
-        });
-    }
-
-    void stopsBetweenTwoRetriesWithoutAServer()
-    {
-        connectAs("postgres", "1h");
-        atBothEnds([this] {
-            const Outage outage(server());
-            start();
-            // The pause after that is longer than a stop may take.
-            awaitLine("run failed error=\"connection to server on socket", 3);
-            return expectStop();
-        });
-    }
-
-    void stopsWhenTheServerWentAway()
-    {
-        atBothEnds([this] {
-            start();
-            awaitLine(anyRun);
-            const Outage outage(server());
-            awaitLine("run failed");
-            return expectStop();
-        });
-    }
-
-    void stopsWhenTheServerCameBack()
-    {
-        atBothEnds([this] {
-            start();
-            awaitLine(anyRun);
-            Outage outage(server());
-            awaitLine("run failed");
-            outage.end();
-            awaitLine("database answers again");
-            return expectStop();
-        });
-    }
-
-    void stopsWhileTheServerRefusesConnections()
-    {
-        createRole("refused_role");
-        const HbaRule rule(server(), "local all refused_role reject");
-        connectAs("refused_role");
-        atBothEnds([this] {
-            start();
-            awaitLine("pg_hba.conf rejects connection");
-            return expectStop();
-        });
-    }
-
-    void stopsWhileTheServerHasNoConnectionLeft()
-    {
-        createRole("limited_role CONNECTION LIMIT 0");
-        connectAs("limited_role");
-        atBothEnds([this] {
-            start();
-            awaitLine("too many connections");
-            return expectStop();
-        });
-    }
-
-    void stopsWhileTheServerIsAStandby()
-    {
-        const Standby standby(server());
-        connectAs("postgres", "1", " host=" + standby.directory().string());
-        atBothEnds([this] {
-            start();
-            awaitLine("let Connection name the primary");
-            return expectStop();
-        });
-    }
-
-    void stopsWhenAPrivilegeWasWithdrawn()
-    {
-        createRole("poor_role");
-        connectAs("poor_role");
-        atBothEnds([this] {
-            database().execute("GRANT SELECT ON provisioner_jobs TO poor_role");
-            start();
-            awaitLine(anyRun);
-            database().execute("REVOKE SELECT ON provisioner_jobs FROM poor_role");
-            awaitLine("permission denied");
-            return expectStop();
-        });
-    }
-
-    void stopsWhileTheDiskIsFull()
-    {
-        database().addJob();
-        const FullDisk disk(connectionString());
-        atBothEnds([this] {
-            start();
-            awaitLine("No space left on device");
-            return expectStop();
-        });
-    }
-
-    void stopsWhileTheConnectIsNotAnswered()
-    {
-        expectStopInSilence([](StallingProxy& proxy) { proxy.fallSilentAtConnection(1); });
-    }
-
-    void stopsAfterASilentLogin()
-    {
-        expectStopInSilence([](StallingProxy& proxy) { proxy.fallSilentAfterLogin(1); });
-    }
-
-    void stopsWhileAStatementIsNotAnswered()
-    {
-        expectStopInSilence([](StallingProxy& proxy) { proxy.fallSilentAfterStatement("AS until_next"); });
-    }
-
-    void stopsWhileIdleAtAFrozenServer()
-    {
-        connectAs("postgres", "1h");
-        atBothEnds([this] {
-            start();
-            awaitLine(anyRun);
-            const FrozenServer frozen(server());
-            return expectStop();
-        });
-    }
-
-    void stopsWhileAStatementIsFrozen()
-    {
-        const OpenTransaction migration(connectionString(), lockJobs);
-        atBothEnds([this] {
-            start();
-            awaitWaitingFor("Lock");
-            const FrozenServer frozen(server());
-            return expectRunCutOff();
-        });
-    }
-
-    using Stop = std::function<std::chrono::milliseconds()>;
-    /// Brings about a state, stops the plugin in it, and returns how long that took.
-
-    void atBothEnds(const Stop& stopInAState)
+    void atBothEnds(const std::function<std::chrono::milliseconds()>& stopInAState)
+    /// The function returns how long the stop took.
     {
         auto longest = 0ms;
         for (const bool withFini : {true, false}) {
             _endsWithFini = withFini;
             longest = std::max(longest, stopInTime([&] {
                                    const auto took = stopInAState();
-                                   assertNoSessionStays();
+                                   expectNoSession();
                                    return took;
                                }));
         }
         figure() << CurrentTest::name() << " by fini and by exit() within " << longest.count() << " ms\n";
     }
 
-    void expectStopInSilence(const std::function<void(StallingProxy&)>& fallSilent)
+    void start(const std::string& options, const std::string& interval) override
     {
-        StallingProxy proxy(server().directory());
-        connectAs("postgres", "1", " host=" + proxy.directory().string());
-        atBothEnds([&] {
-            fallSilent(proxy);
-            start();
-            CPPUNIT_ASSERT_MESSAGE(output(), proxy.waitUntilSilent(patience));
-            const auto took = expectRunCutOff();
-            proxy.endSilence();
-            return took;
-        });
-    }
-
-    void start()
-    {
+        directory().write("hang_detector.conf", "Connection=" + connectionString() + " application_name=" +
+                                                    application + options + "\nInterval=" + interval + "\n");
         std::filesystem::remove(directory().path() / "output");
         _host.emplace(_endsWithFini
                           ? Sim::CommandLine{OBEDIENT_HOST, (directory().path() / "slurm.conf").string()}
@@ -271,16 +87,28 @@ public:
                       directory().path() / "output");
     }
 
-    std::chrono::milliseconds expectStop()
+    void awaitWork() override { awaitLog("hang_detector: run finished", 1); }
+
+    void awaitLog(const std::string& text, std::size_t lines) override
+    {
+        await([&] { return count(log(), text) >= lines; });
+    }
+
+    std::chrono::milliseconds expectStopOfHeldRun(bool isAnswered) override
+    {
+        return isAnswered ? expectRunCanceled() : expectRunCutOff();
+    }
+
+    std::chrono::milliseconds expectStop() override
     {
         const auto asked = Clock::now();
         if (_endsWithFini) {
             kill(_host.value().id(), SIGHUP);
             // Before that the thread may not have its name yet.
-            awaitLine("unloaded in ");
+            awaitLog("unloaded in ", 1);
             const bool hasStopped =
                 eventually(patience, [this] { return !threadsOf(_host->id()).contains("hang_detector"); });
-            CPPUNIT_ASSERT_MESSAGE("it did not stop:\n" + output(), hasStopped);
+            CPPUNIT_ASSERT_MESSAGE("it did not stop:\n" + log(), hasStopped);
         } else {
             expectEnd();
         }
@@ -294,8 +122,8 @@ public:
     {
         kill(_host.value().id(), SIGTERM);
         const auto status = _host->waitUntilEnded(patience);
-        CPPUNIT_ASSERT_MESSAGE("it did not end:\n" + output(), status.has_value());
-        CPPUNIT_ASSERT_EQUAL_MESSAGE(output(), 0, *status);
+        CPPUNIT_ASSERT_MESSAGE("it did not end:\n" + log(), status.has_value());
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(log(), 0, *status);
     }
 
     std::chrono::milliseconds expectRunCutOff()
@@ -303,7 +131,7 @@ public:
     {
         const auto took = expectStop();
         if (took < promisedStop)
-            CPPUNIT_ASSERT_MESSAGE(output(), count(output(), "hang_detector: run stopped") == 1);
+            CPPUNIT_ASSERT_MESSAGE(log(), count(log(), "hang_detector: run stopped") == 1);
         return took;
     }
 
@@ -313,53 +141,27 @@ public:
         const std::size_t before = cancellations(server());
         const auto took = expectRunCutOff();
         await([&] { return cancellations(server()) == before + 1; });
+        expectNoSession();
         return took;
     }
 
-    void assertNoSessionStays()
+    void expectNoSession()
     {
-        testDatabase().reconnect();
         await([this] { return !testDatabase().hasSessionOf(application); });
-    }
-
-    void connectAs(const std::string& role, const std::string& interval = "1",
-                   const std::string& options = "")
-    /// The last user or host of a connection string counts.
-    {
-        directory().write("hang_detector.conf", "Connection=" + connectionString() + " user=" + role +
-                                                    " application_name=" + application + options +
-                                                    "\nInterval=" + interval + "\n");
-    }
-
-    void createRole(const std::string& definition)
-    {
-        database().execute("CREATE ROLE " + definition + " LOGIN");
-    }
-
-    void awaitWaitingFor(const std::string& event)
-    {
-        await([&] { return testDatabase().isSomebodyWaitingFor(event); });
-    }
-
-    void awaitLine(const std::string& part, std::size_t lines = 1)
-    {
-        await([&] { return count(output(), part) >= lines; });
     }
 
     template <typename Condition>
     void await(Condition condition)
     {
         if (!eventually(patience, condition))
-            CPPUNIT_FAIL(output());
+            CPPUNIT_FAIL(log());
     }
 
-    std::string output() const { return directory().read("output"); }
+    std::string log() override { return directory().read("output"); }
 
     using Clock = std::chrono::steady_clock;
 
     static constexpr const char* application = "detector_that_stops";
-    static constexpr const char* anyRun = "hang_detector: run finished";
-    static constexpr const char* lockJobs = "LOCK TABLE provisioner_jobs IN ACCESS EXCLUSIVE MODE";
 
     static constexpr std::chrono::seconds patience{20};
 

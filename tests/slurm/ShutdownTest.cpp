@@ -3,16 +3,12 @@
 // tenth of a second by itself.
 
 #include "Eventually.h"
-#include "FrozenServer.h"
-#include "FullDisk.h"
-#include "HbaRule.h"
-#include "OpenTransaction.h"
-#include "Outage.h"
+#include "RowTests.h"
 #include "ServerLog.h"
 #include "SlurmFixture.h"
-#include "StallingProxy.h"
-#include "Standby.h"
 #include "StopInTime.h"
+#include "StopUnderFault.h"
+#include "TerminationFaults.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 
@@ -28,13 +24,7 @@ namespace HangDetection::Test {
 using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
-namespace {
-
-constexpr const char* lockJobs = "LOCK TABLE provisioner_jobs IN ACCESS EXCLUSIVE MODE";
-
-} // namespace
-
-class ShutdownTest : public SlurmFixture
+class ShutdownTest : public SlurmFixture, private StopUnderFault
 {
 public:
     void setUp() override
@@ -50,21 +40,16 @@ public:
     CPPUNIT_TEST_SUITE(ShutdownTest);
     CPPUNIT_TEST(stopsWhenTheDetectorIsIdle);
     CPPUNIT_TEST(stopsWhenTheDetectorIsBusy);
-    CPPUNIT_TEST(stopsWhenARunIsBlocked);
-    CPPUNIT_TEST(stopsWhenAStatementTakesLong);
-    CPPUNIT_TEST(stopsWhenTheServerIsFrozen);
-    CPPUNIT_TEST(stopsWhenTheConnectIsNotAnswered);
-    CPPUNIT_TEST(stopsBetweenTwoRetriesWithoutDatabase);
-    CPPUNIT_TEST(stopsWhenTheDatabaseCameBack);
-    CPPUNIT_TEST(stopsWhileTheServerRefuses);
-    CPPUNIT_TEST(stopsWhileNoConnectionIsLeft);
-    CPPUNIT_TEST(stopsAtAStandby);
-    CPPUNIT_TEST(stopsWhenAPrivilegeIsMissing);
-    CPPUNIT_TEST(stopsWhileTheDiskIsFull);
+    CPPUNIT_TEST_SUITE_ADD_CUSTOM_TESTS(addShutdowns);
     CPPUNIT_TEST(stopsAfterThePluginWasTakenOut);
     CPPUNIT_TEST(stopsAsADaemon);
     CPPUNIT_TEST(stopsAsADaemonWhenARunIsBlocked);
     CPPUNIT_TEST_SUITE_END();
+
+    static void addShutdowns(TestSuiteBuilderContextType& context)
+    {
+        addRowTests(context, &ShutdownTest::stopsUnder, stopsUnderFault());
+    }
 
     void stopsWhenTheDetectorIsIdle()
     {
@@ -80,7 +65,7 @@ public:
     void stopsWhenTheDetectorIsBusy()
     {
         database().addJobs(200);
-        makeTerminationsTake("0.2");
+        slowDownTerminations(database(), "ROW", "0.2");
         cluster().writeSettings(settings() + "MaxJobsPerRun=2\nMassHangRatio=0\n");
         for (int round = 0; round < 5; ++round) {
             stopInTime([this] {
@@ -93,126 +78,12 @@ public:
         CPPUNIT_ASSERT(isEachJobTerminatedAsAWholeOrNotAtAll());
     }
 
-    void stopsWhenARunIsBlocked()
+    void stopsUnder(const StopRow& row)
     {
-        stopInTime([this] {
-            cluster().startController();
-            const OpenTransaction migration(connectionString(), lockJobs);
-            awaitWaitingFor("Lock");
-            return requireRunCanceled();
-        });
-    }
-
-    void stopsWhenAStatementTakesLong()
-    {
-        database().addJob();
-        makeTerminationsTake("60");
-        stopInTime([this] {
-            cluster().startController();
-            awaitWaitingFor("PgSleep");
-            return requireRunCanceled();
-        });
-    }
-
-    void stopsWhenTheServerIsFrozen()
-    {
-        stopInTime([this] {
-            cluster().startController();
-            const OpenTransaction migration(connectionString(), lockJobs);
-            awaitWaitingFor("Lock");
-            const FrozenServer frozen(server());
-            return requireStopWithoutErrors();
-        });
-    }
-
-    void stopsWhenTheConnectIsNotAnswered()
-    {
-        StallingProxy proxy(server().directory());
-        cluster().writeSettings("Connection=" + connectionString() + " host=" + proxy.directory().string() +
-                                "\nInterval=1\n");
-        stopInTime([&] {
-            proxy.fallSilentAtConnection(1);
-            cluster().startController();
-            CPPUNIT_ASSERT_MESSAGE(cluster().log(), proxy.waitUntilSilent(20s));
-            const auto took = requireStopWithoutErrors();
-            proxy.endSilence();
-            return took;
-        });
-    }
-
-    void stopsBetweenTwoRetriesWithoutDatabase()
-    {
-        cluster().configure("SlurmctldDebug", "debug");
-        cluster().writeSettings("Connection=" + connectionString() + "\nInterval=1h\n");
-        const Outage outage(server());
-        stopInTime([this] {
-            cluster().startController();
-            // The pause after that is longer than a stop may take.
-            cluster().waitForLog("job_submit/hang_detector: run failed", 20s, 3);
-            return requireCleanStop();
-        });
-    }
-
-    void stopsWhenTheDatabaseCameBack()
-    {
-        stopInTime([this] {
-            cluster().startController();
-            waitUntilTerminated(database().addJob());
-            Outage outage(server());
-            cluster().waitForLog("job_submit/hang_detector: run failed");
-            outage.end();
-            reconnect();
-            cluster().waitForLog("job_submit/hang_detector: database answers again");
-            return requireCleanStop();
-        });
-    }
-
-    void stopsWhileTheServerRefuses()
-    {
-        createRole("refused_role");
-        const HbaRule rule(server(), "local all refused_role reject");
-        requireCleanStopAfter("pg_hba.conf rejects connection", " user=refused_role");
-    }
-
-    void stopsWhileNoConnectionIsLeft()
-    {
-        createRole("limited_role CONNECTION LIMIT 0");
-        requireCleanStopAfter("too many connections", " user=limited_role");
-    }
-
-    void stopsAtAStandby()
-    {
-        const Standby standby(server());
-        requireCleanStopAfter("let Connection name the primary", " host=" + standby.directory().string());
-    }
-
-    void stopsWhenAPrivilegeIsMissing()
-    {
-        createRole("poor_role");
-        requireCleanStopAfter("permission denied", " user=poor_role");
-    }
-
-    void stopsWhileTheDiskIsFull()
-    {
-        database().addJob();
-        const FullDisk disk(connectionString());
-        requireCleanStopAfter("No space left on device", "");
-    }
-
-    void createRole(const std::string& definition)
-    {
-        database().execute("CREATE ROLE " + definition + " LOGIN");
-    }
-
-    void requireCleanStopAfter(const std::string& line, const std::string& options)
-    /// When the log has the line. The last user or host of a connection string counts.
-    {
-        cluster().writeSettings("Connection=" + connectionString() + options + "\nInterval=1\n");
-        stopInTime([&] {
-            cluster().startController();
-            cluster().waitForLog(line);
-            return requireCleanStop();
-        });
+        prepare(row, server(), testDatabase());
+        if (row.failures > 1)
+            cluster().configure("SlurmctldDebug", "debug"); // which each failure after the first one is
+        stopInTime([this] { return stop(); });
     }
 
     void stopsAfterThePluginWasTakenOut()
@@ -231,38 +102,54 @@ public:
     void stopsAsADaemon()
     {
         stopInTime([this] {
-            const pid_t daemon = cluster().startDaemon();
+            _daemon = cluster().startDaemon();
             cluster().waitForLog("job_submit/hang_detector: started");
             waitUntilTerminated(database().addJob());
-            return requireStopWithoutErrors(daemon);
+            return requireStopWithoutErrors();
         });
     }
 
     void stopsAsADaemonWhenARunIsBlocked()
     {
-        stopInTime([this] {
-            const pid_t daemon = cluster().startDaemon();
-            const OpenTransaction migration(connectionString(), lockJobs);
-            awaitWaitingFor("Lock");
-            return requireRunCanceled(daemon);
-        });
+        _isDaemon = true;
+        stopsUnder({.fault = "aLockOnTheJobs"});
     }
 
-    void makeTerminationsTake(const std::string& seconds)
+    void start(const std::string& options, const std::string& interval) override
     {
-        database().execute("CREATE FUNCTION take_time() RETURNS trigger LANGUAGE plpgsql"
-                           " AS 'BEGIN PERFORM pg_sleep(" +
-                           seconds + "); RETURN NEW; END'");
-        database().execute("CREATE TRIGGER take_time BEFORE UPDATE ON provisioner_jobs"
-                           " FOR EACH ROW EXECUTE FUNCTION take_time()");
+        cluster().writeSettings("Connection=" + connectionString() +
+                                " application_name=detector_in_slurmctld" + options +
+                                "\nInterval=" + interval + "\n");
+        if (_isDaemon)
+            _daemon = cluster().startDaemon();
+        else
+            cluster().startController();
     }
 
-    std::chrono::milliseconds requireRunCanceled(std::optional<pid_t> daemon = std::nullopt)
+    void awaitWork() override
+    {
+        waitUntilTerminated(database().addJob());
+        cluster().waitForLog("run finished terminated=1");
+    }
+
+    std::string log() override { return cluster().log(); }
+
+    void awaitLog(const std::string& text, std::size_t lines) override
+    {
+        cluster().waitForLog(text, 20s, lines);
+    }
+
+    std::chrono::milliseconds expectStopOfHeldRun(bool isAnswered) override
+    {
+        return isAnswered ? requireRunCanceled() : requireStopWithoutErrors();
+    }
+
+    std::chrono::milliseconds requireRunCanceled()
     /// A stop with one statement canceled. Its session would go on otherwise, as a server does
     /// not see that its client has gone.
     {
         const std::size_t before = cancellations(server());
-        const auto took = requireStopWithoutErrors(daemon);
+        const auto took = requireStopWithoutErrors();
         CPPUNIT_ASSERT(eventually(10s, [this] { return !isDetectorConnected(); }));
         CPPUNIT_ASSERT(eventually(10s, [&] { return cancellations(server()) == before + 1; }));
         return took;
@@ -276,21 +163,22 @@ public:
                                  "template_version_import");
     }
 
-    std::chrono::milliseconds requireStopWithoutErrors(std::optional<pid_t> daemon = std::nullopt)
+    std::chrono::milliseconds requireStopWithoutErrors()
     {
-        const auto took = requireCleanStop(daemon);
-        requireNoErrors();
+        const auto took = expectStop();
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(log(), std::size_t{0},
+                                     cluster().countInLog("error: job_submit/hang_detector"));
         return took;
     }
 
-    std::chrono::milliseconds requireCleanStop(std::optional<pid_t> daemon = std::nullopt)
+    std::chrono::milliseconds expectStop() override
     {
         const auto asked = Clock::now();
-        if (daemon) {
-            kill(*daemon, SIGTERM);
-            CPPUNIT_ASSERT(eventually(10s, [&] { return !SlurmCluster::isAlive(*daemon); }));
+        if (_daemon) {
+            kill(*_daemon, SIGTERM);
+            CPPUNIT_ASSERT(eventually(10s, [&] { return !SlurmCluster::isAlive(*_daemon); }));
         } else {
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(cluster().log(), 0, cluster().stopController(10s));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(log(), 0, cluster().stopController(10s));
         }
         const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - asked);
         requireNoCrash();
@@ -299,21 +187,19 @@ public:
 
     void requireNoCrash()
     {
-        const std::string log = cluster().log();
-        CPPUNIT_ASSERT_MESSAGE(log, log.find("Terminate signal") != std::string::npos);
+        const std::string text = log();
+        CPPUNIT_ASSERT_MESSAGE(text, text.find("Terminate signal") != std::string::npos);
         constexpr std::array signs{"terminate called", "Segmentation", "Assertion", "corrupt",
                                    "free()",           "pure virtual", "fatal",     "core dumped"};
         for (const char* sign : signs)
-            CPPUNIT_ASSERT_MESSAGE(sign + ("\n" + log), log.find(sign) == std::string::npos);
+            CPPUNIT_ASSERT_MESSAGE(sign + ("\n" + text), text.find(sign) == std::string::npos);
         for (const auto& file : std::filesystem::recursive_directory_iterator(cluster().directory()))
             CPPUNIT_ASSERT_MESSAGE(file.path().string(),
                                    !file.path().filename().string().starts_with("core"));
     }
 
-    void requireNoErrors()
-    {
-        CPPUNIT_ASSERT_MESSAGE(cluster().log(), cluster().countInLog("error: job_submit/hang_detector") == 0);
-    }
+    bool _isDaemon = false;
+    std::optional<pid_t> _daemon;
 };
 
 CPPUNIT_TEST_SUITE_REGISTRATION(ShutdownTest);

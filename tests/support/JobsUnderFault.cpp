@@ -9,7 +9,9 @@
 
 namespace HangDetection::Test {
 
-JobsUnderFault::JobsUnderFault(std::string connectionString) : RememberedJobs(std::move(connectionString)) {}
+JobsUnderFault::JobsUnderFault(std::string connectionString, const Sim::ContractTerms& terms)
+    : RememberedJobs(std::move(connectionString), terms)
+{}
 
 void JobsUnderFault::drawOutTerminations()
 {

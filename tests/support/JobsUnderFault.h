@@ -11,7 +11,7 @@ class JobsUnderFault : public RememberedJobs
 /// remembered as it was added.
 {
 public:
-    explicit JobsUnderFault(std::string connectionString);
+    explicit JobsUnderFault(std::string connectionString, const Sim::ContractTerms& terms = {});
     /// The database has no jobs yet.
 
     void drawOutTerminations();

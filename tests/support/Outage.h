@@ -2,7 +2,10 @@
 
 #include "ThrowawayPostgres.h"
 
+#include <exception>
+#include <iostream>
 #include <string>
+#include <utility>
 
 namespace HangDetection::Test {
 
@@ -11,16 +14,30 @@ class Outage
 /// the object.
 {
 public:
-    explicit Outage(Sim::ThrowawayPostgres& server, const std::string& mode = "fast");
+    explicit Outage(Sim::ThrowawayPostgres& server, const std::string& mode = "fast") : _server(server)
     /// Stops it in one of the modes of ThrowawayPostgres::stop.
+    {
+        _server.stop(mode);
+    }
 
-    ~Outage();
+    ~Outage()
+    {
+        try {
+            end();
+        } catch (const std::exception& exception) {
+            std::cerr << "the server of the tests did not start again: " << exception.what() << '\n';
+        }
+    }
 
     Outage(const Outage&) = delete;
     Outage& operator=(const Outage&) = delete;
 
-    void end();
+    void end()
     /// Starts the server, unless that was done before.
+    {
+        if (!std::exchange(_isOver, true))
+            _server.start();
+    }
 
 private:
     Sim::ThrowawayPostgres& _server;

@@ -1,11 +1,8 @@
 #include "RememberedJobs.h"
 
-#include <Poco/String.h>
-#include <Poco/StringTokenizer.h>
 #include <cppunit/TestAssert.h>
 
-#include <algorithm>
-#include <iterator>
+#include <sstream>
 #include <utility>
 
 namespace HangDetection::Test {
@@ -18,81 +15,72 @@ constexpr const char* lastChannel = "the last one";
 /// Far more than a notification takes that has been committed.
 constexpr std::chrono::seconds patience{20};
 
-using Lines = std::multiset<std::string>;
-
-Lines without(const Lines& all, const Lines& part)
-{
-    Lines rest;
-    std::set_difference(all.begin(), all.end(), part.begin(), part.end(), std::inserter(rest, rest.end()));
-    return rest;
-}
+using Lines = std::set<std::string>;
 
 void expectNone(const std::string& what, const Lines& found)
 {
-    CPPUNIT_ASSERT_MESSAGE(what + ":\n" + Poco::cat(std::string("\n"), found.begin(), found.end()),
-                           found.empty());
+    std::string message = what + ':';
+    for (const std::string& line : found)
+        message += '\n' + line;
+    CPPUNIT_ASSERT_MESSAGE(message, found.empty());
 }
 
 } // namespace
 
-RememberedJobs::RememberedJobs(std::string connectionString, const ExpectedTermination& expected)
+RememberedJobs::RememberedJobs(std::string connectionString, const Sim::ContractTerms& terms)
     : _connectionString(std::move(connectionString))
 {
     connect();
-    _database->execute(sql);
-    _database->execute("INSERT INTO remembered.settings VALUES ('" +
-                       std::to_string(expected.threshold.count()) + " seconds', '" + expected.minutes +
-                       "', '" + expected.reason + "', '" + expected.changedByWorkers + "')");
+    Sim::beginToRemember(*_database, terms);
 }
 
 void RememberedJobs::remember()
 {
-    follow(lines("WITH added AS ("
-                 " INSERT INTO remembered.provisioner_jobs SELECT * FROM provisioner_jobs"
-                 " WHERE id NOT IN (SELECT id FROM remembered.provisioner_jobs) RETURNING id, completed_at"
-                 "), log AS ("
-                 " INSERT INTO remembered.provisioner_job_logs SELECT l.* FROM provisioner_job_logs l"
-                 " JOIN added ON added.id = l.job_id"
-                 "), build AS ("
-                 " INSERT INTO remembered.workspace_builds SELECT b.* FROM workspace_builds b"
-                 " JOIN added ON added.id = b.job_id"
-                 "), completed AS ("
-                 " INSERT INTO remembered.settled SELECT id FROM added WHERE completed_at IS NOT NULL"
-                 ") SELECT string_agg(id::text, E'\\n') FROM added"));
+    const std::vector<std::string> added = Sim::rememberJobs(*_database);
+    follow({added.begin(), added.end()});
 }
 
 void RememberedJobs::expectNoneInBetween()
 {
     // NOT IN keeps what is settled out before anything is compared, which an anti-join would not.
-    expectNone("neither untouched nor terminated",
-               lines("WITH look AS MATERIALIZED ("
-                     " SELECT * FROM remembered.outcome"
-                     " WHERE id NOT IN (SELECT id FROM remembered.settled) AND NOT is_untouched"
-                     "), settling AS ("
-                     " INSERT INTO remembered.settled SELECT id, payload FROM look WHERE defects = ''"
-                     ") SELECT string_agg(id || ' ' || defects, E'\\n') FROM look WHERE defects <> ''"));
+    expectNone(
+        "neither untouched nor terminated",
+        lines("WITH look AS MATERIALIZED ("
+              " SELECT * FROM remembered.outcome"
+              " WHERE id NOT IN (SELECT id FROM remembered.settled) AND NOT is_untouched"
+              "), settling AS ("
+              " INSERT INTO remembered.settled SELECT id, payload FROM look WHERE broken = '{}'"
+              ") SELECT string_agg(id || ' ' || broken::text, E'\\n') FROM look WHERE broken <> '{}'"));
 }
 
 void RememberedJobs::expectNotified()
 {
     // Detectors may be at work meanwhile: what is due now has to come, and what comes has to be due then.
-    const Lines before = due();
+    const PayloadByJob before = due();
     _database->execute("NOTIFY \"provisioner-log-logs:" + std::string(lastChannel) + "\"");
     CPPUNIT_ASSERT_MESSAGE("a notification has not arrived", receive(patience));
-    expectNone("not notified", without(before, _received));
-    expectNone("notified twice, or wrongly", without(_received, due()));
+    Lines wrong;
+    for (const auto& [job, payload] : before) {
+        if (!Sim::isNotifiedOnce(_received, job, payload))
+            wrong.insert(job + ' ' + payload);
+    }
+    expectNone("not notified once and rightly", wrong);
+    PayloadByJob after = due();
+    for (const auto& [job, payloads] : _received) {
+        if (!Sim::isNotifiedOnce(_received, job, after[job]))
+            wrong.insert(job + ' ' + payloads.back());
+    }
+    expectNone("notified twice, or wrongly", wrong);
 }
 
 std::set<std::string> RememberedJobs::terminatedCompletely()
 {
     expectNotified();
     expectNone("changed since it was completed",
-               lines("SELECT string_agg(o.id || ' ' || defects, E'\\n') FROM remembered.outcome o"
+               lines("SELECT string_agg(o.id || ' ' || broken::text, E'\\n') FROM remembered.outcome o"
                      " LEFT JOIN remembered.settled s USING (id)"
-                     " WHERE NOT CASE WHEN s.payload IS NULL THEN is_untouched ELSE defects = '' END"));
-    const Lines jobs =
-        lines("SELECT string_agg(id::text, E'\\n') FROM remembered.settled WHERE payload IS NOT NULL");
-    return {jobs.begin(), jobs.end()};
+                     " WHERE NOT CASE WHEN s.payload IS NULL THEN is_untouched ELSE broken = '{}' END"));
+    return lines("SELECT string_agg(id::text, E'\\n') FROM remembered.settled WHERE payload IS NOT NULL");
 }
 
 void RememberedJobs::reconnect()
@@ -100,9 +88,8 @@ void RememberedJobs::reconnect()
     receive(std::chrono::milliseconds(0)); // what came before the crash
     connect();
     follow(lines("SELECT string_agg(id::text, E'\\n') FROM remembered.provisioner_jobs"));
-    const Lines lost = without(due(), _received);
-    _received.insert(lost.begin(), lost.end());
-    _notNotified += static_cast<int>(lost.size());
+    for (const auto& [job, payload] : due())
+        _notNotified += _received.try_emplace(job, 1, payload).second ? 1 : 0;
 }
 
 void RememberedJobs::connect()
@@ -121,11 +108,17 @@ void RememberedJobs::follow(const Lines& jobs)
         _listener->follow(job);
 }
 
-RememberedJobs::Lines RememberedJobs::due()
+RememberedJobs::PayloadByJob RememberedJobs::due()
 /// The notifications that belong to what was seen to be committed.
 {
     expectNoneInBetween();
-    return lines("SELECT string_agg(id || ' ' || payload, E'\\n') FROM remembered.settled");
+    PayloadByJob due;
+    for (const std::string& line : lines("SELECT string_agg(id || ' ' || payload, E'\\n')"
+                                         " FROM remembered.settled")) {
+        const auto space = line.find(' ');
+        due.emplace(line.substr(0, space), line.substr(space + 1));
+    }
+    return due;
 }
 
 bool RememberedJobs::receive(std::chrono::milliseconds atMost)
@@ -134,7 +127,7 @@ bool RememberedJobs::receive(std::chrono::milliseconds atMost)
     while (const auto notification = _listener->next(atMost)) {
         if (notification->jobId == lastChannel)
             return true;
-        _received.insert(notification->jobId + ' ' + notification->payload);
+        _received[notification->jobId].push_back(notification->payload);
     }
     return false;
 }
@@ -142,9 +135,11 @@ bool RememberedJobs::receive(std::chrono::milliseconds atMost)
 RememberedJobs::Lines RememberedJobs::lines(const std::string& query)
 /// Of the text that is the answer.
 {
-    const Poco::StringTokenizer lines(_database->value(query).value_or(""), "\n",
-                                      Poco::StringTokenizer::TOK_IGNORE_EMPTY);
-    return {lines.begin(), lines.end()};
+    Lines lines;
+    std::istringstream stream(_database->value(query).value_or(""));
+    for (std::string line; std::getline(stream, line);)
+        lines.insert(line);
+    return lines;
 }
 
 } // namespace HangDetection::Test

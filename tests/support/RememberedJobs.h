@@ -1,34 +1,25 @@
 #pragma once
 
+#include "ContractCheck.h"
 #include "JobDatabase.h"
 #include "NotificationListener.h"
 
-#include <chrono>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
 
 namespace HangDetection::Test {
 
-struct ExpectedTermination
-{
-    std::chrono::seconds threshold{300};
-    std::string minutes = "5";
-    /// Those of the threshold, as the texts of a termination name them.
-    std::string reason = "hung";
-    /// Or "pending", for jobs that were never started.
-    std::string changedByWorkers = "{}";
-    /// Columns of provisioner_jobs, as an array of PostgreSQL, that somebody else changes
-    /// meanwhile; they tell nothing.
-};
-
 class RememberedJobs
-/// Tells of every job that it remembers whether it was terminated completely and exactly
-/// once, or not touched at all. Whatever is between the two fails the test. Has sessions of
-/// its own in the database of a test, and follows the logs of all jobs; used by one thread.
+/// Asserts of every job that it remembers that it was terminated completely and exactly once, or
+/// not touched at all, as ContractCheck.h sees it. Has sessions of its own in the database of a test,
+/// and follows the logs of all jobs; used by one thread.
 {
 public:
-    explicit RememberedJobs(std::string connectionString, const ExpectedTermination& expected = {});
+    explicit RememberedJobs(std::string connectionString,
+                            const Sim::ContractTerms& terms = {.detectors = {"hang detector", "the reaper"}});
+    /// Coder's own detectors may be at work as well, unless the terms say otherwise.
 
     Sim::JobDatabase& session() { return *_database; }
     /// In a transaction of this one, rows can be changed and remembered at once.
@@ -56,22 +47,20 @@ public:
     /// How many terminations lack it.
 
 private:
-    using Lines = std::multiset<std::string>;
-
-    static const char* const sql;
-    /// The text of remembered_jobs.sql.
+    using Lines = std::set<std::string>;
+    using PayloadByJob = std::map<std::string, std::string>;
 
     void connect();
     void follow(const Lines& jobs);
-    Lines due();
+    PayloadByJob due();
     bool receive(std::chrono::milliseconds atMost);
     Lines lines(const std::string& query);
 
     const std::string _connectionString;
     std::optional<Sim::JobDatabase> _database;
     std::optional<Sim::NotificationListener> _listener;
-    Lines _received;
-    /// Each as "job payload", with those that a crash has taken away.
+    Sim::NotificationsByJob _received;
+    /// With those that a crash has taken away.
     int _notNotified = 0;
 };
 

@@ -29,4 +29,19 @@ void endSessionsNoMore(Sim::JobDatabase& database)
     database.execute("DROP TRIGGER end_session ON provisioner_jobs");
 }
 
+void slowDownTerminations(Sim::JobDatabase& database, const std::string& each, const std::string& seconds,
+                          const std::string& application)
+{
+    database.execute("CREATE FUNCTION slow_down() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN"
+                     " IF current_setting('application_name') LIKE '" +
+                     application + "' THEN PERFORM pg_sleep(" + seconds + "); END IF; RETURN new; END$$");
+    database.execute("CREATE TRIGGER slow_down BEFORE UPDATE ON provisioner_jobs FOR EACH " + each +
+                     " EXECUTE FUNCTION slow_down()");
+}
+
+void slowDownTerminationsNoMore(Sim::JobDatabase& database)
+{
+    database.execute("DROP FUNCTION slow_down CASCADE");
+}
+
 } // namespace HangDetection::Test

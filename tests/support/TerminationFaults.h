@@ -20,4 +20,11 @@ void endSessionsThatTerminate(Sim::JobDatabase& database);
 
 void endSessionsNoMore(Sim::JobDatabase& database);
 
+void slowDownTerminations(Sim::JobDatabase& database, const std::string& each = "STATEMENT",
+                          const std::string& seconds = "60", const std::string& application = "%");
+/// Each statement, or each ROW, sleeps for so long, in sessions whose application_name is like this. A
+/// statement sleeps also when somebody else holds the jobs, and maybe before it locks them.
+
+void slowDownTerminationsNoMore(Sim::JobDatabase& database);
+
 } // namespace HangDetection::Test
