@@ -106,7 +106,7 @@ void Demo::introduce()
         "%d jobs: %d running with heartbeats, %d silent for less than 5 minutes, "
         "%d not running, %d suspended by Slurm, %d pending for too long, %d hung or about to be",
         static_cast<int>(_cluster.jobs().size()), _cluster.count(Kind::healthy), _cluster.count(Kind::quiet),
-        _cluster.count(Kind::inactive), _cluster.count(Kind::paused), _cluster.count(Kind::pending),
+        _cluster.count(Kind::inactive), _cluster.count(Kind::suspended), _cluster.count(Kind::pending),
         _cluster.count(Kind::hung)));
     _screen.line(
         Poco::format("%d Slurm jobs in a simulated queue", static_cast<int>(_cluster.slurmJobs().size())));
@@ -169,7 +169,7 @@ bool Demo::isAnythingLeft() const
 {
     const int terminations = _cluster.count(Kind::hung) + _cluster.count(Kind::pending);
     return _notifications.size() < static_cast<std::size_t>(terminations) ||
-           _explained.ids().size() < static_cast<std::size_t>(_cluster.count(Kind::paused));
+           _suspended.ids().size() < static_cast<std::size_t>(_cluster.count(Kind::suspended));
 }
 
 bool Demo::watch()
@@ -210,8 +210,8 @@ void Demo::showJobs()
         showTermination(*notification);
     }
     const std::vector<SimulatedJob> slurmJobs = _slurm.jobs();
-    const std::set<std::string> explained = _explained.ids();
-    _table.update(jobs, slurmJobs, explained);
+    const std::set<std::string> suspended = _suspended.ids();
+    _table.update(jobs, slurmJobs, suspended);
     std::string text =
         Poco::format("running %d  hung %d  terminated %d", counts.running, counts.hung, counts.terminated);
     if (_screen.isTerminal()) {
@@ -222,19 +222,19 @@ void Demo::showJobs()
         _screen.block(std::move(lines));
         return;
     }
-    showNews(slurmJobs, explained);
+    showNews(slurmJobs, suspended);
     if (text != std::exchange(_shownCounts, text))
         _screen.line(text);
 }
 
-void Demo::showNews(const std::vector<SimulatedJob>& slurmJobs, const std::set<std::string>& explained)
+void Demo::showNews(const std::vector<SimulatedJob>& slurmJobs, const std::set<std::string>& suspended)
 /// Of Slurm, since the last time.
 {
     for (const SimulatedJob& job : slurmJobs) {
         if (job.state == SimulatedJob::State::cancelled && _shownCancelled.insert(job.id).second)
             _screen.line(Poco::format("cancelled Slurm job %u, %s", job.id, job.comment));
     }
-    for (const std::string& job : explained) {
+    for (const std::string& job : suspended) {
         if (_shownExplained.insert(job).second)
             _screen.line("left alone " + job + "  " + describe(job) + "\n  its Slurm job is suspended");
     }
@@ -304,7 +304,7 @@ void Demo::sayHowToLook()
 
 void Demo::onLog(LogLevel level, const std::string& line)
 {
-    _explained.read(line);
+    _suspended.read(line);
     if (level == LogLevel::error)
         _screen.line("error: " + line, Colour::bad);
     else if (_options.isVerbose)

@@ -3,13 +3,13 @@
 #include "DemoCheck.h"
 #include "DemoCluster.h"
 #include "DemoTable.h"
-#include "ExplainedJobs.h"
 #include "HostLog.h"
 #include "NotificationListener.h"
 #include "PluginHost.h"
 #include "ProgressBar.h"
 #include "Screen.h"
 #include "SimulatedQueue.h"
+#include "SuspendedJobs.h"
 #include "ThrowawayPostgres.h"
 
 #include <chrono>
@@ -70,7 +70,7 @@ private:
     bool watch();
     void showTermination(const BuildLogNotification& notification);
     void showJobs();
-    void showNews(const std::vector<SimulatedJob>& slurmJobs, const std::set<std::string>& explained);
+    void showNews(const std::vector<SimulatedJob>& slurmJobs, const std::set<std::string>& suspended);
     static Counts count(const std::vector<JobLook>& jobs);
     std::string describe(const std::string& jobId) const;
     bool summarize();
@@ -88,7 +88,7 @@ private:
     NotificationsByJob _notifications;
     SimulatedQueue _slurm;
     DemoTable _table;
-    ExplainedJobs _explained;
+    SuspendedJobs _suspended;
     Clock::time_point _heartbeatDue = Clock::now();
     Clock::time_point _drawingDue = Clock::now();
     std::string _shownCounts;

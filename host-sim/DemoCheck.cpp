@@ -1,7 +1,7 @@
 #include "DemoCheck.h"
 
 #include "ContractTexts.h"
-#include "detection/AllocationMark.h"
+#include "slurm/JobMark.h"
 
 #include <algorithm>
 #include <functional>
@@ -85,7 +85,7 @@ std::vector<Effect> checkEffects(const DemoCluster& cluster, JobDatabase& databa
     check("healthy job running, changed by its heartbeats only", is(Kind::healthy),
           [&](const DemoJob& job) { return outcomeOf.at(job.row.id).hasOnlyReported; });
     check("job silent for less than 5 minutes untouched", is(Kind::quiet), isUntouched);
-    check("job whose Slurm job is suspended untouched", is(Kind::paused), isUntouched);
+    check("job whose Slurm job is suspended untouched", is(Kind::suspended), isUntouched);
     check("waiting or completed job untouched", is(Kind::inactive), isUntouched);
     check(
         "nobody notified of any other job", [&](const DemoJob& job) { return !isTerminated(job); },

@@ -68,7 +68,7 @@ std::vector<DemoJob> allJobs()
          .description = "completed an hour ago",
          .row = {.type = build, .startedAgo = "2 hours", .updatedAgo = "1 hour", .completedAgo = "1 hour"},
          .build = buildRow(1, "own state")},
-        {.kind = Kind::paused,
+        {.kind = Kind::suspended,
          .description = "start with a suspended Slurm job",
          .row = {.type = build, .updatedAgo = "10 minutes"},
          .stages = {"Starting workspace"},

@@ -14,12 +14,12 @@ struct DemoJob
 {
     enum class Kind
     {
-        healthy,  /// running; a heartbeat comes every second
-        quiet,    /// running, without a heartbeat, but not for five minutes yet
-        inactive, /// not running: waiting or completed long ago
-        paused,   /// silent for long, because its Slurm job is suspended
-        pending,  /// never started, and waiting for over half an hour
-        hung      /// now, or some seconds after the start
+        healthy,   /// running; a heartbeat comes every second
+        quiet,     /// running, without a heartbeat, but not for five minutes yet
+        inactive,  /// not running: waiting or completed long ago
+        suspended, /// silent for long, because its Slurm job is suspended
+        pending,   /// never started, and waiting for over half an hour
+        hung       /// now, or some seconds after the start
     };
 
     enum class State

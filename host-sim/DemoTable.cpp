@@ -1,6 +1,6 @@
 #include "DemoTable.h"
 
-#include "detection/AllocationMark.h"
+#include "slurm/JobMark.h"
 
 #include <algorithm>
 #include <array>
@@ -80,7 +80,7 @@ int rankOf(Kind kind)
         return 0;
     case Kind::pending:
         return 1;
-    case Kind::paused:
+    case Kind::suspended:
         return 2;
     case Kind::quiet:
         return 3;
@@ -113,7 +113,7 @@ DemoTable::DemoTable(const DemoCluster& cluster)
 }
 
 void DemoTable::update(const std::vector<JobLook>& jobs, const std::vector<SimulatedJob>& slurmJobs,
-                       const std::set<std::string>& explained)
+                       const std::set<std::string>& suspended)
 {
     for (Row& row : _rows) {
         const auto job =
@@ -128,7 +128,7 @@ void DemoTable::update(const std::vector<JobLook>& jobs, const std::vector<Simul
             row.silentSeconds = job->silentSeconds;
         row.stage = job->stage;
         row.state = job->state;
-        row.outcome = outcomeOf(*job, explained.contains(row.jobId));
+        row.outcome = outcomeOf(*job, suspended.contains(row.jobId));
     }
 }
 

@@ -19,8 +19,8 @@ public:
     explicit DemoTable(const DemoCluster& cluster);
 
     void update(const std::vector<JobLook>& jobs, const std::vector<SimulatedJob>& slurmJobs,
-                const std::set<std::string>& explained);
-    /// Takes the present state. `explained` has the jobs that the plugin skipped because of their Slurm jobs.
+                const std::set<std::string>& suspended);
+    /// Takes the present state. `suspended` has the jobs that the plugin skipped because of their Slurm jobs.
 
     std::vector<Screen::Line> lines(Screen::Size size) const;
     /// The table with a line of headings, in no more lines than the size has. Stages are shortened so that

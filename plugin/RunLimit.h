@@ -7,10 +7,10 @@
 namespace HangDetection {
 
 using RunLimit = Libpq::WaitLimit;
-/// When a run ends although it is not through: at a stop, and at its deadline.
+/// When a run ends before its work is done: at a stop, and at its deadline.
 
 class RunStopped : public std::runtime_error
-/// The run was asked to stop; nothing is wrong.
+/// The run was asked to stop. This is not an error.
 {
 public:
     RunStopped() : std::runtime_error("stopped") {}

@@ -6,10 +6,9 @@
 namespace HangDetection {
 
 constexpr std::int64_t advisoryLockKey(std::string_view jobId)
-/// The key of the advisory lock that Coder's own detectors take for a job: the
-/// 64-bit FNV-1 hash (multiply, then xor) of "hang-detector:" and the job's id
-/// in lower case, as a signed number. The constants are FNV's published offset
-/// basis and prime.
+/// The key of the advisory lock that Coder servers from before mid-2025 take for a job. It is the 64-bit
+/// FNV-1 hash (multiply, then xor) of "hang-detector:" and the job's id in lower case, as a signed number.
+/// The constants are the offset basis and the prime that FNV publishes.
 {
     std::uint64_t hash = 14695981039346656037U;
     const auto mix = [&hash](std::string_view text) {

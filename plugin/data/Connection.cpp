@@ -54,7 +54,7 @@ void Connection::open(const Libpq::WaitLimit& limit)
         drop();
         throw DatabaseError::fromStatement(exception, wasLost);
     } catch (...) {
-        drop(); // it may be half prepared
+        drop(); // the session may be half prepared
         throw;
     }
 }

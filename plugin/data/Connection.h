@@ -11,44 +11,44 @@
 namespace HangDetection {
 
 void prepareDatabaseLibraries();
-/// Has to be called once before the first connection, and before the caller
-/// registers an atexit handler of its own: makes OpenSSL register its exit handler
-/// now. Handlers run in reverse order, so a thread that still uses the database when
-/// exit() is called can be stopped before OpenSSL is taken down under it. May be called
-/// again.
+/// Call it before the first connection, and before the caller registers an atexit handler of its own. It
+/// makes OpenSSL register its exit handler now. Exit handlers run in reverse order. So the caller's handler
+/// can stop a thread that still uses the database, before OpenSSL is shut down. Further calls do nothing.
 
 class Connection
-/// The one connection to the job database: made when it is needed, kept from run
-/// to run, made anew when it broke. Used by one thread.
+/// The one connection to the job database. It is made when it is needed, stays open from run to run, and is
+/// made again when it is lost. Used by one thread.
 {
 public:
     Connection(ConnectionString connectionString, std::chrono::milliseconds statementTimeout,
                std::chrono::hours planAge = std::chrono::hours(1));
-    /// A plan of the server's gets so old at most. A plan that was made for small tables does not fit large
-    /// ones, and where autovacuum is off nothing else makes the server plan again.
+    /// Does not connect yet. The server makes new plans for the statements when its plans are older than
+    /// planAge. A plan for small tables does not fit large ones, and without autovacuum nothing else makes
+    /// the server plan again.
 
     ~Connection();
-    /// In the thread that used it. Also frees what OpenSSL keeps for that thread, as the process may exit
-    /// before the thread has ended.
+    /// Must run in the thread that used the connection. It also frees OpenSSL's data of that thread, because
+    /// the process may exit before the thread ends.
 
     Connection(const Connection&) = delete;
     Connection& operator=(const Connection&) = delete;
 
     void open(const Libpq::WaitLimit& limit);
-    /// Makes the connection if there is none that works. The limit is that of its waits until the next
-    /// open(). Throws DatabaseError; RunStopped when it is stopped meanwhile.
+    /// Connects, unless a working connection is open. The limit holds for every wait of the connection until
+    /// the next open(). Throws DatabaseError, or RunStopped when the limit's stop is requested meanwhile.
 
     Poco::Data::Session session() { return {_session}; }
-    /// Of the open connection, in autocommit mode.
+    /// The session of the open connection, in autocommit mode.
 
     bool isLost() const { return !_session->isConnected(); }
     /// True when the open connection is known to be broken.
 
     int sessions() const { return _sessions; }
-    /// How many were made, with the one that is open.
+    /// The number of sessions that were made, including the open one.
 
     bool canReadStatus() const { return _canReadStatus; }
-    /// Whether the jobs have the column job_status, and the role could read it when the connection was made.
+    /// Whether the table of jobs has the column job_status, and the role may read it. Checked when the
+    /// connection is made.
 
     void drop() { _session->close(); }
     /// Closes the connection, if there is one; the next open() makes a new one.

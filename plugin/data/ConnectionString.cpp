@@ -27,7 +27,7 @@ constexpr const char* passwordAdvice = "In a URI, write : / @ # ? and % of a pas
                                        "and %25, or put the password into a passfile";
 
 bool arePorts(const std::string& list)
-/// Whether every element of a list with commas is a port, or empty for the default one.
+/// Whether every element of a list with commas is a port, or empty, which means the default port.
 {
     const std::vector<std::string> ports = Libpq::elementsOf(list);
     return std::ranges::all_of(ports, [](const std::string& port) {
@@ -37,7 +37,7 @@ bool arePorts(const std::string& list)
 }
 
 bool isPartOfAPassword(std::string_view keyword, const std::string& value)
-/// Whether the value can only come from a password that was not written as it has to be.
+/// Whether the value can only be a part of a password that was not escaped.
 {
     if (keyword == "port")
         return !arePorts(value);
@@ -47,8 +47,8 @@ bool isPartOfAPassword(std::string_view keyword, const std::string& value)
 }
 
 bool isPasswordCut(std::string_view text)
-/// Whether libpq takes only a part of a password for one: it ends at the first @ of a URI,
-/// and is none behind a slash.
+/// Whether libpq reads only a part of the password. In a URI, libpq ends the password at the first @, and
+/// reads none after a slash.
 {
     if (!text.starts_with("postgres://") && !text.starts_with("postgresql://"))
         return false;

@@ -6,23 +6,25 @@
 namespace HangDetection {
 
 class ConnectionStringError : public std::runtime_error
-/// Why a connection string is refused. Quotes nothing of it, as a password may
-/// stand anywhere in a malformed one.
+/// The reason why a connection string is refused. It quotes no part of the string, because in a malformed one
+/// any part can be a password.
 {
 public:
     using std::runtime_error::runtime_error;
 };
 
 class ConnectionString
-/// How to reach the job database: a libpq connection string or URI, checked, with
-/// the defaults that a daemon needs.
+/// How to reach the job database: a libpq connection string or URI, checked, with the defaults that a daemon
+/// needs.
 ///
-/// Where the operator did not say otherwise, and does not name a service, whose file
-/// may: target_session_attrs=read-write (a standby cannot record a failure, and in a
-/// list of hosts this finds the primary), keepalives and tcp_user_timeout that
-/// notice a dead network within a minute. In any case fallback_application_name, so that
-/// pg_stat_activity names the detector, and client_encoding=SQL_ASCII: the server never converts
-/// what it answers, so no text that it cannot convert undoes a termination.
+/// The defaults are target_session_attrs=read-write, keepalives and tcp_user_timeout. read-write finds the
+/// primary in a list of hosts; a standby cannot record a failure. The others notice a dead network within a
+/// minute. An option that the operator sets keeps its value. With a service there are no defaults, because
+/// the service's file may set the options.
+///
+/// Two options are always added. fallback_application_name makes pg_stat_activity name the detector.
+/// client_encoding=SQL_ASCII makes the server send every text unconverted. Otherwise a text that the server
+/// cannot convert would undo a termination.
 {
 public:
     ConnectionString() = default;
@@ -30,15 +32,15 @@ public:
     bool operator==(const ConnectionString&) const = default;
 
     static ConnectionString parse(const std::string& text);
-    /// Throws ConnectionStringError when libpq cannot read the text or the numbers in it, or
-    /// when a part of a password seems to have become something else, such as a host or a
-    /// database, whose names libpq's errors quote.
+    /// Throws ConnectionStringError when libpq cannot read the text or a number in it. Also throws it when a
+    /// part of a password seems to stand where libpq reads something else, such as the name of a host or a
+    /// database: libpq's errors quote such names.
 
     bool hasPassword() const { return _hasPassword; }
 
     const std::string& secretText() const { return _text; }
-    /// A connection string for libpq (Surroundings). May hold a password: it goes to libpq and
-    /// nowhere else.
+    /// The connection string for libpq (see Surroundings.h). It may hold a password, so pass it to libpq and
+    /// to nothing else.
 
 private:
     std::string _text;

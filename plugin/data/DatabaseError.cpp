@@ -17,7 +17,7 @@ namespace {
 
 using Scope = DatabaseError::Scope;
 
-/// A server that stops, is away and starts is all of this in turn, and there is one thing to do.
+/// A restart of the server causes several errors, one after the other. All get this advice.
 constexpr const char* unreachableAdvice =
     "check Connection in hang_detector.conf, the network, and that the database server is up; see the log of "
     "the database server; nothing to do if it was restarted on purpose";
@@ -27,7 +27,7 @@ constexpr const char* connectionsAdvice =
     "the CONNECTION LIMIT of the role or the database";
 
 struct KnownState
-/// A SQLSTATE, or the class of one, that every job of a run would meet.
+/// An error that every job of a run would get, by its SQLSTATE or the class of its SQLSTATE.
 {
     std::string_view prefix;
     Scope scope;
@@ -40,19 +40,21 @@ constexpr const char* standbyAdvice =
 constexpr const char* schemaAdvice = "the database is not that of a Coder deployment that this release "
                                      "supports, or is older than PostgreSQL 13";
 
-/// A session lacks a statement that was prepared, or has one that was not.
+/// For two errors: the session lacks a statement that the detector has prepared, or has a statement already
+/// that the detector wants to prepare.
 constexpr const char* poolerAdvice =
     "a pooler between the detector and the server shares out the sessions; let Connection lead to the server "
     "itself, or to a pooler in session mode";
 
-/// With row_security=off PostgreSQL refuses what a policy would make incomplete, in this function. The
-/// SQLSTATE is that of any missing privilege.
+/// The function of PostgreSQL that raises the error: with row_security=off it refuses a statement if a policy
+/// would hide some of its rows. The SQLSTATE is that of any missing privilege, so only the function shows the
+/// cause.
 constexpr const char* rowSecurityRoutine = "check_enable_rls";
 constexpr const char* rowSecurityAdvice =
     "row level security would hide rows of a table from the detector's role; let a superuser run ALTER ROLE "
     "with BYPASSRLS for that role";
 
-/// The first match counts. From the PostgreSQL manual, appendix "Error Codes".
+/// The first match counts. The codes are those of the PostgreSQL manual, appendix "Error Codes".
 constexpr std::array<KnownState, 19> knownStates{{
     {"08", Scope::connection, unreachableAdvice},
     {"0A", Scope::database, schemaAdvice},
@@ -79,7 +81,7 @@ constexpr std::array<KnownState, 19> knownStates{{
 }};
 
 struct KnownRefusal
-/// A SQLSTATE, or the class of one, with which a server refuses a connection.
+/// A refusal of a connection by the server, by its SQLSTATE or the class of its SQLSTATE.
 {
     std::string_view prefix;
     const char* advice;
@@ -101,8 +103,8 @@ constexpr std::array<KnownRefusal, 6> knownRefusals{{
 }};
 
 struct KnownVerdict
-/// A part of what libpq says of a connection that it has given up by itself, in English. In
-/// another language the advice is the general one.
+/// A part of libpq's own message, in English, about a connection that libpq gave up. A message in another
+/// language gets the general advice.
 {
     std::string_view part;
     const char* advice;
@@ -112,7 +114,8 @@ constexpr const char* tlsAdvice =
     "check sslmode, sslrootcert, sslcert and sslkey of Connection in hang_detector.conf, and the certificate "
     "of the server";
 
-/// The first match counts. A server that is killed ends a TLS connection with an unexpected eof.
+/// The first match counts. A killed server ends a TLS connection with "SSL error: unexpected eof", so that
+/// comes before "SSL error".
 constexpr std::array<KnownVerdict, 10> knownVerdicts{{
     {"unexpected eof", unreachableAdvice},
     {"read-only", standbyAdvice},
@@ -140,9 +143,9 @@ bool isSqlState(std::string_view text)
 }
 
 ServerMessage parseVerboseMessage(const std::string& text)
-/// Reads "ERROR:  42P01: relation ...": severity (in the server's language) with what
-/// stands before it, SQLSTATE, text, and more lines that may quote rows and are left out.
-/// All members are empty when the text holds no such message.
+/// Reads "ERROR:  42P01: relation ...". The origin is the severity, in the server's language, and what stands
+/// before it in its line. Further lines are left out, because they may quote rows. All members are empty when
+/// the text holds no such message.
 {
     constexpr std::string_view separator = ":  ";
     for (auto at = text.find(separator); at != std::string::npos; at = text.find(separator, at + 1)) {
@@ -160,7 +163,8 @@ ServerMessage parseVerboseMessage(const std::string& text)
 }
 
 std::string withoutQuotedParts(const std::string& text)
-/// Such as the names of hosts and files.
+/// Leaves out quoted parts, such as the names of hosts and files, because a name could contain a known
+/// verdict.
 {
     std::string result;
     bool isQuoted = false;
@@ -184,11 +188,11 @@ std::string oneLine(std::string text)
 }
 
 DatabaseError ofOneAddress(const std::string& text)
-/// Out of what libpq says of a connect with verbose messages.
+/// The error for one address, from libpq's verbose message about it.
 {
     const ServerMessage message = parseVerboseMessage(text);
     if (!message.sqlState.empty()) {
-        // The line begins with libpq's words about which server it was.
+        // The line begins with libpq's words about the server, which say what server it is.
         const std::string cause = oneLine(message.origin + message.text);
         for (const KnownRefusal& known : knownRefusals) {
             if (message.sqlState.starts_with(known.prefix))
@@ -223,9 +227,9 @@ bool DatabaseError::isObjectMissing() const
 
 std::string DatabaseError::kind() const
 {
-    // A server that stops, is away and starts gives several causes but one advice, and so does a pooler that
-    // shares out sessions. For other errors the cause counts, without the numbers of blocks, processes
-    // or ports that change with each attempt.
+    // A restart of the server gives several causes but one advice. So does a pooler that shares sessions
+    // between clients. There the advice is the kind. For other errors the cause is the kind, without its
+    // digits: the numbers of blocks, processes or ports change with each attempt.
     const bool isAway = _sqlState.empty() || _sqlState.starts_with("57P");
     const bool isShared = _sqlState == "26000" || _sqlState == "42P05";
     const bool isAdviceTheNews = (isAway || isShared) && !_advice.empty();
@@ -243,7 +247,7 @@ DatabaseError DatabaseError::fromStatement(const Poco::Exception& exception, boo
         return {Scope::database, oneLine("the database client failed: " + exception.displayText()), "", ""};
     }
 
-    // A message of a trigger may have more lines, with rows in them.
+    // A trigger's message may have more lines, which may quote rows. Only the first line is kept.
     const std::string& sqlState = refusal->fields().sqlState;
     const std::string message = Poco::trim(refusal->fields().message);
     const std::string cause = oneLine(message.substr(0, message.find('\n')));

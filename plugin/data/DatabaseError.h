@@ -14,16 +14,15 @@ class ConnectionRefused;
 namespace HangDetection {
 
 class DatabaseError : public std::runtime_error
-/// An error of the job database. Its scope decides what happens next. The text is
-/// one line that the server or libpq wrote; it holds no part of the connection
-/// string but host, port, user and database names.
+/// An error of the job database. Its scope decides what happens next. The text is one line from the server or
+/// from libpq. Of the connection string it holds only names of hosts, users and databases, and ports.
 {
 public:
     enum class Scope
     {
-        connection, /// there is no usable connection: the run ends, the next one connects anew
-        database,   /// every job would meet it: the run ends, the connection may stay
-        job         /// it comes from the rows of the statement: other jobs may succeed
+        connection, /// there is no usable connection: the run ends, the next run connects again
+        database,   /// every job would get it: the run ends, the connection may stay
+        job         /// the rows of the statement cause it: other jobs may succeed
     };
 
     DatabaseError(Scope scope, const std::string& cause, std::string sqlState, std::string advice);
@@ -37,20 +36,21 @@ public:
     /// What the operator can do about it, or empty.
 
     bool concernsEveryJob() const;
-    /// The server is gone or short of something, or the statement was cancelled as the run is over. With any
-    /// other error, jobs that were terminated just before show that the job is at fault.
+    /// True when the connection is lost, when the server lacks a resource, or when the statement was
+    /// cancelled because the time of the run is over. With any other error the job is at fault, if jobs were
+    /// terminated just before.
 
     bool isObjectMissing() const;
-    /// A table, a column or a right of the role.
+    /// True when a table, a column or a privilege of the role is missing.
 
     std::string kind() const;
-    /// Errors of the same kind are one piece of news for the operator, however their texts differ.
+    /// Errors of the same kind are the same news for the operator, even if their texts differ.
 
     static DatabaseError fromStatement(const Poco::Exception& exception, bool connectionLost);
-    /// The error of a statement, out of what the session threw for it.
+    /// The error of a statement, made from the exception that the session threw.
 
     static DatabaseError fromConnecting(const Libpq::ConnectionRefused& refusal);
-    /// One error of all addresses. The advice is that of a server that answered and is up, if there is one.
+    /// One error for all addresses. The advice comes from a server that is up and answered, if there is one.
 
 private:
     Scope _scope;

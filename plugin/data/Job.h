@@ -12,23 +12,24 @@ using JobId = std::string;
 /// The id of a provisioner job as PostgreSQL writes a uuid: 36 characters, lower case.
 
 struct JobCounts
-/// Of the jobs of a deployment. Each number includes the next, up to those that are hung.
+/// Numbers of the jobs of a deployment: running includes silent, and silent includes hung.
 {
     std::int64_t running = 0;
     std::int64_t silent = 0;
-    /// Hung, or will be within the look-ahead of the search unless they report.
+    /// Jobs that are hung, or will be within the look-ahead of the search unless they report.
     std::int64_t hung = 0;
     std::chrono::seconds oldestHung{0};
-    /// For how long the longest silent of the hung jobs has been silent; 0 when none is hung.
+    /// The longest silence of a hung job; 0 when no job is hung.
     std::optional<std::int64_t> pending = std::nullopt;
-    /// Never started, and not touched for the threshold. Nothing when they are not looked for.
+    /// Jobs that never started and were not updated for the pending threshold. No value when the search does
+    /// not look for them.
 
     std::int64_t backlog() const { return hung + pending.value_or(0); }
-    /// All that are to be terminated.
+    /// All jobs that are to be terminated.
 };
 
 struct SeenJob
-/// A job, and its heartbeat when it was looked at.
+/// A job, and its updated_at when the search read it.
 {
     JobId jobId;
     std::chrono::microseconds updatedAt{0};
@@ -36,10 +37,11 @@ struct SeenJob
 };
 
 struct Look
-/// What a later search in the same session needs, to know which jobs were written since this one.
+/// What a later search in the same session needs, to find the jobs that were written since this search.
 {
     std::string snapshot = "1:1:";
-    /// PostgreSQL's pg_snapshot. The default is that of an empty database: all was written since.
+    /// A pg_snapshot of PostgreSQL. The default stands for an empty database: every job counts as written
+    /// since.
     std::chrono::microseconds time{0};
     /// Since 1970, by the database's clock.
 };
@@ -51,81 +53,82 @@ struct FoundJobs
     /// The jobs that this run is to terminate.
     JobCounts counts;
     std::optional<std::chrono::milliseconds> untilNext;
-    /// How long until the first of the jobs that are neither hung nor pending will be, unless it
-    /// reports. Nothing when there is none.
+    /// The time until the next job becomes hung or pending, unless it reports. No value when there is no such
+    /// job.
     bool areTerminatedTouched = false;
-    /// Whether one of the jobs that were terminated was updated since.
+    /// Whether a terminated job was updated after its termination.
     std::int64_t doubtful = 0;
-    /// Jobs that would be silent by their heartbeats, but were written since the earlier look, or
-    /// there was none.
+    /// Jobs whose updated_at is old enough for silence, but whose rows were written since the earlier look.
+    /// Without an earlier look every row counts as written since.
     std::optional<std::chrono::milliseconds> heartbeatAge;
-    /// Of the newest heartbeat among the running jobs that were written since the earlier look.
-    /// Nothing when there is no such job.
+    /// The age of the newest heartbeat of the running jobs that were written since the earlier look. No value
+    /// when there is no such job.
     Look look;
 };
 
 enum class Reason
 /// Why a job is terminated.
 {
-    hung,   /// started, or canceled before its start, and silent for HungJobDuration
-    pending /// neither, and not touched for PendingJobDuration
+    hung,   /// started or canceled, and silent for HungJobDuration
+    pending /// neither started nor canceled, and not updated for PendingJobDuration
 };
 
 struct Thresholds
-/// A job is terminated that has been silent for so long.
+/// A job that has been silent for this long is terminated.
 {
     std::chrono::seconds hung;
     std::chrono::seconds pending{0};
     /// 0: pending jobs are left alone.
     std::chrono::seconds lag{0};
-    /// By which the clock behind all heartbeats is behind. A job is hung only so much later.
+    /// How much the clock that stamps the heartbeats is behind the database's clock. A job is hung so much
+    /// later.
 
     std::chrono::seconds of(Reason reason) const { return reason == Reason::pending ? pending : hung; }
 };
 
 enum class Outcome
-/// What became of one job that was to be terminated.
+/// The result for one job that was to be terminated.
 {
-    terminated, /// completely, and committed
-    locked,     /// another session holds it; untouched
+    terminated, /// completely, and the termination is committed
+    locked,     /// another session has locked it; untouched
     missing,    /// deleted meanwhile
-    notStarted, /// not eligible; untouched
+    notStarted, /// never started, but not pending for the threshold; untouched
     completed,  /// completed meanwhile; untouched
     reported,   /// reported again meanwhile; untouched
     suspended,  /// its Slurm job does not run, which explains its silence; untouched
-    noBuild,    /// a workspace build without a build; untouched
+    noBuild,    /// a workspace build without its row in workspace_builds; untouched
     notUpdated, /// a trigger of the database prevents the update; untouched
     failed      /// the database raised an error because of this job; untouched
 };
 
 enum class BuildState
-/// Where the provisioner state of a terminated job's workspace build is from.
+/// Where the provisioner state of a terminated job's workspace build comes from.
 {
     none,   /// the job builds no workspace, or there was no state to copy
-    kept,   /// the build had its own
+    kept,   /// the build had its own state
     copied, /// from the workspace's previous build
 };
 
 struct Termination
-/// The answer to one request to terminate a job. The members below outcome are set
-/// as far as the job was looked at, the error when the job itself is at fault.
+/// The answer to one request to terminate a job. The members below outcome are set only as far as the
+/// statement read the job. The error is set only when the job itself is at fault.
 {
     JobId jobId;
     Outcome outcome = Outcome::failed;
     Reason reason = Reason::hung;
-    /// As the job was found under the lock.
+    /// As the statement found the job under its lock.
     std::string type;
     std::chrono::seconds silent{0};
-    /// Between the last time that it was updated, as by a heartbeat, and the termination.
+    /// The time from the job's last update, such as a heartbeat, to the termination.
     std::string stage;
     std::string workspaceId;
     std::int64_t buildNumber = 0;
     std::chrono::microseconds updatedAt{0};
-    /// The job's updated_at as the termination left it, since 1970; 0 when it was not terminated.
+    /// The job's updated_at after the termination, since 1970; 0 when the job was not terminated.
     std::string workspace;
     std::string owner;
     std::string templateName;
-    /// Names, as far as the role can read them. Empty otherwise, and where there is none.
+    /// Names. Empty when the role may not read them, and where there is none.
     BuildState state = BuildState::none;
     std::string error;
     std::string sqlState;
@@ -133,14 +136,15 @@ struct Termination
 };
 
 struct RevivedJob
-/// A job that its worker has updated after it was terminated.
+/// A terminated job that its worker has updated since.
 {
     JobId jobId;
     bool hasSucceeded = false;
-    /// Completed without an error; otherwise it has reported, or failed by itself.
+    /// True when the job was completed without an error. Otherwise its worker has reported, or has completed
+    /// it with an error.
 
     const char* sinceThen() const { return hasSucceeded ? "succeeded" : "reported"; }
-    /// As log and metrics name it.
+    /// The word for it in the log and in the metrics.
 };
 
 } // namespace HangDetection

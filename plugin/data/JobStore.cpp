@@ -23,7 +23,7 @@ using Poco::Data::Keywords::into;
 
 template <typename Items, typename Text>
 std::string arrayOf(const Items& items, Text text)
-/// A PostgreSQL array with one text for each item, of a kind that needs no quotes.
+/// A PostgreSQL array with one text for each item. A text that needs quotes must have them already.
 {
     std::string array = "{";
     for (const auto& item : items) {
@@ -50,7 +50,7 @@ std::string updatesOf(std::span<const SeenJob> jobs)
 }
 
 std::int64_t hungFor(const Thresholds& thresholds)
-/// In seconds, by the clock of the database.
+/// The threshold in seconds. The database's clock is ahead by the lag, so the lag is added.
 {
     return (thresholds.hung + thresholds.lag).count();
 }
@@ -197,7 +197,7 @@ std::vector<RevivedJob> JobStore::findRevived(const std::vector<SeenJob>& jobs)
 }
 
 DatabaseError JobStore::failure(const Poco::Exception& exception)
-/// The error of a statement. A connection that it made useless is given up.
+/// The error of a statement. Closes the connection if the error made it useless.
 {
     DatabaseError error = DatabaseError::fromStatement(exception, _connection.isLost());
     if (error.scope() == DatabaseError::Scope::connection)
@@ -225,9 +225,10 @@ std::vector<Termination> JobStore::terminateAtOnce(std::span<const SeenJob> jobs
 }
 
 void JobStore::addNames(std::vector<Termination>& answers)
-/// To the jobs that are terminated. A courtesy: an error leaves them without names.
+/// Adds the names to the answers with the outcome terminated. No termination depends on them, so an error
+/// only leaves the names empty.
 {
-    // Each attempt is an error in the server's log, too.
+    // The server logs an error for each attempt, so the next one comes an hour later.
     if (_namesMissedAt && Clock::now() - *_namesMissedAt < std::chrono::hours(1))
         return;
     std::map<JobId, Termination*> terminated;

@@ -16,72 +16,77 @@
 namespace HangDetection {
 
 Termination failedTermination(const JobId& job, const DatabaseError& error);
-/// The answer for a job that an error kept from being terminated.
+/// The answer for a job whose termination failed with this error.
 
 class JobStore
-/// The provisioner jobs of a Coder deployment, in its database. One statement
-/// finds, one statement terminates, one says what that would do; each is atomic by itself
-/// and leaves nothing behind in the session but that it stays prepared. The columns of its
-/// answer have types of their own, as the server refuses a prepared statement whose answer a
-/// migration has given another type. Used by one thread.
+/// The provisioner jobs of a Coder deployment, in its database. One statement finds jobs, one terminates
+/// them, and one says what a termination would do. Each is atomic, and leaves only its prepared form in the
+/// session.
+///
+/// Each statement gives the columns of its answer fixed types. Otherwise a migration that changes the type of
+/// a column would change the answer, and the server refuses a prepared statement whose answer has changed its
+/// type.
+///
+/// Used by one thread.
 {
 public:
     JobStore(ConnectionString connectionString, std::chrono::milliseconds statementTimeout,
              std::chrono::milliseconds fullSearchInterval = std::chrono::hours(1));
-    /// Does not connect yet. A statement whose client has died ends on the server
-    /// after statementTimeout. Searches go by the status of jobs where there is one, but for one in each
-    /// fullSearchInterval, which also finds a job whose status is wrong (running_jobs_by_status.sql).
+    /// Does not connect yet. The server ends a statement after statementTimeout, even when the client has
+    /// died. Once in each fullSearchInterval a search does not use job_status; running_jobs_by_status.sql has
+    /// the reason.
 
     void open(const RunLimit& limit);
-    /// Makes sure of a working connection. The limit is that of all waits until the next open(). Throws
-    /// DatabaseError, or RunStopped.
+    /// Connects, unless a working connection is open. The limit holds for every wait until the next open().
+    /// Throws DatabaseError, or RunStopped.
 
     struct Search
     {
         Thresholds thresholds;
         std::chrono::seconds lookAhead;
-        /// Counted as silent are the jobs that will be hung within this time.
+        /// A job that will be hung within this time counts as silent.
         int places;
-        /// At most so many jobs are chosen, at random, and as many that are hung as are pending, unless
-        /// there are too few of one kind.
+        /// At most so many jobs are chosen, at random. Hung and pending jobs get half of the places each;
+        /// places that one kind does not need go to the other.
         std::vector<JobId> last = {};
-        /// These only when places are left.
+        /// Jobs that are chosen only when places are left.
         std::vector<SeenJob> terminated = {};
-        /// The search says whether one of these was updated since.
+        /// Terminated jobs. The search says whether one of them was updated since.
         Look earlier = {};
-        /// Of this session. Only jobs that were not written since then are silent.
+        /// An earlier look in this session. A job that was written since then is not silent.
     };
 
     FoundJobs findJobs(const Search& search);
     /// Throws DatabaseError.
 
     int sessions() const { return _connection.sessions(); }
-    /// How many there were, with the one that is open. A Look is of use in its own session only: on
-    /// another server the same transactions have other numbers.
+    /// The number of sessions that were made, including the open one. A Look is valid only in its own
+    /// session: on another server the same transactions have other numbers.
 
     bool wantsIndex();
-    /// Whether a search that takes long does so because the table is large and has no index for
-    /// it (packaging/sql/index.sql). Throws DatabaseError.
+    /// Whether the table of jobs is large and has no index for the search (packaging/sql/index.sql makes
+    /// one), so that a search takes long. Throws DatabaseError.
 
     using Answer = std::function<void(const Termination&)>;
 
     void terminate(std::span<const SeenJob> jobs, const Thresholds& thresholds, const Answer& answer);
-    /// Terminates those of the jobs that are still hung, with the heartbeat that was seen, or still
-    /// pending, and answers for each as soon as that is committed. When the statement fails because of one
-    /// job, the others are terminated all the same: the batch is halved until the job stands alone. Throws
-    /// DatabaseError for an error that every job would meet; jobs not answered for are then complete or
-    /// untouched, and a later search tells which.
+    /// Terminates the jobs that are still hung, with the same heartbeat as in the search, or still pending.
+    /// Answers for each job as soon as its termination is committed. When one job makes the statement fail,
+    /// the others are terminated all the same: the batch is halved until that job is alone in its statement.
+    ///
+    /// Throws DatabaseError for an error that every job would get. A job without an answer is then completely
+    /// terminated or untouched. A later search finds out which.
 
     std::map<JobId, std::string> findTerminated(const std::vector<JobId>& jobs);
-    /// Those of the jobs that a hang detector has terminated, be it this one or another, with their
-    /// errors. Asks nothing when there are no jobs. Throws DatabaseError.
+    /// The jobs that this hang detector or another has terminated, with their errors. Without jobs it does
+    /// not ask the database. Throws DatabaseError.
 
     std::vector<RevivedJob> findRevived(const std::vector<SeenJob>& jobs);
-    /// Those of the jobs that were updated since, but by no detector. Throws DatabaseError.
+    /// The jobs that were updated since their termination, but not by a detector. Throws DatabaseError.
 
     std::vector<Termination> preview(std::span<const SeenJob> jobs, const Thresholds& thresholds);
-    /// What terminate() would answer for the jobs if no other session held one of them and no trigger
-    /// interfered. Writes nothing and locks nothing. Throws DatabaseError.
+    /// What terminate() would answer for the jobs, if no other session had locked one of them and no trigger
+    /// changed the result. Writes nothing and locks nothing. Throws DatabaseError.
 
 private:
     using Clock = std::chrono::steady_clock;

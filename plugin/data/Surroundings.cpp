@@ -33,7 +33,7 @@ struct Account
 };
 
 Account ownAccount()
-/// Of the user that the process runs as. One that the system does not know has no home.
+/// The account of the user that runs the process. A user without an account gets a home that does not exist.
 {
     passwd entry{};
     passwd* found = nullptr;
@@ -43,7 +43,7 @@ Account ownAccount()
 }
 
 std::string variableFor(const PQconninfoOption& option)
-/// The variable of the environment that would decide the option; empty when there is none.
+/// The environment variable that would set the option; empty when there is none.
 {
     if (option.val != nullptr)
         return "";
@@ -54,7 +54,7 @@ std::string variableFor(const PQconninfoOption& option)
 }
 
 std::string defaultOf(const PQconninfoOption& option, const ConnectionOptions& options)
-/// What counts without the variable.
+/// The value of the option when its environment variable is not set.
 {
     const std::string_view keyword = option.keyword;
     if (keyword == "user")
@@ -63,7 +63,7 @@ std::string defaultOf(const PQconninfoOption& option, const ConnectionOptions& o
         return valueOf(options, "fallback_application_name").value_or("");
     if (keyword == "sslmode" && valueOf(options, "sslrootcert") == "system")
         return "verify-full";
-    // libpq has no text for the default of these, and refuses an empty one.
+    // libpq has no text for the default of these options, and refuses an empty one.
     if (keyword == "sslcertmode")
         return "allow";
     if (keyword == "min_protocol_version" || keyword == "max_protocol_version")
@@ -79,7 +79,8 @@ DatabaseError decidedByVariable(const std::string& variable, const std::string& 
 }
 
 void requireOwnServiceFile()
-/// libpq looks for a personal one where HOME says.
+/// libpq looks for the user's own service file in the directory that HOME names. Throws DatabaseError when
+/// that is not the user's home, and one of the two directories has such a file.
 {
     const fs::path home = Poco::Environment::get("HOME", "");
     const fs::path ownHome = ownAccount().home;
@@ -97,7 +98,7 @@ void requireOwnServiceFile()
 }
 
 void useOwnFiles(std::string& text, const ConnectionOptions& options)
-/// Those that libpq would look for where HOME says.
+/// Names the files in the user's home that libpq would look for in the directory that HOME names.
 {
     constexpr std::array<std::pair<const char*, const char*>, 5> files{{
         {"passfile", ".pgpass"},
@@ -109,7 +110,7 @@ void useOwnFiles(std::string& text, const ConnectionOptions& options)
     const auto isSaid = [&](const char* keyword) { return !valueOf(options, keyword).value_or("").empty(); };
     const fs::path home = ownAccount().home;
     for (const auto& [keyword, file] : files) {
-        // libpq would not use the directory beside a file that is missing.
+        // If sslcrl names a file that is missing, libpq does not use sslcrldir either.
         const bool isReplaced = keyword == std::string_view("sslcrl") && isSaid("sslcrldir");
         if (!isSaid(keyword) && !isReplaced)
             appendOption(text, keyword, (home / file).string());
@@ -127,7 +128,7 @@ void keepEnvironmentOut(std::string& text, const ConnectionOptions& options)
     for (const PQconninfoOption* option = options.get(); option->keyword != nullptr; ++option) {
         const std::string keyword = option->keyword;
         const std::string variable = variableFor(*option);
-        // The file of a service does not count unless Connection names a service.
+        // PGSERVICEFILE may name the file of a service. Without a service it has no effect.
         if (variable.empty() || keyword == "servicefile")
             continue;
         if (isService)
@@ -143,7 +144,7 @@ std::string withoutSurroundings(const ConnectionString& connection)
     std::string text = connection.secretText();
     const ConnectionOptions written = Libpq::writtenOptions(text);
     if (!written)
-        throw std::bad_alloc(); // it was read before
+        throw std::bad_alloc(); // ConnectionString::parse() could read it, so only memory is missing
     keepEnvironmentOut(text, written);
     if (valueOf(written, "service"))
         requireOwnServiceFile();

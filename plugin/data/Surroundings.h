@@ -7,12 +7,15 @@
 namespace HangDetection {
 
 std::string withoutSurroundings(const ConnectionString& connection);
-/// A connection string for libpq, which may hold a password. What surrounds the process has no say in it,
-/// as Connection in hang_detector.conf says what the connection is. Throws DatabaseError.
+/// A connection string for libpq. It may hold a password. The environment of the process does not change its
+/// meaning: only Connection in hang_detector.conf decides about the connection. Throws DatabaseError.
 ///
-/// An option that Connection leaves open, and for which there is a variable of the environment, gets its
-/// default. The files that libpq looks for where HOME says are those of the user that the process runs as.
-/// With a service, libpq does not tell what comes from it and what from a variable, and on its own looks
-/// for it where HOME says: then such a variable, and another HOME, are errors.
+/// An option that Connection does not set gets its default, if the environment has a variable for it. libpq
+/// looks for some files in the directory that HOME names. The string names the files of the user that runs
+/// the process instead.
+///
+/// With a service this is not possible. libpq does not show which options come from the service and which
+/// from a variable, and looks for the service's file in the directory that HOME names. So with a service,
+/// such a variable or the HOME of another user is an error.
 
 } // namespace HangDetection

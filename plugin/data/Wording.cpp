@@ -11,7 +11,7 @@ namespace {
 constexpr const char* beginning = "Coder: Build has been detected as ";
 
 std::string minutesOf(std::chrono::seconds threshold)
-/// To two places, without zeros at the end: 5, 1.5, 1.67.
+/// With up to two decimal places, without zeros at the end: 5, 1.5, 1.67.
 {
     const double minutes = std::chrono::duration<double, std::ratio<60>>(threshold).count();
     std::string text = Poco::NumberFormatter::format(minutes, 2);

@@ -7,21 +7,21 @@
 
 namespace HangDetection {
 
-// The texts of a termination, byte for byte as Coder's own detectors write them and as Coder's
-// pages show them. The minutes are those of the threshold in force.
+// The texts of a termination. They are byte for byte those that Coder's own detectors write and Coder's pages
+// show. The minutes are those of the threshold in force.
 
 struct Wording
 {
     std::string error;
-    /// Of the job.
+    /// The error of the job.
     std::string logLine;
-    /// The third of the five lines in its log.
+    /// The third of the five lines in the job's log.
 
     static Wording of(Reason reason, std::chrono::seconds threshold);
 };
 
 const std::string& anyDetectorsError();
-/// A regular expression of PostgreSQL that matches the error of a job which a detector terminated:
-/// this one, or Coder's, which is called the reaper since mid-2025.
+/// A PostgreSQL regular expression for the error of a job that a detector terminated: this detector, or
+/// Coder's own, which is called the reaper since mid-2025.
 
 } // namespace HangDetection

@@ -10,14 +10,14 @@
 
 namespace HangDetection {
 
-// The word for each reason, outcome and build state: the same in the answers of the SQL statements, in the
-// log and as a label of metrics.
+// The word for each reason, outcome and build state. It is the same in the answers of the SQL statements, in
+// the log and as a label of metrics.
 
 enum class Effect
 /// What an outcome means for the run.
 {
-    terminated, /// it is done
-    skipped,    /// the job is left as it is, and that is right
+    terminated, /// the job is terminated
+    skipped,    /// the job is left as it is, which is correct
     failed      /// an error of the job itself
 };
 
@@ -35,7 +35,7 @@ struct Word<Outcome>
     std::string_view word;
     Effect effect;
     std::string_view error = {};
-    /// For the log, where the database raises none.
+    /// The error for the log, when the database raises none.
 };
 
 template <typename Value>

@@ -12,15 +12,15 @@ ClockLag::Verdict ClockLag::judge(std::optional<Milliseconds> heartbeatAge, Cloc
         _suspectedAt.reset();
         return std::exchange(_known, std::nullopt) ? Verdict::ended : Verdict::none;
     }
-    // One that is not older than the look may be that of a worker which died since.
+    // A heartbeat from after the earlier look may be the last one of a worker that has died since.
     const bool isBehind = heartbeatAge && *heartbeatAge > look - earlierLook + tolerance;
     if (_known) {
-        // The lag is never more than the age.
+        // The lag cannot be more than the age of a heartbeat.
         if (heartbeatAge)
             _known = isBehind ? *heartbeatAge : std::min(*_known, *heartbeatAge);
         return Verdict::none;
     }
-    // What was written before the suspicion says no more than it did then.
+    // The earlier look is older than the suspicion, so the comparison shows nothing new.
     if (_suspectedAt && earlierLook < *_suspectedAt)
         return Verdict::none;
     if (!isBehind || !_suspectedAt) {

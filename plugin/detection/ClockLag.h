@@ -6,12 +6,12 @@
 namespace HangDetection {
 
 class ClockLag
-/// By how much the clock that stamps the heartbeats is behind that of the database. It is behind
-/// when a job was written after a look at the jobs, with the time of a moment before that look.
+/// How much the clock that stamps the heartbeats is behind the database's clock. It is behind when a job was
+/// written after a look at the jobs, but with a time from before that look.
 ///
-/// A row may also be written for another reason, so it takes two looks in a row. The lag counts
-/// for all running jobs, as it is that of the newest heartbeat. It is over as soon as a heartbeat is fresh;
-/// while no job reports it stays as it was. Used by one thread.
+/// A row may also be written for another reason, so two looks in a row have to show the lag. The lag counts
+/// for all running jobs, because it is that of the newest heartbeat. It ends as soon as a heartbeat is fresh.
+/// While no job reports, it stays as it was. Used by one thread.
 {
 public:
     using Clock = std::chrono::steady_clock;
@@ -26,17 +26,17 @@ public:
 
     Verdict judge(std::optional<Milliseconds> heartbeatAge, Clock::time_point earlierLook,
                   Clock::time_point look);
-    /// What a look saw: the age of the newest heartbeat that was written since an earlier look, if
-    /// there is one.
+    /// Call it once for each look. heartbeatAge is the age of the newest heartbeat that was written since the
+    /// earlier look, if there is one.
 
     bool isSuspected() const { return _suspectedAt && !_known; }
-    /// Another look is to decide.
+    /// True when one look showed a lag. The next look decides.
 
     std::chrono::seconds known() const;
-    /// Zero when the clock is right, as far as is known.
+    /// The lag. Zero when no lag is known.
 
     static constexpr std::chrono::seconds tolerance{30};
-    /// A server or a network that is busy may take so long from the stamp to the row.
+    /// On a busy server or network, so much time may pass from the stamp to the write of the row.
 
 private:
     std::optional<Clock::time_point> _suspectedAt;

@@ -12,36 +12,37 @@
 namespace HangDetection {
 
 class FailedJobs
-/// Jobs whose termination failed within the last hour, or that were in a statement which failed. Each cause
-/// is logged once an hour; these jobs are tried last. Used by one thread.
+/// Jobs whose termination failed within the last hour, or that were in a statement that failed. Each cause is
+/// logged once an hour. These jobs are tried last. Used by one thread.
 {
 public:
     using Clock = std::chrono::steady_clock;
 
     bool add(const Termination& job, Clock::time_point now);
-    /// True when the error is to be logged: the job did not fail with this SQLSTATE (with this text, where
-    /// the database raised no error) within the last hour, and there is room for it.
+    /// True when the error is to be logged: the job did not fail with the same SQLSTATE within the last hour,
+    /// and there is room for the error. When the database raised no error, the text counts instead of the
+    /// SQLSTATE.
 
     void suspect(const JobId& job, Clock::time_point now) { _suspects.add(job, now); }
-    /// For a job of a statement that failed, maybe because of another job or of something else. Nothing is
-    /// logged of it.
+    /// For a job of a statement that failed. The cause may be another job or something else, so nothing is
+    /// logged about this job.
 
     void remove(const JobId& job);
-    /// The job has no error any more.
+    /// For a job that has no error any more.
 
     std::set<JobId> known(Clock::time_point now);
 
     static constexpr std::size_t capacity = 20000;
-    /// The errors of two runs of the largest MaxJobsPerRun: some 4 MB. More of them are counted in
-    /// the line of each run, and logged when others are an hour old.
+    /// The errors of two runs of the largest MaxJobsPerRun, which take about 4 MB. Further errors are only
+    /// counted in the log line of each run. They are logged when other errors are an hour old.
 
     static constexpr std::size_t suspectsCapacity = 1000;
-    /// Those of two large statements. An error that concerns every job makes more of them with each run, for
-    /// nothing.
+    /// The jobs of two large statements. An error that concerns every job adds more suspects with each run.
+    /// It is of no use to remember all of them.
 
 private:
     OnceAnHour<std::pair<JobId, std::string>> _errors{capacity};
-    /// By job and cause.
+    /// The key is the job and the cause.
     OnceAnHour<JobId> _suspects{suspectsCapacity};
 };
 

@@ -22,7 +22,7 @@ void IndexAdvice::searchTook(Clock::duration time, JobStore& store)
         if (!store.wantsIndex())
             return;
     } catch (const DatabaseError&) {
-        // The run is a good one all the same.
+        // This error does not make the run fail.
         return;
     }
     _nextLook = Clock::time_point::max();

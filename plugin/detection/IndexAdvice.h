@@ -7,8 +7,8 @@
 namespace HangDetection {
 
 class IndexAdvice
-/// Says once that searches take long for want of the index that packaging/sql/index.sql makes. Used
-/// by one thread.
+/// Posts once that searches take long because the index of packaging/sql/index.sql is missing. Used by one
+/// thread.
 {
 public:
     using Clock = std::chrono::steady_clock;
@@ -16,11 +16,11 @@ public:
     explicit IndexAdvice(Poco::NotificationCenter& notifications) : _notifications(notifications) {}
 
     void searchTook(Clock::duration time, JobStore& store);
-    /// Asks the database, once an hour at most, after a search that took long. Posts IndexMissing. Errors are
-    /// left to the next run.
+    /// After a search that took long, asks the database whether the index is missing, at most once an hour.
+    /// Posts IndexMissing if it is. Errors are left to the next run.
 
     void reset() { _nextLook = {}; }
-    /// The database is another one.
+    /// For another database: asks again, and may post again.
 
 private:
     Poco::NotificationCenter& _notifications;

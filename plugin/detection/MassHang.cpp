@@ -37,7 +37,7 @@ std::optional<MassHang::Clock::duration> MassHang::holdLeft(Clock::time_point no
 }
 
 bool MassHang::isAnother(const Sighting& known, Clock::time_point now) const
-/// Whether a mass hang that is seen now is another one than the one that is known.
+/// Whether a mass hang that is seen now is a new one.
 {
     return (known.goneSince && now - *known.goneSince >= _limits.hold) ||
            (_missedSearch && now - _lastSearch >= _limits.hold);

@@ -8,17 +8,17 @@
 namespace HangDetection {
 
 class MassHang
-/// Judges whether so many jobs fell silent at once that something upstream of them is
-/// probably down, such as the Coder server, which writes the heartbeats. Then nothing is
-/// to be terminated for a while, so that jobs that are well can report again.
+/// Judges whether so many jobs fell silent at once that something they all need is probably down, such as the
+/// Coder server, which writes the heartbeats. Then no job is terminated for a while, so that live jobs can
+/// report again.
 ///
-/// Silent jobs count, not only those that are hung by now: as runs come when the first
-/// job is hung, the others would be hung one by one, and never all at once.
+/// All silent jobs count, not only the hung ones. A run comes as soon as the first job is hung. So the jobs
+/// become hung one by one, and never all at once.
 ///
-/// One mass hang is held for one hold at most, counted from its first sight. It is a new
-/// one only after it was seen to be gone for a whole hold, so one that comes and goes is
-/// held no longer than one that stays. A database that could not be asked for a whole hold
-/// explains the silence of all jobs, and what is seen after it is new, too.
+/// A mass hang is held for one hold at most, counted from its first sight. The next mass hang counts as a new
+/// one only if there was none for a whole hold. So a mass hang that comes and goes is held no longer than one
+/// that stays. When the database could not be asked for a whole hold, that explains the silence of all jobs.
+/// Then the next mass hang counts as a new one, too.
 ///
 /// The caller passes the time. Used by one thread.
 {
@@ -30,12 +30,12 @@ public:
         none,  /// no mass hang, or its hold is over
         began, /// hold, for the first time in this mass hang
         held,  /// hold
-        ended  /// the first time after a hold that there is none
+        ended  /// the hold has ended; given once for each mass hang
     };
 
     struct Limits
-    /// There is a mass hang when a job is hung, and more than `ratio` percent of the running jobs
-    /// and more than `minJobs` jobs are silent; never when the ratio is 0.
+    /// There is a mass hang when a job is hung, and more than `ratio` percent of the running jobs and more
+    /// than `minJobs` jobs are silent. There is never one when the ratio is 0.
     {
         int ratio;
         int minJobs;
@@ -45,16 +45,16 @@ public:
     explicit MassHang(const Limits& limits) : _limits(limits) {}
 
     void setLimits(const Limits& limits) { _limits = limits; }
-    /// A mass hang that is known stays so, with the time when it was seen first.
+    /// A known mass hang stays known, with the time of its first sight.
 
     Verdict judge(const JobCounts& jobs, Clock::time_point now);
-    /// To be called once for each search, with what it found.
+    /// Call it once for each search, with what the search found.
 
     void missedSearch() { _missedSearch = true; }
-    /// To be called when the database could not be asked which jobs are silent.
+    /// Call it when the database could not be asked which jobs are silent.
 
     std::optional<Clock::duration> holdLeft(Clock::time_point now) const;
-    /// Nothing when the last verdict was not to hold.
+    /// The rest of the hold. No value when the last verdict was not to hold.
 
 private:
     struct Sighting

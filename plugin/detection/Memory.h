@@ -23,7 +23,7 @@ struct Memory
 {
     Settings settings;
     std::unique_ptr<JobStore> store;
-    /// Made anew when its settings change; there always is one.
+    /// Never null. It is replaced when its settings change.
     Poco::NotificationCenter& notifications;
     JobAllocations allocations;
     EarlierLooks looks;
@@ -34,8 +34,8 @@ struct Memory
     RetryPause retryPause = {};
     FailedJobs failedJobs = {};
     OnceAnHour<JobId> previewedJobs{FailedJobs::capacity};
-    /// Of which a dry run logged that it would terminate them. As they stay, each is logged once an hour,
-    /// and the other jobs come before it.
+    /// Jobs of which a dry run logged that it would terminate them. They stay, so each is logged only once an
+    /// hour, and jobs that are not logged yet come first.
 };
 
 } // namespace HangDetection

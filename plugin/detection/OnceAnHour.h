@@ -9,8 +9,8 @@ namespace HangDetection {
 
 template <typename Key>
 class OnceAnHour
-/// Remembers keys for an hour, at most so many, so that what lasts is logged once an hour. Used by one
-/// thread, which passes the time.
+/// Remembers keys for an hour, so that the same thing is logged at most once an hour. The capacity limits the
+/// number of keys. Used by one thread, which passes the time.
 {
 public:
     using Clock = std::chrono::steady_clock;
@@ -18,8 +18,8 @@ public:
     explicit OnceAnHour(std::size_t capacity) : _capacity(capacity) {}
 
     bool add(const Key& key, Clock::time_point now)
-    /// True when the key was not added within the last hour, and there is room for it. An older key is not
-    /// forgotten for it, as that one would then be new with each run.
+    /// True when the key was not added within the last hour, and there is room for it. A new key never
+    /// replaces an older one, because the older one would then count as new in the next run.
     {
         const auto known = _added.find(key);
         if (known == _added.end())
@@ -31,7 +31,7 @@ public:
     }
 
     const std::map<Key, Clock::time_point>& known(Clock::time_point now)
-    /// Those of the last hour, and when each was added.
+    /// The keys of the last hour, and when each was added.
     {
         std::erase_if(_added, [&](const auto& entry) { return now - entry.second >= retention; });
         return _added;
@@ -39,7 +39,7 @@ public:
 
     template <typename Predicate>
     void remove(const Key& first, Predicate belongs)
-    /// The first key and those right behind it, as long as they belong to it.
+    /// Removes the first key and the keys right behind it, as long as they belong to it.
     {
         const auto begin = _added.lower_bound(first);
         const auto isOther = [&](const auto& entry) { return !belongs(entry.first); };

@@ -19,13 +19,13 @@ namespace HangDetection {
 namespace {
 
 class Stop : public Poco::Notification
-/// Wake up and end. A queue that only forgets its waiters could miss one that is
-/// about to wait; a notification in the queue cannot be missed.
+/// Wakes the thread, so that it ends. NotificationQueue::wakeUpAll() would miss a thread that is just about
+/// to wait. A notification stays in the queue until the thread takes it.
 {};
 
 void giveWay() noexcept
-/// To slurmctld's own threads, when there are too few processors for all. Of this thread only, as
-/// Linux has it, and of those that it starts.
+/// Lowers the priority of this thread, so that slurmctld's own threads come first when there are too few
+/// processors. On Linux this changes only this thread, and the threads that it starts.
 {
     constexpr int politeness = 10;
     setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + politeness);
@@ -40,7 +40,7 @@ struct PeriodicTask::State
     {}
 
     Milliseconds interval;
-    /// Changed by the thread of the task only.
+    /// Only the task's thread changes it.
     Handler handler;
     Poco::Logger& logger;
     std::stop_source stop;
@@ -81,7 +81,7 @@ void PeriodicTask::stop() noexcept
         if (_state->stop.request_stop())
             _state->queue.enqueueUrgentNotification(new Stop);
     } catch (...) {
-        // Out of memory; the thread still sees the stop at its next tick.
+        // Out of memory. The thread still sees the stop when its next run is due.
     }
 }
 
@@ -117,14 +117,14 @@ void PeriodicTask::waitUntilDue(State& state, Clock::time_point due) noexcept
 {
     do {
         try {
-            // Rounded up, or the last part of a millisecond would be waited for in a busy loop.
+            // Rounded up: otherwise the loop would not wait at all for the last part of a millisecond.
             const auto wait = std::max(std::chrono::ceil<Milliseconds>(due - Clock::now()), Milliseconds(0));
             const Poco::AutoPtr<Poco::Notification> notification(
                 state.queue.waitDequeueNotification(static_cast<long>(wait.count())));
             if (!notification.isNull())
                 return;
         } catch (const std::exception&) {
-            // Out of memory; a little later there may be some.
+            // Out of memory. There may be some a little later.
             std::this_thread::sleep_for(Milliseconds(100));
         }
     } while (Clock::now() < due && !state.stop.stop_requested());
@@ -141,7 +141,7 @@ PeriodicTask::Next PeriodicTask::runOnce(State& state) noexcept
             state.logger.error("run ended by an unexpected error");
         }
     } catch (...) {
-        // Not even logging works; the next tick may do better.
+        // Logging failed, too. The next run tries again.
     }
     return {state.interval};
 }

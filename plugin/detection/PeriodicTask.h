@@ -11,53 +11,52 @@
 namespace HangDetection {
 
 class PeriodicTask
-/// Calls a handler again and again in a thread of its own: once right after start(),
-/// then one interval after the last run was due, or sooner when that run asks for it.
-/// Runs never overlap: intervals that pass while the handler is busy are left out. Time
-/// is that of the monotonic clock, so neither the length of a run nor a change of the
-/// time of day makes it drift.
+/// Calls a handler again and again in its own thread. The first run comes right after start(). The next run
+/// comes one interval after the last run was due, or sooner when the last run asks for it. Runs never
+/// overlap: an interval that passes while the handler is busy is left out. The clock is monotonic. So neither
+/// the length of a run nor a change of the time of day shifts the runs.
 ///
-/// start(), stop() and waitUntilEnded() may be called from any thread. The thread
-/// keeps the handler alive and destroys it when it ends, so a PeriodicTask may be
-/// destroyed while its thread is still busy; it is never joined.
+/// Any thread may call start(), stop() and waitUntilEnded(). The task's thread owns the handler, and destroys
+/// it when it ends. So a PeriodicTask may be destroyed while its thread is still busy. The thread is never
+/// joined.
 {
 public:
     using Clock = std::chrono::steady_clock;
     using Milliseconds = std::chrono::milliseconds;
 
     struct Next
-    /// When the run after this one is to come.
+    /// When the next run comes.
     {
         Milliseconds interval;
-        /// One interval after this run was due.
+        /// The next run comes one interval after this run was due.
         std::optional<Milliseconds> sooner = std::nullopt;
-        /// So long after the end of this run, if that is earlier.
+        /// The next run comes so long after the end of this run, if that is earlier.
     };
 
     using Handler = std::function<Next(std::stop_token)>;
-    /// One run. It is to return soon after stop is requested. An exception ends the
-    /// run, is logged, and ends nothing else: the next one comes after the last interval.
+    /// One run. It must return soon after a stop is requested. An exception ends this run only, and is
+    /// logged. The next run then comes after the last interval.
 
     PeriodicTask(Milliseconds interval, Handler handler, Poco::Logger& logger);
-    /// The interval counts until the first run has returned.
+    /// The interval counts until the first run has returned another one.
 
     ~PeriodicTask();
-    /// Stops, without waiting for the thread.
+    /// Stops the thread, and does not wait for it.
 
     PeriodicTask(const PeriodicTask&) = delete;
     PeriodicTask& operator=(const PeriodicTask&) = delete;
 
     void start();
-    /// Starts the thread. Call it once. Throws std::system_error when no thread can be had.
+    /// Starts the thread. Call it once. Throws std::system_error when no thread can be started.
 
     void stop() noexcept;
-    /// Tells the thread to end, and returns at once. May come at any time and more than once.
+    /// Asks the thread to end, and returns at once. May be called at any time, and more than once.
 
     bool waitUntilEnded(Milliseconds atMost);
-    /// True when the thread has ended, or was never started; waits for it at most so long.
+    /// True when the thread has ended or was never started. Waits at most so long for it.
 
     static Clock::time_point nextTick(Clock::time_point due, Milliseconds interval, Clock::time_point now);
-    /// The first point later than now that is a number of intervals after a run was due.
+    /// The first time after now that is a whole number of intervals after a run was due.
 
 private:
     struct State;

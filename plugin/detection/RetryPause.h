@@ -7,10 +7,9 @@
 namespace HangDetection {
 
 class RetryPause
-/// How long to wait before a run is tried again after one that failed: one second
-/// first, then twice as long each time, until the next run comes anyway. Each pause is
-/// shortened by a random part of up to a quarter, so that many detectors do not all
-/// come back to a struggling server at the same moment.
+/// The pause between a run that failed and the next try. The first pause is one second. Each further pause is
+/// twice as long, until the next run comes anyway. Each pause is shortened by a random part of up to a
+/// quarter, so that many detectors do not all ask a server in trouble at the same moment.
 {
 public:
     using Milliseconds = std::chrono::milliseconds;
@@ -18,11 +17,11 @@ public:
     RetryPause();
 
     std::optional<Milliseconds> next(Milliseconds interval);
-    /// Nothing when the pause has grown to the interval, the time between two runs that
-    /// do not fail.
+    /// The next pause. No value when it would not be shorter than the interval, which is the time between two
+    /// runs that do not fail.
 
     void reset() { _pause = first; }
-    /// After a success: start with the shortest pause again.
+    /// Call it after a success: the next pause is the shortest again.
 
     static constexpr Milliseconds first{1000};
 

@@ -16,14 +16,15 @@ namespace HangDetection {
 namespace {
 
 std::chrono::seconds lookAheadIn(const Settings& settings)
-/// A job that would be hung within a minute has fallen silent together with those that are hung now: a
-/// worker reports several times a minute, and many times in half of the threshold.
+/// A job that will be hung within this time has fallen silent together with the jobs that are hung now. It is
+/// not just between two reports: it has been silent for half of the threshold at least, and a worker reports
+/// several times a minute, and many times in half of the threshold.
 {
     return std::min(std::chrono::seconds(60), settings.hungJobDuration / 2);
 }
 
 void waitFor(std::chrono::milliseconds time, const std::stop_token& stop)
-/// Throws RunStopped.
+/// Throws RunStopped when a stop is requested.
 {
     std::mutex mutex;
     std::condition_variable_any stopped;
@@ -54,7 +55,7 @@ RunStatistics Run::carryOut()
         if (!_statistics.stopped)
             _statistics.error = errorFrom(error);
     } catch (const std::exception& exception) {
-        // Out of memory or threads, or a defect: the run is over, and the next one may do better.
+        // Out of memory or threads, or a defect. It ends this run only.
         _statistics.error = RunError{std::string("unexpected error: ") + exception.what()};
     }
     conclude();
@@ -71,7 +72,8 @@ void Run::work()
     if (_statistics.held)
         chosen.clear();
 
-    // A dry run releases nothing. Another run may also have allocations of jobs that are terminated already.
+    // A dry run releases nothing. Any other run may also have to release allocations of jobs that are
+    // terminated already.
     if (chosen.empty() && (_statistics.dryRun || !_memory.allocations.isDue()))
         return;
     chosen = withoutSuspended(chosen);
@@ -84,8 +86,8 @@ void Run::work()
 }
 
 std::vector<SeenJob> Run::look()
-/// Returns the jobs that have the places of this run. Those that a run can do nothing for, or has logged
-/// already, get what the others leave.
+/// Returns the jobs that this run is to terminate. Jobs that it probably cannot terminate, and jobs that a
+/// dry run has logged already, get only the places that are left.
 {
     _lookedAt = Clock::now();
     std::vector<JobId> last(_failedBefore.begin(), _failedBefore.end());
@@ -110,7 +112,8 @@ std::vector<SeenJob> Run::look()
     _isUnsure = earlier ? isClockUnsure(found.heartbeatAge, earlier->time) : found.doubtful > 0;
     if (_isUnsure)
         found.chosen.clear();
-    // A worker that has died since the earlier look is past the threshold by now, if that was long ago.
+    // If the earlier look was long ago, a worker may have reported after it, and have died then. Its job may
+    // be past the threshold already. Only a second look can show this.
     const bool wasLongAgo = earlier && _lookedAt - earlier->time > 2 * _memory.looks.apart();
     _wantsSecondLook = _isUnsure || (wasLongAgo && found.doubtful > 0);
     _statistics.jobs = found.counts;
@@ -125,7 +128,8 @@ std::vector<SeenJob> Run::look()
 
 std::vector<SeenJob> Run::lookAgain()
 {
-    // The time between two looks does not count. A run that is over its time goes on, and fails.
+    // The wait between two looks does not count for RunTimeout. A run whose time is over does not wait: its
+    // search fails.
     if (Clock::now() < _limit.deadline) {
         waitFor(_memory.looks.apart(), _limit.stop);
         _limit.deadline += _memory.looks.apart();
@@ -135,7 +139,7 @@ std::vector<SeenJob> Run::lookAgain()
 }
 
 bool Run::isClockUnsure(std::optional<Milliseconds> heartbeatAge, Clock::time_point earlierLook)
-/// Whether the last look did not know yet by how much the clock of the heartbeats is behind.
+/// True when the last look did not know yet how much the clock of the heartbeats is behind.
 {
     const auto verdict = _memory.clockLag.judge(heartbeatAge, earlierLook, _lookedAt);
     if (verdict == ClockLag::Verdict::began)
@@ -197,8 +201,8 @@ void Run::preview(std::span<const SeenJob> jobs)
 }
 
 void Run::terminate(std::vector<SeenJob> jobs)
-/// In batches; but a job that failed before gets a statement of its own, after the others, so
-/// that it takes no other job with it.
+/// In batches. But a job that failed before gets its own statement, after the others, so that its error
+/// affects no other job.
 {
     const auto failed = [&](const SeenJob& job) { return _failedBefore.contains(job.jobId); };
     std::ranges::stable_sort(jobs, {}, failed);
@@ -213,7 +217,8 @@ void Run::terminateBatch(std::span<const SeenJob> batch)
     try {
         _memory.store->terminate(batch, thresholds(), [&](const Termination& job) { report(job); });
     } catch (const DatabaseError& error) {
-        // A trigger can bring about any error for one job, even the end of the session.
+        // A trigger can cause any error for one job, and can even end the session. After terminations in this
+        // run, the job is at fault, unless the error concerns every job.
         const bool isOfTheJob =
             batch.size() == 1 && !_statistics.terminated.empty() && !error.concernsEveryJob();
         if (isOfTheJob) {
@@ -291,7 +296,7 @@ RunError Run::errorFrom(const DatabaseError& error) const
 void Run::conclude()
 {
     _statistics.duration = std::chrono::duration_cast<Milliseconds>(Clock::now() - _start);
-    // A termination that failed says nothing of which jobs report.
+    // Only a failed search misses which jobs are silent. A failed termination does not.
     if (_statistics.error && !_statistics.hasSearched)
         _memory.massHang.missedSearch();
     _statistics.pause = pause();
@@ -306,7 +311,7 @@ std::optional<Run::Milliseconds> Run::pause()
     const auto now = Clock::now();
     if (const auto holdLeft = _memory.massHang.holdLeft(now))
         return std::max(std::chrono::ceil<Milliseconds>(*holdLeft), Milliseconds(0));
-    // A backlog of which nothing can be terminated does not get shorter by more runs.
+    // If no job of the backlog can be terminated, more runs do not shorten it.
     if (_statistics.left > 0 && !_statistics.terminated.empty())
         return leastPause;
     if (_wantsSecondLook)
@@ -315,7 +320,8 @@ std::optional<Run::Milliseconds> Run::pause()
         return std::nullopt;
     const auto untilHang = std::chrono::ceil<Milliseconds>(*_nextHang - now);
     const auto apart = _memory.looks.apart();
-    // One look more before the job is hung, so that its threshold need not wait for a second look.
+    // One more look comes before the job is hung. Then the look at its threshold has an earlier one to
+    // compare with, and the termination need not wait for a second look.
     return std::max<Milliseconds>(untilHang > 2 * apart ? untilHang - apart : untilHang, leastPause);
 }
 

@@ -17,24 +17,24 @@
 namespace HangDetection {
 
 class Run
-/// One run of the detector, from the search to the release of allocations. It ends at a stop, after
-/// RunTimeout, and at an error that no job would escape. Used once, by the detector's thread.
+/// One run of the detector, from the search to the release of allocations. It ends early at a stop, after
+/// RunTimeout, and on an error that every job would get. Used once, by the detector's thread.
 {
 public:
     Run(Memory& memory, const std::stop_token& stop);
-    /// RunTimeout begins. The memory has to outlive the run.
+    /// RunTimeout starts here. The memory must outlive the run.
 
     RunStatistics carryOut();
-    /// Posts RunFinished at its end, however it ends.
+    /// Always posts RunFinished at its end.
 
     static constexpr std::size_t batchSize = 500;
-    /// Upper limit for the jobs of one statement. Each takes an advisory lock until the statement ends,
-    /// and a server with default settings has room for some 6,000 locks in all. Such a
-    /// statement takes some 50 ms, in which nothing else gets at its jobs; larger ones take
-    /// as much longer as they have more jobs (tests/benchmark).
+    /// Upper limit for the jobs of one statement. Each job takes an advisory lock until the statement ends,
+    /// and a server with default settings has room for about 6,000 locks in all. A statement of this size
+    /// takes about 50 ms, in which no other session can write its jobs. The time grows with the number of
+    /// jobs (tests/benchmark).
 
     static constexpr std::chrono::seconds leastPause{1};
-    /// Between a run and the next when nothing failed.
+    /// The shortest pause between two runs when nothing failed.
 
 private:
     using Clock = RunLimit::Clock;
@@ -67,12 +67,12 @@ private:
     RunStatistics _statistics;
     Clock::time_point _lookedAt;
     bool _isUnsure = false;
-    /// The last look found jobs that may be silent, but had no earlier one to compare with, or a clock that
-    /// may be behind.
+    /// The last look found jobs that may be silent, but had no earlier look to compare with; or the clock of
+    /// the heartbeats may be behind.
     bool _wantsSecondLook = false;
-    /// Some seconds later, to be sure.
+    /// The next run comes some seconds later, to look again.
     std::optional<Clock::time_point> _nextHang;
-    /// When the first of the other jobs will be hung or pending, unless it reports.
+    /// When the next job becomes hung or pending, unless it reports.
 };
 
 } // namespace HangDetection

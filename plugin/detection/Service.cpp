@@ -19,7 +19,7 @@ namespace HangDetection {
 namespace {
 
 class Detection
-/// What the detector's thread owns: the detector, its settings as they change, and the observers of its
+/// What the detector's thread owns: the detector, its settings, which may change, and the observers of its
 /// results.
 {
 public:

@@ -13,26 +13,25 @@
 namespace HangDetection {
 
 class Service
-/// The detector at work: everything that init starts and fini stops. The parts that
-/// the detector's thread uses belong to the thread, so a Service may be destroyed
-/// while a run is still busy, and nothing waits for it.
+/// Everything that init starts and fini stops. The detector's thread owns the parts that it uses. So a
+/// Service may be destroyed during a run, and does not wait for its end.
 {
 public:
     Service(const std::filesystem::path& settingsFile, Poco::Logger& logger, std::string_view cluster,
             std::unique_ptr<Scheduler> scheduler = nullptr);
-    /// Reads hang_detector.conf, and starts nothing yet. Throws SettingsError. The metrics name the
-    /// cluster. The detector's thread owns the scheduler and asks it for allocations; without one none is
-    /// released.
+    /// Reads hang_detector.conf, and starts nothing yet. Throws SettingsError. The metrics name the cluster.
+    /// The detector's thread owns the scheduler, and asks it for allocations. Without a scheduler no
+    /// allocation is released.
 
     void start() { _task.start(); }
-    /// Starts the first run at once, in the detector's own thread. Call it once. Throws
-    /// std::system_error when no thread can be had.
+    /// Starts the first run at once, in the detector's own thread. Call it once. Throws std::system_error
+    /// when no thread can be started.
 
     void stop() noexcept { _task.stop(); }
-    /// Tells the detector to stop, and returns at once.
+    /// Asks the detector to stop, and returns at once.
 
     bool waitUntilEnded(std::chrono::milliseconds atMost) { return _task.waitUntilEnded(atMost); }
-    /// True when the detector's thread has ended.
+    /// True when the detector's thread has ended. Waits at most so long for it.
 
 private:
     PeriodicTask _task;

@@ -16,7 +16,7 @@ std::vector<SeenJob> TerminatedJobs::due(std::chrono::seconds pause, Clock::time
 {
     if (now - _lastDue < pause)
         return {};
-    // Each is looked at once more at the end of its hour.
+    // Each job is checked once more at the end of its hour, before it is removed.
     std::erase_if(_jobs, [&](const auto& entry) { return _lastDue - entry.second.since >= retention; });
     _lastDue = now;
     return all();
@@ -30,7 +30,7 @@ void TerminatedJobs::reportRevived(JobStore& store)
             _notifications.postNotification(new JobRevived(job));
         }
     } catch (const DatabaseError&) {
-        // The run is a good one all the same. The next run meets an error that lasts.
+        // This error does not make the run fail. If it lasts, the next run gets it.
     }
 }
 

@@ -13,8 +13,8 @@
 namespace HangDetection {
 
 class TerminatedJobs
-/// The jobs that were terminated within the last hour. A worker that reports, or completes its job,
-/// afterwards shows that the job was alive, and was terminated wrongly. Used by one thread.
+/// The jobs that were terminated within the last hour. If a worker reports or completes its job afterwards,
+/// the job was alive, and its termination was wrong. Used by one thread.
 {
 public:
     using Clock = std::chrono::steady_clock;
@@ -24,15 +24,15 @@ public:
     void add(const SeenJob& terminated, Clock::time_point now);
 
     std::vector<SeenJob> due(std::chrono::seconds pause, Clock::time_point now);
-    /// Those that the search of this run is to look at: all of the last hour, or none when the last ones
-    /// were due less than the pause ago.
+    /// The jobs that the search of this run is to check: all of the last hour, or none when the last check
+    /// was less than the pause ago.
 
     void reportRevived(JobStore& store);
-    /// Posts each that was alive once, as JobRevived. Takes a statement of its own, so it is for a search
-    /// that found one of them updated. Errors are left to the next run.
+    /// Posts JobRevived once for each job that was alive. This takes another statement, so call it only when
+    /// the search found that one of the jobs was updated. Errors are left to the next run.
 
     static constexpr std::chrono::hours retention{1};
-    /// A worker whose job is terminated learns it by its next report, minutes later at most.
+    /// A worker learns of the termination by its next report, which comes within minutes.
 
     static constexpr std::size_t capacity = 500;
     /// Upper limit. 500 is sample enough when thousands are terminated.

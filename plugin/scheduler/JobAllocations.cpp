@@ -33,7 +33,7 @@ std::set<JobId> JobAllocations::askForSuspended(std::chrono::seconds threshold, 
     std::set<JobId> marked;
     for (const SchedulerJob& job : _marked) {
         marked.insert(job.markedWith);
-        // Slurm keeps no time of a signal that stops or continues a job, so the time of the question counts.
+        // Slurm does not record when a signal stops or continues a job, so the time of the question counts.
         const auto left = job.isSuspended ? threshold : threshold - job.resumedAgo.value_or(threshold);
         auto& until = _suspendedUntil[job.markedWith];
         until = std::max(until, now + left);
@@ -41,7 +41,7 @@ std::set<JobId> JobAllocations::askForSuspended(std::chrono::seconds threshold, 
 
     std::set<JobId> jobs;
     for (const JobId& job : suspended()) {
-        // A Slurm job that has ended explains nothing any more.
+        // A Slurm job that has ended explains no silence any more.
         if (!isAnswered || marked.contains(job))
             jobs.insert(job);
     }
@@ -79,13 +79,13 @@ RunLimit JobAllocations::patientLimit(const RunLimit& limit)
 bool JobAllocations::ask(const RunLimit& limit)
 {
     _marked.clear();
-    // A job is marked a moment before Slurm lists it.
+    // Slurm lists a job a moment after its mark is seen. So the number is read before the question.
     const auto seenBefore = std::exchange(_marksSeen, _scheduler->marksSeen());
     try {
         _marked = _scheduler->markedJobs(patientLimit(limit));
         _mayBeMarked = !_marked.empty() || _marksSeen != seenBefore;
         std::erase_if(_marked, std::mem_fn(&SchedulerJob::hasEnded));
-        // What is released makes room in which those that wait would start.
+        // Waiting jobs come first: otherwise they would start on the nodes that the other releases free.
         std::stable_partition(_marked.begin(), _marked.end(), std::mem_fn(&SchedulerJob::isWaiting));
         if (std::exchange(_isUnknown, false))
             _notifications.postNotification(new AllocationsKnown);
@@ -114,7 +114,7 @@ void JobAllocations::release(const std::map<JobId, std::string>& terminated, con
             const bool isReleased = _scheduler->release(job, reason->second);
             if (isReleased)
                 _notifications.postNotification(new AllocationReleased(job.markedWith, job.name));
-            // What has another name now, and the rest of an array, is named by the next answer.
+            // The scheduler's next answer names the rest of an array, and has the new name of a job.
             isAllReleased = isAllReleased && isReleased && !job.isPart;
         } catch (const SchedulerError& error) {
             isAllReleased = false;

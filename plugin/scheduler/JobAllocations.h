@@ -17,51 +17,54 @@
 namespace HangDetection {
 
 class JobAllocations
-/// What the scheduler's knowledge means for the jobs of a run: whose silence it explains, and
-/// which allocations are released because their jobs are terminated. Used by one thread.
+/// Applies what the scheduler knows to the jobs of a run. It says for which jobs a suspended job of the
+/// scheduler explains the silence, and releases the allocations of terminated jobs. Used by one thread.
 ///
-/// The scheduler says which of its jobs are marked, and the database which of those were terminated. So
-/// neither a crash in between nor a cancel that fails makes the detector forget an allocation.
+/// The scheduler knows which of its jobs are marked, and the database knows which of those were terminated.
+/// Both are asked again. So the detector does not forget an allocation after a crash or a failed cancel.
 {
 public:
     using Clock = std::chrono::steady_clock;
 
     JobAllocations(std::unique_ptr<Scheduler> scheduler, Poco::NotificationCenter& notifications);
-    /// The scheduler may be null. It is not asked until that is enabled.
+    /// The scheduler may be null. It is not asked before enable(true).
 
     void enable(bool isEnabled);
-    /// Without a scheduler, or when it is not to be asked, no silence is explained and nothing is released.
-    /// When it is enabled again, the scheduler is asked at once, as jobs may have been terminated meanwhile.
+    /// Whether the scheduler is asked. If not, or without a scheduler, no silence is explained and nothing is
+    /// released. When it is enabled again, the next run asks the scheduler, because jobs may have been
+    /// terminated meanwhile.
 
     bool isDue() const;
-    /// Whether there may be allocations to release although no job is hung, as another detector may have
-    /// terminated their jobs: while some are marked, at the start, and when an earlier release was cut off or
-    /// failed, or missed one of them.
+    /// Whether the scheduler is to be asked although no job is hung: another detector may have terminated
+    /// jobs whose allocations are still there. True at the start, while jobs of the scheduler are marked, and
+    /// when an earlier release was cut off, failed, or did not find one of the allocations.
 
     std::set<JobId> askForSuspended(std::chrono::seconds threshold, const RunLimit& limit);
-    /// Asks the scheduler, once for all jobs. Returns the jobs of which a scheduler's job is suspended, or
-    /// was so within a threshold, which explains their silence. One is enough, whichever user it belongs to:
-    /// of two with the same mark nothing says which is the worker, and to spare a dead job is better than to
-    /// terminate a live one. Without an answer AllocationsUnknown is posted, and the last answer holds, for a
-    /// threshold, for those that were suspended then; no other job has an allocation for now. Throws
+    /// Asks the scheduler, once for all jobs. Returns the jobs whose silence is explained: a job of the
+    /// scheduler for them is suspended, or was suspended within the threshold. One such job is enough,
+    /// whichever user it belongs to. If two have the same mark, nothing says which is the worker, and to
+    /// spare a dead job is better than to terminate a live one.
+    ///
+    /// When the scheduler does not answer, posts AllocationsUnknown. Then the last answer holds, for one
+    /// threshold, for the jobs that were suspended, and no other job has an allocation for now. Throws
     /// RunStopped.
 
     std::vector<JobId> suspended();
-    /// The jobs of which that is known already.
+    /// The jobs whose silence earlier answers explain.
 
     std::vector<JobId> marked() const;
-    /// The jobs that have an allocation, as far as the last question found them. None after a question
-    /// without an answer.
+    /// The jobs that have an allocation, by the scheduler's last answer. None when the scheduler did not
+    /// answer.
 
     void release(const std::map<JobId, std::string>& terminated, const RunLimit& limit);
-    /// Cancels, of the allocations that the last question found, those of these jobs, which were terminated,
-    /// and first those that wait. The texts are the reasons. Each is posted as AllocationReleased, or as
-    /// AllocationKept when the scheduler refuses. What is left over then, or when the patience is over, or
-    /// was not there under its name, is asked for again by the next run.
+    /// Cancels the allocations of these terminated jobs, as far as the scheduler's last answer has them.
+    /// Those that wait are cancelled first. The texts are the reasons. Posts AllocationReleased for each, or
+    /// AllocationKept when the scheduler refuses. The next run asks again for an allocation that is kept,
+    /// that was not reached before the patience was over, or that the scheduler did not find under its name.
 
     static constexpr std::chrono::seconds patience{10};
-    /// With the scheduler's answer, and then with its releases, but no more than half of what the run has
-    /// left: jobs are terminated with a slow scheduler as without one.
+    /// How long the scheduler may take for its answer, and then for its releases. It gets no more than half
+    /// of the time that the run has left. So a slow scheduler does not keep jobs from being terminated.
 
 private:
     bool isAsked() const { return _isEnabled && _scheduler; }
@@ -71,16 +74,16 @@ private:
     const std::unique_ptr<Scheduler> _scheduler;
     Poco::NotificationCenter& _notifications;
     std::vector<SchedulerJob> _marked;
-    /// The last answer.
+    /// The scheduler's last answer, without the jobs that have ended.
     std::uint64_t _marksSeen = 0;
-    /// Before the last question.
+    /// The scheduler's marksSeen() before the last question.
     bool _mayBeMarked = false;
-    /// The scheduler listed a mark, or one came with a job that it may not have listed yet.
+    /// The scheduler listed a marked job, or has seen a mark whose job it may not have listed yet.
     bool _isEnabled = false;
     bool _isUnfinished = true;
     bool _isUnknown = false;
     std::set<std::string> _kept;
-    /// Scheduler's jobs of which it was posted that they could not be released.
+    /// The names of the scheduler's jobs for which AllocationKept was posted.
     std::map<JobId, Clock::time_point> _suspendedUntil;
 };
 

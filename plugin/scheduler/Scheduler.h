@@ -20,27 +20,29 @@ public:
 };
 
 struct SchedulerJob
-/// A job of the scheduler that is marked with a provisioner job.
+/// A job of the scheduler that is marked with the id of a provisioner job.
 {
     std::string name = {};
-    /// As the scheduler's commands name it: for Slurm a number, or array_task.
+    /// The name that the scheduler's commands use: in Slurm a number, or array_task.
     JobId markedWith = {};
     bool isWaiting = false;
-    /// It has not started, or not again after it was requeued.
+    /// The job has not started, or has not started again after it was requeued.
     bool isSuspended = false;
-    /// Nothing of it can report: it is suspended, stopped by a signal or requeued, or its nodes still boot or
-    /// run a prolog.
+    /// No process of the job can report: the job is suspended, stopped by a signal or requeued, or its nodes
+    /// still boot or run a prolog.
     std::optional<std::chrono::seconds> resumedAgo = std::nullopt;
-    /// Since when it runs again after it was suspended or requeued, as far as the scheduler knows.
+    /// How long ago the job began to run again after it was suspended or requeued, as far as the scheduler
+    /// knows.
     bool hasEnded = false;
-    /// The scheduler still lists it, and it may be requeued.
+    /// The job has ended. The scheduler still lists it, and it may be requeued.
     bool isPart = false;
-    /// It stands for waiting tasks of an array, of which the scheduler names no more than these.
+    /// The job stands for waiting tasks of an array. There may be more tasks, which the scheduler does not
+    /// name.
 };
 
 class Scheduler
-/// What detection asks of the scheduler that runs the workers. Used by the detector's thread only, and
-/// without any lock of the scheduler.
+/// What the detector asks of the scheduler that runs the workers. Only the detector's thread uses it, and
+/// that thread holds no lock of the scheduler.
 {
 public:
     Scheduler() = default;
@@ -50,17 +52,17 @@ public:
     Scheduler& operator=(const Scheduler&) = delete;
 
     virtual std::vector<SchedulerJob> markedJobs(const RunLimit& limit) = 0;
-    /// All that the scheduler lists. Throws SchedulerError, also when the limit is reached before there is an
-    /// answer.
+    /// All marked jobs that the scheduler lists. Throws SchedulerError, also when the limit is reached before
+    /// the answer comes.
 
     virtual std::uint64_t marksSeen() const = 0;
     /// A number that grows with each job that is submitted with a mark, or gets one. While it stays the same,
-    /// an empty answer stays empty.
+    /// an empty answer of markedJobs() stays empty.
 
     virtual bool release(const SchedulerJob& job, const std::string& reason) = 0;
-    /// Writes the reason into the job's record and cancels the job. False when there is none of that name and
-    /// mark any more: it has ended, or got another mark, or some tasks of an array that waited have started,
-    /// and have names of their own now. Throws SchedulerError.
+    /// Writes the reason into the job's record and cancels the job. False when the scheduler has no job with
+    /// this name and mark any more: the job has ended, or has another mark, or some waiting tasks of an array
+    /// have started and have names of their own now. Throws SchedulerError.
 };
 
 } // namespace HangDetection

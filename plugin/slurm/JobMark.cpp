@@ -11,7 +11,7 @@
 #include <atomic>
 #include <set>
 
-// With a Slurm that lacks it, the user gets no reason, but slurmctld lives.
+// Weak: if a Slurm release lacks it, the user gets no reason, but slurmctld does not crash.
 #pragma weak slurm_xrecalloc
 
 namespace HangDetection {
@@ -19,12 +19,12 @@ namespace HangDetection {
 namespace {
 
 constexpr std::string_view prefix = "provisioner_job=";
-/// More than a UUID. What is longer is not copied: submission waits for it.
+/// Longer than a UUID. The rest of a longer mark is not copied, because the submission waits for this.
 constexpr std::size_t longestMark = 60;
 constexpr std::string_view separators = " \t\r\n\f\v,;";
 
 bool isUuid(std::string_view text)
-/// Strictly: 8-4-4-4-12 hexadecimal digits.
+/// Allows only the form with 8-4-4-4-12 hexadecimal digits.
 {
     constexpr std::size_t length = 36;
     if (text.size() != length)
@@ -38,7 +38,7 @@ bool isUuid(std::string_view text)
 }
 
 std::set<std::string> marksIn(std::string_view comment)
-/// What follows the prefix in each mark, in lower case.
+/// The text after the prefix in each mark, in lower case.
 {
     std::set<std::string> marks;
     while (!comment.empty()) {
@@ -54,12 +54,13 @@ std::set<std::string> marksIn(std::string_view comment)
     return marks;
 }
 
-/// Written under slurmctld's locks, read by the detector's thread. The plugin interface passes no
-/// context, so its place has to be here.
+/// Written under slurmctld's locks, read by the detector's thread. It is global because the plugin interface
+/// passes no context.
 std::atomic<std::uint64_t> seen = 0;
 
 void append(char*& message, const std::string& reason)
-/// In a line of its own, below what another plugin has said. Without memory the message stays.
+/// Adds the reason in its own line, below the text of another plugin. When memory is missing, the message
+/// stays as it is.
 {
     if (slurm_xrecalloc == nullptr)
         return;
@@ -110,7 +111,7 @@ bool isMarkAllowed(const char* comment, char** message) noexcept
             append(*message, *error);
         return false;
     } catch (...) {
-        // No memory: the mark is looked at again when it matters.
+        // Out of memory. The mark is checked again before it is used.
         return true;
     }
 }

@@ -13,19 +13,19 @@ namespace HangDetection {
 // `provisioner_job=<uuid>`. Blanks, commas and semicolons separate the tokens.
 
 std::optional<JobId> markedJob(std::string_view comment);
-/// The job of the one mark in the comment. Nothing without a mark, and nothing for a comment that
-/// markError() finds fault with.
+/// The job that the mark in the comment names. No value without a mark, or when markError() finds an error.
 
 std::optional<std::string> markError(std::string_view comment);
-/// What is wrong and what is allowed, in a line for the user, when what follows
+/// One line for the user: what is wrong and what is allowed. There is an error when the text after
 /// `provisioner_job=` is no UUID, or when two marks contradict each other.
 
 bool isMarkAllowed(const char* comment, char** message = nullptr) noexcept;
-/// For a submission, under slurmctld's locks. The comment may be null. A refusal adds its reason, for the
-/// user, to the end of *message, unless message is null; slurmctld frees *message, which may be null before.
+/// Called for a submission, under slurmctld's locks. The comment may be null. A refusal adds its reason for
+/// the user to the end of *message, unless message is null. *message may be null before; slurmctld frees it.
 
 std::uint64_t marksSeen() noexcept;
-/// A number that grows with each good mark that isMarkAllowed() sees. Its first comment counts as one, even
-/// without a mark: a controller that stood by until then has not seen the earlier ones. From any thread.
+/// A number that grows with each correct mark that isMarkAllowed() sees. The first comment counts even
+/// without a mark: a backup controller that takes over has not seen the earlier marks. Any thread may call
+/// it.
 
 } // namespace HangDetection

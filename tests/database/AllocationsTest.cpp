@@ -22,11 +22,11 @@ class AllocationsTest : public DatabaseFixture
     CPPUNIT_TEST(releasesWhateverTheThresholdWas);
     CPPUNIT_TEST(releasesNothingElse);
     CPPUNIT_TEST(asksOnceAfterTheStartAndThenOnlyWithAReason);
-    CPPUNIT_TEST(skipsAPausedJobUntilItsAllocationEnds);
+    CPPUNIT_TEST(skipsASuspendedJobUntilItsAllocationEnds);
     CPPUNIT_TEST(waitsAThresholdAfterSlurmResumedTheJob);
     CPPUNIT_TEST(waitsAThresholdAfterThePauseWasSeen);
-    CPPUNIT_TEST(sparesAPausedJobForAThresholdAtMostWhenSlurmDoesNotAnswer);
-    CPPUNIT_TEST(leavesThePlacesToJobsThatAreNotPaused);
+    CPPUNIT_TEST(sparesASuspendedJobForAThresholdAtMostWhenSlurmDoesNotAnswer);
+    CPPUNIT_TEST(leavesThePlacesToJobsThatAreNotSuspended);
     CPPUNIT_TEST(terminatesWithoutASlurmThatAnswers);
     CPPUNIT_TEST(triesAgainWhatSlurmDidNotCancel);
     CPPUNIT_TEST(tellsAgainOfAJobThatWasGoneInBetween);
@@ -42,7 +42,7 @@ class AllocationsTest : public DatabaseFixture
     CPPUNIT_TEST(tellsNothingOfAJobThatEndedByItself);
     CPPUNIT_TEST(asksNothingWhenSwitchedOffAndLooksAgainAfterwards);
     CPPUNIT_TEST(releasesNothingInADryRun);
-    CPPUNIT_TEST(tellsNoPausedJobInADryRun);
+    CPPUNIT_TEST(tellsNoSuspendedJobInADryRun);
     CPPUNIT_TEST_SUITE_END();
 
 public:
@@ -60,7 +60,7 @@ private:
 
     void mark(const std::string& job, const std::string& slurmJob)
     {
-        _slurm.marked.push_back({.slurmJob = slurmJob, .markedWith = job});
+        _slurm.marked.push_back({.name = slurmJob, .markedWith = job});
     }
 
     std::string addMarkedJob(const std::string& slurmJob = "7")
@@ -70,11 +70,11 @@ private:
         return job;
     }
 
-    std::string addPausedJob()
+    std::string addSuspendedJob()
     /// After a run that has seen it.
     {
         const std::string job = addMarkedJob();
-        _slurm.marked.front().isPaused = true;
+        _slurm.marked.front().isSuspended = true;
         CPPUNIT_ASSERT_EQUAL(1, run().suspended);
         return job;
     }
@@ -153,9 +153,9 @@ private:
         expectQuestionsAfterRun(4);
     }
 
-    void skipsAPausedJobUntilItsAllocationEnds()
+    void skipsASuspendedJobUntilItsAllocationEnds()
     {
-        const std::string job = addPausedJob();
+        const std::string job = addSuspendedJob();
         for (int i = 0; i < 2; ++i) {
             const RunStatistics statistics = run();
             CPPUNIT_ASSERT_EQUAL(1, statistics.suspended);
@@ -188,32 +188,32 @@ private:
     /// As after a signal that stopped the job, of which Slurm keeps no time.
     {
         settings().hungJobDuration = 5s;
-        const std::string job = addPausedJob();
-        _slurm.marked.front().isPaused = false;
+        const std::string job = addSuspendedJob();
+        _slurm.marked.front().isSuspended = false;
         CPPUNIT_ASSERT_EQUAL(1, run().suspended);
         std::this_thread::sleep_for(5s);
         expectTerminated(job);
     }
 
-    void sparesAPausedJobForAThresholdAtMostWhenSlurmDoesNotAnswer()
+    void sparesASuspendedJobForAThresholdAtMostWhenSlurmDoesNotAnswer()
     {
         settings().hungJobDuration = 2s;
-        const std::string job = addPausedJob();
+        const std::string job = addSuspendedJob();
         _slurm.askError = "Unable to contact slurm controller";
         run();
         std::this_thread::sleep_for(2s);
         expectTerminated(job);
     }
 
-    void leavesThePlacesToJobsThatAreNotPaused()
+    void leavesThePlacesToJobsThatAreNotSuspended()
     {
         settings().maxJobsPerRun = 5;
         settings().massHangRatio = 0;
         for (int i = 1; i <= 30; ++i) {
             addMarkedJob(std::to_string(i));
-            _slurm.marked.back().isPaused = true;
+            _slurm.marked.back().isSuspended = true;
         }
-        // What is known of the paused ones after this run is that they come last.
+        // What is known of the suspended ones after this run is that they come last.
         CPPUNIT_ASSERT_EQUAL(5, run().suspended);
         expectTerminated(addHungJob());
     }
@@ -255,7 +255,7 @@ private:
         _slurm.releaseError = "Access/permission denied";
         const std::string job = addMarkedJob();
         run();
-        const std::vector<Allocation> marked = std::exchange(_slurm.marked, {});
+        const std::vector<SchedulerJob> marked = std::exchange(_slurm.marked, {});
         run();
         _slurm.marked = marked;
         addHungJob();
@@ -267,11 +267,11 @@ private:
     /// The answer of the first statement is there when the second one ends the session.
     {
         settings().massHangRatio = 0;
-        settings().maxJobsPerRun = static_cast<int>(HangDetector::batchSize) + 1;
+        settings().maxJobsPerRun = static_cast<int>(Run::batchSize) + 1;
         for (int i = 1; i <= settings().maxJobsPerRun; ++i)
             addMarkedJob(std::to_string(i));
         run();
-        CPPUNIT_ASSERT_EQUAL(HangDetector::batchSize + 1, _slurm.reasons.size());
+        CPPUNIT_ASSERT_EQUAL(Run::batchSize + 1, _slurm.reasons.size());
 
         // A job whose update ends the session ends its run, but the next one releases what is left.
         const std::string deadly = addMarkedJob("1000");
@@ -315,7 +315,7 @@ private:
     void releasesAnArrayOfWhichSlurmNamesAPart()
     {
         const std::string job = addHungJob();
-        _slurm.marked.push_back({.slurmJob = "7_[1,3]", .markedWith = job, .isPart = true});
+        _slurm.marked.push_back({.name = "7_[1,3]", .markedWith = job, .isPart = true});
         run();
         mark(job, "7_[5]");
         run();
@@ -327,7 +327,7 @@ private:
     void releasesAllThatCarryTheMarkAndThoseThatWaitFirst()
     {
         const std::string job = addMarkedJob();
-        _slurm.marked.push_back({.slurmJob = "8_[3-4]", .markedWith = job, .isWaiting = true});
+        _slurm.marked.push_back({.name = "8_[3-4]", .markedWith = job, .isWaiting = true});
         mark(job, "8_2");
         run();
         CPPUNIT_ASSERT_EQUAL((Lines{released(job, "8_[3-4]"), released(job), released(job, "8_2")}),
@@ -425,10 +425,10 @@ private:
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, _slurm.marked.size());
     }
 
-    void tellsNoPausedJobInADryRun()
+    void tellsNoSuspendedJobInADryRun()
     {
         settings().dryRun = true;
-        addPausedJob();
+        addSuspendedJob();
         const std::string job = addMarkedJob("8");
         const RunStatistics statistics = run();
         CPPUNIT_ASSERT_EQUAL(1, statistics.suspended);

@@ -77,7 +77,7 @@ private:
     {
         settings().releaseAllocations = true;
         useSlurm(std::make_unique<ScriptedSlurm>(_slurm));
-        _slurm.marked.push_back({.slurmJob = "7", .markedWith = job});
+        _slurm.marked.push_back({.name = "7", .markedWith = job});
     }
 
     void releasesTheAllocationOfAJobThatCoderTerminated()
@@ -262,7 +262,7 @@ private:
         const std::string job = addHungJob();
         const RunStatistics statistics = detector.run({});
         CPPUNIT_ASSERT(statistics.terminated.empty());
-        const auto pause = detector.pauseAfter(statistics);
+        const auto pause = statistics.pause;
         CPPUNIT_ASSERT(pause == EarlierLooks::defaultApart);
         std::this_thread::sleep_for(*pause);
         CPPUNIT_ASSERT_EQUAL(Lines{job}, detector.run({}).terminated);
@@ -277,11 +277,10 @@ private:
                            " updated_at = now() - interval '10 minutes'");
         JobStore store(ConnectionString::parse(connectionString(detectorRole)), 20s);
         store.open({});
-        const JobStore::Search search{
-            .thresholds = {300s}, .lookAhead = 60s, .most = 10, .last = {}, .watched = {}};
+        const JobStore::Search search{.thresholds = {300s}, .lookAhead = 60s, .places = 10};
         JobStore::Search second = search;
-        second.earlier = store.findHungJobs(search).look;
-        const HungJobs found = store.findHungJobs(second);
+        second.earlier = store.findJobs(search).look;
+        const FoundJobs found = store.findJobs(second);
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, found.chosen.size());
         database().execute("UPDATE provisioner_jobs SET updated_at = now() - interval '9 minutes'");
         std::vector<Outcome> outcomes{store.preview(found.chosen, search.thresholds).at(0).outcome};

@@ -1,5 +1,6 @@
 #include "DatabaseFixture.h"
 #include "OpenTransaction.h"
+#include "detection/Run.h"
 
 #include <map>
 #include <set>
@@ -55,9 +56,9 @@ public:
         const std::set<std::pair<Reason, Outcome>> expected{
             {Reason::hung, Outcome::terminated},    {Reason::hung, Outcome::missing},
             {Reason::hung, Outcome::completed},     {Reason::hung, Outcome::reported},
-            {Reason::hung, Outcome::failed},        {Reason::pending, Outcome::terminated},
+            {Reason::hung, Outcome::noBuild},       {Reason::pending, Outcome::terminated},
             {Reason::pending, Outcome::notStarted}, {Reason::pending, Outcome::completed},
-            {Reason::pending, Outcome::failed}};
+            {Reason::pending, Outcome::noBuild}};
         CPPUNIT_ASSERT(expected == states);
     }
 
@@ -97,7 +98,7 @@ public:
 
     void takesABatchAfterTheOther()
     {
-        constexpr int jobs = 2 * static_cast<int>(HangDetector::batchSize) + 1;
+        constexpr int jobs = 2 * static_cast<int>(Run::batchSize) + 1;
         settings().maxJobsPerRun = jobs;
         settings().massHangRatio = 0;
         database().addJobs(jobs);
@@ -164,7 +165,7 @@ public:
         addHungJobs(15);
         const RunStatistics statistics = run();
         CPPUNIT_ASSERT_EQUAL(std::int64_t{5}, statistics.left);
-        CPPUNIT_ASSERT(!detector().pauseAfter(statistics));
+        CPPUNIT_ASSERT(!statistics.pause);
         CPPUNIT_ASSERT_EQUAL(std::size_t{10}, posted().wouldBeTerminated.size());
         change(&Settings::dryRun, false);
         CPPUNIT_ASSERT_EQUAL(std::size_t{10}, run().terminated.size());

@@ -142,7 +142,7 @@ private:
                 return;
             detector.use(settings); // it looks twice in each run
             attempt.statistics = detector.run({});
-            attempt.pause = detector.pauseAfter(attempt.statistics);
+            attempt.pause = attempt.statistics.pause;
             _end.arrive_and_wait();
         }
     }

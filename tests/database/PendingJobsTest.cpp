@@ -1,6 +1,7 @@
 #include "ContractTexts.h"
 #include "DatabaseFixture.h"
 #include "RememberedJobs.h"
+#include "detection/Run.h"
 
 #include <algorithm>
 #include <set>
@@ -83,7 +84,7 @@ public:
         CPPUNIT_ASSERT(statistics.terminated.empty());
         CPPUNIT_ASSERT(!statistics.jobs.pending);
         CPPUNIT_ASSERT_EQUAL(0, statistics.ineligible);
-        CPPUNIT_ASSERT(!detector().pauseAfter(statistics));
+        CPPUNIT_ASSERT(!statistics.pause);
         CPPUNIT_ASSERT_EQUAL(before, jobRow(job));
     }
 
@@ -155,20 +156,20 @@ public:
     {
         database().addJob({.startedAgo = std::nullopt, .updatedAgo = "29 minutes"});
         database().addJob({.updatedAgo = "3 minutes"});
-        const auto pause = detector().pauseAfter(run());
+        const auto pause = run().pause;
         CPPUNIT_ASSERT(pause);
         CPPUNIT_ASSERT(*pause <= 60s);
         CPPUNIT_ASSERT(*pause > 60s - patience);
         database().addJob({.updatedAgo = "250 seconds"});
-        CPPUNIT_ASSERT(*detector().pauseAfter(run()) <= 50s);
+        CPPUNIT_ASSERT(*run().pause <= 50s);
     }
 
     void goesOnWithABacklog()
     {
         addPendingJobs(11);
-        const auto pause = detector().pauseAfter(run());
+        const auto pause = run().pause;
         CPPUNIT_ASSERT(pause);
-        CPPUNIT_ASSERT(HangDetector::leastPause == *pause);
+        CPPUNIT_ASSERT(Run::leastPause == *pause);
     }
 
     void isNoPartOfAMassHangButHeldByIt()
@@ -218,9 +219,7 @@ public:
         const std::string buildJob = database().addBuildJob(
             pendingJob(), {.jobId = "", .workspaceId = workspace, .buildNumber = 2, .state = std::nullopt});
         database().execute("UPDATE provisioner_jobs SET error_code = 'REQUIRED_TEMPLATE_VARIABLES'");
-        RememberedJobs jobs(
-            connectionString(),
-            {.threshold = settings().pendingJobDuration, .minutes = minutes, .reason = "pending"});
+        RememberedJobs jobs(connectionString(), {.pendingMinutes = minutes});
         jobs.remember();
 
         const RunStatistics statistics = run();

@@ -47,7 +47,7 @@ class RoleTest : public DatabaseFixture
         SlurmScript slurm;
         useSlurm(std::make_unique<ScriptedSlurm>(slurm));
         settings().releaseAllocations = true;
-        slurm.marked.push_back({.slurmJob = "7", .markedWith = addHungJob()});
+        slurm.marked.push_back({.name = "7", .markedWith = addHungJob()});
         database().execute(std::string("REVOKE ") + readsTheError + " FROM hang_detector");
         const RunStatistics statistics = tryRun();
         CPPUNIT_ASSERT(statistics.error);

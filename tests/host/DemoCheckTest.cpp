@@ -4,8 +4,8 @@
 #include "DatabaseFixture.h"
 #include "JobsUnderFault.h"
 #include "NotificationListener.h"
-#include "detection/AllocationMark.h"
-#include "detection/Allocations.h"
+#include "scheduler/Scheduler.h"
+#include "slurm/JobMark.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 
@@ -21,29 +21,29 @@ namespace HangDetection::Test {
 
 namespace {
 
-class ListedSlurm : public Allocations
+class ListedSlurm : public Scheduler
 /// A list of Slurm jobs, which outlives it, as the detector is told of it.
 {
 public:
     explicit ListedSlurm(std::vector<Sim::SimulatedJob>& jobs) : _jobs(jobs) {}
 
-    std::vector<Allocation> marked(const std::stop_token&, Clock::time_point) override
+    std::vector<SchedulerJob> markedJobs(const RunLimit&) override
     {
-        std::vector<Allocation> allocations;
+        std::vector<SchedulerJob> marked;
         for (const Sim::SimulatedJob& job : _jobs) {
             if (const auto mark = markedJob(job.comment))
-                allocations.push_back({.slurmJob = std::to_string(job.id),
-                                       .markedWith = *mark,
-                                       .isPaused = job.state == Sim::SimulatedJob::State::suspended});
+                marked.push_back({.name = std::to_string(job.id),
+                                  .markedWith = *mark,
+                                  .isSuspended = job.state == Sim::SimulatedJob::State::suspended});
         }
-        return allocations;
+        return marked;
     }
 
     std::uint64_t marksSeen() const override { return 0; }
 
-    bool release(const Allocation& allocation, const std::string& reason) override
+    bool release(const SchedulerJob& released, const std::string& reason) override
     {
-        Sim::SimulatedJob& job = _jobs.at(std::stoul(allocation.slurmJob) - 1);
+        Sim::SimulatedJob& job = _jobs.at(std::stoul(released.name) - 1);
         job.adminComment = reason;
         job.state = Sim::SimulatedJob::State::cancelled;
         return true;

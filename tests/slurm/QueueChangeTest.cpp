@@ -94,7 +94,7 @@ private:
         expectAnswer(slurmJob + '\n');
         std::this_thread::sleep_for(3s);
         cluster().run({"scontrol", "suspend", slurmJob});
-        expectAnswer(slurmJob + " paused\n");
+        expectAnswer(slurmJob + " suspended\n");
         const auto resumed = Clock::now();
         cluster().run({"scontrol", "resume", slurmJob});
         expectResumed(slurmJob, resumed);
@@ -104,7 +104,7 @@ private:
     {
         const std::string slurmJob = startMarked();
         cluster().run({"scontrol", "requeue", slurmJob});
-        expectAnswer(slurmJob + " paused\n");
+        expectAnswer(slurmJob + " suspended\n");
         // squeue shows flags that scontrol leaves out.
         await("a pending job", [&] {
             return Poco::trim(cluster().run({"squeue", "--noheader", "--states=all", "--format=%T",

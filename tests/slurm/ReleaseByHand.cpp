@@ -2,10 +2,10 @@
 // first of them: what a queue that changes between question and answer needs to be seen.
 // usage: release-by-hand REASON [COMMAND [ARGUMENT ...]]
 // SIGTERM stops the wait for an answer.
-// Prints for each marked job its name, whether it is paused, and since when it runs again; then
+// Prints for each marked job its name, whether it is suspended, and since when it runs again; then
 // `released`, `gone` or the error.
 
-#include "slurm/SlurmAllocations.h"
+#include "slurm/SlurmScheduler.h"
 
 #include <slurm/slurm.h>
 
@@ -52,17 +52,17 @@ try {
 
     // As each of its commands does. Later releases than 22.05 end a program that does not.
     slurm_init(nullptr);
-    SlurmAllocations slurm;
-    const std::vector<Allocation> marked =
-        slurm.marked(stop.get_token(), Allocations::Clock::now() + std::chrono::minutes(2));
-    for (const Allocation& allocation : marked) {
-        std::cout << allocation.slurmJob;
-        if (allocation.hasEnded)
+    SlurmScheduler slurm;
+    const std::vector<SchedulerJob> marked =
+        slurm.markedJobs({stop.get_token(), RunLimit::Clock::now() + std::chrono::minutes(2)});
+    for (const SchedulerJob& job : marked) {
+        std::cout << job.name;
+        if (job.hasEnded)
             std::cout << " ended";
-        if (allocation.isPaused)
-            std::cout << " paused";
-        if (allocation.resumedAgo)
-            std::cout << " resumed " << allocation.resumedAgo->count();
+        if (job.isSuspended)
+            std::cout << " suspended";
+        if (job.resumedAgo)
+            std::cout << " resumed " << job.resumedAgo->count();
         std::cout << '\n';
     }
     if (argc > 2)

@@ -104,7 +104,7 @@ protected:
     Settings& settings() { return _settings; }
     /// Of the detector; to be changed before its first run.
 
-    void useSlurm(std::unique_ptr<Allocations> slurm) { _slurm = std::move(slurm); }
+    void useSlurm(std::unique_ptr<Scheduler> slurm) { _slurm = std::move(slurm); }
     /// For the next detector that is made.
 
     HangDetector& detector();
@@ -155,7 +155,7 @@ private:
     Settings _settings;
     std::optional<Poco::NotificationCenter> _notifications;
     std::optional<PostedNotifications> _posted;
-    std::unique_ptr<Allocations> _slurm;
+    std::unique_ptr<Scheduler> _slurm;
     std::optional<HangDetector> _detector;
 };
 

@@ -1,36 +1,12 @@
 #pragma once
 
-#include "data/Job.h"
-#include "notification/Names.h"
+#include "data/Words.h"
 
 #include <cppunit/TestAssert.h>
 
 #include <optional>
 #include <string>
 #include <vector>
-
-namespace HangDetection::Test {
-
-inline std::string printed(Outcome outcome)
-{
-    if (outcome == Outcome::terminated)
-        return "terminated";
-    return outcome == Outcome::failed ? "failed" : causeOf(outcome);
-}
-
-inline std::string printed(Reason reason)
-{
-    return nameOf(reason);
-}
-
-inline std::string printed(BuildState state)
-{
-    if (state == BuildState::none)
-        return "none";
-    return state == BuildState::kept ? "kept" : "copied";
-}
-
-} // namespace HangDetection::Test
 
 namespace CppUnit {
 
@@ -62,15 +38,11 @@ struct assertion_traits<std::vector<T>>
 };
 
 template <typename T>
-requires requires(T value)
-{
-    HangDetection::Test::printed(value);
-}
-struct assertion_traits<T>
+requires(!HangDetection::words<T>.empty()) struct assertion_traits<T>
 {
     static bool equal(T a, T b) { return a == b; }
 
-    static std::string toString(T value) { return HangDetection::Test::printed(value); }
+    static std::string toString(T value) { return std::string(HangDetection::nameOf(value)); }
 };
 
 } // namespace CppUnit

@@ -1,12 +1,11 @@
 #pragma once
 
-#include "detection/Allocations.h"
+#include "scheduler/Scheduler.h"
 
 #include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <stop_token>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,7 +15,7 @@ namespace HangDetection::Test {
 struct SlurmScript
 /// What a Slurm answers that can be made to fail at will, as a real one does not.
 {
-    std::vector<Allocation> marked;
+    std::vector<SchedulerJob> marked;
     std::string askError;
     /// Unless it is empty, Slurm does not list its jobs.
     std::string releaseError;
@@ -29,43 +28,42 @@ struct SlurmScript
     std::uint64_t marksSeen = 0;
     /// By job submission, which is not simulated here.
     int questions = 0;
-    Allocations::Clock::duration patience{};
+    RunLimit::Clock::duration patience{};
     /// How long the last question was allowed to take.
     std::vector<std::string> reasons;
     /// Of each release that succeeded.
 };
 
-class ScriptedSlurm : public Allocations
+class ScriptedSlurm : public Scheduler
 /// Used by one thread, as is its script, which outlives it.
 {
 public:
     explicit ScriptedSlurm(SlurmScript& script) : _script(script) {}
 
-    std::vector<Allocation> marked(const std::stop_token& stop, Clock::time_point until) override
+    std::vector<SchedulerJob> markedJobs(const RunLimit& limit) override
     {
         ++_script.questions;
-        _script.patience = until - Clock::now();
+        _script.patience = limit.deadline - RunLimit::Clock::now();
         if (_script.onQuestion)
             _script.onQuestion();
-        if (stop.stop_requested())
-            throw AllocationError("stopped");
+        if (limit.stop.stop_requested())
+            throw SchedulerError("stopped");
         if (!_script.askError.empty())
-            throw AllocationError(_script.askError);
+            throw SchedulerError(_script.askError);
         return _script.marked;
     }
 
     std::uint64_t marksSeen() const override { return _script.marksSeen; }
 
-    bool release(const Allocation& allocation, const std::string& reason) override
+    bool release(const SchedulerJob& job, const std::string& reason) override
     {
         if (!_script.releaseError.empty())
-            throw AllocationError(_script.releaseError);
+            throw SchedulerError(_script.releaseError);
         if (_script.onRelease)
             _script.onRelease();
         if (_script.hasEnded)
             return false;
-        std::erase_if(_script.marked,
-                      [&](const Allocation& other) { return other.slurmJob == allocation.slurmJob; });
+        std::erase_if(_script.marked, [&](const SchedulerJob& other) { return other.name == job.name; });
         _script.reasons.push_back(reason);
         return true;
     }

@@ -2,8 +2,8 @@
 # usage: cmake -DSQL=find.sql -DNAME=find -DNAMESPACE=A::B -DHEADER=x.h -DOUT=find.cpp
 #     [-DINSTEAD_OF=part.sql -DTAKE=other_part.sql] -P embed.cmake
 #
-# A line `--include part.sql` stands for the text of that file, which lies beside. Lines that hold only a
-# comment stay out, as the server need not parse explanations, and Poco's own connector, which host-sim
+# The text of part.sql replaces a line `--include part.sql`. That file lies in the same folder. Lines that
+# hold only a comment are left out: the server need not parse them, and Poco's own connector, which host-sim
 # uses, takes a $1 in a comment for a placeholder.
 get_filename_component(folder "${SQL}" DIRECTORY)
 file(READ "${SQL}" text)

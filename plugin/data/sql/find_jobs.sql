@@ -1,42 +1,42 @@
--- Finds the jobs that are hung or pending at this moment, and chooses some of them.
+-- Finds the jobs that are hung or pending now, and chooses some of them.
 --
--- $1  threshold in seconds: a running job that has been silent for so long is hung
--- $2  look-ahead in seconds: one that will be hung so soon, unless it reports, is silent
+-- $1  threshold in seconds: a running job that has been silent for this long is hung
+-- $2  look-ahead in seconds: a job that will be hung within this time, unless it reports, is silent
 -- $3  how many jobs are chosen at most
--- $4  uuid[]: jobs that are chosen only when places are left: an earlier run could do nothing for them, or
---     has logged them
--- $5  threshold in seconds: a job that was never started and not touched for so long is pending;
---     0: none is, and such jobs are not looked for
+-- $4  uuid[]: jobs that are chosen only when places are left: an earlier run could not terminate them, or has
+--     logged them
+-- $5  threshold in seconds: a job that never started and was not updated for this long is pending;
+--     0: the search does not look for such jobs
 -- $6  uuid[]: jobs that were terminated
--- $7  bigint[]: their updated_at as the termination left it, in the same order, in microseconds since 1970
--- $8  pg_snapshot: that of an earlier search in this session; 1:1: when there is none
+-- $7  bigint[]: their updated_at after the termination, in the same order, in microseconds since 1970
+-- $8  pg_snapshot of an earlier search in this session; '1:1:' when there is none
 -- $9  bigint: the time of that search, in microseconds since 1970
 --
--- One row for each job chosen: its id and its updated_at in microseconds since 1970. The other
--- columns are the same in each row, and there is one row without an id when no job is chosen:
---   running, silent, hung   how many jobs are so in all; each includes the next
---   next_ms                 milliseconds until the first of the jobs that are neither hung nor
---                           pending will be; -1 when there is none
---   oldest_hung_s           seconds for which the first of the hung jobs has been silent, or 0
---   pending                 how many jobs are pending in all
---   are_terminated_touched  whether one of the jobs that were terminated was updated since
---   doubtful                how many jobs would be silent, but were written since the earlier search,
---                           or there was none
---   reported_ms             milliseconds since the newest updated_at of the jobs that reported since
---                           the earlier search; -1 when none did. Canceled jobs do not count, as a
---                           cancel writes the row, too
---   snapshot, searched_us   of this search, for the next one
+-- One row for each chosen job: its id and its updated_at in microseconds since 1970. The other columns are
+-- the same in each row. When no job is chosen, there is one row without an id.
+--   running, silent, hung   numbers of jobs; running includes silent, and silent includes hung
+--   next_ms                 milliseconds until the next job becomes hung or pending; -1 when there is no
+--                           such job
+--   oldest_hung_s           the longest silence of a hung job in seconds, or 0
+--   pending                 number of pending jobs
+--   are_terminated_touched  whether one of the terminated jobs was updated after its termination
+--   doubtful                number of jobs that are old enough to be silent, but were written since the
+--                           earlier search; without an earlier search, every job counts as written
+--   reported_ms             milliseconds since the newest updated_at of the jobs that reported since the
+--                           earlier search; -1 when none did. Canceled jobs do not count, because a cancel
+--                           writes the row, too
+--   snapshot, searched_us   the snapshot and the time of this search, for the next one
 --
--- Coder stamps updated_at by its own clock, which may be behind. So a job is silent only if its
--- row, too, was not written since the earlier search: if that search has seen the transaction that
--- wrote it (xmin).
+-- Coder sets updated_at by its own clock, which may be behind. So an old updated_at is not enough: a job is
+-- silent only if its row was not written since the earlier search. That is so when the snapshot of that
+-- search shows the transaction that wrote the row (xmin).
 --
--- The choice is random when there are more, so that a job that can never be terminated does not
--- starve the others. Hung and pending jobs get a half each, and what one of them does not need goes
--- to the other.
+-- When there are more jobs than places, the choice is random. Otherwise jobs that can never be terminated
+-- could take all places of every run. Hung and pending jobs get half of the places each. Places that one kind
+-- does not need go to the other.
 --
--- The part `running` (running_jobs.sql) reads the running jobs, once. Little is done for each row, as there
--- may be thousands. The part `waiting` goes by Coder's own index on what was never started.
+-- The part `running` (running_jobs.sql) reads the running jobs once. There may be thousands, so little is
+-- done for each row. The part `waiting` uses Coder's own index on the jobs that never started.
 WITH since AS MATERIALIZED (
     SELECT
         now() - make_interval(secs => $1) AS hung,
@@ -50,7 +50,7 @@ running AS (
 --include running_jobs.sql
 ),
 
--- The transaction's number has 32 bits in the row, and 64 in a snapshot.
+-- A transaction number has 32 bits in the row, and 64 in a snapshot. So it is extended here.
 compared AS (
     SELECT
         id,
@@ -66,7 +66,7 @@ compared AS (
                 $8::pg_snapshot)
         END AS has_reported
     FROM running
-    -- So that the above is computed once for each row.
+    -- Makes the server compute the columns above only once for each row.
     OFFSET 0
 ),
 
@@ -85,7 +85,7 @@ counted AS (
         count(*) FILTER (WHERE is_silent) AS silent,
         count(*) FILTER (WHERE is_hung) AS hung,
         count(*) FILTER (WHERE is_old AND has_reported) AS doubtful,
-        -- A worker's clock may be ahead.
+        -- The clock that sets updated_at may be ahead.
         min(least(updated_at, now())) FILTER (WHERE updated_at > (SELECT hung FROM since))
             + make_interval(secs => $1) - now() AS until_next,
         now() - max(least(updated_at, now())) FILTER (WHERE has_reported AND canceled_at IS NULL) AS reported,
@@ -104,7 +104,7 @@ waiting AS (
     WHERE $5 > 0 AND started_at IS NULL AND canceled_at IS NULL AND completed_at IS NULL
 ),
 
--- No more of each kind than there are places.
+-- Draws at most $3 jobs of each kind.
 drawn AS (
     (
         SELECT id, 'hung' AS kind, id IN (SELECT unnest($4::uuid[])) AS comes_last, random() AS lot
@@ -123,7 +123,7 @@ drawn AS (
     )
 ),
 
--- The kinds take turns. Which has the first is random, too: there may be one place only.
+-- Hung and pending jobs take turns. Which kind comes first is random, because there may be only one place.
 chosen AS (
     SELECT id
     FROM (

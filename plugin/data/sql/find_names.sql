@@ -1,10 +1,10 @@
--- Finds whose workspaces and which templates jobs are about. The role may lack the rights to read these
--- tables, and a database may lack the tables.
+-- Finds the names of the workspace, its owner and the template of each job. The role may lack the rights to
+-- read these tables, and a database may lack the tables.
 --
 -- $1  ids of the jobs, uuid[]
 --
--- One row for each job: its id, and the names of its workspace, of that one's owner and of the template;
--- empty where there is none.
+-- One row for each job: its id, and the names of its workspace, of the workspace's owner and of the template.
+-- A name is empty where there is none.
 SELECT
     job.id::text,
     concat(workspace.name) AS workspace,

@@ -1,13 +1,16 @@
--- Finds which of some jobs, all terminated by the detector, were updated since by their workers.
+-- Finds the jobs that their workers have updated since the detector terminated them.
 --
--- $1  ids of the jobs, uuid[]
--- $2  their updated_at as the termination left it, in the same order, bigint[]: microseconds
---     since 1970
+-- $1  ids of terminated jobs, uuid[]
+-- $2  their updated_at after the termination, in the same order, bigint[]: microseconds since 1970
 -- $3  regular expression of a detector's error (Wording.h)
 --
--- One row for each: its id, and whether it has been completed as a success. A heartbeat sets
--- updated_at, and so does a worker that completes its job; a user who cancels it does not. That may
--- make it a running job again, and the next termination, be it by another detector, is no worker either.
+-- One row for each such job: its id, and whether it was completed without an error.
+--
+-- A heartbeat sets updated_at, and so does a worker that completes its job. A cancel by a user leaves
+-- updated_at as it is. But a cancel at the same moment as the termination may take the completion back. Then
+-- the job runs again, and this detector or another terminates it again. That second termination sets
+-- updated_at, but it is no sign of life either. So the last condition leaves out a job whose last update is a
+-- detector's termination.
 SELECT j.id::text, j.completed_at IS NOT NULL AND j.error IS NULL AS has_succeeded
 FROM unnest($1::uuid[], $2::bigint[]) AS watched (id, updated_us)
 JOIN provisioner_jobs j ON j.id = watched.id

@@ -1,18 +1,19 @@
--- The verdict on each job that was asked for. Part of terminate_jobs.sql and preview_terminations.sql,
--- which define before it
---   requested  id, seen_us and is_ours of the jobs asked for
---   job        their rows, as far as they could be locked
+-- Judges each requested job. Part of terminate_jobs.sql and of preview_terminations.sql, which define these
+-- parts before it:
+--   requested  id, seen_us and is_ours of the requested jobs
+--   job        the rows of those jobs, as far as they could be locked
 --   build      the rows of their workspace builds, as far as they could be locked
--- and number their parameters alike:
+-- Both have the same first parameters:
 --
 -- $1  ids of the jobs, uuid[]
 -- $2  their updated_at as the search saw it, in the same order, bigint[]: microseconds since 1970
--- $3  threshold in seconds: a running job that reported within it is left alone
--- $4  threshold in seconds: a job that was never started is left alone if it was touched within it,
---     and always if this is 0
+-- $3  threshold in seconds: a running job that reported within this time is left alone
+-- $4  threshold in seconds: a job that never started is left alone if it was updated within this time, and
+--     always if this is 0
 --
--- The reason follows from the job: hung when it was started or canceled, else pending. It is hung when
--- there is no job to look at. The verdict is null for a job that is to be terminated, and otherwise what keeps it from that.
+-- The reason is pending for a job that was neither started nor canceled. It is hung for any other job, and
+-- when the job has no row here. The verdict is null for a job that is to be terminated. Otherwise it says
+-- why the job is not terminated.
 threshold AS (
     SELECT
         now() - make_interval(secs => $3) AS hung_since,
@@ -27,8 +28,8 @@ judged AS MATERIALIZED (
             WHEN job_id IS NULL THEN 'missing'
             WHEN completed_at IS NOT NULL THEN 'completed'
             WHEN reason = 'pending' AND (updated_at <= pending_since) IS NOT TRUE THEN 'not_started'
-            -- A server whose clock is behind writes times that are past the threshold. So a job whose
-            -- updated_at has changed has reported, too.
+            -- A Coder server whose clock is behind writes an updated_at that may be older than the threshold.
+            -- So a job whose updated_at has changed has reported, too.
             WHEN reason = 'hung' AND (updated_at > hung_since OR updated_us <> seen_us) THEN 'reported'
             WHEN is_build AND build_id IS NULL THEN 'no_build'
         END AS verdict

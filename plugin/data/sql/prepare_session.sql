@@ -1,24 +1,26 @@
--- Sets what the detector needs to know for sure about its own session.
+-- Sets the options of the session on which the detector depends.
 --
--- $1  RunTimeout in milliseconds: ends a statement on the server even when the detector died and
---     cannot cancel it
+-- $1  RunTimeout in milliseconds: the server ends a statement after this time, even when the detector has
+--     died and cannot cancel it
 --
--- lock_timeout: rows that another session holds are skipped. So only a lock on a whole table, as of a
--- migration, is waited for, and the next run tries again.
--- read committed: the second look under the row lock depends on it.
--- plan_cache_mode: a statement is planned once for the session, not for each execution. To plan
--- takes longer than to terminate ten jobs, and no plan would be another one for other jobs. For
--- tables that grow see Connection.h.
--- join_collapse_limit: each statement joins in the order in which it is to be done. To look for a
--- better one takes time at each planning.
--- row_security: a policy that hides rows makes a statement fail. Otherwise it would find nothing
--- hung, and all would seem well.
--- jit: the search over a large table would be compiled each time, for nothing.
--- synchronous_commit: with off a server that crashes forgets what was notified already, and the
--- job would be terminated and notified again. local waits for the server's own disk. Operators
--- who chose off do not want to wait for a standby, which may be away. A stricter choice stays.
+-- lock_timeout: a statement skips rows that another session has locked. So it waits only for a lock on a
+-- whole table, such as that of a migration. After this time the next run tries again.
+-- read committed: the check of each job under its row lock depends on it, because it has to see the newest
+-- committed row.
+-- plan_cache_mode: the server plans a statement once for the session, not for each execution. Planning takes
+-- longer than the termination of ten jobs, and other jobs would get the same plan. For tables that grow see
+-- Connection.h.
+-- join_collapse_limit: each statement has its joins in the order in which they are to be done. To look for a
+-- better order takes time at each planning.
+-- row_security: a policy that hides rows makes a statement fail. Otherwise the search would find no hung job,
+-- and all would seem well.
+-- jit: the server would compile the search over a large table each time, for no gain.
+-- synchronous_commit: off becomes local, and any other value stays. With off, a server that crashes can lose
+-- a termination that was notified already. Then the job would be terminated and notified again. local waits
+-- for the server's own disk, but not for a standby, which may be away. Operators who chose off do not want to
+-- wait for a standby.
 --
--- One row. Its first column says whether the table has the column job_status, and the role can read it.
+-- One row. Its first column says whether the table has the column job_status, and the role may read it.
 SELECT
     EXISTS (
         SELECT

@@ -1,10 +1,11 @@
--- Says what terminate_jobs.sql would do with jobs. Writes nothing and locks nothing. So it does not see
--- the locks of other sessions, nor what a trigger would do.
+-- Says what terminate_jobs.sql would do with jobs. Writes nothing and locks nothing. So it does not see the
+-- locks of other sessions, nor what a trigger would do.
 --
 -- $1 to $4  as in judge_jobs.sql
 --
--- One row for each job asked for, with the columns and values of terminate_jobs.sql, but updated_us,
--- which is 0. The outcome is terminated, missing, not_started, completed, reported or no_build.
+-- One row for each requested job, with the columns of terminate_jobs.sql up to updated_us, and with the same
+-- values, except that updated_us is 0. The outcome is terminated, missing, not_started, completed, reported
+-- or no_build.
 WITH requested AS (
     SELECT r.id, r.seen_us, true AS is_ours
     FROM unnest($1::uuid[], $2::bigint[]) AS r (id, seen_us)

@@ -1,6 +1,7 @@
--- The jobs that are running, for find_jobs.sql. The first condition is word by word that of
--- packaging/sql/index.sql. The second part goes by Coder's own index on what was never started: a job
--- that was canceled before its start is being canceled, as Coder has it, which is a way to run.
+-- The running jobs, for find_jobs.sql. The first condition is the one of packaging/sql/index.sql, word by
+-- word, so that the server uses that index. The second part uses Coder's own index on the jobs that never
+-- started. For Coder, a job that was canceled before its start is still being canceled, so it counts as
+-- running.
 SELECT id, updated_at, canceled_at, xmin AS writer
 FROM provisioner_jobs
 WHERE started_at IS NOT NULL AND completed_at IS NULL

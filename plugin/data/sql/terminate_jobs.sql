@@ -1,36 +1,35 @@
--- Terminates jobs that are hung or pending: completely or not at all, by being one statement.
+-- Terminates jobs that are hung or pending. It is one statement, so it does everything below or nothing.
 --
 -- $1 to $4  as in judge_jobs.sql
--- $5  their advisory lock keys in the same order, bigint[] (AdvisoryLock.h)
+-- $5  the advisory lock keys of the jobs, in the same order, bigint[] (AdvisoryLock.h)
 -- $6  reasons for a termination, text[]
--- $7  the error of a job for each of the reasons, text[]
--- $8  its line in the log, text[]
+-- $7  the error of the job for each of these reasons, in the same order, text[]
+-- $8  the line in the job's log for each of these reasons, in the same order, text[]
 --
--- One row for each job asked for. Its outcome is one of
+-- One row for each requested job. Its outcome is one of
 --   terminated        everything below is done and committed with this statement
---   locked            another session holds the job or its build: left alone
+--   locked            another session has locked the job or its build: left alone
 --   missing, not_started, completed, reported
 --                     not eligible any more: left alone
 --   no_build          a workspace build without its workspace_builds row: left alone
 --   not_updated       a trigger kept the job from being updated: left alone
--- Its updated_us is the updated_at of a job that was terminated, in microseconds since 1970.
+-- Its updated_us is the updated_at of a terminated job, in microseconds since 1970; 0 for any other job.
 --
 -- The time is now(), the start of this statement by the database's own clock.
 -- CTEs that take locks are MATERIALIZED, so that each lock is tried once.
 --
--- The planner takes type = 'workspace_build', reason = 'hung' and the like for rare, and would
--- then join a batch in nested loops, each job with each other. So what would be compared is
--- computed as a column before, and a column is passed on where that saves a join of two CTEs.
+-- The planner expects that a condition such as type = 'workspace_build' or reason = 'hung' holds for few
+-- rows. It would then join a batch in nested loops, each job with each other. So the result of such a
+-- condition is computed before, as a column. A column is also passed on where that saves a join of two CTEs.
 WITH requested AS MATERIALIZED (
-    -- The lock that Coder servers before mid-2025 take.
+    -- The lock that Coder servers from before mid-2025 take.
     SELECT r.id, r.seen_us, pg_try_advisory_xact_lock(r.lock_key) AS is_ours
     FROM unnest($1::uuid[], $2::bigint[], $5::bigint[]) AS r (id, seen_us, lock_key)
 ),
 
--- The lock that later ones take. It answers with the newest committed version
--- of the row, even if that is newer than this statement's snapshot. NO KEY
--- UPDATE excludes every other detector and every update, but not a worker
--- whose log lines refer to the job.
+-- The lock that later Coder servers take. It returns the newest committed version of the row, even if that is
+-- newer than this statement's snapshot. NO KEY UPDATE blocks every other detector and every update. It does
+-- not block a worker that inserts log lines, which refer to the job.
 job AS MATERIALIZED (
     SELECT
         j.id, j.type, j.type = 'workspace_build' AS is_build,
@@ -54,7 +53,7 @@ build AS MATERIALIZED (
 --include judge_jobs.sql
 ,
 
--- A row that is there and was not read is locked.
+-- A row that exists but was not read above is locked by another session.
 decided AS MATERIALIZED (
     SELECT
         judged.*,
@@ -69,8 +68,8 @@ decided AS MATERIALIZED (
     FROM judged
 ),
 
--- Everything that follows depends on the rows that this update has won. It looks at completed_at
--- once more, as a second guard beside the lock.
+-- Everything below works only on the rows that this update returns. The update checks completed_at again, as
+-- a second guard besides the lock.
 failed AS (
     UPDATE provisioner_jobs j
     SET
@@ -87,7 +86,7 @@ failed AS (
         j.id, j.updated_at, decided.line, decided.build_id, decided.workspace_id, decided.build_number, decided.has_state
 ),
 
--- The stage of the newest line, by the index on (job_id, id): no text is read.
+-- The stage of the newest log line. The index on (job_id, id) finds it, and no line's text is read.
 staged AS MATERIALIZED (
     SELECT
         failed.id,
@@ -99,7 +98,7 @@ staged AS MATERIALIZED (
     FROM failed
 ),
 
--- Ids come from a sequence in the order of this query, created_at follows them.
+-- A sequence gives the ids in the order of this query, and created_at rises in the same order.
 logged AS (
     INSERT INTO provisioner_job_logs (job_id, created_at, source, level, stage, output)
     SELECT
@@ -121,8 +120,8 @@ logged AS (
     RETURNING id, job_id
 ),
 
--- A state that is there is never overwritten; without a previous build there
--- is nothing to copy. No state bytes leave the server.
+-- A build that has a state keeps it. Without a previous build there is nothing to copy. No bytes of the state
+-- leave the server.
 copied AS (
     UPDATE workspace_builds b
     SET provisioner_state = previous.provisioner_state, updated_at = now()
@@ -133,8 +132,8 @@ copied AS (
     RETURNING b.job_id, coalesce(octet_length(b.provisioner_state), 0) > 0 AS has_state
 )
 
--- pg_notify delivers with the commit, or never. It has to be in this last query: a CTE that no other part
--- reads is not executed.
+-- pg_notify delivers at the commit, or never. It has to be in this last query: the server does not execute a
+-- CTE that nothing reads.
 SELECT
     decided.id::text,
     CASE WHEN staged.id IS NOT NULL THEN 'terminated' ELSE coalesce(decided.obstacle, 'not_updated') END AS outcome,

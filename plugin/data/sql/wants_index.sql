@@ -1,7 +1,8 @@
--- Whether the search reads a large table for want of an index.
+-- Whether the search reads a large table because an index is missing.
 --
--- One row: true when the table has 8 MB (some 20,000 jobs) or more, and neither an index that leaves out the
--- finished jobs, as that of packaging/sql/index.sql does, nor one on job_status that the role may use.
+-- One row: true when the table has 8 MB (some 20,000 jobs) or more, and no index for the search. Such an
+-- index leaves out the finished jobs, as that of packaging/sql/index.sql does, or is on job_status, if the
+-- role may read that column.
 SELECT
     pg_relation_size(c.oid) >= 8 * 1024 * 1024
     AND NOT EXISTS (

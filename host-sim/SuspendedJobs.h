@@ -6,7 +6,7 @@
 
 namespace HangDetection::Sim {
 
-class ExplainedJobs
+class SuspendedJobs
 /// The jobs that the plugin left alone because their Slurm job explains their silence. Read from the plugin's
 /// log. Used by any thread.
 {

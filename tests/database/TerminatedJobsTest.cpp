@@ -1,4 +1,4 @@
-#include "detection/RevivalWatch.h"
+#include "detection/TerminatedJobs.h"
 #include "DatabaseFixture.h"
 #include "data/JobStore.h"
 
@@ -9,10 +9,10 @@ namespace HangDetection::Test {
 
 using namespace std::chrono_literals;
 
-class RevivalWatchTest : public DatabaseFixture
+class TerminatedJobsTest : public DatabaseFixture
 /// Terminated jobs that were alive after all.
 {
-    CPPUNIT_TEST_SUITE(RevivalWatchTest);
+    CPPUNIT_TEST_SUITE(TerminatedJobsTest);
     CPPUNIT_TEST(tellsWhatWorkersDidAfterwards);
     CPPUNIT_TEST(tellsNothingOfAnotherTermination);
     CPPUNIT_TEST(tellsNothingOfATriggersTime);
@@ -25,7 +25,7 @@ class RevivalWatchTest : public DatabaseFixture
     CPPUNIT_TEST(looksBetweenRuns);
     CPPUNIT_TEST_SUITE_END();
 
-    using Clock = RevivalWatch::Clock;
+    using Clock = TerminatedJobs::Clock;
     using Lines = std::vector<std::string>;
 
     std::string terminatedJob()
@@ -50,12 +50,12 @@ class RevivalWatchTest : public DatabaseFixture
     {
         JobStore store(ConnectionString::parse(connectionString(detectorRole)), patience);
         store.open({});
-        const HungJobs found = store.findHungJobs({.thresholds = {300s},
-                                                   .lookAhead = 60s,
-                                                   .most = 10,
-                                                   .last = {},
-                                                   .watched = _watch.due(60s, _start + after)});
-        if (found.areWatchedTouched)
+        const FoundJobs found = store.findJobs({.thresholds = {300s},
+                                                .lookAhead = 60s,
+                                                .places = 10,
+                                                .last = {},
+                                                .terminated = _watch.due(60s, _start + after)});
+        if (found.areTerminatedTouched)
             _watch.tell(store);
     }
 
@@ -156,7 +156,7 @@ class RevivalWatchTest : public DatabaseFixture
         watchTerminated();
         database().execute("UPDATE provisioner_jobs SET updated_at = now()");
         look(60s);
-        CPPUNIT_ASSERT_EQUAL(RevivalWatch::most, revived().size());
+        CPPUNIT_ASSERT_EQUAL(TerminatedJobs::capacity, revived().size());
     }
 
     void failsNoRun()
@@ -188,11 +188,11 @@ class RevivalWatchTest : public DatabaseFixture
     const Clock::time_point _start = Clock::now();
     Poco::NotificationCenter _center;
     PostedNotifications _posted{_center};
-    RevivalWatch _watch{_center};
+    TerminatedJobs _watch{_center};
     std::size_t _watched = 0;
     /// So many of the posted terminations.
 };
 
-CPPUNIT_TEST_SUITE_REGISTRATION(RevivalWatchTest);
+CPPUNIT_TEST_SUITE_REGISTRATION(TerminatedJobsTest);
 
 } // namespace HangDetection::Test

@@ -1,4 +1,4 @@
-#include "ExplainedJobs.h"
+#include "SuspendedJobs.h"
 
 #include <string_view>
 
@@ -12,7 +12,7 @@ constexpr std::string_view end = " cause=suspended";
 
 } // namespace
 
-void ExplainedJobs::read(const std::string& line)
+void SuspendedJobs::read(const std::string& line)
 {
     if (!line.starts_with(begin) || !line.ends_with(end))
         return;
@@ -20,7 +20,7 @@ void ExplainedJobs::read(const std::string& line)
     _ids.insert(line.substr(begin.size(), line.size() - begin.size() - end.size()));
 }
 
-std::set<std::string> ExplainedJobs::ids() const
+std::set<std::string> SuspendedJobs::ids() const
 {
     const std::lock_guard lock(_mutex);
     return _ids;
