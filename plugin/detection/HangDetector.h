@@ -12,10 +12,9 @@
 namespace HangDetection {
 
 class HangDetector
-/// Finds hung and pending jobs and terminates them. A dry run only says which jobs it would terminate. Each
-/// run posts notifications: ClockLagBegan and ClockLagEnded, MassHangBegan and MassHangEnded; JobTerminated,
-/// JobWouldBeTerminated, JobSkipped or JobFailed for each job of the run; and at its end always RunFinished.
-/// Used by one thread, which also calls the observers.
+/// Finds hung and pending jobs and terminates them. A dry run only says which jobs it would terminate. A run
+/// posts what it finds and does (Notifications.h), and always RunFinished at its end. Used by one thread,
+/// which also calls the observers.
 {
 public:
     HangDetector(Settings settings, Poco::NotificationCenter& notifications,

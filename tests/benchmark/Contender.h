@@ -33,7 +33,7 @@ enum class Side
     psql            /// the least SQL that will do
 };
 
-constexpr std::array allSides{Side::detector, Side::statements2023, Side::statements2026, Side::psql};
+inline constexpr std::array allSides{Side::detector, Side::statements2023, Side::statements2026, Side::psql};
 
 Contender makeContender(Side side, const std::string& connectionString, int mostJobs);
 /// Its run terminates at most so many jobs; with 0 there is none to terminate. Throws an exception

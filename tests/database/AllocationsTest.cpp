@@ -4,6 +4,7 @@
 #include "DatabaseFixture.h"
 #include "ScriptedSlurm.h"
 #include "TerminationFaults.h"
+#include "detection/Run.h"
 
 #include <memory>
 #include <stop_token>

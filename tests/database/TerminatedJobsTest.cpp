@@ -39,9 +39,9 @@ class TerminatedJobsTest : public DatabaseFixture
     void watchTerminated()
     /// What the detector has terminated since the last time.
     {
-        for (; _watched < posted().terminated.size(); ++_watched) {
-            const Termination& job = posted().terminated[_watched];
-            _watch.add({job.jobId, job.updatedAt}, _start);
+        for (; _terminateded < posted().terminated.size(); ++_terminateded) {
+            const Termination& job = posted().terminated[_terminateded];
+            _terminated.add({job.jobId, job.updatedAt}, _start);
         }
     }
 
@@ -54,9 +54,9 @@ class TerminatedJobsTest : public DatabaseFixture
                                                 .lookAhead = 60s,
                                                 .places = 10,
                                                 .last = {},
-                                                .terminated = _watch.due(60s, _start + after)});
+                                                .terminated = _terminated.due(60s, _start + after)});
         if (found.areTerminatedTouched)
-            _watch.tell(store);
+            _terminated.reportRevived(store);
     }
 
     void expectTold(Clock::duration after, const Lines& expected)
@@ -188,8 +188,8 @@ class TerminatedJobsTest : public DatabaseFixture
     const Clock::time_point _start = Clock::now();
     Poco::NotificationCenter _center;
     PostedNotifications _posted{_center};
-    TerminatedJobs _watch{_center};
-    std::size_t _watched = 0;
+    TerminatedJobs _terminated{_center};
+    std::size_t _terminateded = 0;
     /// So many of the posted terminations.
 };
 

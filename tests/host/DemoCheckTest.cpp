@@ -317,10 +317,10 @@ private:
     {
         letTheDetectorWork();
         const std::vector<Sim::SimulatedJob> right = _slurmJobs;
-        const auto expectMissing = [&](std::size_t index, void (*change)(Sim::SimulatedJob&),
+        const auto expectMissing = [&](std::size_t index, void (*spoil)(Sim::SimulatedJob&),
                                        const Effects& effects) {
             _slurmJobs = right;
-            change(_slurmJobs.at(index));
+            spoil(_slurmJobs.at(index));
             assertMissing("Slurm job " + std::to_string(index + 1), effects, _notifications);
         };
         constexpr auto cancel = +[](Sim::SimulatedJob& job) { job.state = State::cancelled; };

@@ -2,12 +2,14 @@
 #include "Contains.h"
 #include "MetricsText.h"
 #include "Printing.h"
+#include "RecordingLogger.h"
 #include "TemporaryDirectory.h"
 #include "notification/Metrics.h"
 
 #include <Poco/JSON/Array.h>
 #include <Poco/JSON/Object.h>
 #include <Poco/JSON/Parser.h>
+#include <Poco/NotificationCenter.h>
 #include <Poco/String.h>
 #include <cppunit/TestFixture.h>
 #include <cppunit/extensions/HelperMacros.h>
@@ -53,14 +55,22 @@ std::vector<std::string> alerts()
     return namesIn(textOf(RULES), "alert: (\\w+)");
 }
 
-std::string textAfterARun(const std::string& cluster = "test")
+std::string metricsText(const std::string& cluster, bool isAfterARun)
 {
+    Poco::NotificationCenter notifications;
+    RecordingLogger log;
+    const Metrics metrics(notifications, log.logger(), cluster);
     RunStatistics run;
     run.hasSearched = true;
     run.jobs.pending = 0;
-    Metrics metrics(cluster);
-    metrics.add(RunFinished(run), std::chrono::system_clock::now());
+    if (isAfterARun)
+        notifications.postNotification(new RunFinished(run));
     return metrics.text();
+}
+
+std::string textAfterARun(const std::string& cluster = "test")
+{
+    return metricsText(cluster, true);
 }
 
 } // namespace
@@ -80,7 +90,8 @@ class MonitoringTest : public CppUnit::TestFixture
 
     void prometheusIsContentWithTheMetrics()
     {
-        for (const std::string& text : {Metrics("test").text(), Metrics("").text(), textAfterARun()}) {
+        for (const std::string& text :
+             {metricsText("test", false), metricsText("", false), textAfterARun()}) {
             const auto file = _directory.write("m.prom", text);
             // It reads from its input alone.
             assertSucceeds({"sh", "-c", R"("$0" check metrics <"$1")", PROMTOOL, file.string()}, text);
