@@ -222,7 +222,7 @@ bool DatabaseError::concernsEveryJob() const
 
 bool DatabaseError::isObjectMissing() const
 {
-    return _sqlState.starts_with("42");
+    return _scope == Scope::database && _sqlState.starts_with("42");
 }
 
 std::string DatabaseError::kind() const

@@ -78,7 +78,7 @@ class SessionTest : public DatabaseFixture
     /// As when a pooler lends a session that another detector had before.
     {
         duringTermination(
-            "FOR i IN 4 .. 9 LOOP EXECUTE format('PREPARE statement_%s AS SELECT 1', i); END LOOP");
+            "FOR i IN 5 .. 9 LOOP EXECUTE format('PREPARE statement_%s AS SELECT 1', i); END LOOP");
         addHungJob();
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, run().terminated.size());
         settings().dryRun = true;

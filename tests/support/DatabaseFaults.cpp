@@ -199,7 +199,7 @@ const std::vector<DatabaseFault>& databaseFaults()
          .isMetByTerminations = true,
          .cause = "canceling statement due to lock timeout",
          .sqlState = "55P03",
-         .advice = "a table was locked for over five seconds, as by a migration"},
+         .advice = "a table stayed locked for longer than lock_timeout, as by a migration"},
         {.name = "aStatementThatTakesLong",
          .make = slowDown,
          .isMetByTerminations = true,
