@@ -56,51 +56,43 @@ compared AS (
         id,
         updated_at,
         canceled_at,
+        updated_at <= hung AS is_past_hung,
+        updated_at <= silent AS is_past_silent,
         CASE
-            WHEN updated_at >= (SELECT last_search FROM since) THEN true
+            WHEN updated_at >= last_search THEN true
             ELSE NOT pg_visible_in_snapshot(
-                (
-                    (SELECT next_transaction FROM since)
-                    - (((SELECT next_transaction FROM since) - writer::text::bigint) & 4294967295)
-                )::text::xid8,
+                (next_transaction - ((next_transaction - writer::text::bigint) & 4294967295))::text::xid8,
                 $8::pg_snapshot)
         END AS has_reported
-    FROM running
+    FROM since
+    CROSS JOIN running
     -- Makes the server compute the columns above only once for each row.
     OFFSET 0
-),
-
-judged AS (
-    SELECT
-        compared.*,
-        updated_at <= (SELECT silent FROM since) AS is_old,
-        updated_at <= (SELECT silent FROM since) AND NOT has_reported AS is_silent,
-        updated_at <= (SELECT hung FROM since) AND NOT has_reported AS is_hung
-    FROM compared
 ),
 
 counted AS (
     SELECT
         count(*) AS running,
-        count(*) FILTER (WHERE is_silent) AS silent,
-        count(*) FILTER (WHERE is_hung) AS hung,
-        count(*) FILTER (WHERE is_old AND has_reported) AS doubtful,
+        count(*) FILTER (WHERE is_past_silent AND NOT has_reported) AS silent,
+        count(*) FILTER (WHERE is_past_hung AND NOT has_reported) AS hung,
+        count(*) FILTER (WHERE is_past_silent AND has_reported) AS doubtful,
         -- The clock that sets updated_at may be ahead.
-        min(least(updated_at, now())) FILTER (WHERE updated_at > (SELECT hung FROM since))
+        min(least(updated_at, now())) FILTER (WHERE NOT is_past_hung)
             + make_interval(secs => $1) - now() AS until_next,
         now() - max(least(updated_at, now())) FILTER (WHERE has_reported AND canceled_at IS NULL) AS reported,
-        now() - min(updated_at) FILTER (WHERE is_hung) AS oldest,
-        array_agg(id) FILTER (WHERE is_hung) AS hung_ids
-    FROM judged
+        now() - min(updated_at) FILTER (WHERE is_past_hung AND NOT has_reported) AS oldest,
+        array_agg(id) FILTER (WHERE is_past_hung AND NOT has_reported) AS hung_ids
+    FROM compared
 ),
 
 waiting AS (
     SELECT
-        count(*) FILTER (WHERE updated_at <= (SELECT pending FROM since)) AS pending,
-        min(least(updated_at, now())) FILTER (WHERE updated_at > (SELECT pending FROM since))
+        count(*) FILTER (WHERE updated_at <= since.pending) AS pending,
+        min(least(updated_at, now())) FILTER (WHERE updated_at > since.pending)
             + make_interval(secs => $5) - now() AS until_next,
-        array_agg(id) FILTER (WHERE updated_at <= (SELECT pending FROM since)) AS pending_ids
-    FROM provisioner_jobs
+        array_agg(id) FILTER (WHERE updated_at <= since.pending) AS pending_ids
+    FROM since
+    CROSS JOIN provisioner_jobs
     WHERE $5 > 0 AND started_at IS NULL AND canceled_at IS NULL AND completed_at IS NULL
 ),
 
