@@ -1,6 +1,7 @@
 #pragma once
 
 #include "JobDatabase.h"
+#include "Settings.h"
 
 #include <chrono>
 #include <map>
@@ -16,7 +17,7 @@ namespace HangDetection::Sim {
 struct ContractTerms
 /// By which jobs are terminated.
 {
-    std::chrono::seconds threshold{300};
+    std::chrono::seconds threshold = Settings::defaultHungJobDuration;
     std::string minutes = "5";
     /// Those of the threshold, as the texts of a termination name them.
     std::string pendingMinutes = {};

@@ -3,6 +3,7 @@
 #include "Command.h"
 #include "ContractTexts.h"
 #include "Interruption.h"
+#include "Settings.h"
 #include "slurm/SlurmConf.h"
 
 #include <Poco/Format.h>
@@ -39,8 +40,6 @@ constexpr std::chrono::milliseconds heartbeatInterval{1000};
 constexpr std::chrono::milliseconds drawingInterval{200};
 
 constexpr std::size_t summaryWidth = 58;
-
-constexpr std::int64_t hungSeconds = 300;
 
 std::string summaryLine(const std::string& description, const std::string& expected, const std::string& found,
                         std::size_t columns)
@@ -235,7 +234,7 @@ void Demo::showNews(const std::vector<SimulatedJob>& slurmJobs, const std::set<s
             _screen.line(Poco::format("cancelled Slurm job %u, %s", job.id, job.comment));
     }
     for (const std::string& job : suspended) {
-        if (_shownExplained.insert(job).second)
+        if (_shownSuspended.insert(job).second)
             _screen.line("left alone " + job + "  " + describe(job) + "\n  its Slurm job is suspended");
     }
 }
@@ -246,7 +245,7 @@ Demo::Counts Demo::count(const std::vector<JobLook>& jobs)
     for (const JobLook& job : jobs) {
         const bool isRunning = job.state == "running";
         counts.running += isRunning ? 1 : 0;
-        counts.hung += isRunning && job.silentSeconds >= hungSeconds ? 1 : 0;
+        counts.hung += isRunning && job.silentSeconds >= Settings::defaultHungJobDuration.count() ? 1 : 0;
         counts.terminated += ContractTexts::isError(job.error) ? 1 : 0;
     }
     return counts;

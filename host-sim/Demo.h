@@ -93,7 +93,7 @@ private:
     Clock::time_point _drawingDue = Clock::now();
     std::string _shownCounts;
     std::set<std::uint32_t> _shownCancelled;
-    std::set<std::string> _shownExplained;
+    std::set<std::string> _shownSuspended;
     HostLog _log;
 };
 

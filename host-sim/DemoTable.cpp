@@ -1,5 +1,6 @@
 #include "DemoTable.h"
 
+#include "Settings.h"
 #include "slurm/JobMark.h"
 
 #include <algorithm>
@@ -21,8 +22,7 @@ constexpr std::size_t stageColumn = 3;
 constexpr std::size_t shortestStage = 5;
 constexpr std::size_t shownOfId = 8;
 
-/// The default of HungJobDuration, and the time of many heartbeats.
-constexpr std::int64_t hungSeconds = 300;
+/// The time of many heartbeats.
 constexpr std::int64_t quietSeconds = 60;
 
 std::string shortType(const std::string& type)
@@ -132,7 +132,7 @@ void DemoTable::update(const std::vector<JobLook>& jobs, const std::vector<Simul
     }
 }
 
-DemoTable::Cell DemoTable::outcomeOf(const JobLook& job, bool isExplained)
+DemoTable::Cell DemoTable::outcomeOf(const JobLook& job, bool isSuspended)
 {
     if (job.state == "failed") {
         const bool isPending = job.error.find("pending") != std::string::npos;
@@ -142,9 +142,9 @@ DemoTable::Cell DemoTable::outcomeOf(const JobLook& job, bool isExplained)
         return {"left alone: queued", Colour::faint};
     if (job.state == "done")
         return {"left alone: done", Colour::faint};
-    if (isExplained)
+    if (isSuspended)
         return {"left alone: suspended", Colour::warning};
-    if (job.silentSeconds >= hungSeconds)
+    if (job.silentSeconds >= Settings::defaultHungJobDuration.count())
         return {"hung", Colour::bad};
     return {job.silentSeconds < quietSeconds ? "left alone: reports" : "left alone: under 5m", Colour::faint};
 }

@@ -44,7 +44,7 @@ private:
         Cell outcome = {};
     };
 
-    static Cell outcomeOf(const JobLook& job, bool isExplained);
+    static Cell outcomeOf(const JobLook& job, bool isSuspended);
     static std::vector<Cell> cellsOf(const Row& row);
 
     std::vector<Row> _rows;

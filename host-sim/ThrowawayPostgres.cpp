@@ -1,8 +1,8 @@
 #include "ThrowawayPostgres.h"
 
-#include "AllSignalsBlocked.h"
 #include "Command.h"
 #include "Schema.h"
+#include "libpq/AllSignalsBlocked.h"
 
 #include <libpq-fe.h>
 
@@ -62,7 +62,7 @@ void runUndisturbed(const CommandLine& command)
 /// of a server.
 {
     // A signal that comes before the command has its session would end it, too.
-    const AllSignalsBlocked blocked;
+    const Libpq::AllSignalsBlocked blocked;
     CommandLine line{"setsid", "--wait"};
     line.insert(line.end(), command.begin(), command.end());
     mustRun(line);

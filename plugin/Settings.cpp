@@ -45,33 +45,46 @@ struct ConnectionOfDatabase
 {};
 
 struct Setting
-/// A key of hang_detector.conf, where its value belongs, and what is allowed.
+/// A key of hang_detector.conf, where its value belongs, what is allowed, and its meaning for the operator.
 {
     const char* key;
     std::variant<ConnectionOfDatabase, Duration, Number, YesOrNo, AbsolutePath> kind;
+    const char* meaning;
 };
 
 constexpr seconds week{7 * 24 * 3600};
 
 /// In the order of the texts for the operator.
-constexpr std::array<Setting, 12> all{{
-    {"Connection", ConnectionOfDatabase{}},
-    {"Interval", Duration{&Settings::interval, seconds(1), seconds(3600)}},
+constexpr auto all = std::to_array<Setting>({
+    {"Connection", ConnectionOfDatabase{},
+     "libpq connection string or URI of the job database; passwords belong in a passfile or service file"},
+    {"Interval", Duration{&Settings::interval, seconds(1), seconds(3600)},
+     "longest time between the starts of two runs; a run that is due during another is left out"},
     // Workers report about once a second. An ordinary pause may last almost a minute.
-    {"HungJobDuration", Duration{&Settings::hungJobDuration, seconds(60), week}},
-    {"HungJobExitTimeout", Duration{&Settings::hungJobExitTimeout, seconds(1), week}},
+    {"HungJobDuration", Duration{&Settings::hungJobDuration, seconds(60), week},
+     "a running job that is silent for this long is hung"},
+    {"HungJobExitTimeout", Duration{&Settings::hungJobExitTimeout, seconds(1), week},
+     "a worker that cannot report gives up after this time; only a check: HungJobDuration has to be longer"},
     // A job waits for a free worker, which may take minutes where nothing is wrong.
-    {"PendingJobDuration", Duration{&Settings::pendingJobDuration, seconds(60), week, true}},
-    {"MaxJobsPerRun", Number{&Settings::maxJobsPerRun, 1, 10000}},
-    {"RunTimeout", Duration{&Settings::runTimeout, seconds(1), seconds(3600)}},
-    {"DryRun", YesOrNo{&Settings::dryRun}},
+    {"PendingJobDuration", Duration{&Settings::pendingJobDuration, seconds(60), week, true},
+     "a job that was never started and not touched for this long is terminated as pending; 0 is never"},
+    {"MaxJobsPerRun", Number{&Settings::maxJobsPerRun, 1, 10000},
+     "how many jobs one run terminates at most; if there are more, the choice is random, and the next run "
+     "follows after a second, but not in a dry run"},
+    {"RunTimeout", Duration{&Settings::runTimeout, seconds(1), seconds(3600)},
+     "limit of one run, without the three seconds between two searches"},
+    {"DryRun", YesOrNo{&Settings::dryRun}, "log what would be done, change nothing"},
     // Never more than all jobs are silent, so 100 would be a second way to write 0.
-    {"MassHangRatio", Number{&Settings::massHangRatio, 0, 99}},
-    {"MassHangMinJobs", Number{&Settings::massHangMinJobs, 0, 1000000}},
-    {"ReleaseAllocations", YesOrNo{&Settings::releaseAllocations}},
+    {"MassHangRatio", Number{&Settings::massHangRatio, 0, 99},
+     "terminate nothing for a while when a job is hung and more than this percentage of the running jobs is "
+     "silent; 0 is never"},
+    {"MassHangMinJobs", Number{&Settings::massHangMinJobs, 0, 1000000}, "and more than this number of jobs"},
+    {"ReleaseAllocations", YesOrNo{&Settings::releaseAllocations},
+     "ask Slurm before a job is terminated, and cancel the Slurm jobs that are marked with it"},
     // slurmctld's working directory is not the operator's choice.
-    {"MetricsFile", AbsolutePath{&Settings::metricsFile}},
-}};
+    {"MetricsFile", AbsolutePath{&Settings::metricsFile},
+     "file with metrics for Prometheus, through node_exporter's textfile collector"},
+});
 
 std::string allowed(const ConnectionOfDatabase&)
 {
@@ -272,7 +285,8 @@ std::vector<SettingDescription> Settings::descriptions()
     std::vector<SettingDescription> descriptions;
     for (const Setting& setting : all)
         descriptions.push_back({setting.key, textOf(Settings(), setting),
-                                std::visit([](const auto& kind) { return allowed(kind); }, setting.kind)});
+                                std::visit([](const auto& kind) { return allowed(kind); }, setting.kind),
+                                setting.meaning});
     return descriptions;
 }
 

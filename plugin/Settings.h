@@ -23,6 +23,7 @@ struct SettingDescription
     std::string key;
     std::string defaultValue; /// none for a file that is not written
     std::string allowed;
+    std::string meaning;
 };
 
 struct Settings
@@ -31,7 +32,8 @@ struct Settings
     ConnectionString connection;
     std::chrono::seconds interval{60};
     /// Longest time between the starts of two runs. A tick during a run is dropped.
-    std::chrono::seconds hungJobDuration{300};
+    static constexpr std::chrono::seconds defaultHungJobDuration{300};
+    std::chrono::seconds hungJobDuration = defaultHungJobDuration;
     /// A running job that has been silent for this long is hung.
     std::chrono::seconds hungJobExitTimeout{180};
     /// A worker that cannot report gives up after this time. It must be shorter than hungJobDuration, so that

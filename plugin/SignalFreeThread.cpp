@@ -1,6 +1,6 @@
 #include "SignalFreeThread.h"
 
-#include "AllSignalsBlocked.h"
+#include "libpq/AllSignalsBlocked.h"
 
 #include <pthread.h>
 
@@ -8,7 +8,7 @@ namespace HangDetection {
 
 std::thread signalFreeThread(const char* name, std::function<void()> body)
 {
-    const AllSignalsBlocked blocked;
+    const Libpq::AllSignalsBlocked blocked;
     std::thread thread([body = std::move(body)]() mutable noexcept {
         try {
             body();

@@ -1,7 +1,7 @@
--- Makes an optional index, for a Coder deployment from before 2025 with 20,000 jobs or more. With it the
--- detector's search reads only the running jobs, however many finished ones the table holds. Later
--- deployments have an index of their own for that, on the column job_status, which the detector uses once
--- role.sql has granted it.
+-- Makes an optional index, for a Coder deployment that has 20,000 jobs or more and no index on
+-- provisioner_jobs.job_status. With it the detector's search reads only the running jobs, however many
+-- finished ones the table holds. Later deployments have that index, which the detector uses once role.sql has
+-- granted the column.
 --
 -- Run it with psql as the owner of Coder's tables or as a superuser. It may be run again, and it blocks
 -- no reads or writes.

@@ -40,7 +40,7 @@ GRANT
     UPDATE (started_at, completed_at, updated_at, error, error_code)
     ON provisioner_jobs TO :"role";
 
--- With this column, which Coder has from 2025 on, the search reads only the running jobs.
+-- Where Coder has an index on this column, the search reads only the running jobs.
 SELECT EXISTS (
     SELECT
     FROM pg_attribute

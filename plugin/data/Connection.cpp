@@ -61,7 +61,7 @@ void Connection::open(const Libpq::WaitLimit& limit)
 
 void Connection::prepareSession()
 {
-    session() << Statements::prepare_session, into(_canReadStatus), bind(_statementTimeout.count()), now;
+    session() << Statements::prepare_session, into(_canSearchByStatus), bind(_statementTimeout.count()), now;
     _plannedSince = Clock::now();
 }
 

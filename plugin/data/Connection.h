@@ -46,9 +46,12 @@ public:
     int sessions() const { return _sessions; }
     /// The number of sessions that were made, including the open one.
 
-    bool canReadStatus() const { return _canReadStatus; }
-    /// Whether the table of jobs has the column job_status, and the role may read it. Checked when the
-    /// connection is made.
+    bool canSearchByStatus() const { return _canSearchByStatus; }
+    /// Whether the table of jobs has an index on job_status, and the role may read that column. Checked when
+    /// the connection is made.
+
+    void forgetStatus() { _canSearchByStatus = false; }
+    /// The column or the right is gone, for the rest of the connection.
 
     void drop() { _session->close(); }
     /// Closes the connection, if there is one; the next open() makes a new one.
@@ -64,7 +67,7 @@ private:
     Poco::AutoPtr<Libpq::SessionImpl> _session;
     int _sessions = 0;
     Clock::time_point _plannedSince;
-    bool _canReadStatus = false;
+    bool _canSearchByStatus = false;
 };
 
 } // namespace HangDetection

@@ -1,5 +1,6 @@
 #include "DatabaseError.h"
 
+#include "Duration.h"
 #include "libpq/Errors.h"
 
 #include <Poco/Ascii.h>
@@ -25,6 +26,8 @@ constexpr const char* unreachableAdvice =
 constexpr const char* connectionsAdvice =
     "no connection is left for the detector's role; find out what holds them, or raise max_connections, or "
     "the CONNECTION LIMIT of the role or the database";
+
+constexpr const char* slowAdvice = "raise RunTimeout, or find out what slows the database down";
 
 struct KnownState
 /// An error that every job of a run would get, by its SQLSTATE or the class of its SQLSTATE.
@@ -75,7 +78,7 @@ constexpr std::array<KnownState, 19> knownStates{{
     {"54", Scope::database, "the server has reached one of its limits; see its log"},
     {"55P03", Scope::database,
      "a table stayed locked for longer than lock_timeout, as by a migration; nothing to do"},
-    {"57014", Scope::database, "raise RunTimeout, or find out what slows the database down"},
+    {"57014", Scope::database, slowAdvice},
     {"57P", Scope::connection, unreachableAdvice},
     {"58", Scope::database, "the server has a problem with its disk; see its log"},
 }};
@@ -215,7 +218,7 @@ DatabaseError::DatabaseError(Scope scope, const std::string& cause, std::string 
     : std::runtime_error(cause), _scope(scope), _sqlState(std::move(sqlState)), _advice(std::move(advice))
 {}
 
-bool DatabaseError::concernsEveryJob() const
+bool DatabaseError::cannotBeOfOneJob() const
 {
     return _scope == Scope::connection || _sqlState.starts_with("53") || _sqlState == "57014";
 }
@@ -223,6 +226,13 @@ bool DatabaseError::concernsEveryJob() const
 bool DatabaseError::isObjectMissing() const
 {
     return _scope == Scope::database && _sqlState.starts_with("42");
+}
+
+DatabaseError DatabaseError::afterRunTimeout(std::chrono::seconds runTimeout) const
+{
+    // If even the cancel got no answer, the connection is at fault.
+    return {_scope, "RunTimeout of " + formatDuration(runTimeout) + " has passed", _sqlState,
+            _sqlState.empty() ? _advice : slowAdvice};
 }
 
 std::string DatabaseError::kind() const

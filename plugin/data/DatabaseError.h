@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <stdexcept>
 #include <string>
 
@@ -35,13 +36,16 @@ public:
     const std::string& advice() const noexcept { return _advice; }
     /// What the operator can do about it, or empty.
 
-    bool concernsEveryJob() const;
+    bool cannotBeOfOneJob() const;
     /// True when the connection is lost, when the server lacks a resource, or when the statement was
     /// cancelled because the time of the run is over. With any other error the job is at fault, if jobs were
     /// terminated just before.
 
     bool isObjectMissing() const;
     /// True when a table, a column or a privilege of the role is missing.
+
+    DatabaseError afterRunTimeout(std::chrono::seconds runTimeout) const;
+    /// What it means when RunTimeout has passed.
 
     std::string kind() const;
     /// Errors of the same kind are the same news for the operator, even if their texts differ.

@@ -83,7 +83,22 @@ struct Thresholds
     /// How much the clock that stamps the heartbeats is behind the database's clock. A job is hung so much
     /// later.
 
-    std::chrono::seconds of(Reason reason) const { return reason == Reason::pending ? pending : hung; }
+    std::chrono::seconds of(Reason reason) const
+    {
+        switch (reason) {
+        case Reason::hung:
+            return hung;
+        case Reason::pending:
+            break;
+        }
+        return pending;
+    }
+
+    std::chrono::seconds withLag(Reason reason) const
+    /// By the database's clock. Only workers send heartbeats, so the lag does not count for pending jobs.
+    {
+        return of(reason) + (reason == Reason::pending ? std::chrono::seconds(0) : lag);
+    }
 };
 
 enum class Outcome

@@ -49,10 +49,21 @@ std::string updatesOf(std::span<const SeenJob> jobs)
     return arrayOf(jobs, [](const SeenJob& job) { return std::to_string(job.updatedAt.count()); });
 }
 
-std::int64_t hungFor(const Thresholds& thresholds)
-/// The threshold in seconds. The database's clock is ahead by the lag, so the lag is added.
+template <typename Text>
+std::string arrayForEachReason(Text text)
 {
-    return (thresholds.hung + thresholds.lag).count();
+    return arrayOf(words<Reason>, [&](const Word<Reason>& reason) { return '"' + text(reason.value) + '"'; });
+}
+
+std::string reasons()
+{
+    return arrayForEachReason([](Reason reason) { return std::string(nameOf(reason)); });
+}
+
+std::string secondsOf(const Thresholds& thresholds)
+{
+    return arrayForEachReason(
+        [&](Reason reason) { return std::to_string(thresholds.withLag(reason).count()); });
 }
 
 } // namespace
@@ -91,36 +102,44 @@ std::vector<Termination> JobStore::answersTo(const char* statement, const Parame
     return answers;
 }
 
-const char* JobStore::nextSearch()
+template <typename Row>
+std::vector<Row> JobStore::rowsOfSearch(const Search& search)
 {
-    if (!_connection.canReadStatus())
-        return Statements::find_jobs;
-    if (Clock::now() - _lastFullSearch < _fullSearchInterval)
-        return Statements::find_jobs_by_status;
+    const auto rowsBy = [&](const char* statement) {
+        return rowsOf<Row>(
+            statement, search.thresholds.withLag(Reason::hung).count(), search.lookAhead.count(),
+            search.places, idsOf(search.last), search.thresholds.pending.count(), idsOf(search.terminated),
+            updatesOf(search.terminated), search.earlier.snapshot, search.earlier.time.count());
+    };
+    if (_connection.canSearchByStatus() && Clock::now() - _lastFullSearch < _fullSearchInterval) {
+        try {
+            return rowsBy(Statements::find_jobs_by_status);
+        } catch (const DatabaseError& error) {
+            if (!error.isObjectMissing())
+                throw;
+            _connection.forgetStatus();
+        }
+    }
+    auto rows = rowsBy(Statements::find_jobs);
     _lastFullSearch = Clock::now();
-    return Statements::find_jobs;
+    return rows;
 }
 
 FoundJobs JobStore::findJobs(const Search& search)
 {
-    const Poco::Int64 pending = search.thresholds.pending.count();
     using Poco::Int64;
     using Row = Poco::Tuple<std::string, Int64, Int64, Int64, Int64, Int64, Int64, Int64, bool, Int64, Int64,
                             std::string, Int64>;
-    const auto rows =
-        rowsOf<Row>(nextSearch(), hungFor(search.thresholds), search.lookAhead.count(), search.places,
-                    idsOf(search.last), pending, idsOf(search.terminated), updatesOf(search.terminated),
-                    search.earlier.snapshot, search.earlier.time.count());
-
+    const bool arePendingSought = search.thresholds.pending.count() > 0;
     FoundJobs jobs;
-    for (const auto& row : rows) {
+    for (const auto& row : rowsOfSearch<Row>(search)) {
         if (!row.get<0>().empty())
             jobs.chosen.push_back({row.get<0>(), std::chrono::microseconds(row.get<1>())});
         jobs.counts = {.running = row.get<2>(),
                        .silent = row.get<3>(),
                        .hung = row.get<4>(),
                        .oldestHung = std::chrono::seconds(row.get<6>()),
-                       .pending = pending > 0 ? std::optional(row.get<7>()) : std::nullopt};
+                       .pending = arePendingSought ? std::optional(row.get<7>()) : std::nullopt};
         if (row.get<5>() >= 0)
             jobs.untilNext = std::chrono::milliseconds(row.get<5>());
         jobs.areTerminatedTouched = row.get<8>();
@@ -143,7 +162,8 @@ Termination failedTermination(const JobId& job, const DatabaseError& error)
 
 bool JobStore::wantsIndex()
 {
-    return rowsOf<Poco::Tuple<bool>>(Statements::wants_index).at(0).get<0>();
+    return !_connection.canSearchByStatus() &&
+           rowsOf<Poco::Tuple<bool>>(Statements::wants_index).at(0).get<0>();
 }
 
 void JobStore::terminate(std::span<const SeenJob> jobs, const Thresholds& thresholds, const Answer& answer)
@@ -151,8 +171,10 @@ void JobStore::terminate(std::span<const SeenJob> jobs, const Thresholds& thresh
     if (jobs.empty())
         return;
     std::vector<Termination> terminations;
+    std::optional<DatabaseError> loss;
     try {
         terminations = terminateAtOnce(jobs, thresholds);
+        loss = addNames(terminations);
     } catch (const DatabaseError& error) {
         if (error.scope() != DatabaseError::Scope::job)
             throw;
@@ -165,13 +187,16 @@ void JobStore::terminate(std::span<const SeenJob> jobs, const Thresholds& thresh
         terminations.push_back(failedTermination(jobs.front().jobId, error));
     }
     std::ranges::for_each(terminations, answer);
+    if (loss)
+        throw DatabaseError(*loss);
 }
 
 std::vector<Termination> JobStore::preview(std::span<const SeenJob> jobs, const Thresholds& thresholds)
 {
-    auto answers = answersTo(Statements::preview_terminations, idsOf(jobs), updatesOf(jobs),
-                             hungFor(thresholds), thresholds.pending.count());
-    addNames(answers);
+    auto answers = answersTo(Statements::preview_terminations, idsOf(jobs), updatesOf(jobs), reasons(),
+                             secondsOf(thresholds));
+    if (const auto loss = addNames(answers))
+        throw DatabaseError(*loss);
     return answers;
 }
 
@@ -210,34 +235,27 @@ std::vector<Termination> JobStore::terminateAtOnce(std::span<const SeenJob> jobs
 {
     const std::string keys =
         arrayOf(jobs, [](const SeenJob& job) { return std::to_string(advisoryLockKey(job.jobId)); });
-    const auto ofEachReason = [](auto text) {
-        return arrayOf(words<Reason>,
-                       [&](const Word<Reason>& reason) { return '"' + text(reason.value) + '"'; });
-    };
     const auto wording = [&](Reason reason) { return Wording::of(reason, thresholds.of(reason)); };
-    auto answers = answersTo(Statements::terminate_jobs, idsOf(jobs), updatesOf(jobs), hungFor(thresholds),
-                             thresholds.pending.count(), keys,
-                             ofEachReason([](Reason reason) { return std::string(nameOf(reason)); }),
-                             ofEachReason([&](Reason reason) { return wording(reason).error; }),
-                             ofEachReason([&](Reason reason) { return wording(reason).logLine; }));
-    addNames(answers);
-    return answers;
+    return answersTo(Statements::terminate_jobs, idsOf(jobs), updatesOf(jobs), reasons(),
+                     secondsOf(thresholds), keys,
+                     arrayForEachReason([&](Reason reason) { return wording(reason).error; }),
+                     arrayForEachReason([&](Reason reason) { return wording(reason).logLine; }));
 }
 
-void JobStore::addNames(std::vector<Termination>& answers)
-/// Adds the names to the answers with the outcome terminated. No termination depends on them, so an error
-/// only leaves the names empty.
+std::optional<DatabaseError> JobStore::addNames(std::vector<Termination>& answers)
+/// To the jobs that are terminated. A courtesy: an error leaves them without names. Returns the error when
+/// the connection is lost with it.
 {
-    // The server logs an error for each attempt, so the next one comes an hour later.
+    // Each attempt is an error in the server's log, too.
     if (_namesMissedAt && Clock::now() - *_namesMissedAt < std::chrono::hours(1))
-        return;
+        return std::nullopt;
     std::map<JobId, Termination*> terminated;
     for (Termination& answer : answers) {
         if (answer.outcome == Outcome::terminated)
             terminated.emplace(answer.jobId, &answer);
     }
     if (terminated.empty())
-        return;
+        return std::nullopt;
     try {
         using Row = Poco::Tuple<std::string, std::string, std::string, std::string>;
         const std::string ids = arrayOf(terminated, [](const auto& entry) { return entry.first; });
@@ -250,7 +268,10 @@ void JobStore::addNames(std::vector<Termination>& answers)
     } catch (const DatabaseError& error) {
         if (error.isObjectMissing())
             _namesMissedAt = Clock::now();
+        if (error.scope() == DatabaseError::Scope::connection)
+            return error;
     }
+    return std::nullopt;
 }
 
 } // namespace HangDetection

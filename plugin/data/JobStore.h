@@ -33,8 +33,8 @@ public:
     JobStore(ConnectionString connectionString, std::chrono::milliseconds statementTimeout,
              std::chrono::milliseconds fullSearchInterval = std::chrono::hours(1));
     /// Does not connect yet. The server ends a statement after statementTimeout, even when the client has
-    /// died. Once in each fullSearchInterval a search does not use job_status; running_jobs_by_status.sql has
-    /// the reason.
+    /// died. Where searches go by job_status, one in each fullSearchInterval does not;
+    /// running_jobs_by_status.sql has the reason.
 
     void open(const RunLimit& limit);
     /// Connects, unless a working connection is open. The limit holds for every wait until the next open().
@@ -98,9 +98,10 @@ private:
     template <typename... Parameters>
     std::vector<Termination> answersTo(const char* statement, const Parameters&... parameters);
     DatabaseError failure(const Poco::Exception& exception);
-    const char* nextSearch();
+    template <typename Row>
+    std::vector<Row> rowsOfSearch(const Search& search);
     std::vector<Termination> terminateAtOnce(std::span<const SeenJob> jobs, const Thresholds& thresholds);
-    void addNames(std::vector<Termination>& answers);
+    std::optional<DatabaseError> addNames(std::vector<Termination>& answers);
 
     Connection _connection;
     const std::chrono::milliseconds _fullSearchInterval;

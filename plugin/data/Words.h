@@ -72,8 +72,10 @@ inline constexpr std::array words<BuildState>{
 
 template <typename Value>
 constexpr const Word<Value>& wordFor(Value value)
+/// Throws std::out_of_range for a value without a row.
 {
-    return *std::ranges::find(words<Value>, value, &Word<Value>::value);
+    const auto row = std::ranges::find(words<Value>, value, &Word<Value>::value);
+    return words<Value>.at(static_cast<std::size_t>(row - words<Value>.begin()));
 }
 
 template <typename Value>

@@ -1,6 +1,5 @@
 #include "Run.h"
 
-#include "Duration.h"
 #include "data/Words.h"
 
 #include <algorithm>
@@ -37,9 +36,7 @@ void waitFor(std::chrono::milliseconds time, const std::stop_token& stop)
 } // namespace
 
 Run::Run(Memory& memory, const std::stop_token& stop)
-    : _memory(memory),
-      _limit{stop, _start + memory.settings.runTimeout},
-      _failedBefore(memory.failedJobs.known(_start))
+    : _memory(memory), _limit{stop, _start + memory.settings.runTimeout}
 {
     _statistics.dryRun = memory.settings.dryRun;
 }
@@ -64,11 +61,12 @@ RunStatistics Run::carryOut()
 
 void Run::work()
 {
+    _failedBefore = _memory.failedJobs.known(_start);
     _memory.store->open(_limit);
     std::vector<SeenJob> chosen = look();
     if (_isUnsure)
         chosen = lookAgain();
-    _statistics.held = isHeld();
+    _statistics.held = judgeMassHang();
     if (_statistics.held)
         chosen.clear();
 
@@ -76,7 +74,7 @@ void Run::work()
     // terminated already.
     if (chosen.empty() && (_statistics.dryRun || !_memory.allocations.isDue()))
         return;
-    chosen = withoutSuspended(chosen);
+    chosen = dropSuspended(chosen);
     if (_statistics.dryRun) {
         preview(chosen);
         return;
@@ -106,10 +104,7 @@ std::vector<SeenJob> Run::look()
     const auto took = Clock::now() - _lookedAt;
     _memory.looks.add(found.look, _lookedAt);
     _statistics.hasSearched = true;
-    if (found.areTerminatedTouched)
-        _memory.terminatedJobs.reportRevived(*_memory.store);
-
-    _isUnsure = earlier ? isClockUnsure(found.heartbeatAge, earlier->time) : found.doubtful > 0;
+    _isUnsure = earlier ? judgeClock(found.heartbeatAge, earlier->time) : found.doubtful > 0;
     if (_isUnsure)
         found.chosen.clear();
     // If the earlier look was long ago, a worker may have reported after it, and have died then. Its job may
@@ -122,6 +117,8 @@ std::vector<SeenJob> Run::look()
         _nextHang = Clock::now() + *found.untilNext;
     else
         _nextHang.reset();
+    if (found.areTerminatedTouched)
+        _memory.terminatedJobs.reportRevived(*_memory.store);
     _memory.indexAdvice.searchTook(took, *_memory.store);
     return std::move(found.chosen);
 }
@@ -138,7 +135,7 @@ std::vector<SeenJob> Run::lookAgain()
     return look();
 }
 
-bool Run::isClockUnsure(std::optional<Milliseconds> heartbeatAge, Clock::time_point earlierLook)
+bool Run::judgeClock(std::optional<Milliseconds> heartbeatAge, Clock::time_point earlierLook)
 /// True when the last look did not know yet how much the clock of the heartbeats is behind.
 {
     const auto verdict = _memory.clockLag.judge(heartbeatAge, earlierLook, _lookedAt);
@@ -149,7 +146,7 @@ bool Run::isClockUnsure(std::optional<Milliseconds> heartbeatAge, Clock::time_po
     return verdict == ClockLag::Verdict::began || _memory.clockLag.isSuspected();
 }
 
-bool Run::isHeld()
+bool Run::judgeMassHang()
 {
     if (_isUnsure)
         return _memory.massHang.holdLeft(_start).has_value();
@@ -163,7 +160,7 @@ bool Run::isHeld()
     return verdict == MassHang::Verdict::began || verdict == MassHang::Verdict::held;
 }
 
-std::vector<SeenJob> Run::withoutSuspended(const std::vector<SeenJob>& jobs)
+std::vector<SeenJob> Run::dropSuspended(const std::vector<SeenJob>& jobs)
 {
     const auto suspended = _memory.allocations.askForSuspended(_memory.settings.hungJobDuration, _limit);
     std::vector<SeenJob> rest;
@@ -220,7 +217,7 @@ void Run::terminateBatch(std::span<const SeenJob> batch)
         // A trigger can cause any error for one job, and can even end the session. After terminations in this
         // run, the job is at fault, unless the error concerns every job.
         const bool isOfTheJob =
-            batch.size() == 1 && !_statistics.terminated.empty() && !error.concernsEveryJob();
+            batch.size() == 1 && !_statistics.terminated.empty() && !error.cannotBeOfOneJob();
         if (isOfTheJob) {
             report(failedTermination(batch.front().jobId, error));
             return;
@@ -280,17 +277,11 @@ void Run::reportTerminated(const Termination& job)
     _memory.notifications.postNotification(new JobTerminated(job, threshold));
 }
 
-RunError Run::errorFrom(const DatabaseError& error) const
+RunError Run::errorFrom(const DatabaseError& raised) const
 {
-    if (Clock::now() < _limit.deadline)
-        return {error.what(), error.sqlState(), error.advice(), error.kind(), true};
-    // If even the cancel got no answer, the connection is at fault.
-    const DatabaseError timedOut(
-        error.scope(), "RunTimeout of " + formatDuration(_memory.settings.runTimeout) + " has passed",
-        error.sqlState(),
-        error.sqlState().empty() ? error.advice()
-                                 : "raise RunTimeout, or find out what slows the database down");
-    return {timedOut.what(), timedOut.sqlState(), timedOut.advice(), timedOut.kind(), true};
+    const DatabaseError error =
+        Clock::now() < _limit.deadline ? raised : raised.afterRunTimeout(_memory.settings.runTimeout);
+    return {error.what(), error.sqlState(), error.advice(), error.kind(), true};
 }
 
 void Run::conclude()
@@ -299,11 +290,11 @@ void Run::conclude()
     // Only a failed search misses which jobs are silent. A failed termination does not.
     if (_statistics.error && !_statistics.hasSearched)
         _memory.massHang.missedSearch();
-    _statistics.pause = pause();
+    _statistics.pause = nextPause();
     _memory.notifications.postNotification(new RunFinished(_statistics));
 }
 
-std::optional<Run::Milliseconds> Run::pause()
+std::optional<Run::Milliseconds> Run::nextPause()
 {
     if (_statistics.error)
         return _memory.retryPause.next(_memory.settings.interval);

@@ -43,18 +43,18 @@ private:
     void work();
     std::vector<SeenJob> look();
     std::vector<SeenJob> lookAgain();
-    bool isClockUnsure(std::optional<Milliseconds> heartbeatAge, Clock::time_point earlierLook);
-    bool isHeld();
-    std::vector<SeenJob> withoutSuspended(const std::vector<SeenJob>& jobs);
+    bool judgeClock(std::optional<Milliseconds> heartbeatAge, Clock::time_point earlierLook);
+    bool judgeMassHang();
+    std::vector<SeenJob> dropSuspended(const std::vector<SeenJob>& jobs);
     void preview(std::span<const SeenJob> jobs);
     void terminate(std::vector<SeenJob> jobs);
     void terminateBatch(std::span<const SeenJob> batch);
     void release();
     void report(const Termination& job);
     void reportTerminated(const Termination& job);
-    RunError errorFrom(const DatabaseError& error) const;
+    RunError errorFrom(const DatabaseError& raised) const;
     void conclude();
-    std::optional<Milliseconds> pause();
+    std::optional<Milliseconds> nextPause();
     Thresholds thresholds() const;
 
     template <typename Action>
@@ -63,7 +63,7 @@ private:
     Memory& _memory;
     const Clock::time_point _start = Clock::now();
     RunLimit _limit;
-    const std::set<JobId> _failedBefore;
+    std::set<JobId> _failedBefore;
     RunStatistics _statistics;
     Clock::time_point _lookedAt;
     bool _isUnsure = false;

@@ -18,13 +18,13 @@ namespace HangDetection {
 
 namespace {
 
-class Detection
+class TickHandler
 /// What the detector's thread owns: the detector, its settings, which may change, and the observers of its
 /// results.
 {
 public:
-    Detection(const std::filesystem::path& settingsFile, Poco::Logger& logger, std::string_view cluster,
-              std::unique_ptr<Scheduler> scheduler)
+    TickHandler(const std::filesystem::path& settingsFile, Poco::Logger& logger, std::string_view cluster,
+                std::unique_ptr<Scheduler> scheduler)
         : _logger(logger),
           _source(settingsFile),
           _log(_notifications, logger),
@@ -77,8 +77,8 @@ private:
 PeriodicTask taskFor(const std::filesystem::path& settingsFile, Poco::Logger& logger,
                      std::string_view cluster, std::unique_ptr<Scheduler> scheduler)
 {
-    const auto detection = std::make_shared<Detection>(settingsFile, logger, cluster, std::move(scheduler));
-    return {detection->interval(), [detection](const std::stop_token& stop) { return detection->tick(stop); },
+    const auto handler = std::make_shared<TickHandler>(settingsFile, logger, cluster, std::move(scheduler));
+    return {handler->interval(), [handler](const std::stop_token& stop) { return handler->tick(stop); },
             logger};
 }
 

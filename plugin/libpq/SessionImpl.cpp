@@ -255,7 +255,7 @@ void SessionImpl::cancel()
 /// own calls it.
 {
     _cancelled = Clock::now();
-    const HangDetection::AllSignalsBlocked blocked; // the thread inherits this
+    const AllSignalsBlocked blocked; // the thread inherits this
     try {
         const std::shared_ptr<PGcancel> request(PQgetCancel(_connection.get()), &PQfreeCancel);
         std::thread thread([request] {

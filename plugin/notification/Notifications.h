@@ -174,11 +174,11 @@ class AllocationReleased : public Poco::Notification
 {
 public:
     AllocationReleased(JobId markedWith, std::string cancelled)
-        : jobId(std::move(markedWith)), slurmJob(std::move(cancelled))
+        : jobId(std::move(markedWith)), schedulerJob(std::move(cancelled))
     {}
 
     const JobId jobId;
-    const std::string slurmJob;
+    const std::string schedulerJob;
 };
 
 class AllocationKept : public Poco::Notification
@@ -187,13 +187,13 @@ class AllocationKept : public Poco::Notification
 public:
     AllocationKept(JobId markedWith, std::string kept, std::string reason, bool wasReported)
         : jobId(std::move(markedWith)),
-          slurmJob(std::move(kept)),
+          schedulerJob(std::move(kept)),
           error(std::move(reason)),
           isKnown(wasReported)
     {}
 
     const JobId jobId;
-    const std::string slurmJob;
+    const std::string schedulerJob;
     const std::string error;
     const bool isKnown;
     /// The same was posted of this Slurm job before.

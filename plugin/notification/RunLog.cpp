@@ -139,18 +139,19 @@ void RunLog::onMassHangEnded(const MassHangEnded& notification)
 
 void RunLog::onIndexMissing(const IndexMissing& notification)
 {
-    _logger.information(
-        LogLine("search takes long without an index")
-            .add("search_ms", notification.searchTime.count())
-            .add("advice", "let the owner of Coder's tables run the hang detector's index.sql")
-            .text());
+    _logger.information(LogLine("search takes long without an index")
+                            .add("search_ms", notification.searchTime.count())
+                            .add("advice", "run the hang detector's role.sql again; if Coder has no index on "
+                                           "job_status, let the owner of "
+                                           "its tables run index.sql")
+                            .text());
 }
 
 void RunLog::onAllocationReleased(const AllocationReleased& notification)
 {
     _logger.information(LogLine("allocation released")
                             .add("job_id", notification.jobId)
-                            .add("slurm_job", notification.slurmJob)
+                            .add("slurm_job", notification.schedulerJob)
                             .text());
 }
 
@@ -158,7 +159,7 @@ void RunLog::onAllocationKept(const AllocationKept& notification)
 {
     const std::string line = LogLine("allocation not released")
                                  .add("job_id", notification.jobId)
-                                 .add("slurm_job", notification.slurmJob)
+                                 .add("slurm_job", notification.schedulerJob)
                                  .add("error", notification.error)
                                  .text();
     if (notification.isKnown)

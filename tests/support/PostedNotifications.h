@@ -87,7 +87,7 @@ private:
     template <typename N>
     static std::string textOf(const N& notification)
     {
-        return notification.slurmJob + " of " + notification.jobId;
+        return notification.schedulerJob + " of " + notification.jobId;
     }
 
     std::vector<std::shared_ptr<void>> _subscriptions;

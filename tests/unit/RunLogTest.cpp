@@ -203,8 +203,9 @@ class RunLogTest : public CppUnit::TestFixture
     {
         _center.postNotification(new IndexMissing(120ms));
         assertLogged(
-            "information: search takes long without an index search_ms=120 advice=\"let the owner of "
-            "Coder's tables run the hang detector's index.sql\"");
+            "information: search takes long without an index search_ms=120 advice=\"run the hang "
+            "detector's role.sql again; if Coder has no index on job_status, let the owner of its tables "
+            "run index.sql\"");
     }
 
     void warnsOnceOfAnOutageAndSaysWhenItIsOver()

@@ -12,9 +12,9 @@
 -- updated_at, but it is no sign of life either. So the last condition leaves out a job whose last update is a
 -- detector's termination.
 SELECT j.id::text, j.completed_at IS NOT NULL AND j.error IS NULL AS has_succeeded
-FROM unnest($1::uuid[], $2::bigint[]) AS watched (id, updated_us)
-JOIN provisioner_jobs j ON j.id = watched.id
-WHERE (extract(epoch FROM j.updated_at) * 1000000)::bigint <> watched.updated_us
+FROM unnest($1::uuid[], $2::bigint[]) AS terminated (id, updated_us)
+JOIN provisioner_jobs j ON j.id = terminated.id
+WHERE (extract(epoch FROM j.updated_at) * 1000000)::bigint <> terminated.updated_us
   AND (
       j.updated_at IS DISTINCT FROM j.completed_at
       OR j.error IS NULL

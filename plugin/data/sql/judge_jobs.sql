@@ -7,19 +7,13 @@
 --
 -- $1  ids of the jobs, uuid[]
 -- $2  their updated_at as the search saw it, in the same order, bigint[]: microseconds since 1970
--- $3  threshold in seconds: a running job that reported within this time is left alone
--- $4  threshold in seconds: a job that never started is left alone if it was updated within this time, and
---     always if this is 0
+-- $3  reasons for a termination, text[]
+-- $4  the threshold of each reason in seconds, in the same order, bigint[]: a job that was updated within this
+--     time is left alone; 0: each job is
 --
 -- The reason is pending for a job that was neither started nor canceled. It is hung for any other job, and
 -- when the job has no row here. The verdict is null for a job that is to be terminated. Otherwise it says
 -- why the job is not terminated.
-threshold AS (
-    SELECT
-        now() - make_interval(secs => $3) AS hung_since,
-        CASE WHEN $4 > 0 THEN now() - make_interval(secs => $4) END AS pending_since
-),
-
 judged AS MATERIALIZED (
     SELECT
         examined.*,
@@ -27,25 +21,30 @@ judged AS MATERIALIZED (
             WHEN NOT is_ours THEN 'locked'
             WHEN job_id IS NULL THEN 'missing'
             WHEN completed_at IS NOT NULL THEN 'completed'
-            WHEN reason = 'pending' AND (updated_at <= pending_since) IS NOT TRUE THEN 'not_started'
+            WHEN reason = 'pending' AND (updated_at <= silent_since) IS NOT TRUE THEN 'not_started'
             -- A Coder server whose clock is behind writes an updated_at that may be older than the threshold.
             -- So a job whose updated_at has changed has reported, too.
-            WHEN reason = 'hung' AND (updated_at > hung_since OR updated_us <> seen_us) THEN 'reported'
+            WHEN reason = 'hung' AND ((updated_at <= silent_since) IS NOT TRUE OR updated_us <> seen_us) THEN 'reported'
             WHEN is_build AND build_id IS NULL THEN 'no_build'
         END AS verdict
     FROM (
         SELECT
-            requested.id, requested.seen_us, requested.is_ours,
-            job.id AS job_id, job.type, job.is_build, job.completed_at, job.updated_at,
-            (extract(epoch FROM job.updated_at) * 1000000)::bigint AS updated_us,
-            CASE
-                WHEN job.id IS NOT NULL AND job.started_at IS NULL AND job.canceled_at IS NULL THEN 'pending'
-                ELSE 'hung'
-            END AS reason,
-            build.id AS build_id, build.workspace_id, build.build_number, build.has_state
-        FROM requested
-        LEFT JOIN job ON job.id = requested.id
-        LEFT JOIN build ON build.job_id = requested.id
+            found.*,
+            now() - make_interval(secs => nullif(($4::bigint[])[array_position($3::text[], reason)], 0))
+                AS silent_since
+        FROM (
+            SELECT
+                requested.id, requested.seen_us, requested.is_ours,
+                job.id AS job_id, job.type, job.is_build, job.completed_at, job.updated_at,
+                (extract(epoch FROM job.updated_at) * 1000000)::bigint AS updated_us,
+                CASE
+                    WHEN job.id IS NOT NULL AND job.started_at IS NULL AND job.canceled_at IS NULL THEN 'pending'
+                    ELSE 'hung'
+                END AS reason,
+                build.id AS build_id, build.workspace_id, build.build_number, build.has_state
+            FROM requested
+            LEFT JOIN job ON job.id = requested.id
+            LEFT JOIN build ON build.job_id = requested.id
+        ) AS found
     ) AS examined
-    CROSS JOIN threshold
 )

@@ -20,14 +20,16 @@
 -- for the server's own disk, but not for a standby, which may be away. Operators who chose off do not want to
 -- wait for a standby.
 --
--- One row. Its first column says whether the table has the column job_status, and the role may read it.
+-- One row. The first column says whether the search can go by the column job_status: an index begins with
+-- it, and the role may read it.
 SELECT
     EXISTS (
         SELECT
-        FROM pg_attribute a
-        WHERE a.attrelid = to_regclass('provisioner_jobs') AND a.attname = 'job_status'
-          AND has_column_privilege(a.attrelid, a.attnum, 'SELECT')
-    ) AS can_read_status,
+        FROM pg_index i
+        JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+        WHERE i.indrelid = to_regclass('provisioner_jobs') AND i.indisvalid AND i.indpred IS NULL
+          AND a.attname = 'job_status' AND has_column_privilege(a.attrelid, a.attnum, 'SELECT')
+    ) AS can_search_by_status,
     set_config('statement_timeout', $1::text, false),
     set_config('lock_timeout', '5s', false),
     set_config('default_transaction_isolation', 'read committed', false),

@@ -2,9 +2,8 @@
 --
 -- $1 to $4  as in judge_jobs.sql
 -- $5  the advisory lock keys of the jobs, in the same order, bigint[] (AdvisoryLock.h)
--- $6  reasons for a termination, text[]
--- $7  the error of the job for each of these reasons, in the same order, text[]
--- $8  the line in the job's log for each of these reasons, in the same order, text[]
+-- $6  the error of a job for each reason in $3, text[]
+-- $7  the line in its log for each reason in $3, text[]
 --
 -- One row for each requested job. Its outcome is one of
 --   terminated        everything below is done and committed with this statement
@@ -57,8 +56,8 @@ build AS MATERIALIZED (
 decided AS MATERIALIZED (
     SELECT
         judged.*,
-        ($7::text[])[array_position($6::text[], reason)] AS error,
-        ($8::text[])[array_position($6::text[], reason)] AS line,
+        ($6::text[])[array_position($3::text[], reason)] AS error,
+        ($7::text[])[array_position($3::text[], reason)] AS line,
         CASE
             WHEN verdict = 'missing' AND EXISTS (SELECT FROM provisioner_jobs j WHERE j.id = judged.id) THEN 'locked'
             WHEN verdict = 'no_build' AND EXISTS (SELECT FROM workspace_builds b WHERE b.job_id = judged.id)

@@ -3,7 +3,7 @@
 #include <csignal>
 #include <pthread.h>
 
-namespace HangDetection {
+namespace Libpq {
 
 class AllSignalsBlocked
 /// Blocks all signals in the calling thread while it lives. Threads and processes that are started meanwhile
@@ -26,4 +26,4 @@ private:
     sigset_t _before{};
 };
 
-} // namespace HangDetection
+} // namespace Libpq
