@@ -15,7 +15,7 @@ class DatabaseErrorTest : public CppUnit::TestFixture
     CPPUNIT_TEST(isOneLine);
     CPPUNIT_TEST(sortsErrorsByWhatHappensNext);
     CPPUNIT_TEST(belongsToTheConnectionOnceThatIsLost);
-    CPPUNIT_TEST(findsItsAdviceInTheWordsOfLibpq);
+    CPPUNIT_TEST(takesNoNameForTheCause);
     CPPUNIT_TEST_SUITE_END();
 
     static DatabaseError error(const std::string& sqlState, bool connectionLost = false)
@@ -52,18 +52,13 @@ class DatabaseErrorTest : public CppUnit::TestFixture
                              std::string(DatabaseError::fromStatement(lost, true).what()));
     }
 
-    void findsItsAdviceInTheWordsOfLibpq()
+    void takesNoNameForTheCause()
     {
         const auto expectAdvice = [](const std::string& advice, const std::string& text) {
             const DatabaseError error = DatabaseError::fromConnecting(Libpq::ConnectionRefused({text}));
             CPPUNIT_ASSERT_MESSAGE(text, error.advice().starts_with(advice));
         };
-        expectAdvice("the server is a standby",
-                     "connection to server at \"db\" failed: session is read-only");
-        expectAdvice("check sslmode",
-                     "connection to server at \"db\" failed: SSL error: certificate verify failed");
-        expectAdvice("check user and password",
-                     "connection to server failed: fe_sendauth: no password supplied");
+        // The name of a host or a file says nothing.
         expectAdvice("check Connection", "could not translate host name \"pg-read-only.example.org\" to "
                                          "address: Name or service not known");
         expectAdvice("check Connection",

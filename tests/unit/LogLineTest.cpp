@@ -37,10 +37,7 @@ class LogLineTest : public CppUnit::TestFixture
         expect("\"a=b\"", "a=b");
     }
 
-    void escapesQuotesAndBackslashes()
-    {
-        expect(R"("a\"b\\c")", R"(a"b\c)");
-    }
+    void escapesQuotesAndBackslashes() { expect(R"("a\"b\\c")", R"(a"b\c)"); }
 
     void escapesControlCharacters()
     {
