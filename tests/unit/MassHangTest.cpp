@@ -18,7 +18,6 @@ class MassHangTest : public CppUnit::TestFixture
     CPPUNIT_TEST(isNotExtendedByComingAndGoing);
     CPPUNIT_TEST(isNewAfterAWholeHoldWithoutOne);
     CPPUNIT_TEST(isNotNewAfterALongPauseBetweenTwoSearches);
-    CPPUNIT_TEST(isNewAfterTheDatabaseWasAwayForAWholeHold);
     CPPUNIT_TEST(isNotNewAfterTheDatabaseWasAwayForAMoment);
     CPPUNIT_TEST(isNotNewWithOtherLimits);
     CPPUNIT_TEST_SUITE_END();
@@ -109,14 +108,6 @@ class MassHangTest : public CppUnit::TestFixture
         expectMassHang(began, 0s);
         expectMassHang(ended, 12 * hold);
         expectMassHang(none, 24 * hold);
-    }
-
-    void isNewAfterTheDatabaseWasAwayForAWholeHold()
-    {
-        expectMassHang(began, 0s);
-        expectMassHang(ended, hold);
-        _massHang.missedSearch();
-        expectMassHang(began, 2 * hold);
     }
 
     void isNotNewAfterTheDatabaseWasAwayForAMoment()

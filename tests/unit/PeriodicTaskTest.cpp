@@ -77,17 +77,26 @@ class PeriodicTaskTest : public CppUnit::TestFixture
     CPPUNIT_TEST(blocksAllSignalsAndGivesWayToTheThreadsOfItsHost);
     CPPUNIT_TEST_SUITE_END();
 
-    PeriodicTask task(Milliseconds interval, PeriodicTask::Handler handler)
+    PeriodicTask task(Milliseconds interval, const PeriodicTask::Handler& handler)
+    /// Its runs are recorded.
     {
-        return {interval, std::move(handler), _log.logger()};
+        const auto recorded = [this, handler](const std::stop_token& stop) {
+            _runs.record();
+            return handler(stop);
+        };
+        return {interval, recorded, _log.logger()};
     }
 
-    PeriodicTask::Handler counting(Milliseconds interval)
+    std::vector<Clock::time_point> startsOf(std::size_t runs, Milliseconds interval,
+                                            const PeriodicTask::Handler& handler)
+    /// Of so many runs at least.
     {
-        return [this, interval](const std::stop_token&) -> PeriodicTask::Next {
-            _runs.record();
-            return {interval};
-        };
+        PeriodicTask periodic = task(interval, handler);
+        periodic.start();
+        const auto starts = _runs.waitFor(runs);
+        periodic.stop();
+        assertEnds(periodic);
+        return starts;
     }
 
     static void assertEnds(PeriodicTask& task) { CPPUNIT_ASSERT(task.waitUntilEnded(patience)); }
@@ -96,7 +105,8 @@ class PeriodicTaskTest : public CppUnit::TestFixture
     {
         Clock::duration fastest = 1h;
         for (std::size_t i = 1; i <= 5; ++i) {
-            PeriodicTask periodic = task(1h, counting(1h));
+            PeriodicTask periodic =
+                task(1h, [](const std::stop_token&) -> PeriodicTask::Next { return {1h}; });
             periodic.start();
             _runs.waitFor(i);
             const auto asked = Clock::now();
@@ -110,24 +120,13 @@ class PeriodicTaskTest : public CppUnit::TestFixture
 
     void neverOverlapsAndLeavesOutTicksThatItMissed()
     {
-        std::atomic<int> busy = 0;
-        std::atomic<bool> hasOverlapped = false;
-        PeriodicTask periodic = task(100ms, [&](const std::stop_token&) -> PeriodicTask::Next {
-            if (++busy > 1)
-                hasOverlapped = true;
-            _runs.record();
+        const auto start = Clock::now();
+        const auto starts = startsOf(3, 100ms, [this](const std::stop_token&) -> PeriodicTask::Next {
             if (_runs.count() == 1)
                 std::this_thread::sleep_for(350ms);
-            --busy;
             return {100ms};
         });
-        const auto start = Clock::now();
-        periodic.start();
-        const auto starts = _runs.waitFor(3);
-        periodic.stop();
-        assertEnds(periodic);
-        CPPUNIT_ASSERT(!hasOverlapped);
-        // Ticks that were made up for would all come at once, after 350 ms.
+        // A run that overlapped would come after 100 ms, and ticks that were made up for after 350 ms.
         CPPUNIT_ASSERT(starts[1] - start >= 400ms);
         CPPUNIT_ASSERT(starts[2] - start >= 500ms);
     }
@@ -144,15 +143,10 @@ class PeriodicTaskTest : public CppUnit::TestFixture
 
     void doesNotDriftByTheLengthOfItsRuns()
     {
-        PeriodicTask periodic = task(100ms, [this](const std::stop_token&) -> PeriodicTask::Next {
-            _runs.record();
+        const auto starts = startsOf(16, 100ms, [](const std::stop_token&) -> PeriodicTask::Next {
             std::this_thread::sleep_for(5ms);
             return {100ms};
         });
-        periodic.start();
-        const auto starts = _runs.waitFor(16);
-        periodic.stop();
-        assertEnds(periodic);
         // Drifting, a run would begin 35 ms or more behind the tick of the seventh one before it. One pair
         // that the machine let begin on time is enough.
         constexpr std::size_t apart = 7;
@@ -166,35 +160,25 @@ class PeriodicTaskTest : public CppUnit::TestFixture
 
     void countsTheIntervalFromARunThatCameEarlier()
     {
-        PeriodicTask periodic = task(1h, [this](const std::stop_token&) -> PeriodicTask::Next {
-            _runs.record();
+        const auto starts = startsOf(3, 1h, [this](const std::stop_token&) -> PeriodicTask::Next {
             if (_runs.count() == 1)
                 return {.interval = 1h, .sooner = 600ms};
             return {1s};
         });
-        periodic.start();
-        const auto starts = _runs.waitFor(3);
-        periodic.stop();
-        assertEnds(periodic);
         CPPUNIT_ASSERT(starts[1] - starts[0] >= 600ms);
         CPPUNIT_ASSERT(starts[2] - starts[0] >= 1600ms);
     }
 
     void takesTheIntervalOfARunAndRunsNoLater()
     {
-        PeriodicTask periodic = task(1h, [this](const std::stop_token&) -> PeriodicTask::Next {
-            _runs.record();
+        startsOf(4, 1h, [](const std::stop_token&) -> PeriodicTask::Next {
             return {.interval = 10ms, .sooner = 1h};
         });
-        periodic.start();
-        _runs.waitFor(4);
-        periodic.stop();
-        assertEnds(periodic);
     }
 
     void mayBeStoppedTwiceAndBeforeItsStart()
     {
-        PeriodicTask periodic = task(1ms, counting(1ms));
+        PeriodicTask periodic = task(1ms, [](const std::stop_token&) -> PeriodicTask::Next { return {1ms}; });
         periodic.stop();
         periodic.stop();
         CPPUNIT_ASSERT(periodic.waitUntilEnded(0ms));
@@ -209,12 +193,10 @@ class PeriodicTaskTest : public CppUnit::TestFixture
     {
         const auto isReleased = std::make_shared<std::atomic<bool>>(false);
         {
-            PeriodicTask periodic =
-                task(1h, [this, isReleased](const std::stop_token&) -> PeriodicTask::Next {
-                    _runs.record();
-                    isReleased->wait(false);
-                    return {1h};
-                });
+            PeriodicTask periodic = task(1h, [isReleased](const std::stop_token&) -> PeriodicTask::Next {
+                isReleased->wait(false);
+                return {1h};
+            });
             periodic.start();
             _runs.waitFor(1);
         }
@@ -228,8 +210,7 @@ class PeriodicTaskTest : public CppUnit::TestFixture
     void goesOnAfterAnException()
     {
         std::atomic<int> number = 0;
-        PeriodicTask periodic = task(5ms, [&](const std::stop_token&) -> PeriodicTask::Next {
-            _runs.record();
+        startsOf(5, 5ms, [&](const std::stop_token&) -> PeriodicTask::Next {
             switch (number++) {
             case 0:
                 throw std::runtime_error("first");
@@ -241,10 +222,6 @@ class PeriodicTaskTest : public CppUnit::TestFixture
                 return {5ms};
             }
         });
-        periodic.start();
-        _runs.waitFor(5);
-        periodic.stop();
-        assertEnds(periodic);
         const std::string line = "error: run ended by an unexpected error";
         CPPUNIT_ASSERT_EQUAL((std::vector<std::string>{line + ": first", line + ": Timeout", line}),
                              _log.lines());
@@ -255,7 +232,7 @@ class PeriodicTaskTest : public CppUnit::TestFixture
         const int host = getpriority(PRIO_PROCESS, 0);
         std::atomic<int> priority = host;
         std::atomic<int> unblocked = -1;
-        PeriodicTask periodic = task(1h, [&](const std::stop_token&) -> PeriodicTask::Next {
+        startsOf(1, 1h, [&](const std::stop_token&) -> PeriodicTask::Next {
             priority = getpriority(PRIO_PROCESS, 0);
             sigset_t blocked;
             pthread_sigmask(SIG_SETMASK, nullptr, &blocked);
@@ -263,13 +240,8 @@ class PeriodicTaskTest : public CppUnit::TestFixture
             for (const int number :
                  {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGPIPE, SIGCHLD, SIGALRM})
                 unblocked += sigismember(&blocked, number) == 1 ? 0 : 1;
-            _runs.record();
             return {1h};
         });
-        periodic.start();
-        _runs.waitFor(1);
-        periodic.stop();
-        assertEnds(periodic);
         CPPUNIT_ASSERT_EQUAL(0, unblocked.load());
         // A larger number is a lower priority.
         CPPUNIT_ASSERT_GREATER(host, priority.load());

@@ -23,7 +23,6 @@ class RunLogTest : public CppUnit::TestFixture
     CPPUNIT_TEST(writesALineForEachRun);
     CPPUNIT_TEST(warnsOnceOfWhatSlurmRefuses);
     CPPUNIT_TEST(tellsOfWhatTheOperatorCanSetRight);
-    CPPUNIT_TEST(warnsOnceOfAnOutageAndSaysWhenItIsOver);
     CPPUNIT_TEST(warnsOnceOfEachCauseOfAnOutage);
     CPPUNIT_TEST_SUITE_END();
 
@@ -169,21 +168,6 @@ class RunLogTest : public CppUnit::TestFixture
         expect(new ClockLagEnded, "information: heartbeats are on time again");
     }
 
-    void warnsOnceOfAnOutageAndSaysWhenItIsOver()
-    {
-        const Failure failure{"server is down", "42P01"};
-        const std::string line =
-            "run failed error=\"server is down\" sqlstate=42P01 advice=\"see the server's log\" "
-            "duration_ms=3";
-        expect(failed(failure), "warning: " + line);
-        expect(failed(failure), "debug: " + line);
-        _center.postNotification(new RunFinished(RunStatistics{}));
-        const auto lines = _log.lines();
-        CPPUNIT_ASSERT_EQUAL(std::size_t{4}, lines.size());
-        CPPUNIT_ASSERT(lines[2].starts_with("information: database answers again failed_runs=2 outage_s="));
-        expect(failed(failure), "warning: " + line);
-    }
-
     void expectWarnings(std::ptrdiff_t expected, const std::vector<Failure>& failures)
     /// In one outage.
     {
@@ -197,6 +181,8 @@ class RunLogTest : public CppUnit::TestFixture
     void warnsOnceOfEachCauseOfAnOutage()
     {
         const Failure down{"server is down", "42P01"};
+        expect(failed(down), "warning: run failed error=\"server is down\" sqlstate=42P01 advice=\"see the "
+                             "server's log\" duration_ms=3");
         const Failure noTable{"no such table", "42P01"};
         expectWarnings(2, {down, noTable, down, noTable});
         expectWarnings(1, {noTable});
