@@ -120,16 +120,6 @@ void feed(const std::stop_token& stop, Sim::JobDatabase& database)
     }
 }
 
-struct Reading
-/// What was done so far.
-{
-    Clock::time_point at;
-    double pluginMilliseconds = 0;
-    /// Of the plugin's thread in slurmctld; 0 when the plugin is not there.
-    int terminated = 0;
-    /// By a detector.
-};
-
 class SchedulerBenchmark
 /// Fills the queue and measures. The calling thread is on Slurm's half of the processors.
 {
@@ -257,13 +247,17 @@ private:
         // The node says that it is there when it is asked to; before that there is nothing to schedule.
         _cluster.reconfigure();
         waitUntilAtWork(setting, detectorLog);
-        const Reading before = read(detectorLog);
+        const auto plugin = [&] { return threadMillisecondsOf(_cluster.controller(), "hang_detector"); };
+        const auto terminated = [&] { return DetectorWork::read(detectorLog).terminated; };
         _cluster.run({"sdiag", "--reset"});
         const auto start = Clock::now();
+        const double pluginBefore = plugin();
+        const int terminatedBefore = terminated();
         const Samples sbatch = timeSbatch(start);
         std::this_thread::sleep_until(start + duration);
         const std::string sdiag = _cluster.run({"sdiag"});
-        const Reading after = read(detectorLog);
+        const double pluginShare = (plugin() - pluginBefore) / milliseconds(Clock::now() - start);
+        const int terminatedMeanwhile = terminated() - terminatedBefore;
         cancelTimedJobs();
         _cluster.stopController(patience);
 
@@ -271,10 +265,8 @@ private:
             {{"sbatch, ms", median(sbatch)},
              {"main scheduler, mean cycle, us", valueIn(sdiag, Scheduler::main, "Mean cycle")},
              {"backfill scheduler, mean cycle, us", valueIn(sdiag, Scheduler::backfill, "Mean cycle")},
-             {"plugin's thread, % of a processor",
-              100 * (after.pluginMilliseconds - before.pluginMilliseconds) /
-                  milliseconds(after.at - before.at)},
-             {"jobs terminated meanwhile", after.terminated - before.terminated}});
+             {"plugin's thread, % of a processor", 100 * pluginShare},
+             {"jobs terminated meanwhile", terminatedMeanwhile}});
     }
 
     void add(Setting setting, std::initializer_list<std::pair<const char*, double>> figures)
@@ -320,12 +312,6 @@ private:
     }
 
     fs::path slurmctldLog() const { return _cluster.directory() / "run/slurmctld.log"; }
-
-    Reading read(const fs::path& detectorLog) const
-    {
-        return {Clock::now(), threadMillisecondsOf(_cluster.controller(), "hang_detector"),
-                DetectorWork::read(detectorLog).terminated};
-    }
 
     void measureQuestions()
     /// What it costs a run to ask Slurm for the allocations of hung jobs, with a queue twice as long.
