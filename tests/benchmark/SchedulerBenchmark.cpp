@@ -12,7 +12,6 @@
 #include <cerrno>
 #include <chrono>
 #include <exception>
-#include <fstream>
 #include <functional>
 #include <initializer_list>
 #include <iostream>
