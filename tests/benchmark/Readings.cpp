@@ -3,9 +3,7 @@
 #include "LogRecord.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstdlib>
-#include <ctime>
 #include <fstream>
 #include <map>
 #include <stdexcept>
@@ -23,35 +21,19 @@ double numberIn(const std::filesystem::path& status, const std::string& key)
     throw std::runtime_error(status.string() + " has no " + key);
 }
 
-double processorMillisecondsOf(pid_t process)
-{
-    clockid_t clock{};
-    timespec time{};
-    if (clock_getcpuclockid(process, &clock) != 0 || clock_gettime(clock, &time) != 0)
-        throw std::runtime_error("the processor time of process " + std::to_string(process) +
-                                 " cannot be read");
-    const auto taken = std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
-    return std::chrono::duration<double, std::milli>(taken).count();
-}
-
-ThreadTime ThreadTime::read(pid_t process, const std::string& thread)
+double threadMillisecondsOf(pid_t process, const std::string& thread)
 {
     constexpr double nanosecondsPerMillisecond = 1e6;
-    const std::string tasks = "/proc/" + std::to_string(process) + "/task";
-    ThreadTime time;
-    for (const auto& task : std::filesystem::directory_iterator(tasks)) {
+    double nanoseconds = 0;
+    for (const auto& task :
+         std::filesystem::directory_iterator("/proc/" + std::to_string(process) + "/task")) {
         std::string name;
         std::getline(std::ifstream(task.path() / "comm"), name);
-        if (name != thread)
-            continue;
         double ran = 0;
-        double waited = 0;
-        std::ifstream(task.path() / "schedstat") >> ran >> waited;
-        time.ran += ran / nanosecondsPerMillisecond;
-        time.waited += waited / nanosecondsPerMillisecond;
-        time.blocked += numberIn(task.path() / "status", "voluntary_ctxt_switches:");
+        if (name == thread && std::ifstream(task.path() / "schedstat") >> ran)
+            nanoseconds += ran;
     }
-    return time;
+    return nanoseconds / nanosecondsPerMillisecond;
 }
 
 DetectorWork DetectorWork::read(const std::filesystem::path& log)

@@ -11,26 +11,8 @@ double numberIn(const std::filesystem::path& status, const std::string& key);
 /// The number after a key, such as `VmHWM:`, in a status file of /proc. Throws std::runtime_error
 /// when it is not there.
 
-double processorMillisecondsOf(pid_t process);
-/// What a process has taken of the processors so far. Throws std::runtime_error.
-
-struct ThreadTime
-/// What became of a thread's time so far.
-{
-    double ran = 0;
-    double waited = 0;
-    /// In milliseconds; waited for a processor.
-    double blocked = 0;
-    /// How often it gave its processor away, to sleep or because another thread held a lock.
-
-    static ThreadTime read(pid_t process, const std::string& thread);
-    /// Of the threads of this name; nothing when there is none.
-
-    ThreadTime since(const ThreadTime& before) const
-    {
-        return {ran - before.ran, waited - before.waited, blocked - before.blocked};
-    }
-};
+double threadMillisecondsOf(pid_t process, const std::string& thread);
+/// For how long the process's threads of this name ran so far; 0 when there is none.
 
 struct DetectorWork
 /// What a detector has done so far, as its log says.

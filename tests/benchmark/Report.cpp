@@ -54,7 +54,7 @@ std::string ratio(const Samples& samples, const Samples& to)
 }
 
 void printTable(std::ostream& stream, const std::vector<Report::Cells>& lines)
-/// Texts are at the left: the first two columns and the last one. Empty columns are left out.
+/// The first two columns are texts, at the left. Empty columns are left out.
 {
     const std::size_t columns = lines.front().size();
     std::vector<std::size_t> widths(columns);
@@ -66,8 +66,8 @@ void printTable(std::ostream& stream, const std::vector<Report::Cells>& lines)
         std::ostringstream text;
         for (std::size_t i = 0; i < columns; ++i) {
             if (widths.at(i) > 0)
-                text << (i < 2 || i == columns - 1 ? std::left : std::right)
-                     << std::setw(static_cast<int>(widths.at(i))) << line.at(i) << "  ";
+                text << (i < 2 ? std::left : std::right) << std::setw(static_cast<int>(widths.at(i)))
+                     << line.at(i) << "  ";
         }
         stream << Poco::trimRight(text.str()) << '\n';
     }
@@ -111,7 +111,6 @@ Report::Cells Report::cellsOf(const Row& row) const
         if (i != _layout.compared)
             cells.push_back(ratio(row.of(_layout.compared), row.of(i)));
     }
-    cells.push_back(row.note);
     return cells;
 }
 

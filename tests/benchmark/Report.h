@@ -32,7 +32,6 @@ struct Row
     std::string unit = {};
     std::array<Samples, 4> samples = {};
     /// Of each column; empty where nothing was measured.
-    std::string note = {};
 
     Samples& of(auto column) { return samples.at(static_cast<std::size_t>(column)); }
     const Samples& of(auto column) const { return samples.at(static_cast<std::size_t>(column)); }
@@ -47,7 +46,7 @@ public:
     struct Layout
     {
         std::vector<Cells> headings;
-        /// The lines above the table, with a cell for what, unit, each column, each ratio and the note.
+        /// The lines above the table, with a cell for what, unit, each column and each ratio.
         Cells columns;
         /// Their names in JSON, four at most.
         std::size_t compared = 0;

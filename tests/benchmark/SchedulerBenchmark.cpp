@@ -12,13 +12,10 @@
 #include <cerrno>
 #include <chrono>
 #include <exception>
-#include <fstream>
 #include <functional>
 #include <initializer_list>
 #include <iostream>
 #include <iterator>
-#include <numeric>
-#include <optional>
 #include <sched.h>
 #include <stdexcept>
 #include <stop_token>
@@ -66,13 +63,6 @@ constexpr const char* seldomScheduled = "defer,sched_interval=3600,bf_interval=3
 double milliseconds(Clock::duration time)
 {
     return std::chrono::duration<double, std::milli>(time).count();
-}
-
-std::string loadAverage()
-{
-    std::string text;
-    std::getline(std::ifstream("/proc/loadavg"), text, ' ');
-    return text;
 }
 
 enum class Half
@@ -129,16 +119,6 @@ void feed(const std::stop_token& stop, Sim::JobDatabase& database)
     }
 }
 
-struct Reading
-/// What was done so far, by slurmctld and by a detector.
-{
-    Clock::time_point at;
-    double processorMilliseconds = 0;
-    ThreadTime plugin;
-    ThreadTime backfill;
-    DetectorWork work;
-};
-
 class SchedulerBenchmark
 /// Fills the queue and measures. The calling thread is on Slurm's half of the processors.
 {
@@ -150,7 +130,6 @@ public:
 
     Report run()
     {
-        const std::string loadBefore = loadAverage();
         const std::string rounds = std::to_string(_rounds);
         occupyNode();
         fillQueue();
@@ -171,7 +150,6 @@ public:
                             ? "on the processors of slurmctld, too"
                             : "on half of the processors, with the detector beside; Slurm on the other half");
         _report.addFact("processors", std::to_string(std::thread::hardware_concurrency()));
-        _report.addFact("load average before and after", loadBefore + ", " + loadAverage());
         return _report;
     }
 
@@ -268,54 +246,32 @@ private:
         // The node says that it is there when it is asked to; before that there is nothing to schedule.
         _cluster.reconfigure();
         waitUntilAtWork(setting, detectorLog);
-        const Reading before = read(detectorLog);
+        const auto plugin = [&] { return threadMillisecondsOf(_cluster.controller(), "hang_detector"); };
+        const auto terminated = [&] { return DetectorWork::read(detectorLog).terminated; };
         _cluster.run({"sdiag", "--reset"});
         const auto start = Clock::now();
+        const double pluginBefore = plugin();
+        const int terminatedBefore = terminated();
         const Samples sbatch = timeSbatch(start);
         std::this_thread::sleep_until(start + duration);
         const std::string sdiag = _cluster.run({"sdiag"});
-        const Reading after = read(detectorLog);
+        const double pluginShare = (plugin() - pluginBefore) / milliseconds(Clock::now() - start);
+        const int terminatedMeanwhile = terminated() - terminatedBefore;
         cancelTimedJobs();
         _cluster.stopController(patience);
 
-        const auto percent = [&](double part) { return 100 * part / milliseconds(after.at - before.at); };
-        const auto onlyIf = [](bool condition, double value) {
-            return condition ? std::optional(value) : std::nullopt;
-        };
-        const auto main = [&](const char* name) { return valueIn(sdiag, Scheduler::main, name); };
-        const auto backfill = [&](const char* name) { return valueIn(sdiag, Scheduler::backfill, name); };
-        const double cycles = std::max(1.0, backfill("Total cycles"));
-        const ThreadTime thread = after.backfill.since(before.backfill);
-        const DetectorWork work = after.work.since(before.work);
-        const double mean =
-            std::accumulate(sbatch.begin(), sbatch.end(), 0.0) / static_cast<double>(sbatch.size());
-        const bool hasDetector = setting != Setting::alone;
         add(setting,
-            {{"sbatch, median, ms", median(sbatch)},
-             {"sbatch, mean, ms", mean},
-             {"main scheduler, mean cycle, us", main("Mean cycle")},
-             {"main scheduler, cycles", main("Total cycles")},
-             {"backfill scheduler, mean cycle, us", backfill("Mean cycle")},
-             {"backfill scheduler, cycles", backfill("Total cycles")},
-             {"  its thread ran, ms in a cycle", thread.ran / cycles},
-             {"  waited for a processor, ms in a cycle", thread.waited / cycles},
-             {"  blocked or slept, times in a cycle", thread.blocked / cycles},
-             {"queue length", main("Last queue length")},
-             {"slurmctld, % of a processor",
-              percent(after.processorMilliseconds - before.processorMilliseconds)},
-             {"of that in the plugin's thread",
-              onlyIf(setting == Setting::inside, percent(after.plugin.since(before.plugin).ran))},
-             {"jobs terminated meanwhile", onlyIf(hasDetector, work.terminated)},
-             {"detector in a run, % of the time", onlyIf(hasDetector, percent(work.busyMilliseconds))}});
+            {{"sbatch, ms", median(sbatch)},
+             {"main scheduler, mean cycle, us", valueIn(sdiag, Scheduler::main, "Mean cycle")},
+             {"backfill scheduler, mean cycle, us", valueIn(sdiag, Scheduler::backfill, "Mean cycle")},
+             {"plugin's thread, % of a processor", 100 * pluginShare},
+             {"jobs terminated meanwhile", terminatedMeanwhile}});
     }
 
-    void add(Setting setting, std::initializer_list<std::pair<const char*, std::optional<double>>> figures)
+    void add(Setting setting, std::initializer_list<std::pair<const char*, double>> figures)
     {
-        for (const auto& [name, value] : figures) {
-            Row& row = _report.row(name);
-            if (value)
-                row.of(setting).push_back(*value);
-        }
+        for (const auto& [name, value] : figures)
+            _report.row(name).of(setting).push_back(value);
     }
 
     void waitUntilAtWork(Setting setting, const fs::path& detectorLog) const
@@ -355,14 +311,6 @@ private:
     }
 
     fs::path slurmctldLog() const { return _cluster.directory() / "run/slurmctld.log"; }
-
-    Reading read(const fs::path& detectorLog) const
-    {
-        const pid_t controller = _cluster.controller();
-        return {Clock::now(), processorMillisecondsOf(controller),
-                ThreadTime::read(controller, "hang_detector"), ThreadTime::read(controller, "bckfl"),
-                DetectorWork::read(detectorLog)};
-    }
 
     void measureQuestions()
     /// What it costs a run to ask Slurm for the allocations of hung jobs, with a queue twice as long.
@@ -408,9 +356,9 @@ private:
     const bool _isDatabaseHere;
     const Sim::ThrowawayPostgres& _server;
     Test::SlurmCluster& _cluster;
-    Report _report{{.headings = {{"slurmctld with", "", "", "the detector in", "", "inside", "inside", ""},
+    Report _report{{.headings = {{"slurmctld with", "", "", "the detector in", "", "inside", "inside"},
                                  {"5,000 jobs in its queue", "", "nothing else", "a process beside",
-                                  "the plugin inside", "to nothing", "to beside", ""}},
+                                  "the plugin inside", "to nothing", "to beside"}},
                     .columns = {"alone", "beside", "inside"},
                     .compared = static_cast<std::size_t>(Setting::inside),
                     .hasRanges = true}};

@@ -17,32 +17,22 @@ namespace {
 
 struct Options
 {
-    bool isLarge = false;
-    bool hasNoLatency = false;
-    bool isScheduler = false;
-    bool isDatabaseHere = false;
-    std::string repeat = "3";
-    std::string json;
-    std::string plots = ".";
+    std::map<std::string, bool> switches{
+        {"--large", false}, {"--no-latency", false}, {"--scheduler", false}, {"--database-here", false}};
+    std::map<std::string, std::string> values{{"--repeat", "3"}, {"--json", ""}, {"--plots", "."}};
 };
 
 Options optionsFrom(const std::vector<std::string>& arguments)
 {
     Options options;
-    const std::map<std::string, bool*> switches{{"--large", &options.isLarge},
-                                                {"--no-latency", &options.hasNoLatency},
-                                                {"--scheduler", &options.isScheduler},
-                                                {"--database-here", &options.isDatabaseHere}};
-    const std::map<std::string, std::string*> values{
-        {"--repeat", &options.repeat}, {"--json", &options.json}, {"--plots", &options.plots}};
     for (auto argument = arguments.begin(); argument != arguments.end(); ++argument) {
-        if (switches.contains(*argument)) {
-            *switches.at(*argument) = true;
+        if (options.switches.contains(*argument)) {
+            options.switches[*argument] = true;
             continue;
         }
-        if (!values.contains(*argument))
+        if (!options.values.contains(*argument))
             throw std::invalid_argument("unknown option " + *argument);
-        std::string& value = *values.at(*argument);
+        std::string& value = options.values[*argument];
         if (++argument == arguments.end())
             throw std::invalid_argument(arguments.back() + " needs a value");
         value = *argument;
@@ -56,16 +46,17 @@ void run(const std::vector<std::string>& arguments)
         runForMemory(arguments.at(1), arguments.at(2), std::stoi(arguments.at(3)));
         return;
     }
-    const Options options = optionsFrom(arguments);
-    const int repeat =
-        std::max(1, std::atoi(options.repeat.c_str())); // NOLINT(cert-err34-c): 1 will do for no number
-    const Report report =
-        options.isScheduler ? measureScheduler(repeat, options.isDatabaseHere)
-                            : measureDetector(repeat, options.isLarge, !options.hasNoLatency, options.plots);
+    const auto [switches, values] = optionsFrom(arguments);
+    const int repeat = std::max(
+        1, std::atoi(values.at("--repeat").c_str())); // NOLINT(cert-err34-c): 1 will do for no number
+    const Report report = switches.at("--scheduler")
+                              ? measureScheduler(repeat, switches.at("--database-here"))
+                              : measureDetector(repeat, switches.at("--large"), !switches.at("--no-latency"),
+                                                values.at("--plots"));
     showProgress("");
     report.print(std::cout);
-    if (!options.json.empty())
-        report.writeJson(options.json);
+    if (const std::string& json = values.at("--json"); !json.empty())
+        report.writeJson(json);
 }
 
 } // namespace

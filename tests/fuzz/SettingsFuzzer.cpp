@@ -92,23 +92,6 @@ void requireReason(std::string_view reason, const std::string& path, std::string
     requireWithin(1, line, 1 + std::ranges::count(text, '\n'), "an error names a line of the file");
 }
 
-void requireEntries(const std::filesystem::path& file, const Outcome& outcome)
-{
-    try {
-        const SettingsFile settings = SettingsFile::read(file);
-        int last = 0;
-        for (const SettingsEntry& entry : settings.entries()) {
-            require(entry.line > last, "entries are in the order of the file");
-            last = entry.line;
-            require(!entry.key.empty() && Poco::trim(entry.key) == entry.key,
-                    "a key has no blanks around it");
-            require(entry.value.find('\n') == std::string::npos, "a value is on one line");
-        }
-    } catch (const SettingsError& error) {
-        require(outcome.refusal == error.what(), "settings are refused for the same reason");
-    }
-}
-
 } // namespace
 
 void fuzz(std::string_view input)
@@ -120,7 +103,6 @@ void fuzz(std::string_view input)
         requireLimits(*outcome.settings);
     else
         requireReason(outcome.refusal, file.string(), text);
-    requireEntries(file, outcome);
 
     std::filesystem::permissions(file, std::filesystem::perms::others_read,
                                  std::filesystem::perm_options::add);

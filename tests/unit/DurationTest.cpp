@@ -1,5 +1,6 @@
 #include "Duration.h"
 
+#include <Poco/String.h>
 #include <cppunit/extensions/HelperMacros.h>
 
 #include <map>
@@ -12,19 +13,10 @@ using std::chrono::seconds;
 class DurationTest : public CppUnit::TestFixture
 {
     CPPUNIT_TEST_SUITE(DurationTest);
-    CPPUNIT_TEST(readsSecondsMinutesAndHours);
     CPPUNIT_TEST(refusesEverythingElse);
     CPPUNIT_TEST(refusesWhatDoesNotFit);
     CPPUNIT_TEST(writesTheLargestUnitThatDividesAndReadsItBack);
     CPPUNIT_TEST_SUITE_END();
-
-    void readsSecondsMinutesAndHours()
-    {
-        const std::map<std::string, int> durations{{"0", 0},    {"90", 90},  {"90s", 90},  {"90S", 90},
-                                                   {"5m", 300}, {"5M", 300}, {"2h", 7200}, {"2H", 7200}};
-        for (const auto& [text, count] : durations)
-            CPPUNIT_ASSERT_MESSAGE(text, parseDuration(text) == seconds(count));
-    }
 
     void refusesEverythingElse()
     {
@@ -45,14 +37,15 @@ class DurationTest : public CppUnit::TestFixture
 
     void writesTheLargestUnitThatDividesAndReadsItBack()
     {
-        const std::map<std::string, int> durations{
-            {"0s", 0},     {"1s", 1},    {"59s", 59},    {"90s", 90},     {"1m", 60},
-            {"61s", 61},   {"5m", 300},  {"30m", 1800},  {"3599s", 3599}, {"1h", 3600},
-            {"61m", 3660}, {"2h", 7200}, {"121m", 7260}, {"168h", 604800}};
+        const std::map<std::string, int> durations{{"0s", 0},     {"90s", 90},     {"1m", 60},
+                                                   {"61s", 61},   {"3599s", 3599}, {"1h", 3600},
+                                                   {"61m", 3660}, {"168h", 604800}};
         for (const auto& [text, count] : durations) {
             CPPUNIT_ASSERT_EQUAL(text, formatDuration(seconds(count)));
             CPPUNIT_ASSERT_MESSAGE(text, parseDuration(text) == seconds(count));
+            CPPUNIT_ASSERT_MESSAGE(text, parseDuration(Poco::toUpper(text)) == seconds(count));
         }
+        CPPUNIT_ASSERT(parseDuration("90") == seconds(90));
     }
 };
 

@@ -33,10 +33,7 @@ class JobMarkTest : public CppUnit::TestFixture
     CPPUNIT_TEST(findsNoneInOtherComments);
     CPPUNIT_TEST(refusesWhatIsNoMark);
     CPPUNIT_TEST(saysNothingOfAGoodMark);
-    CPPUNIT_TEST(givesTheReason);
-    CPPUNIT_TEST(addsALineToWhatAnotherPluginSaid);
-    CPPUNIT_TEST(refusesWithoutAPlaceForTheReason);
-    CPPUNIT_TEST(keepsTheMessageWithoutMemory);
+    CPPUNIT_TEST(givesTheReasonWhereItCan);
     CPPUNIT_TEST(countsGoodMarks);
     CPPUNIT_TEST_SUITE_END();
 
@@ -115,22 +112,15 @@ private:
         }
     }
 
-    void givesTheReason()
+    void givesTheReasonWhereItCan()
     {
         assertMessage(reason, false, junk, nullptr);
         assertMessage(reason, false, junk, "");
-    }
-
-    void addsALineToWhatAnotherPluginSaid()
-    {
+        // Below what another plugin said.
         assertMessage(std::string("said before\n") + reason, false, junk, "said before");
         assertMessage(std::string("said before\n") + reason, false, junk, "said before\n");
-    }
-
-    void refusesWithoutAPlaceForTheReason() { CPPUNIT_ASSERT(!isMarkAllowed(junk)); }
-
-    void keepsTheMessageWithoutMemory()
-    {
+        // Without a place for it, or without memory, the job is refused all the same.
+        CPPUNIT_ASSERT(!isMarkAllowed(junk));
         hasMemory = false;
         assertMessage("(null)", false, junk, nullptr);
         assertMessage("said before", false, junk, "said before");

@@ -126,30 +126,24 @@ class MetricsFileTest : public CppUnit::TestFixture
     {
         const fs::path folder = _directory.path() / "none";
         const std::string advice = "make the directory, or give MetricsFile another one";
+        const auto writeTwice = [this] {
+            _file.write("one\n");
+            _file.write("two\n");
+        };
         _file.moveTo(folder / "m.prom");
-        _file.write("one\n");
-        _file.write("two\n");
-        std::vector<std::string> log{notWritten(folder / "m.prom", "No such file or directory", advice)};
-        expectLog(log);
-
+        writeTwice();
         _directory.write("none", "no directory");
-        _file.write("three\n");
-        _file.write("four\n");
-        log.push_back(notWritten(folder / "m.prom", "Not a directory", advice));
-        expectLog(log);
-
+        writeTwice();
         // Another path is another failure.
         _file.moveTo(folder / "n.prom");
-        _file.write("five\n");
-        log.push_back(notWritten(folder / "n.prom", "Not a directory", advice));
-        expectLog(log);
-
+        writeTwice();
         fs::remove(folder);
         fs::create_directory(folder);
-        _file.write("six\n");
-        _file.write("seven\n");
-        log.push_back("information: metrics file is written again path=" + (folder / "n.prom").string());
-        expectLog(log);
+        writeTwice();
+        expectLog({notWritten(folder / "m.prom", "No such file or directory", advice),
+                   notWritten(folder / "m.prom", "Not a directory", advice),
+                   notWritten(folder / "n.prom", "Not a directory", advice),
+                   "information: metrics file is written again path=" + (folder / "n.prom").string()});
     }
 
     void logsWhatItsUserMayNotDo()

@@ -12,9 +12,7 @@ class OnceAnHourTest : public CppUnit::TestFixture
 {
     CPPUNIT_TEST_SUITE(OnceAnHourTest);
     CPPUNIT_TEST(takesAKeyOnceAnHour);
-    CPPUNIT_TEST(knowsEachKeyForAnHour);
     CPPUNIT_TEST(takesNoMoreThanItHasRoomFor);
-    CPPUNIT_TEST(removesTheKeysThatBelongTogether);
     CPPUNIT_TEST(takesAgainWhatWasCleared);
     CPPUNIT_TEST_SUITE_END();
 
@@ -40,15 +38,6 @@ class OnceAnHourTest : public CppUnit::TestFixture
         CPPUNIT_ASSERT(!add("1", 2h - 1ms));
     }
 
-    void knowsEachKeyForAnHour()
-    {
-        add("2", 0s);
-        add("1", 1min);
-        CPPUNIT_ASSERT_EQUAL(std::string("12"), known(1h - 1ms));
-        CPPUNIT_ASSERT_EQUAL(std::string("1"), known(1h));
-        CPPUNIT_ASSERT_EQUAL(std::string(), known(1h + 1min));
-    }
-
     void takesNoMoreThanItHasRoomFor()
     {
         for (const char* const key : {"1", "2", "3"})
@@ -58,16 +47,6 @@ class OnceAnHourTest : public CppUnit::TestFixture
         CPPUNIT_ASSERT_EQUAL(std::string("123"), known(1min));
         CPPUNIT_ASSERT_EQUAL(std::string(), known(1h));
         CPPUNIT_ASSERT(add("4", 1h));
-    }
-
-    void removesTheKeysThatBelongTogether()
-    {
-        for (const char* const key : {"a", "ba", "bb"})
-            add(key, 0s);
-        _keys.remove("b", [](const std::string& key) { return key.starts_with("b"); });
-        CPPUNIT_ASSERT_EQUAL(std::string("a"), known(0s));
-        _keys.remove("b", [](const std::string& key) { return key.starts_with("b"); });
-        CPPUNIT_ASSERT_EQUAL(std::string("a"), known(0s));
     }
 
     void takesAgainWhatWasCleared()
