@@ -249,7 +249,8 @@ private:
         const std::string inShell =
             "PATH=" + _output.path().string() + ":$PATH exec " + demoCommand + " --keep";
         ChildProcess demo(inDirectory({"sh", "-c", inShell}), _output.path() / "output");
-        CPPUNIT_ASSERT_MESSAGE(_output.read("output"), eventually(patience, [&] { return fs::exists(begun); }));
+        CPPUNIT_ASSERT_MESSAGE(_output.read("output"),
+                               eventually(patience, [&] { return fs::exists(begun); }));
         // As Ctrl-C does: the signal goes to everything that the demo has started, too.
         kill(-demo.id(), SIGINT);
         const auto status = demo.waitUntilEnded(patience);

@@ -72,7 +72,7 @@ private:
     {
         useSettings("Interval=1\nMaxJobsPerRun=50\nMassHangRatio=0\n");
         startProcesses();
-        JobsUnderFault jobs(connectionString());
+        JobsUnderFault jobs(connectionString(), {.detectors = {"hang detector", "the reaper"}});
         // All of them at once, the first builds of their workspaces with the jobs of all other kinds.
         jobs.session().execute("BEGIN");
         for (int i = 0; i < firstBuilds; ++i)

@@ -79,7 +79,8 @@ class PluginInSlurmTest : public SlurmFixture
             cluster().startController();
             cluster().startNode();
             cluster().waitForState(cluster().submit("true"), "COMPLETED");
-            cluster().waitForLog("error: job_submit/hang_detector: run failed error=\"connection to server on");
+            cluster().waitForLog(
+                "error: job_submit/hang_detector: run failed error=\"connection to server on");
         }
         reconnect();
         waitUntilTerminated(hung);

@@ -98,8 +98,7 @@ private:
         cluster().run({"scontrol", "resume", slurmJob});
         expectResumed(slurmJob, resumed);
         cluster().run({"scancel", "--signal=STOP", slurmJob});
-        await("a stopped job",
-              [&] { return cluster().run({RELEASE_BY_HAND}) == slurmJob + " suspended\n"; });
+        await("a stopped job", [&] { return cluster().run({RELEASE_BY_HAND}) == slurmJob + " suspended\n"; });
     }
 
     void knowsSinceWhenARequeuedJobRunsAgain()
