@@ -35,7 +35,6 @@ class AllocationTest : public SlurmFixture
     CPPUNIT_TEST(releasesWhatWasTerminatedElsewhere);
     CPPUNIT_TEST(asksSlurmAsLongAsItListsMarks);
     CPPUNIT_TEST(terminatesWhileSlurmDoesNotAnswer);
-    CPPUNIT_TEST(refusesAMarkThatIsNoUuid);
     CPPUNIT_TEST(addsItsReasonToWhatLuaSays);
     CPPUNIT_TEST(checksAMarkThatLuaWrites);
     CPPUNIT_TEST_SUITE_END();
@@ -343,25 +342,6 @@ class AllocationTest : public SlurmFixture
         CPPUNIT_FAIL("not refused: " + text);
     }
 
-    static Sim::CommandLine markWithJunk(const std::string& slurmJob)
-    {
-        return {"scontrol", "update", "job=" + slurmJob, "comment=provisioner_job=junk"};
-    }
-
-    void refusesAMarkThatIsNoUuid()
-    /// When a job is submitted, and when it is changed.
-    {
-        start();
-        expectRefused(
-            {"sbatch", commentFor("junk"), "--wrap=true"},
-            junk + "; allowed in the comment: provisioner_job=UUID with the id of one provisioner job");
-        CPPUNIT_ASSERT_EQUAL(std::string(), cluster().run({"squeue", "--noheader"}));
-        _slurmJob = startSleepingFor(_job);
-        expectRefused(markWithJunk(_slurmJob), changeHasMessage ? junk : "Invalid argument");
-        assertLacks("junk", cluster().show(_slurmJob));
-        cluster().submit("true", {"--comment=my job"});
-    }
-
     void startBehindLua(const std::string& script)
     /// The script is called for a job that is submitted or changed, before the detector is.
     {
@@ -375,15 +355,20 @@ class AllocationTest : public SlurmFixture
     }
 
     void addsItsReasonToWhatLuaSays()
+    /// When a job is submitted, and when it is changed.
     {
         startBehindLua("if job.comment then slurm.log_user('read the wiki') end");
-        expectRefused({"sbatch", commentFor("junk"), "--wrap=true"},
-                      "error: read the wiki\nsbatch: error: " + junk);
-        const Sim::CommandLine change = markWithJunk(cluster().submit("sleep 600"));
-        if (!changeHasMessage)
-            return expectRefused(change, "Invalid argument");
-        expectRefused(change, "read the wiki");
-        expectRefused(change, junk);
+        expectRefused(
+            {"sbatch", commentFor("junk"), "--wrap=true"},
+            "error: read the wiki\nsbatch: error: " + junk +
+                "; allowed in the comment: provisioner_job=UUID with the id of one provisioner job");
+        _slurmJob = cluster().submit("sleep 600");
+        const Sim::CommandLine change{"scontrol", "update", "job=" + _slurmJob,
+                                      "comment=provisioner_job=junk"};
+        expectRefused(change, changeHasMessage ? "read the wiki" : "Invalid argument");
+        if (changeHasMessage)
+            expectRefused(change, junk);
+        assertLacks("junk", cluster().show(_slurmJob));
     }
 
     void checksAMarkThatLuaWrites()

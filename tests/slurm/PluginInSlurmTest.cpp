@@ -26,6 +26,9 @@ class PluginInSlurmTest : public SlurmFixture
     CPPUNIT_TEST(terminatesAHungJobAndNoOther);
     CPPUNIT_TEST(letsSlurmJobsRunAndBeModifiedMeanwhile);
     CPPUNIT_TEST(startsAndSchedulesWithoutTheDatabase);
+    CPPUNIT_TEST(refusesAWrongLineWithoutShowingAPassword);
+    CPPUNIT_TEST(refusesAFileThatCannotBeRead);
+    CPPUNIT_TEST(refusesARelativePathInSlurmConf);
     CPPUNIT_TEST(hasOneThreadAndOneConnection);
     CPPUNIT_TEST(keepsTheMemoryOfSlurmctldFlat);
     CPPUNIT_TEST(keepsTheMetricsWhenSlurmctldEnds);
@@ -82,6 +85,40 @@ class PluginInSlurmTest : public SlurmFixture
         reconnect();
         waitUntilTerminated(hung);
         cluster().waitForLog("] job_submit/hang_detector: database answers again failed_runs=");
+    }
+
+    void expectRefused(const std::string& reason)
+    /// slurmctld does not start, and its log says what to change.
+    {
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(reason, 1, cluster().runRefusedController());
+        assertContains("error: job_submit/hang_detector: ", cluster().log());
+        assertContains(reason, cluster().log());
+        assertContains("fatal: failed to initialize job_submit plugin", cluster().log());
+    }
+
+    void refusesAWrongLineWithoutShowingAPassword()
+    {
+        cluster().writeSettings("Interval=5\nConnection=dbname=coder password open-sesame\n");
+        expectRefused(
+            "hang_detector.conf:2: Connection: is not a libpq connection string; allowed: keyword=");
+        assertLacks("open-sesame", cluster().log());
+    }
+
+    void refusesAFileThatCannotBeRead()
+    /// As SlurmUser may not read it, or as it is not there.
+    {
+        const std::filesystem::path file = cluster().directory() / "hang_detector.conf";
+        cluster().writeSettings(settings(), std::filesystem::perms::none);
+        expectRefused("hang_detector.conf: cannot be read: Permission denied; it belongs beside slurm.conf");
+        std::filesystem::remove(file);
+        expectRefused(file.string() + ": cannot be read: No such file or directory");
+    }
+
+    void refusesARelativePathInSlurmConf()
+    {
+        cluster().configure("SlurmctldParameters", "hang_detector_conf=elsewhere.conf");
+        expectRefused(
+            "slurm.conf: SlurmctldParameters: hang_detector_conf=elsewhere.conf is not an absolute path");
     }
 
     void hasOneThreadAndOneConnection()
