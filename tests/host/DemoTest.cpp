@@ -8,7 +8,6 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 
-#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstddef>
@@ -32,8 +31,6 @@ class DemoTest : public CppUnit::TestFixture
     CPPUNIT_TEST(keepsWhatIsTypedOutOfTheTable);
     CPPUNIT_TEST(leavesAUsableTerminalWhenItIsInterrupted);
     CPPUNIT_TEST(drawsNothingOnADumbTerminal);
-    CPPUNIT_TEST(saysThatItWasInterrupted);
-    CPPUNIT_TEST(isInterruptedAtTheStart);
     CPPUNIT_TEST(keepsAnInterruptionFromWhatStartsTheServer);
     CPPUNIT_TEST(endsWhenNobodyReads);
     CPPUNIT_TEST_SUITE_END();
@@ -241,37 +238,6 @@ private:
         assertLacks("\033", demo.output());
     }
 
-    void assertInterruptedWhen(const std::function<bool()>& condition,
-                               const Sim::CommandLine& command = {SIMULATOR, "--demo", "--keep"})
-    {
-        ChildProcess demo(inDirectory(command), _output.path() / "output");
-        if (!eventually(patience, condition))
-            CPPUNIT_FAIL(_output.read("output"));
-        // As Ctrl-C does: the signal goes to everything that the demo has started, too.
-        kill(-demo.id(), SIGINT);
-        const auto status = demo.waitUntilEnded(patience);
-        const std::string output = _output.read("output");
-        CPPUNIT_ASSERT_EQUAL_MESSAGE(output, 130, status.value_or(-1));
-        assertCount(1, "\ninterrupted; the database is removed\n", output);
-        assertLacks("effect", output);
-    }
-
-    void saysThatItWasInterrupted()
-    {
-        assertInterruptedWhen([this] { return contains("\nrunning 21  hung 1", _output.read("output")); });
-    }
-
-    void isInterruptedAtTheStart()
-    /// While initdb is at work.
-    {
-        assertInterruptedWhen([this] {
-            const fs::directory_iterator directories(_directory.path());
-            return std::any_of(begin(directories), end(directories), [](const fs::directory_entry& entry) {
-                return fs::exists(entry.path() / "data/base");
-            });
-        });
-    }
-
     void keepsAnInterruptionFromWhatStartsTheServer()
     {
         // Between its start and its own session it is where Ctrl-C reaches it. Not in sh, as
@@ -282,7 +248,16 @@ private:
         fs::permissions(slow, fs::perms::owner_all);
         const std::string inShell =
             "PATH=" + _output.path().string() + ":$PATH exec " + demoCommand + " --keep";
-        assertInterruptedWhen([&] { return fs::exists(begun); }, {"sh", "-c", inShell});
+        ChildProcess demo(inDirectory({"sh", "-c", inShell}), _output.path() / "output");
+        CPPUNIT_ASSERT_MESSAGE(_output.read("output"),
+                               eventually(patience, [&] { return fs::exists(begun); }));
+        // As Ctrl-C does: the signal goes to everything that the demo has started, too.
+        kill(-demo.id(), SIGINT);
+        const auto status = demo.waitUntilEnded(patience);
+        const std::string output = _output.read("output");
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(output, 130, status.value_or(-1));
+        assertCount(1, "\ninterrupted; the database is removed\n", output);
+        assertLacks("effect", output);
     }
 
     void endsWhenNobodyReads()

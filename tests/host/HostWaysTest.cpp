@@ -7,7 +7,6 @@
 #include "HeldTerminations.h"
 #include "OpenTransaction.h"
 #include "ProcessState.h"
-#include "ServerLog.h"
 #include "SimulatorFixture.h"
 
 #include <cppunit/extensions/HelperMacros.h>
@@ -24,7 +23,6 @@ class HostWaysTest : public SimulatorFixture
 {
     CPPUNIT_TEST_SUITE(HostWaysTest);
     CPPUNIT_TEST(aForkedChildEndsAtOnceAndHarmsNoRun);
-    CPPUNIT_TEST(isClosedAgainAndAgainWhileATableIsLocked);
     CPPUNIT_TEST(isClosedAgainAndAgainWhileTheServerIsFrozen);
     CPPUNIT_TEST_SUITE_END();
 
@@ -49,37 +47,19 @@ class HostWaysTest : public SimulatorFixture
         expectEnd();
     }
 
-    void isClosedAgainAndAgainWhileATableIsLocked()
-    {
-        closeWhileATableIsLocked([this] {
-            const std::size_t canceled = cancellations(server());
-            for (std::size_t i = 1; i <= reloads; ++i) {
-                reload();
-                await([&] { return cancellations(server()) == canceled + i; }, patience);
-                awaitWaitingFor("Lock");
-            }
-        });
-    }
-
     void isClosedAgainAndAgainWhileTheServerIsFrozen()
-    /// The threads of the closed plugins are busy for a second, each.
-    {
-        closeWhileATableIsLocked([this] {
-            const FrozenServer frozen(server());
-            for (std::size_t i = 1; i <= reloads; ++i)
-                reload();
-        });
-    }
-
-    template <typename Close>
-    void closeWhileATableIsLocked(Close close)
-    /// In the end the host holds what it held before.
+    /// The threads of the closed plugins are busy for a second, each. In the end the host holds what it
+    /// held before.
     {
         OpenTransaction migration(connectionString(), "LOCK TABLE provisioner_jobs IN ACCESS EXCLUSIVE MODE");
         start();
         awaitWaitingFor("Lock");
         const ProcessState before = stateOf(host().id());
-        close();
+        {
+            const FrozenServer frozen(server());
+            for (std::size_t i = 1; i <= 20; ++i)
+                reload();
+        }
         awaitWaitingFor("Lock");
         if (!eventually(patience, [&] { return stateOf(host().id()) == before; }))
             CPPUNIT_ASSERT_EQUAL(before, stateOf(host().id()));
@@ -147,8 +127,6 @@ class HostWaysTest : public SimulatorFixture
                    databaseName())
             .value_or("none");
     }
-
-    static constexpr std::size_t reloads = 20;
 
     static constexpr std::chrono::seconds patience{20};
     /// 50 forked children that waited for the detector's thread would take much longer.

@@ -1,7 +1,6 @@
 #include "HbaRule.h"
 #include "Outage.h"
 #include "ProcessState.h"
-#include "Secret.h"
 #include "ServerLog.h"
 #include "SimulatorFixture.h"
 #include "TerminationFaults.h"
@@ -9,11 +8,48 @@
 #include <Poco/String.h>
 #include <cppunit/extensions/HelperMacros.h>
 
-#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <optional>
 #include <string>
+#include <sys/types.h>
 
 namespace HangDetection::Test {
+
+namespace {
+
+/// A password. One of its two ends stays however it is quoted, encoded or cut.
+constexpr const char* password = R"(Xyzzy8 '\/:@#?%&=Plugh9)";
+/// As a value of a connection string.
+constexpr const char* quotedPassword = R"('Xyzzy8 \'\\/:@#?%&=Plugh9')";
+/// As a part of a URI.
+constexpr const char* encodedPassword = "Xyzzy8%20%27%5C%2F%3A%40%23%3F%25%26%3DPlugh9";
+
+void assertHidden(const std::string& text)
+/// Fails when the text holds an end of the password, and shows what is around it.
+{
+    constexpr std::size_t around = 200;
+    for (const char* const end : {"xyzzy8", "plugh9"}) {
+        const auto at = Poco::toLower(text).find(end);
+        if (at != std::string::npos)
+            CPPUNIT_FAIL("a password is shown: " + text.substr(at < around ? 0 : at - around, 2 * around));
+    }
+}
+
+std::string seenOf(pid_t process)
+/// What others see of a process in /proc: its command line, its environment, and the names of its threads.
+{
+    std::string seen;
+    for (const char* const name : {"/cmdline", "/environ"}) {
+        std::ifstream file("/proc/" + std::to_string(process) + name, std::ios::binary);
+        seen.append(std::istreambuf_iterator<char>(file), {});
+    }
+    for (const std::string& name : threadsOf(process))
+        seen += name + '\n';
+    return seen;
+}
+
+} // namespace
 
 class SecretsTest : public SimulatorFixture
 /// A password in Connection is shown nowhere, however things go: not in what the plugin
@@ -23,10 +59,8 @@ class SecretsTest : public SimulatorFixture
     CPPUNIT_TEST_SUITE(SecretsTest);
     CPPUNIT_TEST(whenAllIsWell);
     CPPUNIT_TEST(whenNoSessionComesAbout);
-    CPPUNIT_TEST(whenASettingIsRefused);
     CPPUNIT_TEST(whenStatementsFail);
     CPPUNIT_TEST(whenTheServerGoesAway);
-    CPPUNIT_TEST(whenEverybodyMayReadTheFile);
     CPPUNIT_TEST_SUITE_END();
 
     static constexpr const char* role = "secret_role";
@@ -52,7 +86,7 @@ private:
         if (database().isTrue("SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)", role))
             return;
         database().execute(std::string("CREATE ROLE ") + role + " SUPERUSER LOGIN PASSWORD '" +
-                           Poco::replace(std::string(Secret::plain), "'", "''") + "'");
+                           Poco::replace(std::string(password), "'", "''") + "'");
         database().execute(std::string("ALTER ROLE ") + role + " SET log_statement = 'all'");
         database().execute(std::string("ALTER ROLE ") + role + " SET log_min_messages = 'debug5'");
         database().execute("ALTER SYSTEM SET log_connections = on");
@@ -60,7 +94,7 @@ private:
 
     void start(const std::string& connection)
     {
-        useText("Connection=" + connection + "\nInterval=1\n");
+        directory().write("hang_detector.conf", "Connection=" + connection + "\nInterval=1\n");
         startHost(simulator({"--duration=60", "--verbose"}));
     }
 
@@ -75,17 +109,17 @@ private:
         await([this] { return threadsOf(host().id()).contains("hang_detector"); });
         const std::string seen = seenOf(host().id());
         Test::assertContains("hang-detector-sim", seen);
-        Secret::assertNotIn(seen);
-        Secret::assertNotIn(sessions());
+        assertHidden(seen);
+        assertHidden(sessions());
         host().stop(std::chrono::seconds(30));
-        Secret::assertNotIn(output());
-        Secret::assertNotIn(serverLog(server()));
+        assertHidden(output());
+        assertHidden(serverLog(server()));
     }
 
     void whenAllIsWell()
     {
         for (const std::string& connection :
-             {asKeywords(), asUri(), asKeywords() + " sslpassword=" + Secret::quoted}) {
+             {asKeywords(), asUri(), asKeywords() + " sslpassword=" + quotedPassword}) {
             const std::string job = database().addJob();
             start(connection);
             awaitLine("job terminated job_id=" + job);
@@ -98,20 +132,16 @@ private:
 
     void whenNoSessionComesAbout()
     {
-        const std::string password = std::string(":") + Secret::encoded;
-        const std::string quoted = Secret::quoted;
+        const std::string inUri = std::string("postgresql://secret_role:") + encodedPassword;
+        const std::string quoted = quotedPassword;
         const struct
         {
             std::string connection;
             const char* error;
         } rows[] = {
             {asKeywords() + " password=Xyzzy8Plugh9", "password authentication failed for user"},
-            {"postgresql://secret_role:Xyzzy8Plugh9@/" + databaseName() +
-                 "?host=" + server().directory().string(),
-             "password authentication failed for user"},
-            {"postgresql://secret_role" + password + "@127.0.0.1:1/coder", "Connection refused"},
-            {"postgresql://secret_role" + password + "@nowhere.invalid,127.0.0.1/coder?port=1",
-             "could not translate host name"},
+            {inUri + "@127.0.0.1:1/coder", "Connection refused"},
+            {inUri + "@nowhere.invalid,127.0.0.1/coder?port=1", "could not translate host name"},
             {"host=/nowhere user=secret_role password=" + quoted, "No such file or directory"},
             {"host=127.0.0.1 port=1 sslmode=require sslcert=/nowhere sslpassword=" + quoted,
              "Connection refused"},
@@ -123,27 +153,6 @@ private:
             awaitLine(error);
             expectSecret();
         }
-    }
-
-    void whenASettingIsRefused()
-    {
-        for (const std::string connection :
-             {"dbname=coder password=Xyzzy8 Plugh9", "dbname=coder password='Xyzzy8 Plugh9",
-              "dbname=coder passwrod=Xyzzy8Plugh9", "Xyzzy8Plugh9", "host=db port=Xyzzy8Plugh9",
-              "host=Xyzzy8@Plugh9", "connect_timeout=Xyzzy8Plugh9", "postgresql://u:Xyzzy8/Plugh9@db/coder",
-              "postgresql://u:Xyzzy8@Plugh9@db/coder", "postgresql://u:1/x?user=Xyzzy8Plugh9@db/coder",
-              "postgresql://u:Xyzzy8%zzPlugh9@db/coder", "postgresql://u:Xyzzy8%00Plugh9@db/coder",
-              "postgresql://u:x@[Xyzzy8Plugh9@db/coder", "postgresql://u:x@db/coder?passwrod=Xyzzy8Plugh9",
-              "postgresql:/u:Xyzzy8Plugh9@db/coder", "dbname=coder password=Xyzzy8\x07Plugh9"})
-            expectRefusal("Connection=" + connection + "\n", ":1: Connection: ");
-
-        const std::string connection = "Connection=" + asKeywords() + "\n";
-        expectRefusal(connection + "Interval=soon\n", ":2: Interval: ");
-        expectRefusal("Interval=1\n" + connection + connection, ":3: Connection: is set twice");
-        expectRefusal("Conection=" + asKeywords() + "\n", ":1: Conection: is not a known key");
-        expectRefusal("Connection=dbname=coder\npassword=Xyzzy8Plugh9\n", ":2: password: is not a known key");
-        expectRefusal("Connection=dbname=coder\nXyzzy8Plugh9\n", ":2: not a setting");
-        expectRefusal("Connection=\"" + asKeywords() + "\n", ":1: Connection: has no closing quote");
     }
 
     void whenStatementsFail()
@@ -173,48 +182,16 @@ private:
         expectSecret();
     }
 
-    void whenEverybodyMayReadTheFile()
-    {
-        for (const std::string& connection :
-             {asKeywords(), asUri(), "dbname=coder sslpassword=" + std::string(Secret::quoted)}) {
-            useText("Connection=" + connection + "\n");
-            std::filesystem::permissions(directory().path() / "hang_detector.conf",
-                                         std::filesystem::perms::others_read,
-                                         std::filesystem::perm_options::add);
-            expectRefused(":1: Connection: holds a password, but everybody can read the file");
-        }
-        useText("Connection=" + asUri() + "\n");
-        const auto result = simulate({"--runs=1", "--verbose"});
-        assertStatus(0, result);
-        Secret::assertNotIn(result.output);
-    }
-
     std::string asKeywords() const
     {
         return "host=" + server().directory().string() + " dbname=" + databaseName() + " user=" + role +
-               " password=" + Secret::quoted;
+               " password=" + quotedPassword;
     }
 
     std::string asUri() const
     {
-        return std::string("postgresql://") + role + ":" + Secret::encoded + "@/" + databaseName() +
+        return std::string("postgresql://") + role + ":" + encodedPassword + "@/" + databaseName() +
                "?host=" + server().directory().string();
-    }
-
-    void useText(const std::string& settings) const { directory().write("hang_detector.conf", settings); }
-
-    void expectRefusal(const std::string& settings, const std::string& reason) const
-    {
-        useText(settings);
-        expectRefused(reason);
-    }
-
-    void expectRefused(const std::string& reason) const
-    {
-        const auto result = simulate({"--runs=1", "--verbose"});
-        assertFailed("error: job_submit/hang_detector: ", result);
-        assertContains("hang_detector.conf" + reason, result);
-        Secret::assertNotIn(result.output);
     }
 
     std::string sessions()

@@ -94,11 +94,10 @@ protected:
         _directory->write("hang_detector.conf", "Connection=" + connectionString() + "\n" + settings);
     }
 
-    void usePlugin(const std::string& directory, const std::string& cluster = "test") const
-    /// Writes slurm.conf with this PluginDir and ClusterName.
+    void usePlugin(const std::string& directory) const
+    /// Writes slurm.conf with this PluginDir.
     {
-        _directory->write("slurm.conf", "ClusterName=" + cluster + "\nPluginDir=" + directory +
-                                            "\nJobSubmitPlugins=hang_detector\n");
+        _directory->write("slurm.conf", "PluginDir=" + directory + "\nJobSubmitPlugins=hang_detector\n");
     }
 
     static Sim::ThrowawayPostgres& server() { return TestDatabase::server(); }

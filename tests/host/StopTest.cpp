@@ -1,45 +1,80 @@
 // The plugin stops in time, by fini, after which its host goes on, and by an exit() without
 // fini, in each fault of the database and the network, when the plugin is known to have met it.
 
-#include "ChildProcess.h"
 #include "Count.h"
 #include "CurrentTest.h"
-#include "Eventually.h"
+#include "DatabaseFaults.h"
 #include "Figure.h"
 #include "ProcessState.h"
 #include "RowTests.h"
 #include "ServerLog.h"
 #include "SimulatorFixture.h"
 #include "StopInTime.h"
-#include "StopUnderFault.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 
 #include <algorithm>
 #include <chrono>
 #include <csignal>
-#include <filesystem>
+#include <cstddef>
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace HangDetection::Test {
 
 using namespace std::chrono_literals;
 
-class StopTest : public SimulatorFixture, private StopUnderFault
-{
-public:
-    void tearDown() override
-    {
-        _host.reset();
-        SimulatorFixture::tearDown();
-    }
+namespace {
 
+struct StopRow
+/// A fault, and when the plugin is asked to stop.
+{
+    std::string fault;
+    std::string variant = {};
+    std::string interval = "1";
+    bool isMadeAtWork = false;
+    /// After a run.
+    std::size_t failures = 1;
+    /// Of runs, before the stop, where the fault makes them fail.
+    bool isOver = false;
+    /// The stop comes when the fault has ended.
+};
+
+const std::vector<StopRow>& stopsUnderFault()
+{
+    static const std::vector<StopRow> rows{
+        {.fault = "aStatementThatTakesLong"},
+        {.fault = "aLockOnTheJobs"},
+        // The pause after the third failure is longer than a stop may take.
+        {.fault = "aServerThatIsDown", .interval = "1h", .failures = 3},
+        {.fault = "aServerThatIsDown", .variant = "AtWork", .isMadeAtWork = true},
+        {.fault = "aServerThatIsDown", .variant = "AndComesBack", .isMadeAtWork = true, .isOver = true},
+        {.fault = "aServerThatRefuses"},
+        {.fault = "aRoleWithoutConnectionsLeft"},
+        {.fault = "aStandby"},
+        {.fault = "aMissingPrivilege"},
+        {.fault = "aFullDisk"},
+        {.fault = "aSilentConnect"},
+        {.fault = "aSilentLogin"},
+        {.fault = "aSilentStatement"},
+        {.fault = "aFrozenServer", .interval = "1h", .isMadeAtWork = true, .failures = 0},
+        {.fault = "aFrozenStatement"},
+    };
+    return rows;
+}
+
+} // namespace
+
+class StopTest : public SimulatorFixture
+{
     CPPUNIT_TEST_SUITE(StopTest);
     CPPUNIT_TEST(stopsWhileIdle);
     CPPUNIT_TEST_SUITE_ADD_CUSTOM_TESTS(addStops);
     CPPUNIT_TEST_SUITE_END();
+
+    using Clock = std::chrono::steady_clock;
 
     static void addStops(TestSuiteBuilderContextType& context)
     {
@@ -50,15 +85,19 @@ public:
     {
         atBothEnds([this] {
             start("", "1h");
-            awaitWork();
+            awaitLog("hang_detector: run finished");
             return expectStop();
         });
     }
 
     void stopsUnder(const StopRow& row)
     {
-        prepare(row, server(), testDatabase());
-        atBothEnds([this] { return stop(); });
+        const std::string role = "role_that_stops";
+        const FaultSite site{server(), testDatabase(), role, [this, role] { addRole(testDatabase(), role); }};
+        site.grant();
+        if (databaseFault(row.fault).isMetByTerminations)
+            database().addJob();
+        atBothEnds([&] { return stopUnder(row, site); });
     }
 
     void atBothEnds(const std::function<std::chrono::milliseconds()>& stopInAState)
@@ -76,39 +115,60 @@ public:
         figure() << CurrentTest::name() << " by fini and by exit() within " << longest.count() << " ms\n";
     }
 
-    void start(const std::string& options, const std::string& interval) override
+    std::chrono::milliseconds stopUnder(const StopRow& row, const FaultSite& site)
+    /// Makes the fault, stops the plugin when it has met it, and ends the fault.
+    {
+        const DatabaseFault& fault = databaseFault(row.fault);
+        std::optional<MadeFault> made;
+        if (!row.isMadeAtWork)
+            made.emplace(fault, site);
+        start(" user=" + site.role + (made ? made->connection() : ""), row.interval);
+        if (row.isMadeAtWork) {
+            awaitLog("hang_detector: run finished");
+            made.emplace(fault, site);
+        }
+        auto took = 0ms;
+        if (made->canHoldARun()) {
+            await([&] { return made->holdsARun(); });
+            made->complete();
+            took = fault.isAnswered ? expectRunCanceled() : expectRunCutOff();
+        } else {
+            awaitLog("run failed", row.failures);
+            if (!row.isMadeAtWork)
+                awaitLog(fault.cause);
+            if (row.isOver) {
+                made->end();
+                awaitLog("database answers again");
+            }
+            took = expectStop();
+        }
+        made->end();
+        return took;
+    }
+
+    void start(const std::string& options, const std::string& interval)
+    /// The options come last in the connection string.
     {
         directory().write("hang_detector.conf", "Connection=" + connectionString() + " application_name=" +
                                                     application + options + "\nInterval=" + interval + "\n");
-        std::filesystem::remove(directory().path() / "output");
-        _host.emplace(_endsWithFini
-                          ? Sim::CommandLine{OBEDIENT_HOST, (directory().path() / "slurm.conf").string()}
-                          : simulator({"--verbose", "--exit-without-fini"}),
-                      directory().path() / "output");
+        startHost(_endsWithFini
+                      ? Sim::CommandLine{OBEDIENT_HOST, (directory().path() / "slurm.conf").string()}
+                      : simulator({"--verbose", "--exit-without-fini"}));
     }
 
-    void awaitWork() override { awaitLog("hang_detector: run finished", 1); }
-
-    void awaitLog(const std::string& text, std::size_t lines) override
+    void awaitLog(const std::string& text, std::size_t lines = 1)
     {
-        await([&] { return count(log(), text) >= lines; });
+        await([&] { return count(output(), text) >= lines; });
     }
 
-    std::chrono::milliseconds expectStopOfHeldRun(bool isAnswered) override
-    {
-        return isAnswered ? expectRunCanceled() : expectRunCutOff();
-    }
-
-    std::chrono::milliseconds expectStop() override
+    std::chrono::milliseconds expectStop()
     {
         const auto asked = Clock::now();
         if (_endsWithFini) {
-            kill(_host.value().id(), SIGHUP);
+            kill(host().id(), SIGHUP);
             // Before that the thread may not have its name yet.
-            awaitLog("unloaded in ", 1);
-            const bool hasStopped =
-                eventually(patience, [this] { return !threadsOf(_host->id()).contains("hang_detector"); });
-            CPPUNIT_ASSERT_MESSAGE("it did not stop:\n" + log(), hasStopped);
+            awaitLog("unloaded in ");
+            await([this] { return !threadsOf(host().id()).contains("hang_detector"); });
         } else {
             expectEnd();
         }
@@ -120,10 +180,8 @@ public:
 
     void expectEnd()
     {
-        kill(_host.value().id(), SIGTERM);
-        const auto status = _host->waitUntilEnded(patience);
-        CPPUNIT_ASSERT_MESSAGE("it did not end:\n" + log(), status.has_value());
-        CPPUNIT_ASSERT_EQUAL_MESSAGE(log(), 0, *status);
+        kill(host().id(), SIGTERM);
+        expectEndOfHost(0);
     }
 
     std::chrono::milliseconds expectRunCutOff()
@@ -131,7 +189,7 @@ public:
     {
         const auto took = expectStop();
         if (took < promisedStop)
-            CPPUNIT_ASSERT_MESSAGE(log(), count(log(), "hang_detector: run stopped") == 1);
+            CPPUNIT_ASSERT_MESSAGE(output(), count(output(), "hang_detector: run stopped") == 1);
         return took;
     }
 
@@ -150,22 +208,8 @@ public:
         await([this] { return !testDatabase().hasSessionOf(application); });
     }
 
-    template <typename Condition>
-    void await(Condition condition)
-    {
-        if (!eventually(patience, condition))
-            CPPUNIT_FAIL(log());
-    }
-
-    std::string log() override { return directory().read("output"); }
-
-    using Clock = std::chrono::steady_clock;
-
     static constexpr const char* application = "detector_that_stops";
 
-    static constexpr std::chrono::seconds patience{20};
-
-    std::optional<ChildProcess> _host;
     bool _endsWithFini = true;
 };
 

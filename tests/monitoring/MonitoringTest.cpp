@@ -80,10 +80,8 @@ class MonitoringTest : public CppUnit::TestFixture
 {
     CPPUNIT_TEST_SUITE(MonitoringTest);
     CPPUNIT_TEST(prometheusIsContentWithTheMetrics);
-    CPPUNIT_TEST(prometheusIsContentWithTheRules);
     CPPUNIT_TEST(rulesAndDashboardUseWhatIsWritten);
     CPPUNIT_TEST(theDashboardLeavesTheDataSourceToTheViewer);
-    CPPUNIT_TEST(prometheusUnderstandsTheDashboard);
     CPPUNIT_TEST(theDashboardTellsClustersApart);
     CPPUNIT_TEST(readmeAndManualPageHaveEachMetricAndAlert);
     CPPUNIT_TEST_SUITE_END();
@@ -97,8 +95,6 @@ class MonitoringTest : public CppUnit::TestFixture
             assertSucceeds({"sh", "-c", R"("$0" check metrics <"$1")", PROMTOOL, file.string()}, text);
         }
     }
-
-    void prometheusIsContentWithTheRules() { assertSucceeds({PROMTOOL, "check", "rules", RULES}, RULES); }
 
     void rulesAndDashboardUseWhatIsWritten()
     {
@@ -119,18 +115,6 @@ class MonitoringTest : public CppUnit::TestFixture
                 CPPUNIT_ASSERT_EQUAL(std::string("${datasource}"),
                                      object->getObject("datasource")->getValue<std::string>("uid"));
         }
-    }
-
-    void prometheusUnderstandsTheDashboard()
-    {
-        std::string rules = "groups:\n- name: dashboard\n  rules:\n";
-        for (const auto& target : targets()) {
-            const std::string expression = expressionOf(*target, ".*");
-            const std::string record = "panel" + std::to_string(std::count(rules.begin(), rules.end(), '\n'));
-            rules += "  - {record: " + record + ", expr: '" + expression + "'}\n";
-        }
-        const auto file = _directory.write("dashboard.yml", rules);
-        assertSucceeds({PROMTOOL, "check", "rules", file.string()}, rules);
     }
 
     void theDashboardTellsClustersApart()

@@ -18,13 +18,10 @@ namespace HangDetection::Test {
 class ManualPagesTest : public CppUnit::TestFixture
 {
     CPPUNIT_TEST_SUITE(ManualPagesTest);
-    CPPUNIT_TEST(areThree);
     CPPUNIT_TEST(mandocHasNoComplaint);
     CPPUNIT_TEST(manHasNoWarning);
     CPPUNIT_TEST(simulatorHasTheOptionsOfItsHelp);
     CPPUNIT_TEST_SUITE_END();
-
-    void areThree() { CPPUNIT_ASSERT_EQUAL(std::size_t{3}, manualPages().size()); }
 
     void mandocHasNoComplaint()
     {

@@ -25,22 +25,16 @@ using namespace std::chrono_literals;
 class AllocationTest : public SlurmFixture
 {
     CPPUNIT_TEST_SUITE(AllocationTest);
-    CPPUNIT_TEST(releasesTheAllocationOfAHungJobUntilSwitchedOff);
     CPPUNIT_TEST(releasesEachJobWithTheSameMark);
     CPPUNIT_TEST(releasesOneTaskOfAnArray);
     CPPUNIT_TEST(releasesAnArrayOfWhichSomeTasksWait);
     CPPUNIT_TEST(releasesTasksThatStartMeanwhile);
     CPPUNIT_TEST(letsTheWorkerEndByItselfFirst);
-    CPPUNIT_TEST(waitsForAJobThatIsSuspended);
-    CPPUNIT_TEST(waitsForAJobThatIsStopped);
-    CPPUNIT_TEST(waitsForAJobThatIsRequeued);
     CPPUNIT_TEST(waitsForANodeThatBoots);
-    CPPUNIT_TEST(waitsForAPrologThatTakesLong);
-    CPPUNIT_TEST(terminatesAJobWhoseAllocationHasEnded);
+    CPPUNIT_TEST(waitsForAProlog);
     CPPUNIT_TEST(releasesWhatWasTerminatedElsewhere);
-    CPPUNIT_TEST(asksSlurmOnlyWhileThereMayBeMarks);
+    CPPUNIT_TEST(asksSlurmAsLongAsItListsMarks);
     CPPUNIT_TEST(terminatesWhileSlurmDoesNotAnswer);
-    CPPUNIT_TEST(refusesAMarkThatIsNoUuid);
     CPPUNIT_TEST(addsItsReasonToWhatLuaSays);
     CPPUNIT_TEST(checksAMarkThatLuaWrites);
     CPPUNIT_TEST_SUITE_END();
@@ -48,29 +42,28 @@ class AllocationTest : public SlurmFixture
     const std::string reason = Sim::ContractTexts().error();
 
     static constexpr const char* anyId = "11111111-2222-4333-8444-555555555555";
-    static constexpr const char* shortestDurations = "HungJobDuration=60\nHungJobExitTimeout=30\n";
 
-    void start(const std::string& more = "")
+    void start()
     /// With a job that is healthy at first.
     {
-        startWithoutNode(more);
+        startWithoutNode();
         cluster().startNode();
         _job = addHealthyJob();
     }
 
-    void startWithoutNode(const std::string& more = "")
+    void startWithoutNode()
     {
         cluster().configure("SlurmctldDebug", "debug");
-        cluster().writeSettings(settings() + "ReleaseAllocations=yes\n" + more);
+        cluster().writeSettings(settings() + "ReleaseAllocations=yes\n");
         cluster().startController();
         // It asks Slurm once at the start, and would remember a job that was seen waiting.
         cluster().waitForLog("run finished");
     }
 
-    void startMarked(const std::string& more = "")
+    void startMarked()
     /// With a Slurm job that has the mark of the job.
     {
-        start(more);
+        start();
         _slurmJob = startSleepingFor(_job);
     }
 
@@ -88,12 +81,6 @@ class AllocationTest : public SlurmFixture
     {
         silence(_job);
         waitUntilTerminated(_job);
-    }
-
-    void terminateElsewhere(const std::string& error)
-    {
-        database().execute("UPDATE provisioner_jobs SET completed_at = now(), updated_at = now(), error = '" +
-                           error + "'");
     }
 
     static std::string commentFor(const std::string& job) { return "--comment=provisioner_job=" + job; }
@@ -125,24 +112,6 @@ class AllocationTest : public SlurmFixture
     {
         cluster().waitForMore("job_submit/hang_detector: job skipped job_id=" + _job + " cause=suspended", 2);
         CPPUNIT_ASSERT(!isTerminated(_job));
-    }
-
-    void releasesTheAllocationOfAHungJobUntilSwitchedOff()
-    {
-        startMarked();
-        CPPUNIT_ASSERT_EQUAL(std::string("allocated"), cluster().nodeState());
-        hang();
-        expectReleased();
-        awaitIdleNode();
-        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, cluster().countInLog("allocation released"));
-
-        cluster().writeSettings(settings() + "ReleaseAllocations=no\n");
-        cluster().waitForLog("settings read again ReleaseAllocations=\"yes -> no\"");
-        _job = addHealthyJob();
-        _slurmJob = startSleepingFor(_job);
-        hang();
-        awaitRuns(2);
-        cluster().waitForState(_slurmJob, "RUNNING");
     }
 
     void releasesEachJobWithTheSameMark()
@@ -261,54 +230,6 @@ class AllocationTest : public SlurmFixture
         CPPUNIT_ASSERT(std::filesystem::exists(ended));
     }
 
-    void waitsForAJobThatIsSuspended()
-    {
-        startMarked(shortestDurations);
-        cluster().run({"scontrol", "suspend", _slurmJob});
-        silence(_job);
-        expectSkipped();
-        const auto resumed = std::chrono::steady_clock::now();
-        cluster().run({"scontrol", "resume", _slurmJob});
-        expectSkipped();
-        await(
-            "the termination", [this] { return isTerminated(_job); }, 90s);
-        // Slurm's times are whole seconds.
-        CPPUNIT_ASSERT(std::chrono::steady_clock::now() - resumed >= 58s);
-        cluster().waitForState(_slurmJob, "CANCELLED");
-    }
-
-    void waitsForAJobThatIsStopped()
-    {
-        startMarked();
-        cluster().run({"scancel", "--signal=STOP", _slurmJob});
-        silence(_job);
-        expectSkipped();
-        cluster().run({"scancel", "--signal=CONT", _slurmJob});
-        expectSkipped();
-        database().heartbeat(_job);
-        cluster().waitForState(_slurmJob, "RUNNING");
-    }
-
-    void expectSkippedWhileRunning()
-    {
-        cluster().waitForState(_slurmJob, "RUNNING");
-        expectSkipped();
-        cluster().waitForState(_slurmJob, "RUNNING");
-    }
-
-    void waitsForAJobThatIsRequeued()
-    {
-        startMarked();
-        cluster().run({"scontrol", "requeuehold", _slurmJob});
-        silence(_job);
-        expectSkipped();
-        // At the very end of its first run Slurm sets its start time once more.
-        awaitIdleNode();
-        cluster().run({"scontrol", "release", _slurmJob});
-        cluster().startAtOnce(_slurmJob);
-        expectSkippedWhileRunning();
-    }
-
     void waitsForANodeThatBoots()
     {
         cluster().setCloudNode();
@@ -319,53 +240,35 @@ class AllocationTest : public SlurmFixture
         silence(_job);
         expectSkipped();
         cluster().startNode();
-        expectSkippedWhileRunning();
+        cluster().waitForState(_slurmJob, "RUNNING");
+        expectSkipped();
     }
 
-    bool isInProlog() { return contains(" Reason=Prolog ", cluster().show(_slurmJob)); }
-
-    void waitsForAPrologThatTakesLong()
-    /// Longer than the shortest HungJobDuration, before the second run of a job that was requeued.
+    void waitsForAProlog()
     {
         const std::filesystem::path mayRun = cluster().directory() / "run/may-run";
         const std::filesystem::path prolog = cluster().directory() / "prolog";
         std::ofstream(prolog) << "#!/bin/sh\ncd " << cluster().directory().string() << "\nwhile [ ! -e "
                               << mayRun.string() << " ]; do sleep 0.1; done\n";
         std::filesystem::permissions(prolog, std::filesystem::perms(0755));
-        std::ofstream(mayRun).close();
         cluster().configure("Prolog", prolog);
         cluster().configure("PrologFlags", "Alloc");
-        startMarked(shortestDurations);
-
-        std::filesystem::remove(mayRun);
-        cluster().run({"scontrol", "requeue", _slurmJob});
-        awaitIdleNode();
-        cluster().startAtOnce(_slurmJob);
-        await("the prolog", [this] { return isInProlog(); });
-        const auto allocated = std::chrono::steady_clock::now();
+        start();
+        _slurmJob = cluster().submit("sleep 600", {commentFor(_job)});
+        const auto isInProlog = [this] { return contains(" Reason=Prolog ", cluster().show(_slurmJob)); };
+        await("the prolog", isInProlog);
         silence(_job);
-        while (std::chrono::steady_clock::now() - allocated < 70s)
-            expectSkipped();
+        expectSkipped();
         CPPUNIT_ASSERT(isInProlog());
 
         std::ofstream(mayRun).close();
-        await("the end of the prolog", [this] { return !isInProlog(); });
+        await("the end of the prolog", [&] { return !isInProlog(); });
         expectSkipped();
         cluster().waitForState(_slurmJob, "RUNNING");
     }
 
-    void terminatesAJobWhoseAllocationHasEnded()
-    {
-        startMarked();
-        cluster().run({"scancel", _slurmJob});
-        cluster().waitForState(_slurmJob, "CANCELLED");
-        hang();
-        awaitRuns(2);
-        CPPUNIT_ASSERT_EQUAL(std::size_t{0}, cluster().countInLog("allocation"));
-    }
-
     void releasesWhatWasTerminatedElsewhere()
-    /// By another detector while slurmctld was away, and by Coder's own while it runs.
+    /// While slurmctld was away.
     {
         startMarked();
         // slurmctld saves its jobs some seconds later.
@@ -374,17 +277,10 @@ class AllocationTest : public SlurmFixture
             return Sim::runCommand({"grep", "--quiet", _job, saved}).exitStatus == 0;
         });
         cluster().killController();
-        terminateElsewhere(reason);
+        database().execute("UPDATE provisioner_jobs SET completed_at = now(), updated_at = now(), error = '" +
+                           reason + "'");
         cluster().startController();
         expectReleased();
-        awaitIdleNode();
-
-        const std::string reaper = Sim::ContractTexts{.detector = "the reaper"}.error();
-        _job = addHealthyJob();
-        _slurmJob = startSleepingFor(_job);
-        terminateElsewhere(reaper);
-        expectReleased(_slurmJob, reaper);
-        CPPUNIT_ASSERT_EQUAL(std::size_t{0}, cluster().countInLog("job terminated"));
     }
 
     int questions()
@@ -396,24 +292,13 @@ class AllocationTest : public SlurmFixture
         return std::regex_search(statistics, count, line) ? std::stoi(count.str(1)) : 0;
     }
 
-    void asksSlurmOnlyWhileThereMayBeMarks()
+    void asksSlurmAsLongAsItListsMarks()
+    /// A Slurm job that has ended may be requeued.
     {
-        startWithoutNode();
+        start();
         awaitRuns(3);
-        cluster().startNode();
         CPPUNIT_ASSERT_EQUAL(1, questions());
-        cluster().submit("sleep 600");
-        // A controller that stood by until then does not know the marks of before.
-        awaitRuns(4);
-        const int before = questions();
-        CPPUNIT_ASSERT(before <= 3);
-        awaitRuns(3);
-        CPPUNIT_ASSERT_EQUAL(before, questions());
-        const std::string marked = cluster().submit("sleep 600", {commentFor(anyId)});
-        awaitRuns(4);
-        CPPUNIT_ASSERT(questions() >= before + 3);
-        // One that has ended may be requeued for as long as Slurm lists it.
-        cluster().run({"scancel", marked});
+        cluster().run({"scancel", startSleepingFor(_job)});
         const int asked = questions();
         awaitRuns(4);
         CPPUNIT_ASSERT(questions() >= asked + 3);
@@ -457,25 +342,6 @@ class AllocationTest : public SlurmFixture
         CPPUNIT_FAIL("not refused: " + text);
     }
 
-    static Sim::CommandLine markWithJunk(const std::string& slurmJob)
-    {
-        return {"scontrol", "update", "job=" + slurmJob, "comment=provisioner_job=junk"};
-    }
-
-    void refusesAMarkThatIsNoUuid()
-    /// When a job is submitted, and when it is changed.
-    {
-        start();
-        expectRefused(
-            {"sbatch", commentFor("junk"), "--wrap=true"},
-            junk + "; allowed in the comment: provisioner_job=UUID with the id of one provisioner job");
-        CPPUNIT_ASSERT_EQUAL(std::string(), cluster().run({"squeue", "--noheader"}));
-        _slurmJob = startSleepingFor(_job);
-        expectRefused(markWithJunk(_slurmJob), changeHasMessage ? junk : "Invalid argument");
-        assertLacks("junk", cluster().show(_slurmJob));
-        cluster().submit("true", {"--comment=my job"});
-    }
-
     void startBehindLua(const std::string& script)
     /// The script is called for a job that is submitted or changed, before the detector is.
     {
@@ -489,15 +355,20 @@ class AllocationTest : public SlurmFixture
     }
 
     void addsItsReasonToWhatLuaSays()
+    /// When a job is submitted, and when it is changed.
     {
         startBehindLua("if job.comment then slurm.log_user('read the wiki') end");
-        expectRefused({"sbatch", commentFor("junk"), "--wrap=true"},
-                      "error: read the wiki\nsbatch: error: " + junk);
-        const Sim::CommandLine change = markWithJunk(cluster().submit("sleep 600"));
-        if (!changeHasMessage)
-            return expectRefused(change, "Invalid argument");
-        expectRefused(change, "read the wiki");
-        expectRefused(change, junk);
+        expectRefused(
+            {"sbatch", commentFor("junk"), "--wrap=true"},
+            "error: read the wiki\nsbatch: error: " + junk +
+                "; allowed in the comment: provisioner_job=UUID with the id of one provisioner job");
+        _slurmJob = cluster().submit("sleep 600");
+        const Sim::CommandLine change{"scontrol", "update", "job=" + _slurmJob,
+                                      "comment=provisioner_job=junk"};
+        expectRefused(change, changeHasMessage ? "read the wiki" : "Invalid argument");
+        if (changeHasMessage)
+            expectRefused(change, junk);
+        assertLacks("junk", cluster().show(_slurmJob));
     }
 
     void checksAMarkThatLuaWrites()

@@ -20,10 +20,9 @@ class QueueChangeTest : public SlurmFixture
 {
     CPPUNIT_TEST_SUITE(QueueChangeTest);
     CPPUNIT_TEST(releasesWhatStaysAsItWas);
-    CPPUNIT_TEST(knowsASuspendedJobFromOneThatRunsAgain);
+    CPPUNIT_TEST(knowsAPausedJobFromOneThatRunsAgain);
     CPPUNIT_TEST(knowsSinceWhenARequeuedJobRunsAgain);
     CPPUNIT_TEST(leavesAJobThatHasAnotherMarkByNow);
-    CPPUNIT_TEST(leavesAJobThatHasEndedByNow);
     CPPUNIT_TEST(leavesTheTaskOfAnArrayThatHasEndedByNow);
     CPPUNIT_TEST(writesTheReasonOnce);
     CPPUNIT_TEST(saysThatSlurmRefuses);
@@ -88,7 +87,7 @@ private:
         CPPUNIT_ASSERT_MESSAGE(answer, ago < Clock::now() - since + 2s);
     }
 
-    void knowsASuspendedJobFromOneThatRunsAgain()
+    void knowsAPausedJobFromOneThatRunsAgain()
     {
         const std::string slurmJob = startMarked();
         expectAnswer(slurmJob + '\n');
@@ -98,6 +97,8 @@ private:
         const auto resumed = Clock::now();
         cluster().run({"scontrol", "resume", slurmJob});
         expectResumed(slurmJob, resumed);
+        cluster().run({"scancel", "--signal=STOP", slurmJob});
+        await("a stopped job", [&] { return cluster().run({RELEASE_BY_HAND}) == slurmJob + " suspended\n"; });
     }
 
     void knowsSinceWhenARequeuedJobRunsAgain()
@@ -122,13 +123,6 @@ private:
         CPPUNIT_ASSERT_EQUAL(slurmJob + "\ngone\n",
                              release({"scontrol", "update", "job=" + slurmJob, otherMark}));
         cluster().waitForState(slurmJob, "RUNNING");
-        expectAdminComment("", slurmJob);
-    }
-
-    void leavesAJobThatHasEndedByNow()
-    {
-        const std::string slurmJob = startMarked();
-        CPPUNIT_ASSERT_EQUAL(slurmJob + "\ngone\n", release({"scancel", slurmJob}));
         expectAdminComment("", slurmJob);
     }
 

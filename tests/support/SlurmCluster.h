@@ -51,8 +51,6 @@ public:
                        const std::filesystem::path& file = "hang_detector.conf") const;
     /// For the user slurm. The path is relative to directory().
 
-    void removeSettings() const { std::filesystem::remove(directory() / "hang_detector.conf"); }
-
     void startController();
     /// Starts slurmctld, with an empty log, and returns when it answers.
 
