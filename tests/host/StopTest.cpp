@@ -1,80 +1,45 @@
 // The plugin stops in time, by fini, after which its host goes on, and by an exit() without
 // fini, in each fault of the database and the network, when the plugin is known to have met it.
 
+#include "ChildProcess.h"
 #include "Count.h"
 #include "CurrentTest.h"
-#include "DatabaseFaults.h"
+#include "Eventually.h"
 #include "Figure.h"
 #include "ProcessState.h"
 #include "RowTests.h"
 #include "ServerLog.h"
 #include "SimulatorFixture.h"
 #include "StopInTime.h"
+#include "StopUnderFault.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 
 #include <algorithm>
 #include <chrono>
 #include <csignal>
-#include <cstddef>
+#include <filesystem>
 #include <functional>
 #include <optional>
 #include <string>
-#include <vector>
 
 namespace HangDetection::Test {
 
 using namespace std::chrono_literals;
 
-namespace {
-
-struct StopRow
-/// A fault, and when the plugin is asked to stop.
+class StopTest : public SimulatorFixture, private StopUnderFault
 {
-    std::string fault;
-    std::string variant = {};
-    std::string interval = "1";
-    bool isMadeAtWork = false;
-    /// After a run.
-    std::size_t failures = 1;
-    /// Of runs, before the stop, where the fault makes them fail.
-    bool isOver = false;
-    /// The stop comes when the fault has ended.
-};
+public:
+    void tearDown() override
+    {
+        _host.reset();
+        SimulatorFixture::tearDown();
+    }
 
-const std::vector<StopRow>& stopsUnderFault()
-{
-    static const std::vector<StopRow> rows{
-        {.fault = "aStatementThatTakesLong"},
-        {.fault = "aLockOnTheJobs"},
-        // The pause after the third failure is longer than a stop may take.
-        {.fault = "aServerThatIsDown", .interval = "1h", .failures = 3},
-        {.fault = "aServerThatIsDown", .variant = "AtWork", .isMadeAtWork = true},
-        {.fault = "aServerThatIsDown", .variant = "AndComesBack", .isMadeAtWork = true, .isOver = true},
-        {.fault = "aServerThatRefuses"},
-        {.fault = "aRoleWithoutConnectionsLeft"},
-        {.fault = "aStandby"},
-        {.fault = "aMissingPrivilege"},
-        {.fault = "aFullDisk"},
-        {.fault = "aSilentConnect"},
-        {.fault = "aSilentLogin"},
-        {.fault = "aSilentStatement"},
-        {.fault = "aFrozenServer", .interval = "1h", .isMadeAtWork = true, .failures = 0},
-        {.fault = "aFrozenStatement"},
-    };
-    return rows;
-}
-
-} // namespace
-
-class StopTest : public SimulatorFixture
-{
     CPPUNIT_TEST_SUITE(StopTest);
     CPPUNIT_TEST(stopsWhileIdle);
     CPPUNIT_TEST_SUITE_ADD_CUSTOM_TESTS(addStops);
     CPPUNIT_TEST_SUITE_END();
-
-    using Clock = std::chrono::steady_clock;
 
     static void addStops(TestSuiteBuilderContextType& context)
     {
@@ -85,19 +50,15 @@ class StopTest : public SimulatorFixture
     {
         atBothEnds([this] {
             start("", "1h");
-            awaitLog("hang_detector: run finished");
+            awaitWork();
             return expectStop();
         });
     }
 
     void stopsUnder(const StopRow& row)
     {
-        const std::string role = "role_that_stops";
-        const FaultSite site{server(), testDatabase(), role, [this, role] { addRole(testDatabase(), role); }};
-        site.grant();
-        if (databaseFault(row.fault).isMetByTerminations)
-            database().addJob();
-        atBothEnds([&] { return stopUnder(row, site); });
+        prepare(row, server(), testDatabase());
+        atBothEnds([this] { return stop(); });
     }
 
     void atBothEnds(const std::function<std::chrono::milliseconds()>& stopInAState)
@@ -115,60 +76,39 @@ class StopTest : public SimulatorFixture
         figure() << CurrentTest::name() << " by fini and by exit() within " << longest.count() << " ms\n";
     }
 
-    std::chrono::milliseconds stopUnder(const StopRow& row, const FaultSite& site)
-    /// Makes the fault, stops the plugin when it has met it, and ends the fault.
-    {
-        const DatabaseFault& fault = databaseFault(row.fault);
-        std::optional<MadeFault> made;
-        if (!row.isMadeAtWork)
-            made.emplace(fault, site);
-        start(" user=" + site.role + (made ? made->connection() : ""), row.interval);
-        if (row.isMadeAtWork) {
-            awaitLog("hang_detector: run finished");
-            made.emplace(fault, site);
-        }
-        auto took = 0ms;
-        if (made->canHoldARun()) {
-            await([&] { return made->holdsARun(); });
-            made->complete();
-            took = fault.isAnswered ? expectRunCanceled() : expectRunCutOff();
-        } else {
-            awaitLog("run failed", row.failures);
-            if (!row.isMadeAtWork)
-                awaitLog(fault.cause);
-            if (row.isOver) {
-                made->end();
-                awaitLog("database answers again");
-            }
-            took = expectStop();
-        }
-        made->end();
-        return took;
-    }
-
-    void start(const std::string& options, const std::string& interval)
-    /// The options come last in the connection string.
+    void start(const std::string& options, const std::string& interval) override
     {
         directory().write("hang_detector.conf", "Connection=" + connectionString() + " application_name=" +
                                                     application + options + "\nInterval=" + interval + "\n");
-        startHost(_endsWithFini
-                      ? Sim::CommandLine{OBEDIENT_HOST, (directory().path() / "slurm.conf").string()}
-                      : simulator({"--verbose", "--exit-without-fini"}));
+        std::filesystem::remove(directory().path() / "output");
+        _host.emplace(_endsWithFini
+                          ? Sim::CommandLine{OBEDIENT_HOST, (directory().path() / "slurm.conf").string()}
+                          : simulator({"--verbose", "--exit-without-fini"}),
+                      directory().path() / "output");
     }
 
-    void awaitLog(const std::string& text, std::size_t lines = 1)
+    void awaitWork() override { awaitLog("hang_detector: run finished", 1); }
+
+    void awaitLog(const std::string& text, std::size_t lines) override
     {
-        await([&] { return count(output(), text) >= lines; });
+        await([&] { return count(log(), text) >= lines; });
     }
 
-    std::chrono::milliseconds expectStop()
+    std::chrono::milliseconds expectStopOfHeldRun(bool isAnswered) override
+    {
+        return isAnswered ? expectRunCanceled() : expectRunCutOff();
+    }
+
+    std::chrono::milliseconds expectStop() override
     {
         const auto asked = Clock::now();
         if (_endsWithFini) {
-            kill(host().id(), SIGHUP);
+            kill(_host.value().id(), SIGHUP);
             // Before that the thread may not have its name yet.
-            awaitLog("unloaded in ");
-            await([this] { return !threadsOf(host().id()).contains("hang_detector"); });
+            awaitLog("unloaded in ", 1);
+            const bool hasStopped =
+                eventually(patience, [this] { return !threadsOf(_host->id()).contains("hang_detector"); });
+            CPPUNIT_ASSERT_MESSAGE("it did not stop:\n" + log(), hasStopped);
         } else {
             expectEnd();
         }
@@ -180,8 +120,10 @@ class StopTest : public SimulatorFixture
 
     void expectEnd()
     {
-        kill(host().id(), SIGTERM);
-        expectEndOfHost(0);
+        kill(_host.value().id(), SIGTERM);
+        const auto status = _host->waitUntilEnded(patience);
+        CPPUNIT_ASSERT_MESSAGE("it did not end:\n" + log(), status.has_value());
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(log(), 0, *status);
     }
 
     std::chrono::milliseconds expectRunCutOff()
@@ -189,7 +131,7 @@ class StopTest : public SimulatorFixture
     {
         const auto took = expectStop();
         if (took < promisedStop)
-            CPPUNIT_ASSERT_MESSAGE(output(), count(output(), "hang_detector: run stopped") == 1);
+            CPPUNIT_ASSERT_MESSAGE(log(), count(log(), "hang_detector: run stopped") == 1);
         return took;
     }
 
@@ -208,8 +150,22 @@ class StopTest : public SimulatorFixture
         await([this] { return !testDatabase().hasSessionOf(application); });
     }
 
+    template <typename Condition>
+    void await(Condition condition)
+    {
+        if (!eventually(patience, condition))
+            CPPUNIT_FAIL(log());
+    }
+
+    std::string log() override { return directory().read("output"); }
+
+    using Clock = std::chrono::steady_clock;
+
     static constexpr const char* application = "detector_that_stops";
 
+    static constexpr std::chrono::seconds patience{20};
+
+    std::optional<ChildProcess> _host;
     bool _endsWithFini = true;
 };
 

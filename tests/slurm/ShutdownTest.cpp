@@ -1,15 +1,18 @@
 // slurmctld ends cleanly, and in time, whatever the detector is doing. The two seconds of
 // stopInTime are the plugin's, but slurmctld gets nothing on top of them: it takes about a
-// tenth of a second by itself. The host's StopTest has the other faults.
+// tenth of a second by itself.
 
-#include "FrozenServer.h"
-#include "OpenTransaction.h"
+#include "Eventually.h"
+#include "RowTests.h"
 #include "ServerLog.h"
 #include "SlurmFixture.h"
 #include "StopInTime.h"
+#include "StopUnderFault.h"
+#include "TerminationFaults.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <array>
 #include <chrono>
 #include <csignal>
 #include <filesystem>
@@ -21,16 +24,8 @@ namespace HangDetection::Test {
 using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
-class ShutdownTest : public SlurmFixture
+class ShutdownTest : public SlurmFixture, private StopUnderFault
 {
-    CPPUNIT_TEST_SUITE(ShutdownTest);
-    CPPUNIT_TEST(stopsWhenTheDetectorIsIdle);
-    CPPUNIT_TEST(stopsWhenARunIsBlocked);
-    CPPUNIT_TEST(stopsWhenTheServerIsFrozen);
-    CPPUNIT_TEST(stopsAfterThePluginWasTakenOut);
-    CPPUNIT_TEST(stopsAsADaemonWhenARunIsBlocked);
-    CPPUNIT_TEST_SUITE_END();
-
 public:
     void setUp() override
     /// With a node: once slurmctld has been up for five seconds, it waits for three more at its end
@@ -42,8 +37,19 @@ public:
         cluster().stopController(10s);
     }
 
-private:
-    static constexpr const char* lockOnTheJobs = "LOCK TABLE provisioner_jobs IN ACCESS EXCLUSIVE MODE";
+    CPPUNIT_TEST_SUITE(ShutdownTest);
+    CPPUNIT_TEST(stopsWhenTheDetectorIsIdle);
+    CPPUNIT_TEST(stopsWhenTheDetectorIsBusy);
+    CPPUNIT_TEST_SUITE_ADD_CUSTOM_TESTS(addShutdowns);
+    CPPUNIT_TEST(stopsAfterThePluginWasTakenOut);
+    CPPUNIT_TEST(stopsAsADaemon);
+    CPPUNIT_TEST(stopsAsADaemonWhenARunIsBlocked);
+    CPPUNIT_TEST_SUITE_END();
+
+    static void addShutdowns(TestSuiteBuilderContextType& context)
+    {
+        addRowTests(context, &ShutdownTest::stopsUnder, stopsUnderFault());
+    }
 
     void stopsWhenTheDetectorIsIdle()
     {
@@ -52,37 +58,32 @@ private:
             const std::string hung = database().addJob();
             cluster().startController();
             waitUntilTerminated(hung);
-            return expectStop();
+            return requireStopWithoutErrors();
         });
     }
 
-    void stopsWhenARunIsBlocked()
-    /// Its session would go on otherwise, as a server does not see that its client has gone.
+    void stopsWhenTheDetectorIsBusy()
     {
-        stopInTime([this] {
-            const OpenTransaction migration(connectionString(), lockOnTheJobs);
-            if (_isDaemon)
-                _daemon = cluster().startDaemon();
-            else
+        database().addJobs(200);
+        slowDownTerminations(database(), "ROW", "0.2");
+        cluster().writeSettings(settings() + "MaxJobsPerRun=2\nMassHangRatio=0\n");
+        for (int round = 0; round < 5; ++round) {
+            stopInTime([this] {
                 cluster().startController();
-            awaitWaitingFor("Lock");
-            const std::size_t before = cancellations(server());
-            const auto took = expectStop();
-            await("the end of the connection", [this] { return !isDetectorConnected(); });
-            await("the cancellation", [&] { return cancellations(server()) == before + 1; });
-            return took;
-        });
+                cluster().waitForLog("run finished terminated=2");
+                awaitWaitingFor("PgSleep");
+                return requireStopWithoutErrors();
+            });
+        }
+        CPPUNIT_ASSERT(isEachJobTerminatedAsAWholeOrNotAtAll());
     }
 
-    void stopsWhenTheServerIsFrozen()
+    void stopsUnder(const StopRow& row)
     {
-        stopInTime([this] {
-            const OpenTransaction migration(connectionString(), lockOnTheJobs);
-            cluster().startController();
-            awaitWaitingFor("Lock");
-            const FrozenServer frozen(server());
-            return expectStop();
-        });
+        prepare(row, server(), testDatabase());
+        // The level of idle runs, and of each failure after the first one.
+        cluster().configure("SlurmctldDebug", "debug");
+        stopInTime([this] { return stop(); });
     }
 
     void stopsAfterThePluginWasTakenOut()
@@ -93,38 +94,104 @@ private:
             waitUntilTerminated(database().addJob());
             cluster().configure("JobSubmitPlugins", "");
             cluster().reconfigure();
-            await("the end of the connection", [this] { return !isDetectorConnected(); });
-            return expectStop();
+            CPPUNIT_ASSERT(eventually(10s, [this] { return !isDetectorConnected(); }));
+            return requireStopWithoutErrors();
+        });
+    }
+
+    void stopsAsADaemon()
+    {
+        stopInTime([this] {
+            _daemon = cluster().startDaemon();
+            cluster().waitForLog("job_submit/hang_detector: started");
+            waitUntilTerminated(database().addJob());
+            return requireStopWithoutErrors();
         });
     }
 
     void stopsAsADaemonWhenARunIsBlocked()
     {
         _isDaemon = true;
-        stopsWhenARunIsBlocked();
+        stopsUnder({.fault = "aLockOnTheJobs"});
     }
 
-    std::chrono::milliseconds expectStop()
-    /// Without an error or a crash. Returns how long it took.
+    void start(const std::string& options, const std::string& interval) override
+    {
+        cluster().writeSettings("Connection=" + connectionString() +
+                                " application_name=detector_in_slurmctld" + options +
+                                "\nInterval=" + interval + "\n");
+        if (_isDaemon)
+            _daemon = cluster().startDaemon();
+        else
+            cluster().startController();
+    }
+
+    void awaitWork() override { cluster().waitForLog("run finished"); }
+
+    std::string log() override { return cluster().log(); }
+
+    void awaitLog(const std::string& text, std::size_t lines) override
+    {
+        cluster().waitForLog(text, 20s, lines);
+    }
+
+    std::chrono::milliseconds expectStopOfHeldRun(bool isAnswered) override
+    {
+        return isAnswered ? requireRunCanceled() : requireStopWithoutErrors();
+    }
+
+    std::chrono::milliseconds requireRunCanceled()
+    /// A stop with one statement canceled. Its session would go on otherwise, as a server does
+    /// not see that its client has gone.
+    {
+        const std::size_t before = cancellations(server());
+        const auto took = requireStopWithoutErrors();
+        CPPUNIT_ASSERT(eventually(10s, [this] { return !isDetectorConnected(); }));
+        CPPUNIT_ASSERT(eventually(10s, [&] { return cancellations(server()) == before + 1; }));
+        return took;
+    }
+
+    bool isEachJobTerminatedAsAWholeOrNotAtAll()
+    {
+        return database().isTrue("SELECT count(*) = 0 FROM provisioner_jobs j WHERE type::text = $1"
+                                 " AND (SELECT count(*) FROM provisioner_job_logs l WHERE l.job_id = j.id)"
+                                 " <> CASE WHEN completed_at IS NULL THEN 0 ELSE 5 END",
+                                 "template_version_import");
+    }
+
+    std::chrono::milliseconds requireStopWithoutErrors()
+    {
+        const auto took = expectStop();
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(log(), std::size_t{0},
+                                     cluster().countInLog("error: job_submit/hang_detector"));
+        return took;
+    }
+
+    std::chrono::milliseconds expectStop() override
     {
         const auto asked = Clock::now();
         if (_daemon) {
             kill(*_daemon, SIGTERM);
             CPPUNIT_ASSERT(eventually(10s, [&] { return !SlurmCluster::isAlive(*_daemon); }));
         } else {
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(cluster().log(), 0, cluster().stopController(10s));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(log(), 0, cluster().stopController(10s));
         }
         const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - asked);
-        const std::string text = cluster().log();
-        assertContains("Terminate signal", text);
-        for (const char* const sign :
-             {"error: job_submit/hang_detector", "terminate called", "Segmentation", "Assertion", "corrupt",
-              "free()", "pure virtual", "fatal", "core dumped"})
-            assertLacks(sign, text);
+        requireNoCrash();
+        return took;
+    }
+
+    void requireNoCrash()
+    {
+        const std::string text = log();
+        CPPUNIT_ASSERT_MESSAGE(text, text.find("Terminate signal") != std::string::npos);
+        constexpr std::array signs{"terminate called", "Segmentation", "Assertion", "corrupt",
+                                   "free()",           "pure virtual", "fatal",     "core dumped"};
+        for (const char* sign : signs)
+            CPPUNIT_ASSERT_MESSAGE(sign + ("\n" + text), text.find(sign) == std::string::npos);
         for (const auto& file : std::filesystem::recursive_directory_iterator(cluster().directory()))
             CPPUNIT_ASSERT_MESSAGE(file.path().string(),
                                    !file.path().filename().string().starts_with("core"));
-        return took;
     }
 
     bool _isDaemon = false;

@@ -16,6 +16,7 @@ class LogLineTest : public CppUnit::TestFixture
     CPPUNIT_TEST(escapesControlCharacters);
     CPPUNIT_TEST(escapesOfUnicodeLineEndsAndTurnsOnly);
     CPPUNIT_TEST(escapesBytesThatAreNoText);
+    CPPUNIT_TEST(cannotBeForged);
     CPPUNIT_TEST_SUITE_END();
 
     static void expect(const std::string& expected, std::string_view value)
@@ -63,6 +64,12 @@ class LogLineTest : public CppUnit::TestFixture
         expect(R"("\xc0\xaf")", "\xc0\xaf");
         // A character that goes on behind the end of the text.
         expect(R"("\xe5\xa4")", std::string_view("\xe5\xa4\xa7", 2));
+    }
+
+    void cannotBeForged()
+    {
+        expect(R"("x\" job_id=1\njob_submit/hang_detector: job terminated")",
+               "x\" job_id=1\njob_submit/hang_detector: job terminated");
     }
 };
 

@@ -29,6 +29,7 @@ class MetricsTest : public CppUnit::TestFixture
     CPPUNIT_TEST(writesEachSeriesOnce);
     CPPUNIT_TEST(escapesTheCluster);
     CPPUNIT_TEST(writesTheFileAfterEachRunOnly);
+    CPPUNIT_TEST(sharesNoSeriesWithAnotherCluster);
     CPPUNIT_TEST_SUITE_END();
 
     void hasEveryKnownCounterFromTheStart()
@@ -232,6 +233,13 @@ class MetricsTest : public CppUnit::TestFixture
     void assertHas(const std::string& sample) const
     {
         CPPUNIT_ASSERT_MESSAGE(sample + " is not in:\n" + _metrics.text(), contains(sampleLine(sample)));
+    }
+
+    void sharesNoSeriesWithAnotherCluster()
+    {
+        const Metrics other(_center, _log.logger(), "other");
+        finish(withPendingJobs());
+        CPPUNIT_ASSERT_EQUAL(std::vector<std::string>(), sharedSeries(_metrics.text(), other.text()));
     }
 
     const TemporaryDirectory _directory;

@@ -158,9 +158,11 @@ class RunLogTest : public CppUnit::TestFixture
         expect(new JobRevived({"1", true}),
                "warning: job was alive although it was terminated job_id=1 since_then=succeeded advice=\"its "
                "worker was cut off for longer than the threshold; find out why, or raise the threshold\"");
-        expect(new IndexMissing(120ms),
-               "information: search takes long without an index search_ms=120 advice=\"run the hang detector's "
-               "role.sql again; if Coder has no index on job_status, let the owner of its tables run index.sql\"");
+        expect(
+            new IndexMissing(120ms),
+            "information: search takes long without an index search_ms=120 advice=\"run the hang detector's "
+            "role.sql again; if Coder has no index on job_status, let the owner of its tables run "
+            "index.sql\"");
         expect(new ClockLagBegan(330s),
                "warning: heartbeats have times of the past lag_s=330 advice=\"the clock of the Coder server "
                "is behind that of the database; set it right. Until then jobs are hung only that much "

@@ -27,6 +27,7 @@ class SettingsTest : public CppUnit::TestFixture
     CPPUNIT_TEST(refusesAWrongText);
     CPPUNIT_TEST(refusesWhatIsNoReadableFile);
     CPPUNIT_TEST(refusesAPasswordThatEverybodyCanRead);
+    CPPUNIT_TEST(neverQuotesTheConnection);
     CPPUNIT_TEST_SUITE_END();
 
     const std::string _connection = "Connection=dbname=coder\n";
@@ -203,6 +204,17 @@ class SettingsTest : public CppUnit::TestFixture
                           "root:slurm and chmod 0640 on it, or move the password to a passfile",
                           "a password");
         Settings::read(letEverybodyRead(write(_connection)));
+    }
+
+    void neverQuotesTheConnection()
+    {
+        // Each of them is refused, and libpq's own message would quote the password of the first two.
+        for (const std::string text :
+             {"host=db password=my geheim", "password=x geheim=1", "password='geheim",
+              "connect_timeout=geheim", "postgresql://user:geheim@[db/x"}) {
+            const auto error = thrownBy<SettingsError>([&] { read("Connection=" + text + "\n"); }, text);
+            CPPUNIT_ASSERT_MESSAGE(text, std::string(error.what()).find("heim") == std::string::npos);
+        }
     }
 
     TemporaryDirectory _directory;
