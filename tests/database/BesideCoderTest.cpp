@@ -27,9 +27,7 @@ class BesideCoderTest : public DatabaseFixture
 /// With the schema and the detector of a year.
 {
     CPPUNIT_TEST_SUITE(BesideCoderTest);
-    CPPUNIT_TEST(releasesTheAllocationOfAJobThatCoderTerminated);
-    CPPUNIT_TEST(releasesItWhileAMassHangIsHeld);
-    CPPUNIT_TEST(tellsNoLifeOfAJobThatCoderTerminated);
+    CPPUNIT_TEST(releasesWhatCoderTerminatedWhileAMassHangIsHeld);
     CPPUNIT_TEST(terminatesACanceledJobThatWasNeverStarted);
     CPPUNIT_TEST(leavesAJobAloneThatWasJustCanceled);
     CPPUNIT_TEST(looksTwiceBeforeItTerminates);
@@ -72,56 +70,19 @@ private:
         CPPUNIT_ASSERT_EQUAL(Text(errorOfCoder()), jobColumn(job, "error"));
     }
 
-    void watchSlurm(const std::string& job)
-    /// A Slurm job runs it, and is marked with it.
-    {
-        settings().releaseAllocations = true;
-        useSlurm(std::make_unique<ScriptedSlurm>(_slurm));
-        _slurm.marked.push_back({.name = "7", .markedWith = job});
-    }
-
-    void releasesTheAllocationOfAJobThatCoderTerminated()
-    /// Although nothing is hung, as soon as the next run comes.
-    {
-        const std::string job = database().addJob({.updatedAgo = "1 second"});
-        watchSlurm(job);
-        run();
-        run();
-        CPPUNIT_ASSERT_EQUAL(Lines{}, posted().allocations);
-        database().execute("UPDATE provisioner_jobs SET updated_at = now() - interval '6 minutes'");
-        terminateAsCoder(job);
-        CPPUNIT_ASSERT_EQUAL(std::int64_t{0}, run().jobs.hung);
-        CPPUNIT_ASSERT_EQUAL(Lines{"7 of " + job + " released"}, posted().allocations);
-        CPPUNIT_ASSERT_EQUAL(Lines{errorOfCoder()}, _slurm.reasons);
-    }
-
-    void releasesItWhileAMassHangIsHeld()
+    void releasesWhatCoderTerminatedWhileAMassHangIsHeld()
     /// Coder's own detector knows no mass hang.
     {
         const std::string job = addHungJob();
-        watchSlurm(job);
+        SlurmScript slurm;
+        slurm.marked.push_back({.name = "7", .markedWith = job});
+        settings().releaseAllocations = true;
+        useSlurm(std::make_unique<ScriptedSlurm>(slurm));
         terminateAsCoder(job);
         addHungJobs(30);
         CPPUNIT_ASSERT(run().held);
         CPPUNIT_ASSERT_EQUAL(Lines{"7 of " + job + " released"}, posted().allocations);
-    }
-
-    void tellsNoLifeOfAJobThatCoderTerminated()
-    /// After a user's late cancel, which made a running job of it again.
-    {
-        settings().interval = 1s;
-        const std::string job = addHungJob();
-        CPPUNIT_ASSERT_EQUAL(Lines{job}, run().terminated);
-        database().execute("UPDATE provisioner_jobs SET canceled_at = now(), completed_at = NULL,"
-                           " error = NULL, error_code = NULL, updated_at = now() - interval '1 hour'");
-        terminateAsCoder(job);
-        std::this_thread::sleep_for(1s);
-        run();
-        CPPUNIT_ASSERT_EQUAL(Lines{}, posted().revived);
-        database().heartbeat(job);
-        std::this_thread::sleep_for(1s);
-        run();
-        CPPUNIT_ASSERT_EQUAL(Lines{job + " reported"}, posted().revived);
+        CPPUNIT_ASSERT_EQUAL(Lines{errorOfCoder()}, slurm.reasons);
     }
 
     void terminatesACanceledJobThatWasNeverStarted()
@@ -373,7 +334,6 @@ private:
     }
 
     const Era era;
-    SlurmScript _slurm;
     Poco::NotificationCenter _center;
 };
 

@@ -1,4 +1,3 @@
-#include "CountingProxy.h"
 #include "DatabaseFixture.h"
 #include "data/Connection.h"
 #include "data/Statements.h"
@@ -54,7 +53,6 @@ private:
     CPPUNIT_TEST(tellsTheFieldsOfAnError);
     CPPUNIT_TEST(tellsAnErrorOfTheCommit);
     CPPUNIT_TEST(executesAKeptStatementUntilItFails);
-    CPPUNIT_TEST(takesOneRoundTrip);
     CPPUNIT_TEST(endsAStatementAtItsDeadline);
     CPPUNIT_TEST(endsAStatementAtAStop);
     CPPUNIT_TEST(commitsAndRollsBack);
@@ -220,17 +218,6 @@ private:
         divisor = 0;
         expectThrown<Libpq::ServerError>("division by zero", [&] { statement.execute(); });
         CPPUNIT_ASSERT_EQUAL(Poco::Int64(1), answer<Poco::Int64>("SELECT 1"));
-    }
-
-    void takesOneRoundTrip()
-    {
-        CountingProxy proxy(server().directory());
-        _impl->open(connectionString() + " host=" + proxy.directory().string());
-        answer<Poco::Int64>("SELECT 1"); // prepares it
-        proxy.reset();
-        answer<Poco::Int64>("SELECT 1");
-        CPPUNIT_ASSERT_EQUAL(1, proxy.roundTrips());
-        _impl->close();
     }
 
     void expectCancelled()

@@ -20,11 +20,9 @@ class PunctualRunsTest : public ServiceFixture
     CPPUNIT_TEST_SUITE(PunctualRunsTest);
     CPPUNIT_TEST(terminatesAJobWhenItIsHung);
     CPPUNIT_TEST(runsNoMoreOftenWhileAllReport);
-    CPPUNIT_TEST(runsAgainAfterAnIntervalAtTheLatest);
     CPPUNIT_TEST(putsOffTheRunOfAJobThatReports);
     CPPUNIT_TEST(goesOnWithABacklogAfterASecond);
     CPPUNIT_TEST(waitsForAnIntervalWhenABacklogIsLocked);
-    CPPUNIT_TEST(holdsAMassHangInWhichJobsAreHungOneByOne);
     CPPUNIT_TEST_SUITE_END();
 
     void terminatesAJobWhenItIsHung()
@@ -71,15 +69,6 @@ class PunctualRunsTest : public ServiceFixture
         stopService();
     }
 
-    void runsAgainAfterAnIntervalAtTheLatest()
-    {
-        // The job that can be hung next has fifty seconds; the other one was not there to be seen.
-        database().addJob({.updatedAgo = "10 seconds"});
-        start("Interval=1\nHungJobDuration=1m\nHungJobExitTimeout=30\n");
-        const std::string job = addHungJob();
-        await([&] { return isCompleted(job); });
-    }
-
     void putsOffTheRunOfAJobThatReports()
     {
         const std::string job = database().addJob({.updatedAgo = "48 seconds"});
@@ -113,19 +102,6 @@ class PunctualRunsTest : public ServiceFixture
         start("Interval=1h\nMaxJobsPerRun=2\n");
         CPPUNIT_ASSERT_MESSAGE(log(), count(log(), "run finished terminated=0 hung=7 locked=2") == 1);
         expectNoMoreRunsThan(1, 3s);
-    }
-
-    void holdsAMassHangInWhichJobsAreHungOneByOne()
-    {
-        // As when the Coder server is gone: the jobs reported within the last ten seconds before that.
-        for (int i = 0; i < 10; ++i)
-            database().addJobs(4, {.updatedAgo = std::to_string(50 + i) + " seconds"});
-        start("Interval=10\nHungJobDuration=1m\nHungJobExitTimeout=30\n");
-        const std::string line = "warning: mass hang, no job is terminated for now hung=";
-        await([&] { return count(log(), line) == 1; });
-        CPPUNIT_ASSERT_MESSAGE(log(), count(log(), "silent=40 running=40") == 1);
-        await([this] { return logContains("run finished terminated=0 hung=40"); }, patience + 10s);
-        CPPUNIT_ASSERT_MESSAGE(log(), count(log(), "job terminated") == 0);
     }
 
     void report(const std::vector<std::string>& jobs)

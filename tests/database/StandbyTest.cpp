@@ -8,20 +8,10 @@ class StandbyTest : public DatabaseFixture
 /// A server with a hot standby, which can record no failure.
 {
     CPPUNIT_TEST_SUITE(StandbyTest);
-    CPPUNIT_TEST(asksForThePrimaryOnAStandby);
     CPPUNIT_TEST(asksForThePrimaryOnAStandbyThatWasAcceptedAsAServer);
     CPPUNIT_TEST(tellsThatThePrimaryOfTwoHostsIsDown);
     CPPUNIT_TEST(terminatesOnThePrimaryOfTwoHosts);
     CPPUNIT_TEST_SUITE_END();
-
-    void asksForThePrimaryOnAStandby()
-    {
-        const Standby standby(server());
-        connectTo(standby.directory().string());
-        const std::string job = addHungJob();
-        expectError("read-only", "", "let Connection name the primary");
-        CPPUNIT_ASSERT(!isCompleted(job));
-    }
 
     void asksForThePrimaryOnAStandbyThatWasAcceptedAsAServer()
     {
