@@ -1,6 +1,7 @@
 #include "DatabaseFixture.h"
 #include "HbaRule.h"
 #include "Rows.h"
+#include "Standby.h"
 #include "TerminationFaults.h"
 
 namespace HangDetection::Test {
@@ -13,6 +14,7 @@ class DatabaseErrorTest : public DatabaseFixture
     CPPUNIT_TEST(tellsWhatIsWrongWithTheDatabase);
     CPPUNIT_TEST(tellsThatTheDatabaseTakesNoConnections);
     CPPUNIT_TEST(worksAgainWhenNewSessionsMayWrite);
+    CPPUNIT_TEST(findsThePrimaryBesideItsStandby);
     CPPUNIT_TEST(worksAgainAfterTheTablesCame);
     CPPUNIT_TEST(survivesTheEndOfItsSessionBetweenTwoRuns);
     CPPUNIT_TEST(survivesTheEndOfItsSessionDuringARun);
@@ -95,6 +97,24 @@ class DatabaseErrorTest : public DatabaseFixture
         expectError("read-only transaction", "25006", "let Connection name the primary");
         database().execute("ALTER DATABASE " + databaseName() + " RESET default_transaction_read_only");
         CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
+    }
+
+    void findsThePrimaryBesideItsStandby()
+    /// Without the primary the standby is not all that is wrong.
+    {
+        const Standby standby(server());
+        const auto connectTo = [&](const std::string& other) {
+            // The last host of a connection string counts.
+            settings().connection = ConnectionString::parse(
+                connectionString(detectorRole) + " host=" + standby.directory().string() + ',' + other);
+            forgetDetector();
+        };
+        const std::string job = addHungJob();
+        connectTo("/nowhere/to/be/found");
+        expectError("read-only", "", "check Connection in hang_detector.conf, the network");
+        connectTo(server().directory().string());
+        CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
+        CPPUNIT_ASSERT(isCompleted(job));
     }
 
     void worksAgainAfterTheTablesCame()

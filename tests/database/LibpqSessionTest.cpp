@@ -51,14 +51,12 @@ private:
     CPPUNIT_TEST(refusesWhatDoesNotFit);
     CPPUNIT_TEST(namesWhatItDoesNotSupport);
     CPPUNIT_TEST(tellsTheFieldsOfAnError);
-    CPPUNIT_TEST(tellsAnErrorOfTheCommit);
     CPPUNIT_TEST(executesAKeptStatementUntilItFails);
     CPPUNIT_TEST(endsAStatementAtItsDeadline);
     CPPUNIT_TEST(endsAStatementAtAStop);
     CPPUNIT_TEST(commitsAndRollsBack);
     CPPUNIT_TEST(refusesToCommitWhatFailed);
     CPPUNIT_TEST(readsAnAnswerOfManyMegabytes);
-    CPPUNIT_TEST(seesThatItsServerHasEndedIt);
     CPPUNIT_TEST(tellsNoConnectionString);
     CPPUNIT_TEST(keepsAPlan);
     CPPUNIT_TEST(plansAgainWhenAPlanIsOld);
@@ -194,16 +192,6 @@ private:
         CPPUNIT_ASSERT(session().isGood());
     }
 
-    void tellsAnErrorOfTheCommit()
-    /// After the rows have come.
-    {
-        session() << "CREATE TEMP TABLE few (number int UNIQUE DEFERRABLE INITIALLY DEFERRED)", now;
-        expectThrown<Libpq::ServerError>("duplicate key", [this] {
-            std::vector<Poco::Int64> numbers;
-            session() << "INSERT INTO few VALUES (7), (7) RETURNING number::int8", into(numbers), now;
-        });
-    }
-
     void executesAKeptStatementUntilItFails()
     {
         Poco::Int64 divisor = 1;
@@ -277,13 +265,6 @@ private:
         CPPUNIT_ASSERT_EQUAL(size,
                              answer<std::string>("SELECT repeat('x', " + std::to_string(size) + ")").size());
         expectBack(std::string(size, 'y'), "text");
-    }
-
-    void seesThatItsServerHasEndedIt()
-    {
-        const auto id = answer<Poco::Int64>("SELECT pg_backend_pid()");
-        database().execute("SELECT pg_terminate_backend(" + std::to_string(id) + ", 10000)");
-        CPPUNIT_ASSERT(!session().isGood());
     }
 
     void tellsNoConnectionString()

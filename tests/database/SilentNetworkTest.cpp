@@ -55,8 +55,8 @@ public:
             _proxy->fallSilentAfterStatement(part);
         };
         const std::vector<Silence> silences{
-            {"at the connect", false, [this](auto&) { _proxy->fallSilentAtConnection(1); }},
-            {"after the login", false, [this](auto&) { _proxy->fallSilentAfterLogin(1); }},
+            {"at the connect", false, [this](auto&) { _proxy->fallSilentAtConnection(); }},
+            {"after the login", false, [this](auto&) { _proxy->fallSilentAfterLogin(); }},
             {"as the search is prepared", false, [&](auto&) { afterStatement("AS until_next"); }},
             // The second statement that a session prepares.
             {"at the search", true, [&](auto&) { afterStatement("statement_2"); }},
@@ -107,7 +107,7 @@ public:
                                                              "\nuser=" + detectorRole + '\n'));
         settings().connection = ConnectionString::parse("service=coder");
         const std::string job = addHungJob();
-        _proxy->fallSilentAtConnection(1);
+        _proxy->fallSilentAtConnection();
         CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
         CPPUNIT_ASSERT(_proxy->waitUntilSilent(patience));
     }
