@@ -1,4 +1,3 @@
-#include "ContractTexts.h"
 #include "DatabaseFixture.h"
 #include "OpenTransaction.h"
 #include "RememberedJobs.h"
@@ -18,7 +17,6 @@ class ConcurrencyTest : public DatabaseFixture
     CPPUNIT_TEST(skipsAJobThatIsLocked);
     CPPUNIT_TEST(leavesAJobAloneThatChangesMeanwhile);
     CPPUNIT_TEST(terminatesBesideWritesToItsLogAndToThePreviousBuild);
-    CPPUNIT_TEST(terminatesAPendingJobThatIsHungAfterTheSearch);
     CPPUNIT_TEST(terminatesAJobThatChangesDuringTheTerminationAndIsStillHung);
     CPPUNIT_TEST(goesByABuildThatChangesDuringTheTermination);
     CPPUNIT_TEST(releasesItsLocksAfterARun);
@@ -110,7 +108,6 @@ class ConcurrencyTest : public DatabaseFixture
             /// What the change made of the job.
         };
         const std::vector<Row> rows{
-            {"is taken back", Kind::hung, false, update("started_at = NULL"), Outcome::notStarted, "waiting"},
             {"is deleted", Kind::hung, false, deletion, Outcome::missing, std::nullopt},
             {"is touched", Kind::pending, false, heartbeat, Outcome::notStarted, "waiting"},
             {"reports at the last moment", Kind::hung, true, heartbeat, Outcome::reported, "running"},
@@ -166,18 +163,6 @@ class ConcurrencyTest : public DatabaseFixture
         CPPUNIT_ASSERT(isCompleted(job));
         CPPUNIT_ASSERT_EQUAL(std::size_t{6}, database().logs(job).size());
         CPPUNIT_ASSERT_EQUAL(Text("a state"), buildState(job));
-    }
-
-    void terminatesAPendingJobThatIsHungAfterTheSearch()
-    {
-        // What it was when it was found does not matter.
-        const std::string job = add(Kind::pending);
-        runAndAfterTheSearch([this](OpenTransaction& other) {
-            other.execute(update("started_at = now() - interval '10 minutes'"));
-        });
-        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, posted().terminated.size());
-        CPPUNIT_ASSERT_EQUAL(Reason::hung, posted().terminated.front().reason);
-        CPPUNIT_ASSERT_EQUAL(Text(Sim::ContractTexts().error()), jobColumn(job, "error"));
     }
 
     void terminatesAJobThatChangesDuringTheTerminationAndIsStillHung()
