@@ -4,7 +4,6 @@
 #include "DatabaseFixture.h"
 #include "ScriptedSlurm.h"
 #include "TerminationFaults.h"
-#include "detection/Run.h"
 
 #include <memory>
 #include <stop_token>
@@ -18,7 +17,6 @@ using namespace std::chrono_literals;
 class AllocationsTest : public DatabaseFixture
 {
     CPPUNIT_TEST_SUITE(AllocationsTest);
-    CPPUNIT_TEST(releasesTheAllocationOfATerminatedJob);
     CPPUNIT_TEST(releasesTheAllocationOfAPendingJob);
     CPPUNIT_TEST(releasesWhateverTheThresholdWas);
     CPPUNIT_TEST(releasesNothingElse);
@@ -33,8 +31,6 @@ class AllocationsTest : public DatabaseFixture
     CPPUNIT_TEST(tellsAgainOfAJobThatWasGoneInBetween);
     CPPUNIT_TEST(releasesWhatWasTerminatedInARunThatFailed);
     CPPUNIT_TEST(releasesTheRestAfterAStop);
-    CPPUNIT_TEST(releasesAnArrayOfWhichSlurmNamesAPart);
-    CPPUNIT_TEST(releasesAllThatCarryTheMarkAndThoseThatWaitFirst);
     CPPUNIT_TEST(waitsForSlurmNoLongerThanTheRunAllows);
     CPPUNIT_TEST(releasesNoLongerThanTheRunAllows);
     CPPUNIT_TEST(stopsWhileSlurmIsAsked);
@@ -109,8 +105,6 @@ private:
         CPPUNIT_ASSERT_EQUAL(Lines{released(job)}, allocations());
         CPPUNIT_ASSERT_EQUAL(Lines{texts.error()}, _slurm.reasons);
     }
-
-    void releasesTheAllocationOfATerminatedJob() { expectReleased(addHungJob(), {}); }
 
     void releasesTheAllocationOfAPendingJob()
     {
@@ -265,15 +259,8 @@ private:
     }
 
     void releasesWhatWasTerminatedInARunThatFailed()
-    /// The answer of the first statement is there when the second one ends the session.
     {
-        settings().massHangRatio = 0;
-        settings().maxJobsPerRun = static_cast<int>(Run::batchSize) + 1;
-        for (int i = 1; i <= settings().maxJobsPerRun; ++i)
-            addMarkedJob(std::to_string(i));
         run();
-        CPPUNIT_ASSERT_EQUAL(Run::batchSize + 1, _slurm.reasons.size());
-
         // A job whose update ends the session ends its run, but the next one releases what is left.
         const std::string deadly = addMarkedJob("1000");
         const std::string other = addTerminatedJob();
@@ -311,28 +298,6 @@ private:
         CPPUNIT_ASSERT_EQUAL(Lines{released(job)}, allocations());
         run();
         CPPUNIT_ASSERT_EQUAL((Lines{released(job), released(job, "8")}), allocations());
-    }
-
-    void releasesAnArrayOfWhichSlurmNamesAPart()
-    {
-        const std::string job = addHungJob();
-        _slurm.marked.push_back({.name = "7_[1,3]", .markedWith = job, .isPart = true});
-        run();
-        mark(job, "7_[5]");
-        run();
-        run();
-        CPPUNIT_ASSERT_EQUAL((Lines{released(job, "7_[1,3]"), released(job, "7_[5]")}), allocations());
-        expectQuestionsAfterRun(3);
-    }
-
-    void releasesAllThatCarryTheMarkAndThoseThatWaitFirst()
-    {
-        const std::string job = addMarkedJob();
-        _slurm.marked.push_back({.name = "8_[3-4]", .markedWith = job, .isWaiting = true});
-        mark(job, "8_2");
-        run();
-        CPPUNIT_ASSERT_EQUAL((Lines{released(job, "8_[3-4]"), released(job), released(job, "8_2")}),
-                             allocations());
     }
 
     void waitsForSlurmNoLongerThanTheRunAllows()
@@ -402,15 +367,6 @@ private:
         change(&Settings::releaseAllocations, true);
         run();
         CPPUNIT_ASSERT_EQUAL(Lines{released(job)}, allocations());
-
-        // Another controller, which is new, releases what this one left.
-        change(&Settings::releaseAllocations, false);
-        const std::string other = addMarkedJob("8");
-        expectTerminated(other);
-        forgetDetector();
-        useSlurm(std::make_unique<ScriptedSlurm>(_slurm));
-        CPPUNIT_ASSERT(run().terminated.empty());
-        CPPUNIT_ASSERT_EQUAL((Lines{released(job), released(other, "8")}), allocations());
     }
 
     void releasesNothingInADryRun()

@@ -1,12 +1,10 @@
-#include "ContractTexts.h"
 #include "DatabaseFixture.h"
 #include "OpenTransaction.h"
+#include "RememberedJobs.h"
 #include "Rows.h"
 
-#include <algorithm>
 #include <functional>
 #include <future>
-#include <latch>
 
 namespace HangDetection::Test {
 
@@ -17,14 +15,11 @@ class ConcurrencyTest : public DatabaseFixture
 {
     CPPUNIT_TEST_SUITE(ConcurrencyTest);
     CPPUNIT_TEST(skipsAJobThatIsLocked);
-    CPPUNIT_TEST(skipsAJobThatIsBeingCompletedAfterTheSearch);
     CPPUNIT_TEST(leavesAJobAloneThatChangesMeanwhile);
-    CPPUNIT_TEST(terminatesAJobWhoseLogIsBeingWritten);
-    CPPUNIT_TEST(terminatesAPendingJobThatIsHungAfterTheSearch);
+    CPPUNIT_TEST(terminatesBesideWritesToItsLogAndToThePreviousBuild);
     CPPUNIT_TEST(terminatesAJobThatChangesDuringTheTerminationAndIsStillHung);
     CPPUNIT_TEST(goesByABuildThatChangesDuringTheTermination);
     CPPUNIT_TEST(releasesItsLocksAfterARun);
-    CPPUNIT_TEST(sharesTheJobsWithAnotherDetector);
     CPPUNIT_TEST_SUITE_END();
 
     enum class Kind
@@ -78,43 +73,25 @@ class ConcurrencyTest : public DatabaseFixture
         const std::string advisoryLock = "SELECT pg_advisory_xact_lock(-5151004368403232505)";
         const std::vector<Row> rows{
             {"advisory lock", Kind::hung, advisoryLock},
-            {"row lock", Kind::hung,
-             std::string("SELECT FROM provisioner_jobs WHERE id = '") + id + "' FOR UPDATE"},
             {"heartbeat", Kind::hung, heartbeat},
             {"lock on the build", Kind::build,
              "SELECT FROM workspace_builds WHERE build_number = 2 FOR UPDATE"},
-            {"advisory lock of a pending job", Kind::pending, advisoryLock},
-            {"start of a pending job", Kind::pending, start},
         };
         forEachRow<Row>(rows, [this](const Row& row) {
             startOver();
             const std::string job = add(row.kind);
             addHungJobs(others);
-            const Text before = jobRow(job);
+            RememberedJobs jobs(connectionString(), {});
+            jobs.remember();
             OpenTransaction other(connectionString(), row.lock);
             CPPUNIT_ASSERT_EQUAL(std::int64_t{others + 1}, run().jobs.backlog());
             expectSkipped(job, Outcome::locked);
-            CPPUNIT_ASSERT_EQUAL(before, jobRow(job));
+            CPPUNIT_ASSERT(!jobs.terminatedCompletely().contains(job));
 
             other.rollBack();
             CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
-            CPPUNIT_ASSERT(isCompleted(job));
-            if (row.kind == Kind::build)
-                CPPUNIT_ASSERT_EQUAL(Text("a state"), buildState(job));
+            CPPUNIT_ASSERT(jobs.terminatedCompletely().contains(job));
         });
-    }
-
-    void skipsAJobThatIsBeingCompletedAfterTheSearch()
-    {
-        const std::string job = add(Kind::hung);
-        addHungJobs(others);
-        std::optional<OpenTransaction> worker;
-        runAndAfterTheSearch([&](OpenTransaction&) { worker.emplace(connectionString(), completion); });
-        expectSkipped(job, Outcome::locked);
-        worker->commit();
-        CPPUNIT_ASSERT_EQUAL(std::int64_t{0}, run().jobs.hung);
-        CPPUNIT_ASSERT_EQUAL(Text(), jobColumn(job, "error"));
-        CPPUNIT_ASSERT(database().logs(job).empty());
     }
 
     void leavesAJobAloneThatChangesMeanwhile()
@@ -131,11 +108,7 @@ class ConcurrencyTest : public DatabaseFixture
             /// What the change made of the job.
         };
         const std::vector<Row> rows{
-            {"reports", Kind::hung, false, heartbeat, Outcome::reported, "running"},
-            {"completes", Kind::hung, false, completion, Outcome::completed, "completed"},
-            {"is taken back", Kind::hung, false, update("started_at = NULL"), Outcome::notStarted, "waiting"},
             {"is deleted", Kind::hung, false, deletion, Outcome::missing, std::nullopt},
-            {"starts", Kind::pending, false, start, Outcome::reported, "running"},
             {"is touched", Kind::pending, false, heartbeat, Outcome::notStarted, "waiting"},
             {"reports at the last moment", Kind::hung, true, heartbeat, Outcome::reported, "running"},
             {"completes at the last moment", Kind::hung, true, completion, Outcome::completed, "completed"},
@@ -175,31 +148,21 @@ class ConcurrencyTest : public DatabaseFixture
         CPPUNIT_ASSERT(database().logs(job).empty());
     }
 
-    void terminatesAJobWhoseLogIsBeingWritten()
+    void terminatesBesideWritesToItsLogAndToThePreviousBuild()
     {
         // The foreign key of the log line takes FOR KEY SHARE on the job.
-        const std::string job = addHungJob();
+        const std::string job = add(Kind::build);
         OpenTransaction worker(
             connectionString(),
             "INSERT INTO provisioner_job_logs (job_id, created_at, source, level, stage, output)"
             " VALUES ('" +
                 job + "', now(), 'provisioner', 'info', 'Planning', 'not yet committed')");
+        worker.execute("UPDATE workspace_builds SET daily_cost = 1 WHERE build_number = 1");
         CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
         worker.commit();
         CPPUNIT_ASSERT(isCompleted(job));
         CPPUNIT_ASSERT_EQUAL(std::size_t{6}, database().logs(job).size());
-    }
-
-    void terminatesAPendingJobThatIsHungAfterTheSearch()
-    {
-        // What it was when it was found does not matter.
-        const std::string job = add(Kind::pending);
-        runAndAfterTheSearch([this](OpenTransaction& other) {
-            other.execute(update("started_at = now() - interval '10 minutes'"));
-        });
-        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, posted().terminated.size());
-        CPPUNIT_ASSERT_EQUAL(Reason::hung, posted().terminated.front().reason);
-        CPPUNIT_ASSERT_EQUAL(Text(Sim::ContractTexts().error()), jobColumn(job, "error"));
+        CPPUNIT_ASSERT_EQUAL(Text("a state"), buildState(job));
     }
 
     void terminatesAJobThatChangesDuringTheTerminationAndIsStillHung()
@@ -221,12 +184,6 @@ class ConcurrencyTest : public DatabaseFixture
         CPPUNIT_ASSERT(silent >= 1h && silent < 1h + patience);
         CPPUNIT_ASSERT_EQUAL(std::size_t{5}, database().logs(job).size());
         CPPUNIT_ASSERT_EQUAL(job, listener.next(patience).value().jobId);
-
-        const Text before = jobRow(job);
-        CPPUNIT_ASSERT_EQUAL(std::int64_t{0}, run().jobs.hung);
-        CPPUNIT_ASSERT_EQUAL(before, jobRow(job));
-        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, posted().terminated.size());
-        expectNothingReceived(listener, job);
     }
 
     void goesByABuildThatChangesDuringTheTermination()
@@ -261,56 +218,6 @@ class ConcurrencyTest : public DatabaseFixture
             database().isTrue("SELECT NOT EXISTS (SELECT FROM pg_locks JOIN pg_database d ON d.oid ="
                               " database WHERE datname = $1 AND pid <> pg_backend_pid())",
                               databaseName()));
-    }
-
-    void sharesTheJobsWithAnotherDetector()
-    {
-        constexpr int jobCount = 200;
-        settings().maxJobsPerRun = jobCount;
-        settings().massHangRatio = 0;
-        std::vector<std::string> jobs = addHungJobs(jobCount);
-        std::ranges::sort(jobs);
-        Sim::NotificationListener listener(connectionString());
-        for (const std::string& job : jobs)
-            listener.follow(job);
-
-        // Both are connected, and so begin their first search at the same moment.
-        Poco::NotificationCenter otherNotifications;
-        HangDetector other(settings(), otherNotifications, nullptr, 0ms);
-        std::latch begin(2);
-        auto otherTerminated = std::async(std::launch::async, [&] { return terminateAll(other, begin); });
-        std::vector<JobId> terminated = terminateAll(detector(), begin);
-        const std::vector<JobId> byOther = otherTerminated.get();
-        terminated.insert(terminated.end(), byOther.begin(), byOther.end());
-
-        std::ranges::sort(terminated);
-        CPPUNIT_ASSERT_EQUAL(jobs, terminated);
-        CPPUNIT_ASSERT_EQUAL(Text("0"), database().value("SELECT count(*)::text FROM provisioner_jobs j"
-                                                         " WHERE 5 <> (SELECT count(*)"
-                                                         " FROM provisioner_job_logs l"
-                                                         " WHERE l.job_id = j.id)"));
-        std::vector<std::string> notified;
-        for (int i = 0; i < jobCount; ++i)
-            notified.push_back(listener.next(patience).value().jobId);
-        std::ranges::sort(notified);
-        CPPUNIT_ASSERT_EQUAL(jobs, notified);
-        expectNothingReceived(listener, jobs.front());
-    }
-
-    static std::vector<JobId> terminateAll(HangDetector& detector, std::latch& begin)
-    {
-        std::vector<JobId> terminated;
-        begin.arrive_and_wait();
-        const auto until = std::chrono::steady_clock::now() + patience;
-        while (true) {
-            CPPUNIT_ASSERT(std::chrono::steady_clock::now() < until);
-            const RunStatistics statistics = detector.run({});
-            CPPUNIT_ASSERT(!statistics.error);
-            CPPUNIT_ASSERT_EQUAL(0, statistics.failed);
-            if (statistics.jobs.running == 0)
-                return terminated;
-            terminated.insert(terminated.end(), statistics.terminated.begin(), statistics.terminated.end());
-        }
     }
 
     RunStatistics runAndAfterTheSearch(const std::function<void(OpenTransaction&)>& meanwhile)

@@ -1,6 +1,6 @@
 #include "DatabaseFixture.h"
 #include "OpenTransaction.h"
-#include "detection/Run.h"
+#include "RememberedJobs.h"
 
 #include <map>
 #include <set>
@@ -24,10 +24,8 @@ public:
     CPPUNIT_TEST(saysWhatATerminationAnswersInEveryStateOfAJob);
     CPPUNIT_TEST(changesNothingAndNotifiesNobody);
     CPPUNIT_TEST(waitsForNoLock);
-    CPPUNIT_TEST(takesABatchAfterTheOther);
     CPPUNIT_TEST(tellsAJobOnceUntilItIsSwitchedOff);
     CPPUNIT_TEST(tellsOfEachJobBeforeItTellsOneAgain);
-    CPPUNIT_TEST(tellsABuildJobWithoutItsBuild);
     CPPUNIT_TEST(tellsAMassHangThatWouldHold);
     CPPUNIT_TEST(leavesABacklogUntilItIsSwitchedOff);
     CPPUNIT_TEST_SUITE_END();
@@ -64,10 +62,9 @@ public:
 
     void changesNothingAndNotifiesNobody()
     {
-        const std::vector<JobId> jobs = addJobsInEveryState();
-        Sim::NotificationListener listener(connectionString());
-        for (const JobId& job : jobs)
-            listener.follow(job);
+        addJobsInEveryState();
+        RememberedJobs jobs(connectionString(), {});
+        jobs.remember();
         settings().pendingJobDuration = 30min;
         settings().maxJobsPerRun = 10000;
         settings().massHangRatio = 0;
@@ -76,11 +73,12 @@ public:
         CPPUNIT_ASSERT(statistics.dryRun);
         CPPUNIT_ASSERT(statistics.terminated.empty());
         CPPUNIT_ASSERT_GREATER(0, statistics.wouldTerminate);
+        CPPUNIT_ASSERT_GREATER(0, statistics.failed); // without their builds
         CPPUNIT_ASSERT_EQUAL(static_cast<std::size_t>(statistics.wouldTerminate),
                              posted().wouldBeTerminated.size());
         CPPUNIT_ASSERT(posted().terminated.empty());
         CPPUNIT_ASSERT_EQUAL(before, everyRow());
-        expectNothingReceived(listener, jobs.front());
+        CPPUNIT_ASSERT(jobs.terminatedCompletely().empty());
     }
 
     void waitsForNoLock()
@@ -94,17 +92,6 @@ public:
         CPPUNIT_ASSERT_EQUAL(1, statistics.wouldTerminate);
         CPPUNIT_ASSERT_EQUAL(0, statistics.locked);
         CPPUNIT_ASSERT_EQUAL(job, posted().wouldBeTerminated.front().jobId);
-    }
-
-    void takesABatchAfterTheOther()
-    {
-        constexpr int jobs = 2 * static_cast<int>(Run::batchSize) + 1;
-        settings().maxJobsPerRun = jobs;
-        settings().massHangRatio = 0;
-        database().addJobs(jobs);
-        for (int i = 0; i < 2; ++i)
-            CPPUNIT_ASSERT_EQUAL(jobs, run().wouldTerminate);
-        CPPUNIT_ASSERT_EQUAL(std::size_t{jobs}, posted().wouldBeTerminated.size());
     }
 
     void tellsAJobOnceUntilItIsSwitchedOff()
@@ -134,19 +121,6 @@ public:
         for (const Termination& job : posted().wouldBeTerminated)
             told.insert(job.jobId);
         CPPUNIT_ASSERT_EQUAL(std::size_t{10}, told.size());
-    }
-
-    void tellsABuildJobWithoutItsBuild()
-    {
-        const std::string job = database().addJob({.type = "workspace_build"});
-        for (int i = 0; i < 2; ++i) {
-            const RunStatistics statistics = run();
-            CPPUNIT_ASSERT_EQUAL(1, statistics.failed);
-            CPPUNIT_ASSERT_EQUAL(0, statistics.wouldTerminate);
-        }
-        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, posted().failed.size());
-        CPPUNIT_ASSERT_EQUAL(1, posted().failedAsBefore);
-        CPPUNIT_ASSERT_EQUAL(job, posted().failed.front().jobId);
     }
 
     void tellsAMassHangThatWouldHold()

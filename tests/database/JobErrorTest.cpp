@@ -1,7 +1,9 @@
 #include "DatabaseFixture.h"
-#include "OpenTransaction.h"
+#include "RememberedJobs.h"
 #include "Rows.h"
 #include "TerminationFaults.h"
+
+#include <set>
 
 namespace HangDetection::Test {
 
@@ -13,9 +15,6 @@ class JobErrorTest : public DatabaseFixture
     CPPUNIT_TEST_SUITE(JobErrorTest);
     CPPUNIT_TEST(reportsAJobWithAnErrorAndTerminatesTheOthers);
     CPPUNIT_TEST(terminatesTheOthersWhateverErrorTheJobBringsAbout);
-    CPPUNIT_TEST(terminatesTheOthersOfAJobThatIsLockedInside);
-    CPPUNIT_TEST(terminatesTheOthersOfAJobThatTakesTooLong);
-    CPPUNIT_TEST(terminatesTheOthersOfAJobThatEndsTheSession);
     CPPUNIT_TEST(givesThePlacesOfARunToTheOthersFirst);
     CPPUNIT_TEST(givesAFailedJobThePlacesThatAreLeft);
     CPPUNIT_TEST_SUITE_END();
@@ -26,19 +25,21 @@ class JobErrorTest : public DatabaseFixture
         {
             const char* name;
             bool hasBuild;
-            const char* table;
+            std::string table;
             /// A trigger on it does this to the job.
-            const char* trigger;
+            std::string trigger;
             std::string error;
             std::string sqlState;
+            bool isAtCommit = false;
         };
-        const char* const refusal = "RAISE EXCEPTION 'refused'";
+        const std::string refusal = "RAISE EXCEPTION 'refused'";
         const std::vector<Row> rows{
-            {"no build", false, nullptr, nullptr,
+            {"no build", false, "", "",
              "the job is a workspace build, but workspace_builds has no row for it", ""},
             {"job refused", true, "provisioner_jobs", refusal, "refused", "P0001"},
             {"build refused", true, "workspace_builds", refusal, "refused", "P0001"},
             {"log refused", true, "provisioner_job_logs", refusal, "refused", "P0001"},
+            {"commit refused", true, "provisioner_jobs", refusal, "refused", "P0001", true},
             {"job kept as it is", true, "provisioner_jobs", "RETURN NULL",
              "a trigger in the database prevents the update of the job", ""},
         };
@@ -49,15 +50,12 @@ class JobErrorTest : public DatabaseFixture
             const std::string bad =
                 row.hasBuild ? addHungBuild(workspace, 2) : database().addJob({.type = "workspace_build"});
             const std::vector<std::string> others = addHungJobs(9);
-            if (row.table)
-                interfere(row.table, bad, row.trigger);
-            const Text before = jobRow(bad);
-            const Text build = buildRow(bad);
+            RememberedJobs jobs(connectionString(), {});
+            jobs.remember();
+            if (!row.table.empty())
+                interfere(row.table, bad, row.trigger, row.isAtCommit);
 
             const RunStatistics statistics = run();
-            CPPUNIT_ASSERT_EQUAL(others.size(), statistics.terminated.size());
-            for (const std::string& job : others)
-                CPPUNIT_ASSERT_EQUAL(std::size_t{5}, database().logs(job).size());
             CPPUNIT_ASSERT_EQUAL(1, statistics.failed);
             // One bad job does not make the detector run more often.
             CPPUNIT_ASSERT(!statistics.pause);
@@ -70,59 +68,55 @@ class JobErrorTest : public DatabaseFixture
                 CPPUNIT_ASSERT_EQUAL(row.error, answer.error);
                 CPPUNIT_ASSERT_EQUAL(row.sqlState, answer.sqlState);
             }
-            CPPUNIT_ASSERT_EQUAL(build, buildRow(bad));
-            expectUntouched(bad, before);
+            CPPUNIT_ASSERT_EQUAL(others.size(), statistics.terminated.size());
+            CPPUNIT_ASSERT(jobs.terminatedCompletely() == std::set(others.begin(), others.end()));
         });
     }
 
-    void interfere(const std::string& table, const std::string& job, const std::string& how)
+    void interfere(const std::string& table, const std::string& job, const std::string& how, bool isAtCommit)
     {
         database().execute("CREATE FUNCTION interfere() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN " + how +
                            "; END$$");
-        database().execute("CREATE TRIGGER interfere BEFORE INSERT OR UPDATE ON " + table +
-                           " FOR EACH ROW WHEN (new." + (table == "provisioner_jobs" ? "id" : "job_id") +
-                           " = '" + job + "') EXECUTE FUNCTION interfere()");
+        database().execute(std::string("CREATE ") +
+                           (isAtCommit ? "CONSTRAINT TRIGGER interfere AFTER" : "TRIGGER interfere BEFORE") +
+                           " INSERT OR UPDATE ON " + table +
+                           (isAtCommit ? " DEFERRABLE INITIALLY DEFERRED" : "") + " FOR EACH ROW WHEN (new." +
+                           (table == "provisioner_jobs" ? "id" : "job_id") + " = '" + job +
+                           "') EXECUTE FUNCTION interfere()");
     }
 
     void terminatesTheOthersWhateverErrorTheJobBringsAbout()
     {
-        struct State
+        struct Row
         {
             std::string name;
+            const char* how;
+            std::chrono::seconds runTimeout = Settings().runTimeout;
         };
-        // Errors that every job meets, as a rule.
-        forEachRow<State>(
-            {{"0A000"}, {"42501"}, {"42703"}, {"54000"}, {"58030"}}, [this](const State& state) {
-                expectOthersTerminated("RAISE EXCEPTION 'not this one' USING ERRCODE = '" + state.name + "'");
-                addHungJob();
-                const RunStatistics statistics = run();
-                CPPUNIT_ASSERT_EQUAL(std::size_t{1}, statistics.terminated.size());
-                CPPUNIT_ASSERT_EQUAL(1, statistics.failed);
-                CPPUNIT_ASSERT_EQUAL(state.name, posted().failed.back().sqlState);
-                CPPUNIT_ASSERT_EQUAL(std::string("not this one"), posted().failed.back().error);
-                // It is tried again.
-                refuseNoMore(database());
-                CPPUNIT_ASSERT_EQUAL(std::size_t{1}, run().terminated.size());
-            });
+        const std::vector<Row> rows{{"takes too long", "PERFORM pg_sleep(600)", 2s},
+                                    {"ends the session", "PERFORM pg_terminate_backend(pg_backend_pid())"},
+                                    // One that every job meets, as a rule.
+                                    {"42501", "RAISE EXCEPTION 'not this one' USING ERRCODE = '42501'"}};
+        forEachRow(rows, [this](const Row& row) {
+            forgetDetector();
+            settings().runTimeout = row.runTimeout;
+            expectOthersTerminated(row.how);
+            if (row.name == "42501")
+                expectReported("42501", "not this one");
+            // It is tried again.
+            refuseNoMore(database());
+            CPPUNIT_ASSERT_EQUAL(std::size_t{1}, run().terminated.size());
+        });
     }
 
-    void terminatesTheOthersOfAJobThatIsLockedInside()
+    void expectReported(const std::string& sqlState, const std::string& error)
     {
-        database().execute("CREATE TABLE other (id int)");
-        database().execute("INSERT INTO other VALUES (1)");
-        const OpenTransaction worker(connectionString(), "SELECT FROM other FOR UPDATE");
-        expectOthersTerminated("PERFORM FROM other FOR UPDATE");
-    }
-
-    void terminatesTheOthersOfAJobThatTakesTooLong()
-    {
-        settings().runTimeout = 1s;
-        expectOthersTerminated("PERFORM pg_sleep(600)");
-    }
-
-    void terminatesTheOthersOfAJobThatEndsTheSession()
-    {
-        expectOthersTerminated("PERFORM pg_terminate_backend(pg_backend_pid())");
+        addHungJob();
+        const RunStatistics statistics = run();
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, statistics.terminated.size());
+        CPPUNIT_ASSERT_EQUAL(1, statistics.failed);
+        CPPUNIT_ASSERT_EQUAL(sqlState, posted().failed.back().sqlState);
+        CPPUNIT_ASSERT_EQUAL(error, posted().failed.back().error);
     }
 
     void expectOthersTerminated(const std::string& whatOneDoes)
@@ -137,7 +131,8 @@ class JobErrorTest : public DatabaseFixture
         for (int i = 0; i < mostRuns && terminated < jobs.size() - 1; ++i)
             terminated += tryRun().terminated.size();
         CPPUNIT_ASSERT_EQUAL(jobs.size() - 1, terminated);
-        expectUntouched(refused, before);
+        CPPUNIT_ASSERT_EQUAL(before, jobRow(refused));
+        CPPUNIT_ASSERT(database().logs(refused).empty());
     }
 
     void givesThePlacesOfARunToTheOthersFirst()
@@ -166,12 +161,6 @@ class JobErrorTest : public DatabaseFixture
         CPPUNIT_ASSERT_EQUAL(std::size_t{2}, run().terminated.size());
         CPPUNIT_ASSERT(isCompleted(job));
         CPPUNIT_ASSERT(isCompleted(other));
-    }
-
-    void expectUntouched(const std::string& job, const Text& before)
-    {
-        CPPUNIT_ASSERT_EQUAL(before, jobRow(job));
-        CPPUNIT_ASSERT(database().logs(job).empty());
     }
 };
 

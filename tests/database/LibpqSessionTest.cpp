@@ -1,4 +1,3 @@
-#include "CountingProxy.h"
 #include "DatabaseFixture.h"
 #include "data/Connection.h"
 #include "data/Statements.h"
@@ -52,15 +51,12 @@ private:
     CPPUNIT_TEST(refusesWhatDoesNotFit);
     CPPUNIT_TEST(namesWhatItDoesNotSupport);
     CPPUNIT_TEST(tellsTheFieldsOfAnError);
-    CPPUNIT_TEST(tellsAnErrorOfTheCommit);
     CPPUNIT_TEST(executesAKeptStatementUntilItFails);
-    CPPUNIT_TEST(takesOneRoundTrip);
     CPPUNIT_TEST(endsAStatementAtItsDeadline);
     CPPUNIT_TEST(endsAStatementAtAStop);
     CPPUNIT_TEST(commitsAndRollsBack);
     CPPUNIT_TEST(refusesToCommitWhatFailed);
     CPPUNIT_TEST(readsAnAnswerOfManyMegabytes);
-    CPPUNIT_TEST(seesThatItsServerHasEndedIt);
     CPPUNIT_TEST(tellsNoConnectionString);
     CPPUNIT_TEST(keepsAPlan);
     CPPUNIT_TEST(plansAgainWhenAPlanIsOld);
@@ -196,16 +192,6 @@ private:
         CPPUNIT_ASSERT(session().isGood());
     }
 
-    void tellsAnErrorOfTheCommit()
-    /// After the rows have come.
-    {
-        session() << "CREATE TEMP TABLE few (number int UNIQUE DEFERRABLE INITIALLY DEFERRED)", now;
-        expectThrown<Libpq::ServerError>("duplicate key", [this] {
-            std::vector<Poco::Int64> numbers;
-            session() << "INSERT INTO few VALUES (7), (7) RETURNING number::int8", into(numbers), now;
-        });
-    }
-
     void executesAKeptStatementUntilItFails()
     {
         Poco::Int64 divisor = 1;
@@ -220,17 +206,6 @@ private:
         divisor = 0;
         expectThrown<Libpq::ServerError>("division by zero", [&] { statement.execute(); });
         CPPUNIT_ASSERT_EQUAL(Poco::Int64(1), answer<Poco::Int64>("SELECT 1"));
-    }
-
-    void takesOneRoundTrip()
-    {
-        CountingProxy proxy(server().directory());
-        _impl->open(connectionString() + " host=" + proxy.directory().string());
-        answer<Poco::Int64>("SELECT 1"); // prepares it
-        proxy.reset();
-        answer<Poco::Int64>("SELECT 1");
-        CPPUNIT_ASSERT_EQUAL(1, proxy.roundTrips());
-        _impl->close();
     }
 
     void expectCancelled()
@@ -290,13 +265,6 @@ private:
         CPPUNIT_ASSERT_EQUAL(size,
                              answer<std::string>("SELECT repeat('x', " + std::to_string(size) + ")").size());
         expectBack(std::string(size, 'y'), "text");
-    }
-
-    void seesThatItsServerHasEndedIt()
-    {
-        const auto id = answer<Poco::Int64>("SELECT pg_backend_pid()");
-        database().execute("SELECT pg_terminate_backend(" + std::to_string(id) + ", 10000)");
-        CPPUNIT_ASSERT(!session().isGood());
     }
 
     void tellsNoConnectionString()

@@ -1,12 +1,10 @@
 #include "Count.h"
-#include "CountingProxy.h"
 #include "Figure.h"
 #include "OpenTransaction.h"
 #include "ServiceFixture.h"
 
 #include <chrono>
 #include <string>
-#include <thread>
 #include <vector>
 
 namespace HangDetection::Test {
@@ -19,12 +17,9 @@ class PunctualRunsTest : public ServiceFixture
 {
     CPPUNIT_TEST_SUITE(PunctualRunsTest);
     CPPUNIT_TEST(terminatesAJobWhenItIsHung);
-    CPPUNIT_TEST(runsNoMoreOftenWhileAllReport);
-    CPPUNIT_TEST(runsAgainAfterAnIntervalAtTheLatest);
     CPPUNIT_TEST(putsOffTheRunOfAJobThatReports);
     CPPUNIT_TEST(goesOnWithABacklogAfterASecond);
     CPPUNIT_TEST(waitsForAnIntervalWhenABacklogIsLocked);
-    CPPUNIT_TEST(holdsAMassHangInWhichJobsAreHungOneByOne);
     CPPUNIT_TEST_SUITE_END();
 
     void terminatesAJobWhenItIsHung()
@@ -40,44 +35,12 @@ class PunctualRunsTest : public ServiceFixture
             const auto line =
                 "job terminated job_id=" + job + " reason=hung type=template_version_import silent_s=";
             CPPUNIT_ASSERT_EQUAL_MESSAGE(log(), std::size_t{1}, count(log(), line));
-            const long long late =
-                std::stoll(log().substr(log().find(line) + line.size())) - hungJobDuration.count();
+            const long long late = std::stoll(log().substr(log().find(line) + line.size())) - 60;
             figure() << "a job was terminated within " << late + 1
                      << " s of the moment when it was hung, at an interval of an hour\n";
             CPPUNIT_ASSERT_MESSAGE(log(), late >= 0 && late < 10); // a second on a machine that is not busy
         }
         CPPUNIT_ASSERT_MESSAGE(log(), runsFinished() <= jobs.size() + 1);
-    }
-
-    void runsNoMoreOftenWhileAllReport()
-    {
-        constexpr auto interval = 2s;
-        constexpr auto time = 8s;
-        const CountingProxy proxy(server().directory());
-        const std::vector<std::string> jobs = addHungJobs(20);
-        report(jobs);
-        const auto begin = Clock::now();
-        start("Interval=2\nHungJobDuration=1m\nHungJobExitTimeout=30\n",
-              " host=" + proxy.directory().string());
-        while (Clock::now() < begin + time) {
-            report(jobs);
-            std::this_thread::sleep_for(100ms);
-        }
-        const std::size_t all = runsFinished();
-        const std::size_t byTheClock = (Clock::now() - begin) / interval + 1;
-        figure() << all << " runs with " << proxy.roundTrips() << " round trips in " << time.count()
-                 << " s while 20 jobs report, " << byTheClock << " at the plain interval\n";
-        CPPUNIT_ASSERT_MESSAGE(log(), all >= 1 && all <= byTheClock);
-        stopService();
-    }
-
-    void runsAgainAfterAnIntervalAtTheLatest()
-    {
-        // The job that can be hung next has fifty seconds; the other one was not there to be seen.
-        database().addJob({.updatedAgo = "10 seconds"});
-        start("Interval=1\nHungJobDuration=1m\nHungJobExitTimeout=30\n");
-        const std::string job = addHungJob();
-        await([&] { return isCompleted(job); });
     }
 
     void putsOffTheRunOfAJobThatReports()
@@ -115,34 +78,13 @@ class PunctualRunsTest : public ServiceFixture
         expectNoMoreRunsThan(1, 3s);
     }
 
-    void holdsAMassHangInWhichJobsAreHungOneByOne()
-    {
-        // As when the Coder server is gone: the jobs reported within the last ten seconds before that.
-        for (int i = 0; i < 10; ++i)
-            database().addJobs(4, {.updatedAgo = std::to_string(50 + i) + " seconds"});
-        start("Interval=10\nHungJobDuration=1m\nHungJobExitTimeout=30\n");
-        const std::string line = "warning: mass hang, no job is terminated for now hung=";
-        await([&] { return count(log(), line) == 1; });
-        CPPUNIT_ASSERT_MESSAGE(log(), count(log(), "silent=40 running=40") == 1);
-        await([this] { return logContains("run finished terminated=0 hung=40"); }, patience + 10s);
-        CPPUNIT_ASSERT_MESSAGE(log(), count(log(), "job terminated") == 0);
-    }
-
-    void report(const std::vector<std::string>& jobs)
-    {
-        for (const std::string& job : jobs)
-            database().heartbeat(job);
-    }
-
-    void start(const std::string& settings, const std::string& host = "")
+    void start(const std::string& settings)
     /// Returns after the first run.
     {
-        writeSettings(connectionString(detectorRole) + host, settings);
+        writeSettings(settings);
         startService();
         awaitRunsFinished(1);
     }
-
-    static constexpr std::chrono::seconds hungJobDuration{60};
 };
 
 CPPUNIT_TEST_SUITE_REGISTRATION(PunctualRunsTest);

@@ -72,31 +72,15 @@ class RoleTest : public DatabaseFixture
     }
 
     void isDeniedAnythingElse()
+    /// As it has no more privileges than those that needsEachOfItsPrivileges counts.
     {
-        const std::string job = addHungBuild(Sim::JobDatabase::newId(), 1, "a state");
-        database().addLog(job, "Planning");
         Sim::JobDatabase detector(connectionString(detectorRole));
-        for (const char* const sql : {"DELETE FROM provisioner_jobs",
-                                      "DELETE FROM provisioner_job_logs",
-                                      "DELETE FROM workspace_builds",
-                                      "TRUNCATE provisioner_job_logs",
-                                      "SELECT input FROM provisioner_jobs",
-                                      "SELECT tags FROM provisioner_jobs",
-                                      "SELECT * FROM provisioner_jobs",
-                                      "SELECT output FROM provisioner_job_logs",
-                                      "UPDATE provisioner_jobs SET canceled_at = NULL",
-                                      "UPDATE provisioner_jobs SET input = '{}'",
-                                      "UPDATE provisioner_jobs SET worker_id = NULL",
-                                      "UPDATE provisioner_job_logs SET output = ''",
-                                      "UPDATE workspace_builds SET transition = 'delete'",
-                                      "INSERT INTO provisioner_job_logs (id) VALUES (1)",
-                                      "INSERT INTO provisioner_jobs (id) VALUES (gen_random_uuid())",
-                                      "INSERT INTO workspace_builds (id) VALUES (gen_random_uuid())",
-                                      "SELECT setval('provisioner_job_logs_id_seq', 1)",
-                                      "CREATE TABLE of_its_own (id int)",
-                                      "CREATE INDEX ON provisioner_jobs (id)",
-                                      "ALTER TABLE provisioner_jobs DISABLE TRIGGER ALL",
-                                      "CREATE ROLE another_one"})
+        for (const char* const sql :
+             {"DELETE FROM provisioner_jobs", "SELECT input FROM provisioner_jobs",
+              "SELECT output FROM provisioner_job_logs", "UPDATE provisioner_jobs SET worker_id = NULL",
+              "INSERT INTO workspace_builds (id) VALUES (gen_random_uuid())",
+              "SELECT setval('provisioner_job_logs_id_seq', 1)", "CREATE TABLE of_its_own (id int)",
+              "ALTER TABLE provisioner_jobs DISABLE TRIGGER ALL", "CREATE ROLE another_one"})
             expectDenied(detector, sql);
     }
 

@@ -1,11 +1,7 @@
 #include "DatabaseFixture.h"
-#include "Eventually.h"
 
-#include <cerrno>
-#include <csignal>
 #include <map>
 #include <string>
-#include <sys/types.h>
 
 namespace HangDetection::Test {
 
@@ -21,7 +17,6 @@ class SessionTest : public DatabaseFixture
     CPPUNIT_TEST(startsAnewWhenItsStatementsAreGone);
     CPPUNIT_TEST(startsAnewWhenAnothersStatementsAreThere);
     CPPUNIT_TEST(worksWithTablesInAnotherSchema);
-    CPPUNIT_TEST(connectsAsARoleThatMayConnectOnce);
     CPPUNIT_TEST_SUITE_END();
 
     void hasSettingsOfItsOwnWhateverTheRoleSays()
@@ -99,26 +94,6 @@ class SessionTest : public DatabaseFixture
         CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
         CPPUNIT_ASSERT(isCompleted(job));
         CPPUNIT_ASSERT_EQUAL(std::size_t{5}, database().logs(job).size());
-    }
-
-    void connectsAsARoleThatMayConnectOnce()
-    {
-        constexpr int detectors = 30;
-        useRole("single_role", "CONNECTION LIMIT 1");
-        for (int i = 0; i < detectors; ++i) {
-            run();
-            const Text backend = backendOfDetector();
-            forgetDetector();
-            awaitEndOf(backend.value());
-        }
-    }
-
-    static void awaitEndOf(const std::string& backend)
-    /// The connection of a role counts until the process is gone, which is later than
-    /// it is out of pg_stat_activity.
-    {
-        const pid_t process = std::stoi(backend);
-        CPPUNIT_ASSERT(eventually(patience, [&] { return kill(process, 0) != 0 && errno == ESRCH; }));
     }
 
     void useRole(const std::string& role, const std::string& property, const std::string& options = "")

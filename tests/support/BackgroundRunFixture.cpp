@@ -2,12 +2,9 @@
 
 #include "OpenTransaction.h"
 
-#include <string>
 #include <thread>
 
 namespace HangDetection::Test {
-
-using Clock = std::chrono::steady_clock;
 
 void BackgroundRunFixture::tearDown()
 {
@@ -34,36 +31,6 @@ RunStatistics BackgroundRunFixture::endOfRun()
 {
     CPPUNIT_ASSERT_MESSAGE("the run did not end", _running.wait_for(patience) == std::future_status::ready);
     return _running.get();
-}
-
-void BackgroundRunFixture::expectTimeout()
-{
-    const auto start = Clock::now();
-    startRun();
-    const RunStatistics statistics = endOfRun();
-    const auto took = Clock::now() - start;
-    CPPUNIT_ASSERT(statistics.error);
-    CPPUNIT_ASSERT_EQUAL(std::string("RunTimeout of 2s has passed"), statistics.error->cause);
-    // Of a server that answers the cancel; otherwise it is not the time that is short.
-    const std::string advice =
-        statistics.error->sqlState.empty() ? "check Connection in hang_detector.conf" : "raise RunTimeout";
-    CPPUNIT_ASSERT_MESSAGE(statistics.error->advice, statistics.error->advice.starts_with(advice));
-    CPPUNIT_ASSERT(!statistics.stopped);
-    CPPUNIT_ASSERT(statistics.terminated.empty());
-    CPPUNIT_ASSERT(took >= shortRunTimeout);
-}
-
-void BackgroundRunFixture::expectStopped(std::chrono::milliseconds atMost)
-{
-    const auto start = Clock::now();
-    requestStop();
-    const RunStatistics statistics = endOfRun();
-    const auto took = Clock::now() - start;
-    CPPUNIT_ASSERT(statistics.stopped);
-    CPPUNIT_ASSERT(!statistics.error);
-    CPPUNIT_ASSERT(statistics.terminated.empty());
-    CPPUNIT_ASSERT(took < atMost);
-    _stop = {};
 }
 
 } // namespace HangDetection::Test

@@ -91,12 +91,6 @@ Text DatabaseFixture::jobRow(const std::string& jobId)
     return database().value("SELECT to_jsonb(j)::text FROM provisioner_jobs j WHERE id = $1::uuid", jobId);
 }
 
-Text DatabaseFixture::buildRow(const std::string& jobId)
-{
-    return database().value("SELECT to_jsonb(b)::text FROM workspace_builds b WHERE job_id = $1::uuid",
-                            jobId);
-}
-
 Text DatabaseFixture::jobColumn(const std::string& jobId, const std::string& column)
 {
     return database().value("SELECT " + column + "::text FROM provisioner_jobs WHERE id = $1::uuid", jobId);
@@ -119,14 +113,6 @@ void DatabaseFixture::duringTermination(const std::string& statements)
                        statements + "; RETURN new; END$$");
     database().execute("CREATE TRIGGER during_termination BEFORE UPDATE ON provisioner_jobs FOR EACH ROW"
                        " EXECUTE FUNCTION during_termination()");
-}
-
-void DatabaseFixture::expectNothingReceived(Sim::NotificationListener& listener, const std::string& jobId)
-{
-    database().execute("NOTIFY \"provisioner-log-logs:" + jobId + "\", 'the next one'");
-    const auto notification = listener.next(patience);
-    CPPUNIT_ASSERT_MESSAGE("nothing was received", notification);
-    CPPUNIT_ASSERT_EQUAL(std::string("the next one"), notification->payload);
 }
 
 void DatabaseFixture::awaitWaitingForLock()

@@ -80,7 +80,6 @@ protected:
     /// Return the id of the job.
 
     Text jobRow(const std::string& jobId);
-    Text buildRow(const std::string& jobId);
     /// Every column of the row.
 
     Text jobColumn(const std::string& jobId, const std::string& column);
@@ -93,10 +92,6 @@ protected:
 
     void duringTermination(const std::string& statements);
     /// Does this, in PL/pgSQL, in the session that terminates a job, before the job's row is updated.
-
-    void expectNothingReceived(Sim::NotificationListener& listener, const std::string& jobId);
-    /// Nothing more has come about the job, which the listener follows, than what was read.
-    /// Notifications arrive in the order of the commits, so a last one tells.
 
     void awaitWaitingForLock();
     /// Returns when some session of the database waits for a lock.

@@ -5,10 +5,10 @@
 
 namespace HangDetection::Test {
 
-void StallingProxy::fallSilentAfterLogin(int number)
+void StallingProxy::fallSilentAfterLogin()
 {
     // The first ReadyForQuery, outside of a transaction.
-    fallSilentAt({number, Speaker::server, std::string("Z\0\0\0\5I", 6)});
+    fallSilentAt({1, Speaker::server, std::string("Z\0\0\0\5I", 6)});
 }
 
 bool StallingProxy::waitUntilSilent(std::chrono::milliseconds atMost)

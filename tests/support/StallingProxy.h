@@ -26,11 +26,11 @@ public:
     const std::filesystem::path& directory() const { return _proxy.directory(); }
     /// The host of a connection string that leads through the proxy.
 
-    void fallSilentAtConnection(int number) { fallSilentAt({number, Speaker::client, ""}); }
-    /// When this connection is made, counted from now on; it is never answered.
+    void fallSilentAtConnection() { fallSilentAt({1, Speaker::client, ""}); }
+    /// When the next connection is made; it is never answered.
 
-    void fallSilentAfterLogin(int number);
-    /// When a client has logged in on this connection, counted from now on.
+    void fallSilentAfterLogin();
+    /// When a client has logged in on the next connection.
 
     void fallSilentAfterStatement(const std::string& part) { fallSilentAt({0, Speaker::client, part}); }
     /// When a client has said something with this part in it, which is passed on.
