@@ -16,6 +16,7 @@ class MetricsInServiceTest : public ServiceFixture
     CPPUNIT_TEST(tellsOfTheWholeBacklog);
     CPPUNIT_TEST(tellsOfAnOutageAndKeepsWhatIsKnownOfTheJobs);
     CPPUNIT_TEST(followsTheSettings);
+    CPPUNIT_TEST(doesItsWorkWithoutTheFile);
     CPPUNIT_TEST_SUITE_END();
 
     void tellsOfATerminatedJob()
@@ -65,6 +66,20 @@ class MetricsInServiceTest : public ServiceFixture
         awaitLine("information: settings read again MetricsFile=\"" +
                   (_metrics.path() / "other.prom").string() + " -> none\"");
         await([this] { return std::filesystem::is_empty(_metrics.path()); });
+    }
+
+    void doesItsWorkWithoutTheFile()
+    {
+        const std::string job = addHungJob();
+        write("none/m.prom");
+        startService();
+        awaitLine("error: metrics file cannot be written");
+        awaitLine("information: job terminated job_id=" + job);
+        awaitRunsFinished(2);
+        std::filesystem::create_directory(_metrics.path() / "none");
+        awaitLine("information: metrics file is written again path=");
+        awaitSample(R"(jobs_terminated_total{reason="hung",type="template_version_import"} 1)",
+                    "none/m.prom");
     }
 
     void write(const std::string& file, const std::string& settings = "Interval=1\n")

@@ -18,6 +18,7 @@ class SettingsChangeTest : public ServiceFixture
     CPPUNIT_TEST(goesToAnotherDatabase);
     CPPUNIT_TEST(refusesAWrongFileAndKeepsTheSettingsUntilItIsGood);
     CPPUNIT_TEST(doesNotForgetAMassHang);
+    CPPUNIT_TEST(goesOnWithoutTheFile);
     CPPUNIT_TEST_SUITE_END();
 
     void takesEffectAndSaysWhatChanged()
@@ -97,6 +98,15 @@ class SettingsChangeTest : public ServiceFixture
         write("");
         awaitLine("information: settings read again");
         CPPUNIT_ASSERT(!logContains("->"));
+    }
+
+    void goesOnWithoutTheFile()
+    {
+        start("");
+        std::filesystem::remove(settingsFile());
+        awaitLine("error: " + settingsFile().string() + ": cannot be read: No such file");
+        awaitTerminated(addHungJob());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, count(log(), "error: "));
     }
 
     void doesNotForgetAMassHang()

@@ -4,7 +4,7 @@
 #include "ManualPage.h"
 #include "Settings.h"
 
-#include <Poco/Ascii.h>
+#include <Poco/String.h>
 #include <cppunit/extensions/HelperMacros.h>
 
 #include <cstddef>
@@ -72,13 +72,11 @@ class SettingsTextsTest : public CppUnit::TestFixture
         const std::string page = textOfPage("hang_detector.conf.5");
         std::size_t at = 0;
         for (const SettingDescription& setting : Settings::descriptions()) {
-            std::string meaning = setting.meaning;
-            meaning.front() = Poco::Ascii::toUpper(meaning.front());
             const std::string text =
                 setting.key + " Default: " +
                 (setting.allowed.empty() ? "none, required. "
                                          : setting.defaultValue + ". Allowed: " + setting.allowed + ". ") +
-                meaning + '.';
+                Poco::toUpper(setting.meaning.substr(0, 1)) + setting.meaning.substr(1) + '.';
             at = page.find(text, at);
             CPPUNIT_ASSERT_MESSAGE(text, at != std::string::npos);
         }

@@ -145,7 +145,10 @@ class SurroundingsTest : public CppUnit::TestFixture
         const std::string home = getpwuid(geteuid())->pw_dir;
         const std::string text = "dbname=coder sslkey=/own.key";
         expectOption("passfile", home + "/.pgpass", text);
+        expectOption("sslcert", home + "/.postgresql/postgresql.crt", text);
         expectOption("sslkey", "/own.key", text);
+        expectOption("sslrootcert", home + "/.postgresql/root.crt", text);
+        expectOption("sslcrl", home + "/.postgresql/root.crl", text);
         // To libpq, an empty one is that of the home.
         expectOption("sslcert", home + "/.postgresql/postgresql.crt", "sslcert=''");
         // The operator's directory of revocations is enough.
