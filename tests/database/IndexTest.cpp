@@ -132,13 +132,17 @@ class IndexTest : public BackgroundRunFixture
     {
         migrateTo2026(database());
         fillTable();
-        // The role was made before the column.
-        runWithASlowSearch();
-        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, posted().indexMissing.size());
+        const auto isAskedFor = [this] {
+            forgetDetector();
+            const std::size_t before = posted().indexMissing.size();
+            runWithASlowSearch();
+            return posted().indexMissing.size() > before;
+        };
+        CPPUNIT_ASSERT_MESSAGE("with a role that was made before the column", isAskedFor());
         applyRoleScript();
-        forgetDetector();
-        runWithASlowSearch();
-        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, posted().indexMissing.size());
+        CPPUNIT_ASSERT(!isAskedFor());
+        database().execute("DROP INDEX provisioner_jobs_job_status_idx");
+        CPPUNIT_ASSERT_MESSAGE("with a column without an index", isAskedFor());
     }
 
     void isNotAskedForWhenTheTableIsSmall()

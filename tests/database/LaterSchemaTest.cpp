@@ -23,6 +23,7 @@ public:
     CPPUNIT_TEST(terminatesHungJobsCompletelyAndTouchesNothingElse);
     CPPUNIT_TEST(doesSoWithARoleThatWasMadeBeforeTheMigration);
     CPPUNIT_TEST(findsAJobWhoseStatusIsWrongByAFullSearch);
+    CPPUNIT_TEST(doesWithoutTheStatusWhenItsRightGoes);
     CPPUNIT_TEST(failsAPendingJob);
     CPPUNIT_TEST_SUITE_END();
 
@@ -47,6 +48,15 @@ public:
                 std::int64_t{found},
                 store.findJobs({.thresholds = {5min}, .lookAhead = 1min, .places = 10}).counts.running);
         }
+    }
+
+    void doesWithoutTheStatusWhenItsRightGoes()
+    {
+        applyRoleScript();
+        connectDetector();
+        database().execute("REVOKE SELECT (job_status) ON provisioner_jobs FROM hang_detector");
+        const std::string job = addHungJob();
+        CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
     }
 
     void expectTerminations()

@@ -1,11 +1,11 @@
-#include "DatabaseFixture.h"
+#include "BackgroundRunFixture.h"
 #include "OpenTransaction.h"
 
 #include <string>
 
 namespace HangDetection::Test {
 
-class NamesTest : public DatabaseFixture
+class NamesTest : public BackgroundRunFixture
 /// Whose workspace, and which template, a terminated job was about.
 {
     CPPUNIT_TEST_SUITE(NamesTest);
@@ -19,12 +19,13 @@ class NamesTest : public DatabaseFixture
     CPPUNIT_TEST(asksOnceAnHourForWhatIsMissing);
     CPPUNIT_TEST(doesWithoutATableThatAMigrationHasLocked);
     CPPUNIT_TEST(doesWithoutWhatAPolicyHides);
+    CPPUNIT_TEST(postsAJobWhoseSessionEndsBeforeItHasNames);
     CPPUNIT_TEST_SUITE_END();
 
 public:
     void setUp() override
     {
-        DatabaseFixture::setUp();
+        BackgroundRunFixture::setUp();
         insert("users (id, username) VALUES ('" + _user + "', 'ada')");
         insert("templates (id, name) VALUES ('" + _template + "', 'gpu large')");
         insert("workspaces (id, owner_id, template_id, name) VALUES ('" + _workspace + "', '" + _user +
@@ -119,6 +120,19 @@ private:
         database().execute("ALTER TABLE users ENABLE ROW LEVEL SECURITY");
         addHungBuild(_workspace, 1);
         CPPUNIT_ASSERT_EQUAL(std::string("||"), namesOfTheTerminated());
+    }
+
+    void postsAJobWhoseSessionEndsBeforeItHasNames()
+    {
+        const std::string job = addHungBuild(_workspace, 1);
+        const OpenTransaction migration(connectionString(), "LOCK TABLE users IN ACCESS EXCLUSIVE MODE");
+        startRun();
+        awaitWaitingForLock();
+        endSessionOfDetector();
+        const RunStatistics statistics = endOfRun();
+        CPPUNIT_ASSERT_EQUAL(std::vector{job}, statistics.terminated);
+        CPPUNIT_ASSERT_EQUAL(std::string("||"), namesIn(posted().terminated.back()));
+        CPPUNIT_ASSERT_EQUAL(std::string("57P01"), statistics.error.value().sqlState);
     }
 
     void asksOnceAnHourForWhatIsMissing()

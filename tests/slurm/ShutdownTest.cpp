@@ -186,7 +186,7 @@ public:
         const std::string text = log();
         CPPUNIT_ASSERT_MESSAGE(text, text.find("Terminate signal") != std::string::npos);
         constexpr std::array signs{"terminate called", "Segmentation", "Assertion", "corrupt",
-                                   "free()",           "pure virtual", "fatal",     "core dumped"};
+                                   "free()",           "pure virtual", "fatal:",    "core dumped"};
         for (const char* sign : signs)
             CPPUNIT_ASSERT_MESSAGE(sign + ("\n" + text), text.find(sign) == std::string::npos);
         for (const auto& file : std::filesystem::recursive_directory_iterator(cluster().directory()))
