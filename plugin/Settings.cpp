@@ -283,6 +283,7 @@ std::vector<SettingChange> Settings::changesTo(const Settings& next) const
 std::vector<SettingDescription> Settings::descriptions()
 {
     std::vector<SettingDescription> descriptions;
+    descriptions.reserve(all.size());
     for (const Setting& setting : all)
         descriptions.push_back({setting.key, textOf(Settings(), setting),
                                 std::visit([](const auto& kind) { return allowed(kind); }, setting.kind),

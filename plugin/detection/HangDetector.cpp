@@ -17,16 +17,16 @@ MassHang::Limits limitsIn(const Settings& settings)
 
 HangDetector::HangDetector(Settings settings, Poco::NotificationCenter& notifications,
                            std::unique_ptr<Scheduler> scheduler, std::chrono::milliseconds looksApart)
-    : _memory{.settings = settings,
-              .store = std::make_unique<JobStore>(settings.connection, settings.runTimeout),
+    : _memory{.settings = std::move(settings),
+              .store = std::make_unique<JobStore>(_memory.settings.connection, _memory.settings.runTimeout),
               .notifications = notifications,
               .allocations = JobAllocations(std::move(scheduler), notifications),
               .looks = EarlierLooks(looksApart),
-              .massHang = MassHang(limitsIn(settings)),
+              .massHang = MassHang(limitsIn(_memory.settings)),
               .terminatedJobs = TerminatedJobs(notifications),
               .indexAdvice = IndexAdvice(notifications)}
 {
-    _memory.allocations.enable(settings.releaseAllocations);
+    _memory.allocations.enable(_memory.settings.releaseAllocations);
 }
 
 void HangDetector::use(Settings settings)
