@@ -58,10 +58,15 @@ decided AS MATERIALIZED (
         judged.*,
         ($6::text[])[array_position($3::text[], reason)] AS error,
         ($7::text[])[array_position($3::text[], reason)] AS line,
-        CASE
-            WHEN verdict = 'missing' AND EXISTS (SELECT FROM provisioner_jobs j WHERE j.id = judged.id) THEN 'locked'
-            WHEN verdict = 'no_build' AND EXISTS (SELECT FROM workspace_builds b WHERE b.job_id = judged.id)
-                THEN 'locked'
+        -- Not with AND: a null verdict would look up each job that is to be terminated.
+        CASE verdict
+            WHEN 'missing' THEN
+                CASE WHEN EXISTS (SELECT FROM provisioner_jobs j WHERE j.id = judged.id) THEN 'locked' ELSE verdict END
+            WHEN 'no_build' THEN
+                CASE
+                    WHEN EXISTS (SELECT FROM workspace_builds b WHERE b.job_id = judged.id) THEN 'locked'
+                    ELSE verdict
+                END
             ELSE verdict
         END AS obstacle
     FROM judged
