@@ -18,7 +18,7 @@ public:
     }
 
     static const std::string& name() { return _name; }
-    /// Suite and test, such as "SearchTest::findsNothing".
+    /// Suite and test, such as "NamesTest::namesWhatThereIs".
 
 private:
     inline static std::string _name;

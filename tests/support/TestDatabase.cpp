@@ -31,7 +31,7 @@ std::unique_ptr<Sim::ThrowawayPostgres> startServer()
 }
 
 std::string databaseNameFor(const std::string& test)
-/// "SearchTest::findsNothing" is search_test_finds_nothing, cut to what PostgreSQL takes.
+/// "NamesTest::namesWhatThereIs" is names_test_names_what_there_is, cut to what PostgreSQL takes.
 {
     constexpr std::size_t longest = 63;
     static const std::regex wordStart(R"(::|\B(?=[A-Z]))");
