@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-// The contract of a termination, checked for each job of a database from its rows before and after.
-// sql/contract.sql compares the job, its log and its build; here is what goes with it.
+// Checks the contract of a termination for each job of a database, from its rows before and after.
+// sql/contract.sql compares the job, its log and its build; the notifications are compared here.
 
 namespace HangDetection::Sim {
 
@@ -23,17 +23,17 @@ struct ContractTerms
     std::string pendingMinutes = {};
     /// The same of a job that was never started; empty when those are not terminated as pending.
     std::string changedByWorkers = "{}";
-    /// Columns of provisioner_jobs, as an array of PostgreSQL, that somebody else changes
-    /// meanwhile; they tell nothing.
+    /// An array of PostgreSQL with columns of provisioner_jobs that others change meanwhile. They are not
+    /// compared.
     std::vector<std::string> detectors{"hang detector"};
-    /// Who may have terminated a job, as its error says.
+    /// The detectors that may have terminated a job, by their names in its error.
 };
 
 using NotificationsByJob = std::map<std::string, std::vector<std::string>>;
 /// The payloads that arrived, by job.
 
 struct JobOutcome
-/// What has become of a job that was remembered.
+/// What happened to a job that was remembered.
 {
     bool isUntouched = false;
     /// Its row, log and build are as they were.

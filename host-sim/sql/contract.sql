@@ -1,6 +1,5 @@
--- The contract of a termination. Here are jobs as they were, and what one look at all of them says
--- has become of each: it is untouched, or terminated by the contract to the letter, or something in
--- between.
+-- The contract of a termination. The tables hold jobs as they were. The view compares them with the jobs as
+-- they are: each is untouched, or terminated exactly by the contract, or something in between.
 CREATE SCHEMA remembered
 
 CREATE TABLE provisioner_jobs (LIKE public.provisioner_jobs INCLUDING INDEXES)
@@ -9,7 +8,7 @@ CREATE TABLE workspace_builds (LIKE public.workspace_builds INCLUDING INDEXES)
 
 -- One row.
 CREATE TABLE settings (
-    -- Columns of provisioner_jobs that somebody else changes meanwhile; they tell nothing.
+    -- Columns of provisioner_jobs that others change meanwhile. They are not compared.
     changed_by_workers text[] NOT NULL,
     -- No job was terminated before.
     began_at timestamptz NOT NULL DEFAULT now()
@@ -26,14 +25,14 @@ CREATE TABLE terms (
     errors text[] NOT NULL
 )
 
--- Jobs with which nothing more may happen. Those that were seen to be terminated have the
--- payload of the notification, those that were remembered as completed have none.
+-- Jobs that must not change any more. A job that was terminated has the payload of its notification; a job
+-- that was remembered as completed has none.
 CREATE TABLE settled (id uuid PRIMARY KEY, payload text)
 
 CREATE VIEW outcome AS
 SELECT
     was.id,
-    -- What whoever follows the log has to receive.
+    -- The payload of the notification that the followers of the log have to receive.
     '{"created_after":' || new_log.first_line - 1 || ',"end_of_logs":true}' AS payload,
     look.has_only_reported,
     look.has_only_reported

@@ -113,10 +113,7 @@ std::vector<SeenJob> Run::look()
     _wantsSecondLook = _isUnsure || (wasLongAgo && found.doubtful > 0);
     _statistics.jobs = found.counts;
     _statistics.left = found.counts.backlog() - static_cast<std::int64_t>(found.chosen.size());
-    if (found.untilNext)
-        _nextHang = Clock::now() + *found.untilNext;
-    else
-        _nextHang.reset();
+    _nextHang = found.untilNext ? std::optional(Clock::now() + *found.untilNext) : std::nullopt;
     if (found.areTerminatedTouched)
         _memory.terminatedJobs.reportRevived(*_memory.store);
     _memory.indexAdvice.searchTook(took, *_memory.store);
