@@ -258,8 +258,14 @@ std::optional<DatabaseError> JobStore::addNames(std::vector<Termination>& answer
         return std::nullopt;
     try {
         using Row = Poco::Tuple<std::string, std::string, std::string, std::string>;
-        const std::string ids = arrayOf(terminated, [](const auto& entry) { return entry.first; });
-        for (const auto& row : rowsOf<Row>(Statements::find_names, ids)) {
+        const auto idsOf = [&](auto member) {
+            return arrayOf(terminated, [&](const auto& entry) {
+                const std::string& id = (*entry.second).*member;
+                return id.empty() ? "NULL" : id;
+            });
+        };
+        for (const auto& row : rowsOf<Row>(Statements::find_names, idsOf(&Termination::jobId),
+                                           idsOf(&Termination::workspaceId))) {
             Termination& job = *terminated.at(row.get<0>());
             job.workspace = row.get<1>();
             job.owner = row.get<2>();

@@ -81,7 +81,8 @@ counted AS (
             + make_interval(secs => $1) - now() AS until_next,
         now() - max(least(updated_at, now())) FILTER (WHERE has_reported AND canceled_at IS NULL) AS reported,
         now() - min(updated_at) FILTER (WHERE is_past_hung AND NOT has_reported) AS oldest,
-        array_agg(id) FILTER (WHERE is_past_hung AND NOT has_reported) AS hung_ids
+        array_agg(id) FILTER (WHERE is_past_hung AND NOT has_reported) AS hung_ids,
+        array_agg(updated_at) FILTER (WHERE is_past_hung AND NOT has_reported) AS hung_updates
     FROM compared
 ),
 
@@ -90,7 +91,8 @@ waiting AS (
         count(*) FILTER (WHERE updated_at <= since.pending) AS pending,
         min(least(updated_at, now())) FILTER (WHERE updated_at > since.pending)
             + make_interval(secs => $5) - now() AS until_next,
-        array_agg(id) FILTER (WHERE updated_at <= since.pending) AS pending_ids
+        array_agg(id) FILTER (WHERE updated_at <= since.pending) AS pending_ids,
+        array_agg(updated_at) FILTER (WHERE updated_at <= since.pending) AS pending_updates
     FROM since
     CROSS JOIN provisioner_jobs
     WHERE $5 > 0 AND started_at IS NULL AND canceled_at IS NULL AND completed_at IS NULL
@@ -99,17 +101,17 @@ waiting AS (
 -- Draws at most $3 jobs of each kind.
 drawn AS (
     (
-        SELECT id, 'hung' AS kind, id IN (SELECT unnest($4::uuid[])) AS comes_last, random() AS lot
+        SELECT id, updated_at, 'hung' AS kind, id IN (SELECT unnest($4::uuid[])) AS comes_last, random() AS lot
         FROM counted
-        CROSS JOIN unnest(hung_ids) AS id
+        CROSS JOIN unnest(hung_ids, hung_updates) AS hung (id, updated_at)
         ORDER BY comes_last, lot
         LIMIT $3
     )
     UNION ALL
     (
-        SELECT id, 'pending' AS kind, id IN (SELECT unnest($4::uuid[])) AS comes_last, random() AS lot
+        SELECT id, updated_at, 'pending' AS kind, id IN (SELECT unnest($4::uuid[])) AS comes_last, random() AS lot
         FROM waiting
-        CROSS JOIN unnest(pending_ids) AS id
+        CROSS JOIN unnest(pending_ids, pending_updates) AS pending (id, updated_at)
         ORDER BY comes_last, lot
         LIMIT $3
     )
@@ -117,9 +119,9 @@ drawn AS (
 
 -- Hung and pending jobs take turns. Which kind comes first is random, because there may be only one place.
 chosen AS (
-    SELECT id
+    SELECT id, updated_at
     FROM (
-        SELECT id, comes_last, row_number() OVER (PARTITION BY kind, comes_last ORDER BY lot) AS turn
+        SELECT id, updated_at, comes_last, row_number() OVER (PARTITION BY kind, comes_last ORDER BY lot) AS turn
         FROM drawn
     ) AS in_turn
     ORDER BY comes_last, turn, random()
@@ -127,8 +129,8 @@ chosen AS (
 )
 
 SELECT
-    coalesce(job.id::text, '') AS id,
-    coalesce((extract(epoch FROM job.updated_at) * 1000000)::bigint, 0) AS updated_us,
+    coalesce(chosen.id::text, '') AS id,
+    coalesce((extract(epoch FROM chosen.updated_at) * 1000000)::bigint, 0) AS updated_us,
     counted.running,
     counted.silent,
     counted.hung,
@@ -147,4 +149,4 @@ SELECT
     floor(extract(epoch FROM now()) * 1000000)::bigint AS searched_us
 FROM counted
 CROSS JOIN waiting
-LEFT JOIN (chosen JOIN provisioner_jobs job ON job.id = chosen.id) ON true
+LEFT JOIN chosen ON true

@@ -2,6 +2,7 @@
 -- read these tables, and a database may lack the tables.
 --
 -- $1  ids of the jobs, uuid[]
+-- $2  the workspaces that they build, in the same order, uuid[]; null for a job that builds none
 --
 -- One row for each job: its id, and the names of its workspace, of the workspace's owner and of the template.
 -- A name is empty where there is none.
@@ -10,9 +11,8 @@ SELECT
     concat(workspace.name) AS workspace,
     concat(owner.username) AS owner,
     concat(template.name) AS template
-FROM unnest($1::uuid[]) AS job (id)
-LEFT JOIN workspace_builds build ON build.job_id = job.id
-LEFT JOIN workspaces workspace ON workspace.id = build.workspace_id
+FROM unnest($1::uuid[], $2::uuid[]) AS job (id, workspace_id)
+LEFT JOIN workspaces workspace ON workspace.id = job.workspace_id
 LEFT JOIN users owner ON owner.id = workspace.owner_id
-LEFT JOIN template_versions version ON version.job_id = job.id
+LEFT JOIN template_versions version ON version.job_id = CASE WHEN job.workspace_id IS NULL THEN job.id END
 LEFT JOIN templates template ON template.id = coalesce(workspace.template_id, version.template_id)
