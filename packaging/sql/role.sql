@@ -90,3 +90,14 @@ SELECT :'tables_with_policies' <> '' AS has_policies \gset
     \warn 'WARNING: row level security would hide rows of' :tables_with_policies 'from' :role '- the detector will not work'
     \warn 'HINT: let a superuser run: ALTER ROLE' :"role" 'BYPASSRLS'
 \endif
+
+-- What somebody creates there can be called by any other session whose statements do not name the
+-- schema of each function. The detector's do, or fit exactly; other programs may not.
+SELECT coalesce(string_agg(DISTINCT n.nspname, ', '), '') AS open_schemas
+FROM pg_namespace n, aclexplode(n.nspacl) a
+WHERE n.nspname IN ('public', :'schema') AND a.grantee = 0 AND a.privilege_type = 'CREATE' \gset
+SELECT :'open_schemas' <> '' AS has_open_schemas \gset
+\if :has_open_schemas
+    \warn 'WARNING: everybody may create functions and operators in schema' :open_schemas
+    \warn 'HINT: let its owner run: REVOKE CREATE ON SCHEMA' :open_schemas 'FROM PUBLIC'
+\endif

@@ -11,6 +11,10 @@ namespace HangDetection {
 using JobId = std::string;
 /// The id of a provisioner job as PostgreSQL writes a uuid: 36 characters, lower case.
 
+using Timestamp = std::string;
+/// A timestamptz as the database writes it, only for the database to compare. As text it holds every value of
+/// a column, such as -infinity.
+
 struct JobCounts
 /// Numbers of the jobs of a deployment: running includes silent, and silent includes hung.
 {
@@ -32,8 +36,7 @@ struct SeenJob
 /// A job, and its updated_at when the search read it.
 {
     JobId jobId;
-    std::chrono::microseconds updatedAt{0};
-    /// Since 1970.
+    Timestamp updatedAt;
 };
 
 struct Look
@@ -42,8 +45,7 @@ struct Look
     std::string snapshot = "1:1:";
     /// A pg_snapshot of PostgreSQL. The default stands for an empty database: every job counts as written
     /// since.
-    std::chrono::microseconds time{0};
-    /// Since 1970, by the database's clock.
+    Timestamp time = "-infinity";
 };
 
 struct FoundJobs
@@ -138,8 +140,8 @@ struct Termination
     std::string stage;
     std::string workspaceId;
     std::int64_t buildNumber = 0;
-    std::chrono::microseconds updatedAt{0};
-    /// The job's updated_at after the termination, since 1970; 0 when the job was not terminated.
+    Timestamp updatedAt;
+    /// The job's updated_at after the termination. Empty when the job was not terminated.
     std::string workspace;
     std::string owner;
     std::string templateName;

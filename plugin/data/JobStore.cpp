@@ -46,7 +46,7 @@ std::string idsOf(std::span<const SeenJob> jobs)
 
 std::string updatesOf(std::span<const SeenJob> jobs)
 {
-    return arrayOf(jobs, [](const SeenJob& job) { return std::to_string(job.updatedAt.count()); });
+    return arrayOf(jobs, [](const SeenJob& job) { return '"' + job.updatedAt + '"'; });
 }
 
 template <typename Text>
@@ -106,10 +106,10 @@ template <typename Row>
 std::vector<Row> JobStore::rowsOfSearch(const Search& search)
 {
     const auto rowsBy = [&](const char* statement) {
-        return rowsOf<Row>(
-            statement, search.thresholds.withLag(Reason::hung).count(), search.lookAhead.count(),
-            search.places, idsOf(search.last), search.thresholds.pending.count(), idsOf(search.terminated),
-            updatesOf(search.terminated), search.earlier.snapshot, search.earlier.time.count());
+        return rowsOf<Row>(statement, search.thresholds.withLag(Reason::hung).count(),
+                           search.lookAhead.count(), search.places, idsOf(search.last),
+                           search.thresholds.pending.count(), idsOf(search.terminated),
+                           updatesOf(search.terminated), search.earlier.snapshot, search.earlier.time);
     };
     if (_connection.canSearchByStatus() && Clock::now() - _lastFullSearch < _fullSearchInterval) {
         try {
@@ -128,13 +128,13 @@ std::vector<Row> JobStore::rowsOfSearch(const Search& search)
 FoundJobs JobStore::findJobs(const Search& search)
 {
     using Poco::Int64;
-    using Row = Poco::Tuple<std::string, Int64, Int64, Int64, Int64, Int64, Int64, Int64, bool, Int64, Int64,
-                            std::string, Int64>;
+    using Row = Poco::Tuple<std::string, std::string, Int64, Int64, Int64, Int64, Int64, Int64, bool, Int64,
+                            Int64, std::string, std::string>;
     const bool arePendingSought = search.thresholds.pending.count() > 0;
     FoundJobs jobs;
     for (const auto& row : rowsOfSearch<Row>(search)) {
         if (!row.get<0>().empty())
-            jobs.chosen.push_back({row.get<0>(), std::chrono::microseconds(row.get<1>())});
+            jobs.chosen.push_back({row.get<0>(), row.get<1>()});
         jobs.counts = {.running = row.get<2>(),
                        .silent = row.get<3>(),
                        .hung = row.get<4>(),
@@ -146,7 +146,7 @@ FoundJobs JobStore::findJobs(const Search& search)
         jobs.doubtful = row.get<9>();
         if (row.get<10>() >= 0)
             jobs.heartbeatAge = std::chrono::milliseconds(row.get<10>());
-        jobs.look = {row.get<11>(), std::chrono::microseconds(row.get<12>())};
+        jobs.look = {row.get<11>(), row.get<12>()};
     }
     return jobs;
 }

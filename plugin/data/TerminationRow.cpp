@@ -16,7 +16,7 @@ Termination answerFrom(const TerminationRow& row)
     answer.buildNumber = row.get<6>();
     answer.state = valueOf<BuildState>(row.get<7>());
     answer.reason = valueOf<Reason>(row.get<8>());
-    answer.updatedAt = std::chrono::microseconds(row.get<9>());
+    answer.updatedAt = row.get<9>();
     answer.error = wordFor(answer.outcome).error;
     return answer;
 }

@@ -10,7 +10,7 @@
 namespace HangDetection {
 
 using TerminationRow = Poco::Tuple<std::string, std::string, std::string, Poco::Int64, std::string,
-                                   std::string, Poco::Int64, std::string, std::string, Poco::Int64>;
+                                   std::string, Poco::Int64, std::string, std::string, std::string>;
 /// The columns of preview_terminations.sql, in their order. terminate_jobs.sql has them first, then one more.
 
 Termination answerFrom(const TerminationRow& row);

@@ -42,7 +42,7 @@ private:
 
     struct Terminated
     {
-        std::chrono::microseconds updatedAt;
+        Timestamp updatedAt;
         Clock::time_point since;
     };
 

@@ -9,7 +9,7 @@
 
 #include <algorithm>
 #include <atomic>
-#include <set>
+#include <cstring>
 
 // Weak: if a Slurm release lacks it, the user gets no reason, but slurmctld does not crash.
 #pragma weak slurm_xrecalloc
@@ -19,8 +19,12 @@ namespace HangDetection {
 namespace {
 
 constexpr std::string_view prefix = "provisioner_job=";
-/// Longer than a UUID. The rest of a longer mark is not copied, because the submission waits for this.
+/// Longer than a UUID. An error quotes no more of a mark.
 constexpr std::size_t longestMark = 60;
+/// In bytes. Slurm refuses a longer comment, but only after its plugins have seen it.
+constexpr std::size_t longestComment = 1024;
+constexpr const char* allowed =
+    "; allowed in the comment: provisioner_job=UUID with the id of one provisioner job";
 constexpr std::string_view separators = " \t\r\n\f\v,;";
 
 bool isUuid(std::string_view text)
@@ -37,21 +41,47 @@ bool isUuid(std::string_view text)
     return true;
 }
 
-std::set<std::string> marksIn(std::string_view comment)
-/// The text after the prefix in each mark, in lower case.
+struct Mark
+/// What a comment says about the provisioner job.
 {
-    std::set<std::string> marks;
+    enum class Kind
+    {
+        none,
+        good,
+        wrong,
+        contradicted /// two marks name different jobs
+    };
+
+    Kind kind = Kind::none;
+    std::string_view text = {};
+    /// The text after the prefix. It points into the comment.
+};
+
+Mark markIn(std::string_view comment)
+/// Copies nothing and ends at the first error, because the submission waits for this.
+{
+    comment = comment.substr(0, longestComment);
+    Mark found;
     while (!comment.empty()) {
         const auto end = std::min(comment.find_first_of(separators), comment.size());
         const std::string_view token = comment.substr(0, end);
-        if (token.starts_with(prefix)) {
-            const std::string_view mark = token.substr(prefix.size());
-            marks.insert(Poco::toLower(std::string(mark.substr(0, longestMark))) +
-                         (mark.size() > longestMark ? "..." : ""));
-        }
         comment.remove_prefix(std::min(end + 1, comment.size()));
+        if (!token.starts_with(prefix))
+            continue;
+        const std::string_view text = token.substr(prefix.size());
+        if (!isUuid(text))
+            return {Mark::Kind::wrong, text};
+        if (found.kind == Mark::Kind::good && Poco::icompare(text, found.text) != 0)
+            return {Mark::Kind::contradicted};
+        found = {Mark::Kind::good, text};
     }
-    return marks;
+    return found;
+}
+
+std::string_view shortened(const char* comment)
+{
+    return comment == nullptr ? std::string_view()
+                              : std::string_view(comment, strnlen(comment, longestComment));
 }
 
 /// Written under slurmctld's locks, read by the detector's thread. It is global because the plugin interface
@@ -79,31 +109,36 @@ void append(char*& message, const std::string& reason)
 
 std::optional<JobId> markedJob(std::string_view comment)
 {
-    const auto marks = marksIn(comment);
-    if (marks.size() != 1 || !isUuid(*marks.begin()))
+    const Mark mark = markIn(comment);
+    if (mark.kind != Mark::Kind::good)
         return std::nullopt;
-    return *marks.begin();
+    return Poco::toLower(std::string(mark.text));
 }
 
 std::optional<std::string> markError(std::string_view comment)
 {
-    const auto marks = marksIn(comment);
-    const std::string allowed =
-        "; allowed in the comment: " + std::string(prefix) + "UUID with the id of one provisioner job";
-    const auto wrong = std::ranges::find_if(marks, [](const std::string& mark) { return !isUuid(mark); });
-    if (wrong != marks.end())
-        return std::string(prefix) + *wrong + " is not the id of a provisioner job" + allowed;
-    if (marks.size() > 1)
-        return "the comment names " + std::to_string(marks.size()) + " provisioner jobs" + allowed;
+    const Mark mark = markIn(comment);
+    switch (mark.kind) {
+    case Mark::Kind::wrong:
+        return std::string(prefix) + std::string(mark.text.substr(0, longestMark)) +
+               (mark.text.size() > longestMark ? "..." : "") + " is not the id of a provisioner job" +
+               allowed;
+    case Mark::Kind::contradicted:
+        return std::string("the comment names more than one provisioner job") + allowed;
+    case Mark::Kind::none:
+    case Mark::Kind::good:
+        break;
+    }
     return std::nullopt;
 }
 
 bool isMarkAllowed(const char* comment, char** message) noexcept
 {
     try {
-        const auto error = markError(comment == nullptr ? "" : comment);
+        const std::string_view text = shortened(comment);
+        const auto error = markError(text);
         if (!error) {
-            if (seen == 0 || (comment != nullptr && markedJob(comment)))
+            if (seen == 0 || markedJob(text))
                 ++seen;
             return true;
         }

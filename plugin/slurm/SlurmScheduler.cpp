@@ -223,8 +223,15 @@ bool SlurmScheduler::release(const SchedulerJob& job, const std::string& reason)
     if (!before)
         return false;
     // An earlier release that failed half way has written the reason already.
-    if (before->find(reason) == std::string::npos)
+    if (before->find(reason) == std::string::npos) {
         comment(job.name, (before->empty() ? "" : *before + "; ") + reason);
+        // That took time, in which the owner may have changed the mark. Slurm cannot cancel a job on
+        // condition of its comment, so nothing comes between this check and the cancel.
+        if (!adminCommentOf(job)) {
+            comment(job.name, *before);
+            return false;
+        }
+    }
     if (slurm_kill_job2(job.name.c_str(), SIGKILL, 0, nullptr) == SLURM_SUCCESS)
         return true;
     if (!isGone(errno))

@@ -37,7 +37,7 @@ public:
         std::set<std::pair<Reason, Outcome>> states;
         for (const std::chrono::seconds pending : {0s, 1800s}) {
             std::vector<SeenJob> jobs = seen(addJobsInEveryState());
-            jobs.push_back({Sim::JobDatabase::newId()}); // deleted
+            jobs.push_back({Sim::JobDatabase::newId(), "epoch"}); // deleted
             const Thresholds thresholds{.hung = 300s, .pending = pending};
             std::map<JobId, Termination> previews;
             for (const Termination& preview : store.preview(jobs, thresholds))
@@ -167,8 +167,7 @@ public:
     {
         std::vector<SeenJob> all;
         for (const JobId& job : jobs) {
-            const Text updated = jobColumn(job, "(extract(epoch FROM updated_at) * 1000000)::bigint");
-            all.push_back({job, std::chrono::microseconds(std::stoll(updated.value()))});
+            all.push_back({job, jobColumn(job, "updated_at").value()});
         }
         return all;
     }

@@ -1,5 +1,4 @@
 #include "DatabaseFixture.h"
-#include "ScriptedSlurm.h"
 
 #include <Poco/Exception.h>
 #include <Poco/StringTokenizer.h>
@@ -15,10 +14,10 @@ class RoleTest : public DatabaseFixture
 {
     CPPUNIT_TEST_SUITE(RoleTest);
     CPPUNIT_TEST(needsEachOfItsPrivileges);
-    CPPUNIT_TEST(needsTheErrorToReleaseAllocations);
     CPPUNIT_TEST(needsNoPrivilegeToWriteInADryRun);
     CPPUNIT_TEST(isDeniedAnythingElse);
     CPPUNIT_TEST(losesWhatWasGrantedBeyondTheScript);
+    CPPUNIT_TEST(warnsWhereEverybodyMayCreate);
     CPPUNIT_TEST_SUITE_END();
 
     void needsEachOfItsPrivileges()
@@ -27,9 +26,8 @@ class RoleTest : public DatabaseFixture
         addFinishedBuild(workspace, 1, "a state");
         const std::string job = addHungBuild(workspace, 2);
         std::vector<std::string> privileges = privilegesOfTheRole();
-        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, std::erase(privileges, readsTheError));
         CPPUNIT_ASSERT_EQUAL(std::size_t{10}, std::erase_if(privileges, readsNames));
-        CPPUNIT_ASSERT_EQUAL(std::size_t{29}, privileges.size());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{30}, privileges.size());
         for (const std::string& privilege : privileges) {
             database().execute("REVOKE " + privilege + " FROM hang_detector");
             const RunStatistics statistics = tryRun();
@@ -40,22 +38,6 @@ class RoleTest : public DatabaseFixture
         }
         CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
         CPPUNIT_ASSERT_EQUAL(BuildState::copied, posted().terminated.front().state);
-    }
-
-    void needsTheErrorToReleaseAllocations()
-    {
-        SlurmScript slurm;
-        useSlurm(std::make_unique<ScriptedSlurm>(slurm));
-        settings().releaseAllocations = true;
-        slurm.marked.push_back({.name = "7", .markedWith = addHungJob()});
-        database().execute(std::string("REVOKE ") + readsTheError + " FROM hang_detector");
-        const RunStatistics statistics = tryRun();
-        CPPUNIT_ASSERT(statistics.error);
-        CPPUNIT_ASSERT_EQUAL(std::string("42501"), statistics.error->sqlState);
-        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, statistics.terminated.size());
-        database().execute(std::string("GRANT ") + readsTheError + " TO hang_detector");
-        run();
-        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, slurm.reasons.size());
     }
 
     void needsNoPrivilegeToWriteInADryRun()
@@ -96,14 +78,22 @@ class RoleTest : public DatabaseFixture
         expectDenied(detector, "DELETE FROM provisioner_jobs");
     }
 
+    void warnsWhereEverybodyMayCreate()
+    {
+        const std::string warning = "WARNING: everybody may create functions and operators in schema public";
+        database().execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC");
+        CPPUNIT_ASSERT(applyRoleScript().find("WARNING") == std::string::npos);
+        database().execute("GRANT CREATE ON SCHEMA public TO PUBLIC");
+        const std::string printed = applyRoleScript();
+        CPPUNIT_ASSERT_MESSAGE(printed, printed.find(warning) != std::string::npos);
+    }
+
     static bool readsNames(const std::string& privilege)
     /// Which nobody needs.
     {
         static const std::regex reading(R"(SELECT \(.* ON (workspaces|users|templates|template_versions))");
         return std::regex_match(privilege, reading);
     }
-
-    static constexpr const char* readsTheError = "SELECT (error) ON provisioner_jobs";
 
     std::vector<std::string> privilegesOfTheRole()
     /// On tables, columns and sequences, each as it stands in GRANT and REVOKE up to the role.

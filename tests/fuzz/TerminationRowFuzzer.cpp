@@ -78,7 +78,7 @@ void fuzzRow(const TerminationRow& row)
     try {
         const Termination job = answerFrom(row);
         require(areKnown, "a row is refused for its outcome, its state or its reason");
-        require(job.updatedAt.count() == row.get<9>(), "a termination holds what is in the row");
+        require(job.updatedAt == row.get<9>(), "a termination holds what is in the row");
         requireLine(job, row);
     } catch (const Poco::DataFormatException& exception) {
         require(!areKnown, "a row is refused for nothing else");
@@ -93,7 +93,7 @@ void fuzz(std::string_view input)
     std::vector<std::string> texts = partsOf(input, '|');
     texts.resize(10);
     TerminationRow row(texts[0], texts[1], texts[2], numberFrom(texts[3]), texts[4], texts[5],
-                       numberFrom(texts[6]), texts[7], texts[8], numberFrom(texts[9]));
+                       numberFrom(texts[6]), texts[7], texts[8], texts[9]);
     fuzzRow(row);
     row.set<7>(std::string(words<BuildState>.back().word));
     row.set<8>(std::string(words<Reason>.back().word));

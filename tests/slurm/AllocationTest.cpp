@@ -37,6 +37,7 @@ class AllocationTest : public SlurmFixture
     CPPUNIT_TEST(terminatesWhileSlurmDoesNotAnswer);
     CPPUNIT_TEST(addsItsReasonToWhatLuaSays);
     CPPUNIT_TEST(checksAMarkThatLuaWrites);
+    CPPUNIT_TEST(sparesAJobWhoseMarkChangesAtTheLastMoment);
     CPPUNIT_TEST_SUITE_END();
 
     const std::string reason = Sim::ContractTexts().error();
@@ -378,6 +379,18 @@ class AllocationTest : public SlurmFixture
         _slurmJob = cluster().startSleeping({"--job-name=" + _job});
         hang();
         expectReleased();
+    }
+
+    void sparesAJobWhoseMarkChangesAtTheLastMoment()
+    /// Between the first check of the mark and the cancel.
+    {
+        startBehindLua("if job.admin_comment then job.comment = 'mine now' end");
+        _slurmJob = startSleepingFor(_job);
+        hang();
+        await("another mark", [this] { return contains("Comment=mine now", cluster().show(_slurmJob)); });
+        awaitRuns(2);
+        cluster().waitForState(_slurmJob, "RUNNING");
+        assertLacks(reason, cluster().show(_slurmJob));
     }
 
     const std::string junk = "provisioner_job=junk is not the id of a provisioner job";

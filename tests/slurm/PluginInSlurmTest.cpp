@@ -29,7 +29,7 @@ class PluginInSlurmTest : public SlurmFixture
     CPPUNIT_TEST(refusesAWrongLineWithoutShowingAPassword);
     CPPUNIT_TEST(refusesAFileThatCannotBeRead);
     CPPUNIT_TEST(refusesARelativePathInSlurmConf);
-    CPPUNIT_TEST(hasOneThreadAndOneConnection);
+    CPPUNIT_TEST(hasOneThreadAndOneConnectionAndListensNowhere);
     CPPUNIT_TEST(keepsTheMemoryOfSlurmctldFlat);
     CPPUNIT_TEST(keepsTheMetricsWhenSlurmctldEnds);
     CPPUNIT_TEST_SUITE_END();
@@ -121,12 +121,11 @@ class PluginInSlurmTest : public SlurmFixture
             "slurm.conf: SlurmctldParameters: hang_detector_conf=elsewhere.conf is not an absolute path");
     }
 
-    void hasOneThreadAndOneConnection()
+    void hasOneThreadAndOneConnectionAndListensNowhere()
     {
         cluster().startController();
         for (int run = 0; run < 3; ++run)
             waitUntilTerminated(database().addJob());
-        // While a run is busy, a second thread watches it.
         await("a single thread", [this] {
             auto names = threadsOf(cluster().controller());
             std::erase_if(names, [](const std::string& name) { return !name.starts_with("hang_"); });
@@ -135,6 +134,8 @@ class PluginInSlurmTest : public SlurmFixture
         CPPUNIT_ASSERT(
             database().isTrue("SELECT count(*) = 1 FROM pg_stat_activity WHERE application_name = $1",
                               "detector_in_slurmctld"));
+        // slurmctld's own port is all that another user can connect to.
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, listeningSocketsOf(cluster().controller()));
     }
 
     long residentKilobytes()

@@ -23,6 +23,9 @@ ProcessState stateOf(pid_t process);
 std::multiset<std::string> threadsOf(pid_t process);
 /// The names of its threads, one of which is the process's own. Throws the same.
 
+std::size_t listeningSocketsOf(pid_t process);
+/// Sockets, also of UNIX, that somebody can connect to. Throws the same.
+
 inline std::ostream& operator<<(std::ostream& stream, const ProcessState& state)
 {
     return stream << state.descriptors << " descriptors and " << state.threads << " threads";

@@ -23,7 +23,7 @@ class EarlierLooksTest : public CppUnit::TestFixture
 
     void add(const std::string& name, std::chrono::milliseconds after)
     {
-        _looks.add({name, std::chrono::microseconds(0)}, _start + after);
+        _looks.add({name, "-infinity"}, _start + after);
     }
 
     void findsTheNewestThatIsLongEnoughAgoUntilItForgets()

@@ -32,6 +32,7 @@ class JobMarkTest : public CppUnit::TestFixture
     CPPUNIT_TEST(findsTheMark);
     CPPUNIT_TEST(findsNoneInOtherComments);
     CPPUNIT_TEST(refusesWhatIsNoMark);
+    CPPUNIT_TEST(readsNoMoreThanSlurmTakes);
     CPPUNIT_TEST(saysNothingOfAGoodMark);
     CPPUNIT_TEST(givesTheReasonWhereItCan);
     CPPUNIT_TEST(countsGoodMarks);
@@ -100,7 +101,22 @@ private:
         expectError("provisioner_job=" + std::string(100000, 'x'),
                     "provisioner_job=" + std::string(60, 'x') + "... is not the id of a provisioner job");
         expectError(mark + ",provisioner_job=22222222-2222-4333-8444-55555555abcd",
-                    "the comment names 2 provisioner jobs");
+                    "the comment names more than one provisioner job");
+    }
+
+    void readsNoMoreThanSlurmTakes()
+    /// A submission may be larger than the memory of the controller: what it costs has an end.
+    {
+        const std::string mark = "provisioner_job=11111111-2222-4333-8444-55555555abcd";
+        const auto behind = [&](std::size_t bytes) { return std::string(bytes, ' ') + mark; };
+        CPPUNIT_ASSERT(markedJob(behind(1024 - mark.size())));
+        CPPUNIT_ASSERT(!markedJob(behind(1024)));
+        CPPUNIT_ASSERT(!markError(behind(1024) + "junk"));
+        // Not even its length is asked for: the text has no end.
+        const std::string endless(1024, ' ');
+        const std::unique_ptr<char[]> copy(new char[endless.size()]);
+        endless.copy(copy.get(), endless.size());
+        CPPUNIT_ASSERT(isMarkAllowed(copy.get()));
     }
 
     void saysNothingOfAGoodMark()

@@ -8,12 +8,12 @@
 -- $5  threshold in seconds: a job that never started and was not updated for this long is pending;
 --     0: the search does not look for such jobs
 -- $6  uuid[]: jobs that were terminated
--- $7  bigint[]: their updated_at after the termination, in the same order, in microseconds since 1970
+-- $7  timestamptz[]: their updated_at after the termination, in the same order
 -- $8  pg_snapshot of an earlier search in this session; '1:1:' when there is none
--- $9  bigint: the time of that search, in microseconds since 1970
+-- $9  timestamptz: the time of that search; '-infinity' when there is none
 --
--- One row for each chosen job: its id and its updated_at in microseconds since 1970. The other columns are
--- the same in each row. When no job is chosen, there is one row without an id.
+-- One row for each chosen job: its id and its updated_at. The other columns are the same in each row. When
+-- no job is chosen, there is one row without an id.
 --   running, silent, hung   numbers of jobs; running includes silent, and silent includes hung
 --   next_ms                 milliseconds until the next job becomes hung or pending; -1 when there is no
 --                           such job
@@ -25,11 +25,14 @@
 --   reported_ms             milliseconds since the newest updated_at of the jobs that reported since the
 --                           earlier search; -1 when none did. Canceled jobs do not count, because a cancel
 --                           writes the row, too
---   snapshot, searched_us   the snapshot and the time of this search, for the next one
+--   snapshot, searched_at   the snapshot and the time of this search, for the next one
 --
 -- Coder sets updated_at by its own clock, which may be behind. So an old updated_at is not enough: a job is
 -- silent only if its row was not written since the earlier search. That is so when the snapshot of that
 -- search shows the transaction that wrote the row (xmin).
+--
+-- `heartbeat` is updated_at within limits: the clock that sets it may be ahead, and an infinite time cannot be
+-- subtracted.
 --
 -- When there are more jobs than places, the choice is random. Otherwise jobs that can never be terminated
 -- could take all places of every run. Hung and pending jobs get half of the places each. Places that one kind
@@ -39,10 +42,10 @@
 -- done for each row. The part `waiting` uses Coder's own index on the jobs that never started.
 WITH since AS MATERIALIZED (
     SELECT
-        now() - make_interval(secs => $1) AS hung,
-        now() - make_interval(secs => $1) + make_interval(secs => $2) AS silent,
-        now() - make_interval(secs => $5) AS pending,
-        to_timestamp($9::double precision / 1000000) AS last_search,
+        now() - $1::double precision * interval '1 second' AS hung,
+        now() - ($1::double precision - $2::double precision) * interval '1 second' AS silent,
+        now() - $5::double precision * interval '1 second' AS pending,
+        now() - interval '1000 years' AS longest_ago,
         pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS next_transaction
 ),
 
@@ -56,10 +59,11 @@ compared AS (
         id,
         updated_at,
         canceled_at,
+        greatest(least(updated_at, now()), longest_ago) AS heartbeat,
         updated_at <= hung AS is_past_hung,
         updated_at <= silent AS is_past_silent,
         CASE
-            WHEN updated_at >= last_search THEN true
+            WHEN updated_at >= $9::timestamptz THEN true
             ELSE NOT pg_visible_in_snapshot(
                 (next_transaction - ((next_transaction - writer::text::bigint) & 4294967295))::text::xid8,
                 $8::pg_snapshot)
@@ -76,13 +80,12 @@ counted AS (
         count(*) FILTER (WHERE is_past_silent AND NOT has_reported) AS silent,
         count(*) FILTER (WHERE is_past_hung AND NOT has_reported) AS hung,
         count(*) FILTER (WHERE is_past_silent AND has_reported) AS doubtful,
-        -- The clock that sets updated_at may be ahead.
-        min(least(updated_at, now())) FILTER (WHERE NOT is_past_hung)
-            + make_interval(secs => $1) - now() AS until_next,
-        now() - max(least(updated_at, now())) FILTER (WHERE has_reported AND canceled_at IS NULL) AS reported,
-        now() - min(updated_at) FILTER (WHERE is_past_hung AND NOT has_reported) AS oldest,
-        array_agg(id) FILTER (WHERE is_past_hung AND NOT has_reported) AS hung_ids,
-        array_agg(updated_at) FILTER (WHERE is_past_hung AND NOT has_reported) AS hung_updates
+        min(heartbeat) FILTER (WHERE NOT is_past_hung) + $1::double precision * interval '1 second' - now()
+            AS until_next,
+        now() - max(heartbeat) FILTER (WHERE has_reported AND canceled_at IS NULL) AS reported,
+        now() - min(heartbeat) FILTER (WHERE is_past_hung AND NOT has_reported) AS oldest,
+        pg_catalog.array_agg(id) FILTER (WHERE is_past_hung AND NOT has_reported) AS hung_ids,
+        pg_catalog.array_agg(updated_at) FILTER (WHERE is_past_hung AND NOT has_reported) AS hung_updates
     FROM compared
 ),
 
@@ -90,18 +93,18 @@ waiting AS (
     SELECT
         count(*) FILTER (WHERE updated_at <= since.pending) AS pending,
         min(least(updated_at, now())) FILTER (WHERE updated_at > since.pending)
-            + make_interval(secs => $5) - now() AS until_next,
-        array_agg(id) FILTER (WHERE updated_at <= since.pending) AS pending_ids,
-        array_agg(updated_at) FILTER (WHERE updated_at <= since.pending) AS pending_updates
+            + $5::double precision * interval '1 second' - now() AS until_next,
+        pg_catalog.array_agg(id) FILTER (WHERE updated_at <= since.pending) AS pending_ids,
+        pg_catalog.array_agg(updated_at) FILTER (WHERE updated_at <= since.pending) AS pending_updates
     FROM since
     CROSS JOIN provisioner_jobs
-    WHERE $5 > 0 AND started_at IS NULL AND canceled_at IS NULL AND completed_at IS NULL
+    WHERE $5::double precision > 0::double precision AND started_at IS NULL AND canceled_at IS NULL AND completed_at IS NULL
 ),
 
 -- Draws at most $3 jobs of each kind.
 drawn AS (
     (
-        SELECT id, updated_at, 'hung' AS kind, id IN (SELECT unnest($4::uuid[])) AS comes_last, random() AS lot
+        SELECT id, updated_at, 'hung' AS kind, id IN (SELECT pg_catalog.unnest($4::uuid[])) AS comes_last, random() AS lot
         FROM counted
         CROSS JOIN unnest(hung_ids, hung_updates) AS hung (id, updated_at)
         ORDER BY comes_last, lot
@@ -109,7 +112,7 @@ drawn AS (
     )
     UNION ALL
     (
-        SELECT id, updated_at, 'pending' AS kind, id IN (SELECT unnest($4::uuid[])) AS comes_last, random() AS lot
+        SELECT id, updated_at, 'pending' AS kind, id IN (SELECT pg_catalog.unnest($4::uuid[])) AS comes_last, random() AS lot
         FROM waiting
         CROSS JOIN unnest(pending_ids, pending_updates) AS pending (id, updated_at)
         ORDER BY comes_last, lot
@@ -130,23 +133,28 @@ chosen AS (
 
 SELECT
     coalesce(chosen.id::text, '') AS id,
-    coalesce((extract(epoch FROM chosen.updated_at) * 1000000)::bigint, 0) AS updated_us,
+    coalesce(chosen.updated_at::text, '') AS updated_at,
     counted.running,
     counted.silent,
     counted.hung,
-    coalesce(ceil(extract(epoch FROM least(counted.until_next, waiting.until_next)) * 1000)::bigint, -1) AS next_ms,
-    coalesce(floor(extract(epoch FROM counted.oldest))::bigint, 0) AS oldest_hung_s,
+    coalesce(
+        ceil(extract(epoch FROM least(counted.until_next, waiting.until_next))::double precision
+            * 1000::double precision)::bigint,
+        -1) AS next_ms,
+    coalesce(floor(extract(epoch FROM counted.oldest)::double precision)::bigint, 0) AS oldest_hung_s,
     waiting.pending,
     EXISTS (
         SELECT
-        FROM unnest($6::uuid[], $7::bigint[]) AS terminated (id, updated_us)
+        FROM unnest($6::uuid[], $7::timestamptz[]) AS terminated (id, updated_at)
         JOIN provisioner_jobs j ON j.id = terminated.id
-        WHERE (extract(epoch FROM j.updated_at) * 1000000)::bigint <> terminated.updated_us
+        WHERE j.updated_at <> terminated.updated_at
     ) AS are_terminated_touched,
     counted.doubtful,
-    coalesce(floor(extract(epoch FROM counted.reported) * 1000)::bigint, -1) AS reported_ms,
+    coalesce(
+        floor(extract(epoch FROM counted.reported)::double precision * 1000::double precision)::bigint,
+        -1) AS reported_ms,
     pg_current_snapshot()::text AS snapshot,
-    floor(extract(epoch FROM now()) * 1000000)::bigint AS searched_us
+    now()::text AS searched_at
 FROM counted
 CROSS JOIN waiting
 LEFT JOIN chosen ON true

@@ -8,9 +8,9 @@
 -- A name is empty where there is none.
 SELECT
     job.id::text,
-    concat(workspace.name) AS workspace,
-    concat(owner.username) AS owner,
-    concat(template.name) AS template
+    coalesce(workspace.name::text, '') AS workspace,
+    coalesce(owner.username::text, '') AS owner,
+    coalesce(template.name::text, '') AS template
 FROM unnest($1::uuid[], $2::uuid[]) AS job (id, workspace_id)
 LEFT JOIN workspaces workspace ON workspace.id = job.workspace_id
 LEFT JOIN users owner ON owner.id = workspace.owner_id

@@ -1,7 +1,7 @@
 -- Finds the jobs that their workers have updated since the detector terminated them.
 --
 -- $1  ids of terminated jobs, uuid[]
--- $2  their updated_at after the termination, in the same order, bigint[]: microseconds since 1970
+-- $2  their updated_at after the termination, in the same order, timestamptz[]
 -- $3  regular expression of a detector's error (Wording.h)
 --
 -- One row for each such job: its id, and whether it was completed without an error.
@@ -12,11 +12,11 @@
 -- updated_at, but it is no sign of life either. So the last condition leaves out a job whose last update is a
 -- detector's termination.
 SELECT j.id::text, j.completed_at IS NOT NULL AND j.error IS NULL AS has_succeeded
-FROM unnest($1::uuid[], $2::bigint[]) AS terminated (id, updated_us)
+FROM unnest($1::uuid[], $2::timestamptz[]) AS terminated (id, updated_at)
 JOIN provisioner_jobs j ON j.id = terminated.id
-WHERE (extract(epoch FROM j.updated_at) * 1000000)::bigint <> terminated.updated_us
+WHERE j.updated_at <> terminated.updated_at
   AND (
       j.updated_at IS DISTINCT FROM j.completed_at
       OR j.error IS NULL
-      OR j.error !~ $3::text
+      OR j.error::text !~ $3::text
   )

@@ -9,4 +9,4 @@ SELECT id::text, error::text
 FROM provisioner_jobs
 WHERE id = ANY ($1::uuid[])
   AND completed_at IS NOT NULL
-  AND error ~ $2::text
+  AND error::text ~ $2::text

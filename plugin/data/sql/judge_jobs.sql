@@ -1,19 +1,20 @@
 -- Judges each requested job. Part of terminate_jobs.sql and of preview_terminations.sql, which define these
 -- parts before it:
---   requested  id, seen_us and is_ours of the requested jobs
+--   requested  id, seen_at and is_ours of the requested jobs
 --   job        the rows of those jobs, as far as they could be locked
 --   build      the rows of their workspace builds, as far as they could be locked
 -- Both have the same first parameters:
 --
 -- $1  ids of the jobs, uuid[]
--- $2  their updated_at as the search saw it, in the same order, bigint[]: microseconds since 1970
+-- $2  their updated_at as the search saw it, in the same order, timestamptz[]
 -- $3  reasons for a termination, text[]
--- $4  the threshold of each reason in seconds, in the same order, bigint[]: a job that was updated within this
---     time is left alone; 0: each job is
+-- $4  the threshold of each reason in seconds, in the same order, double precision[]: a job that was updated
+--     within this time is left alone; 0: each job is
 --
 -- The reason is pending for a job that was neither started nor canceled. It is hung for any other job, and
 -- when the job has no row here. The verdict is null for a job that is to be terminated. Otherwise it says
--- why the job is not terminated.
+-- why the job is not terminated. silent is how long ago the job was updated. It has limits, because
+-- timestamps are infinite where an operator has written that.
 judged AS MATERIALIZED (
     SELECT
         examined.*,
@@ -24,24 +25,24 @@ judged AS MATERIALIZED (
             WHEN reason = 'pending' AND (updated_at <= silent_since) IS NOT TRUE THEN 'not_started'
             -- A Coder server whose clock is behind writes an updated_at that may be older than the threshold.
             -- So a job whose updated_at has changed has reported, too.
-            WHEN reason = 'hung' AND ((updated_at <= silent_since) IS NOT TRUE OR updated_us <> seen_us) THEN 'reported'
+            WHEN reason = 'hung' AND ((updated_at <= silent_since) IS NOT TRUE OR updated_at <> seen_at) THEN 'reported'
             WHEN is_build AND build_id IS NULL THEN 'no_build'
         END AS verdict
     FROM (
         SELECT
             found.*,
-            now() - make_interval(secs => nullif(($4::bigint[])[array_position($3::text[], reason)], 0))
-                AS silent_since
+            now() - greatest(least(updated_at, now()), now() - interval '1000 years') AS silent,
+            now() - nullif(($4::double precision[])[pg_catalog.array_position($3::text[], reason)], 0::double precision)
+                * interval '1 second' AS silent_since
         FROM (
             SELECT
-                requested.id, requested.seen_us, requested.is_ours,
+                requested.id, requested.seen_at, requested.is_ours,
                 job.id AS job_id, job.type, job.is_build, job.completed_at, job.updated_at,
-                (extract(epoch FROM job.updated_at) * 1000000)::bigint AS updated_us,
                 CASE
                     WHEN job.id IS NOT NULL AND job.started_at IS NULL AND job.canceled_at IS NULL THEN 'pending'
                     ELSE 'hung'
                 END AS reason,
-                build.id AS build_id, build.workspace_id, build.build_number, build.has_state
+                build.id AS build_id, build.workspace_id, build.build_number, build.previous_number, build.has_state
             FROM requested
             LEFT JOIN job ON job.id = requested.id
             LEFT JOIN build ON build.job_id = requested.id

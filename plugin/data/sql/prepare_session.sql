@@ -14,6 +14,7 @@
 -- better order takes time at each planning.
 -- row_security: a policy that hides rows makes a statement fail. Otherwise the search would find no hung job,
 -- and all would seem well.
+-- TimeZone, DateStyle: a time that this session writes as text is read right by a later one.
 -- jit: the server would compile the search over a large table each time, for no gain.
 -- synchronous_commit: off becomes local, and any other value stays. With off, a server that crashes can lose
 -- a termination that was notified already. Then the job would be terminated and notified again. local waits
@@ -27,17 +28,19 @@ SELECT
         SELECT
         FROM pg_index i
         JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
-        WHERE i.indrelid = to_regclass('provisioner_jobs') AND i.indisvalid AND i.indpred IS NULL
-          AND a.attname = 'job_status' AND has_column_privilege(a.attrelid, a.attnum, 'SELECT')
+        WHERE i.indrelid = to_regclass('provisioner_jobs'::text)::oid AND i.indisvalid AND i.indpred IS NULL
+          AND a.attname = 'job_status' AND pg_catalog.has_column_privilege(a.attrelid, a.attnum, 'SELECT')
     ) AS can_search_by_status,
-    set_config('statement_timeout', $1::text, false),
-    set_config('lock_timeout', '5s', false),
-    set_config('default_transaction_isolation', 'read committed', false),
-    set_config('plan_cache_mode', 'force_generic_plan', false),
-    set_config('join_collapse_limit', '1', false),
-    set_config('row_security', 'off', false),
-    set_config('jit', 'off', false),
-    set_config(
+    pg_catalog.set_config('statement_timeout', $1::text, false),
+    pg_catalog.set_config('lock_timeout', '5s', false),
+    pg_catalog.set_config('default_transaction_isolation', 'read committed', false),
+    pg_catalog.set_config('plan_cache_mode', 'force_generic_plan', false),
+    pg_catalog.set_config('join_collapse_limit', '1', false),
+    pg_catalog.set_config('row_security', 'off', false),
+    pg_catalog.set_config('TimeZone', 'UTC', false),
+    pg_catalog.set_config('DateStyle', 'ISO', false),
+    pg_catalog.set_config('jit', 'off', false),
+    pg_catalog.set_config(
         'synchronous_commit',
-        coalesce(nullif(current_setting('synchronous_commit'), 'off'), 'local'),
+        coalesce(nullif(pg_catalog.current_setting('synchronous_commit'), 'off'), 'local'),
         false)

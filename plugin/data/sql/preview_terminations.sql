@@ -3,17 +3,17 @@
 --
 -- $1 to $4  as in judge_jobs.sql
 --
--- One row for each requested job, with the columns of terminate_jobs.sql up to updated_us, and with the same
--- values, except that updated_us is 0. The outcome is terminated, missing, not_started, completed, reported
+-- One row for each requested job, with the columns of terminate_jobs.sql up to updated_at, and with the same
+-- values, except that updated_at is empty. The outcome is terminated, missing, not_started, completed, reported
 -- or no_build.
 WITH requested AS (
-    SELECT r.id, r.seen_us, true AS is_ours
-    FROM unnest($1::uuid[], $2::bigint[]) AS r (id, seen_us)
+    SELECT r.id, r.seen_at, true AS is_ours
+    FROM unnest($1::uuid[], $2::timestamptz[]) AS r (id, seen_at)
 ),
 
 job AS (
     SELECT
-        j.id, j.type, j.type = 'workspace_build' AS is_build,
+        j.id, j.type::text AS type, j.type::text = 'workspace_build' AS is_build,
         j.started_at, j.canceled_at, j.completed_at, j.updated_at
     FROM requested r
     JOIN provisioner_jobs j ON j.id = r.id
@@ -22,6 +22,7 @@ job AS (
 build AS (
     SELECT
         b.id, b.job_id, b.workspace_id, b.build_number,
+        nullif(b.build_number, '-2147483648'::integer) - 1 AS previous_number,
         coalesce(octet_length(b.provisioner_state), 0) > 0 AS has_state
     FROM job
     JOIN workspace_builds b ON b.job_id = job.id
@@ -33,12 +34,12 @@ build AS (
 SELECT
     judged.id::text,
     coalesce(judged.verdict, 'terminated') AS outcome,
-    coalesce(judged.type::text, '') AS type,
-    coalesce(floor(extract(epoch FROM now() - judged.updated_at)), 0)::bigint AS silent_s,
+    coalesce(judged.type, '') AS type,
+    floor(extract(epoch FROM judged.silent)::double precision)::bigint AS silent_s,
     CASE
         WHEN judged.verdict IS NULL THEN
             coalesce(nullif((
-                SELECT l.stage FROM provisioner_job_logs l WHERE l.job_id = judged.id ORDER BY l.id DESC LIMIT 1
+                SELECT l.stage::text FROM provisioner_job_logs l WHERE l.job_id = judged.id ORDER BY l.id DESC LIMIT 1
             ), ''), 'Unknown')
         ELSE ''
     END AS stage,
@@ -50,7 +51,7 @@ SELECT
         ELSE 'none'
     END AS state,
     judged.reason,
-    0 AS updated_us
+    '' AS updated_at
 FROM judged
 LEFT JOIN workspace_builds previous
-    ON previous.workspace_id = judged.workspace_id AND previous.build_number = judged.build_number - 1
+    ON previous.workspace_id = judged.workspace_id AND previous.build_number = judged.previous_number

@@ -6,4 +6,4 @@
 -- misses such a job. running_jobs.sql, which the search uses once an hour, finds it.
 SELECT id, updated_at, canceled_at, xmin AS writer
 FROM provisioner_jobs
-WHERE job_status IN ('running', 'canceling')
+WHERE job_status OPERATOR(pg_catalog.=) ANY ('{running,canceling}')

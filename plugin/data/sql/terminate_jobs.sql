@@ -12,7 +12,7 @@
 --                     not eligible any more: left alone
 --   no_build          a workspace build without its workspace_builds row: left alone
 --   not_updated       a trigger kept the job from being updated: left alone
--- Its updated_us is the updated_at of a terminated job, in microseconds since 1970; 0 for any other job.
+-- Its updated_at is that of a terminated job; empty for any other job.
 --
 -- The time is now(), the start of this statement by the database's own clock.
 -- CTEs that take locks are MATERIALIZED, so that each lock is tried once.
@@ -22,8 +22,8 @@
 -- condition is computed before, as a column. A column is also passed on where that saves a join of two CTEs.
 WITH requested AS MATERIALIZED (
     -- The lock that Coder servers from before mid-2025 take.
-    SELECT r.id, r.seen_us, pg_try_advisory_xact_lock(r.lock_key) AS is_ours
-    FROM unnest($1::uuid[], $2::bigint[], $5::bigint[]) AS r (id, seen_us, lock_key)
+    SELECT r.id, r.seen_at, pg_try_advisory_xact_lock(r.lock_key) AS is_ours
+    FROM unnest($1::uuid[], $2::timestamptz[], $5::bigint[]) AS r (id, seen_at, lock_key)
 ),
 
 -- The lock that later Coder servers take. It returns the newest committed version of the row, even if that is
@@ -31,7 +31,7 @@ WITH requested AS MATERIALIZED (
 -- not block a worker that inserts log lines, which refer to the job.
 job AS MATERIALIZED (
     SELECT
-        j.id, j.type, j.type = 'workspace_build' AS is_build,
+        j.id, j.type::text AS type, j.type::text = 'workspace_build' AS is_build,
         j.started_at, j.canceled_at, j.completed_at, j.updated_at
     FROM requested r
     JOIN provisioner_jobs j ON j.id = r.id
@@ -42,6 +42,7 @@ job AS MATERIALIZED (
 build AS MATERIALIZED (
     SELECT
         b.id, b.job_id, b.workspace_id, b.build_number,
+        nullif(b.build_number, '-2147483648'::integer) - 1 AS previous_number,
         coalesce(octet_length(b.provisioner_state), 0) > 0 AS has_state
     FROM job
     JOIN workspace_builds b ON b.job_id = job.id
@@ -56,8 +57,8 @@ build AS MATERIALIZED (
 decided AS MATERIALIZED (
     SELECT
         judged.*,
-        ($6::text[])[array_position($3::text[], reason)] AS error,
-        ($7::text[])[array_position($3::text[], reason)] AS line,
+        ($6::text[])[pg_catalog.array_position($3::text[], reason)] AS error,
+        ($7::text[])[pg_catalog.array_position($3::text[], reason)] AS line,
         -- Not with AND: a null verdict would look up each job that is to be terminated.
         CASE verdict
             WHEN 'missing' THEN
@@ -87,7 +88,9 @@ failed AS (
       AND j.id = decided.id
       AND CASE WHEN j.completed_at IS NULL THEN true ELSE false END
     RETURNING
-        j.id, j.updated_at, decided.line, decided.build_id, decided.workspace_id, decided.build_number, decided.has_state
+        j.id, j.updated_at, decided.line, decided.build_id, decided.workspace_id, decided.previous_number,
+        decided.has_state,
+        j.updated_at = now() AND j.completed_at = now() AND j.error::text = decided.error AS is_whole
 ),
 
 -- The stage of the newest log line. The index on (job_id, id) finds it, and no line's text is read.
@@ -95,9 +98,10 @@ staged AS MATERIALIZED (
     SELECT
         failed.id,
         failed.updated_at,
+        failed.is_whole,
         failed.line,
         coalesce(nullif((
-            SELECT l.stage FROM provisioner_job_logs l WHERE l.job_id = failed.id ORDER BY l.id DESC LIMIT 1
+            SELECT l.stage::text FROM provisioner_job_logs l WHERE l.job_id = failed.id ORDER BY l.id DESC LIMIT 1
         ), ''), 'Unknown') AS stage
     FROM failed
 ),
@@ -114,7 +118,7 @@ logged AS (
         added.output
     FROM staged
     CROSS JOIN LATERAL (VALUES
-        (0, ''),
+        (0::double precision, ''),
         (1, '===================='),
         (2, staged.line),
         (3, '===================='),
@@ -131,33 +135,50 @@ copied AS (
     SET provisioner_state = previous.provisioner_state, updated_at = now()
     FROM failed
     JOIN workspace_builds previous
-        ON previous.workspace_id = failed.workspace_id AND previous.build_number = failed.build_number - 1
+        ON previous.workspace_id = failed.workspace_id AND previous.build_number = failed.previous_number
     WHERE b.id = failed.build_id AND NOT failed.has_state
-    RETURNING b.job_id, coalesce(octet_length(b.provisioner_state), 0) > 0 AS has_state
+    RETURNING
+        b.job_id,
+        coalesce(octet_length(b.provisioner_state), 0) > 0 AS has_state,
+        octet_length(b.provisioner_state) IS NOT DISTINCT FROM octet_length(previous.provisioner_state) AS is_whole
 )
 
 -- pg_notify delivers at the commit, or never. It has to be in this last query: the server does not execute a
 -- CTE that nothing reads.
 SELECT
     decided.id::text,
-    CASE WHEN staged.id IS NOT NULL THEN 'terminated' ELSE coalesce(decided.obstacle, 'not_updated') END AS outcome,
-    coalesce(decided.type::text, '') AS type,
-    coalesce(floor(extract(epoch FROM now() - decided.updated_at)), 0)::bigint AS silent_s,
+    CASE
+        WHEN staged.id IS NULL THEN coalesce(decided.obstacle, 'not_updated')
+        WHEN staged.is_whole AND first_line.lines = 5 AND CASE
+            WHEN copied.job_id IS NOT NULL THEN copied.is_whole
+            ELSE decided.build_id IS NULL OR decided.has_state OR NOT EXISTS (
+                SELECT
+                FROM workspace_builds previous
+                WHERE previous.workspace_id = decided.workspace_id
+                  AND previous.build_number = decided.previous_number
+            )
+        END THEN 'terminated'
+        -- A trigger has changed or swallowed a part. This text is no boolean, so it raises an error: nothing
+        -- is committed.
+        ELSE ('a trigger changed what the hang detector wrote for job ' || decided.id::text)::boolean::text
+    END AS outcome,
+    coalesce(decided.type, '') AS type,
+    floor(extract(epoch FROM decided.silent)::double precision)::bigint AS silent_s,
     coalesce(staged.stage, '') AS stage,
     coalesce(decided.workspace_id::text, '') AS workspace_id,
     coalesce(decided.build_number, 0)::bigint AS build_number,
     CASE WHEN decided.has_state THEN 'kept' WHEN copied.has_state THEN 'copied' ELSE 'none' END AS state,
     decided.reason,
-    coalesce((extract(epoch FROM staged.updated_at) * 1000000)::bigint, 0) AS updated_us,
+    coalesce(staged.updated_at::text, '') AS updated_at,
     CASE
         WHEN staged.id IS NOT NULL THEN
             pg_notify(
-                'provisioner-log-logs:' || decided.id,
-                '{"created_after":' || first_line.id - 1 || ',"end_of_logs":true}'
+                'provisioner-log-logs:' || decided.id::text,
+                '{"created_after":' || (first_line.id - 1)::text || ',"end_of_logs":true}'
             )::text
     END AS notified
 FROM decided
 LEFT JOIN staged ON staged.id = decided.id
-LEFT JOIN (SELECT job_id, min(id) AS id FROM logged GROUP BY job_id) AS first_line
+LEFT JOIN (SELECT job_id, min(id) AS id, count(*) AS lines FROM logged GROUP BY job_id) AS first_line
     ON first_line.job_id = decided.id
 LEFT JOIN copied ON copied.job_id = decided.id
