@@ -106,6 +106,11 @@ void JobDatabase::heartbeat(const std::string& jobId)
     _session << "UPDATE provisioner_jobs SET updated_at = now() WHERE id = $1::uuid", use(id), now;
 }
 
+bool JobDatabase::isCompleted(const std::string& jobId)
+{
+    return isTrue("SELECT completed_at IS NOT NULL FROM provisioner_jobs WHERE id = $1::uuid", jobId);
+}
+
 std::vector<LogRow> JobDatabase::logs(const std::string& jobId)
 {
     std::string id = jobId;

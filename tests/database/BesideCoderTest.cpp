@@ -3,7 +3,6 @@
 #include "CoderDetector.h"
 #include "ContractTexts.h"
 #include "DatabaseFixture.h"
-#include "LaterSchema.h"
 #include "Rows.h"
 #include "ScriptedSlurm.h"
 #include "data/JobStore.h"

@@ -227,7 +227,7 @@ class ConcurrencyTest : public DatabaseFixture
         OpenTransaction gate(connectionString(),
                              "LOCK TABLE provisioner_job_logs IN SHARE ROW EXCLUSIVE MODE");
         auto running = std::async(std::launch::async, [this] { return run(); });
-        awaitWaitingForLock();
+        awaitWaitingFor("Lock");
         meanwhile(gate);
         gate.commit();
         return running.get();
@@ -247,7 +247,7 @@ class ConcurrencyTest : public DatabaseFixture
                                                         " options='-c search_path=slow,pg_catalog,public'");
         OpenTransaction gate(connectionString(), "SELECT pg_advisory_xact_lock(1)");
         auto running = std::async(std::launch::async, [this] { return run(); });
-        awaitWaitingForLock();
+        awaitWaitingFor("Lock");
         gate.execute(sql);
         gate.commit();
         return running.get();

@@ -1,4 +1,4 @@
-#include "BackgroundRunFixture.h"
+#include "DatabaseFixture.h"
 #include "Figure.h"
 #include "JobsUnderFault.h"
 #include "RandomMoments.h"
@@ -9,7 +9,7 @@
 
 namespace HangDetection::Test {
 
-class CrashTest : public BackgroundRunFixture
+class CrashTest : public DatabaseFixture
 /// The session or the server dies while jobs are terminated.
 {
     CPPUNIT_TEST_SUITE(CrashTest);

@@ -1,7 +1,6 @@
 #include "DatabaseFixture.h"
-#include "HbaRule.h"
 #include "Rows.h"
-#include "Standby.h"
+#include "ServerFaults.h"
 #include "TerminationFaults.h"
 
 namespace HangDetection::Test {

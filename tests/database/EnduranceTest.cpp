@@ -187,7 +187,7 @@ class EnduranceTest : public DatabaseFixture
             addHungJob();
         const MadeFault made(fault, site());
         settings().connection =
-            ConnectionString::parse(connectionString(detectorRole) + row.connection + made.connection());
+            ConnectionString::parse(connectionString(detectorRole) + row.connection + made.parts.connection);
         settings().runTimeout = row.runTimeout.value_or(settings().runTimeout);
         const bool isOneByOne = row.detectors == 1;
         const int count = isOneByOne ? 1 : rounds(row.detectors);
@@ -201,7 +201,7 @@ class EnduranceTest : public DatabaseFixture
     /// Until the next restart of the server.
     {
         database().execute("ALTER SYSTEM SET max_connections = " + std::to_string(count));
-        MadeFault(databaseFault("aServerThatIsDown"), site()).end();
+        MadeFault(databaseFault("aServerThatIsDown"), site()).now();
         database().execute("ALTER SYSTEM RESET max_connections");
     }
 
@@ -214,7 +214,7 @@ class EnduranceTest : public DatabaseFixture
             MadeFault frozen(databaseFault("aFrozenServer"), site());
             for (int i = 0; i < 2; ++i)
                 expectFailures(detectors.run(), "RunTimeout of 1s has passed");
-            frozen.end();
+            frozen.now();
             CPPUNIT_ASSERT(eventually(patience, [&] { return haveSucceeded(detectors.run()); }));
         });
     }

@@ -1,13 +1,11 @@
-#include "BackgroundRunFixture.h"
-#include "Count.h"
+#include "DatabaseFixture.h"
 #include "Eventually.h"
 #include "Figure.h"
-#include "LaterSchema.h"
+#include "LibpqSession.h"
 #include "OpenTransaction.h"
 #include "Rounds.h"
+#include "Texts.h"
 #include "data/Statements.h"
-
-#include <libpq-fe.h>
 
 #include <memory>
 #include <optional>
@@ -26,7 +24,7 @@ constexpr const char* indexName = "hang_detector_running_jobs";
 
 } // namespace
 
-class IndexTest : public BackgroundRunFixture
+class IndexTest : public DatabaseFixture
 /// The optional index of packaging/sql/index.sql, and the one of Coder's own that makes it needless.
 {
     CPPUNIT_TEST_SUITE(IndexTest);
@@ -38,6 +36,8 @@ class IndexTest : public BackgroundRunFixture
     CPPUNIT_TEST(isNotAskedForWhenItIsThere);
     CPPUNIT_TEST(isNotAskedForWhereCodersOwnServes);
     CPPUNIT_TEST(isNotAskedForWhenTheTableIsSmall);
+    CPPUNIT_TEST(findsAJobWhoseStatusIsWrongByAFullSearch);
+    CPPUNIT_TEST(doesWithoutTheStatusWhenItsRightGoes);
     CPPUNIT_TEST_SUITE_END();
 
     void makesTheSearchCostAsMuchAsThereAreRunningJobs()
@@ -152,6 +152,32 @@ class IndexTest : public BackgroundRunFixture
         CPPUNIT_ASSERT(posted().indexMissing.empty());
     }
 
+    void findsAJobWhoseStatusIsWrongByAFullSearch()
+    {
+        migrateTo2026(database());
+        applyRoleScript();
+        addHungJob();
+        database().execute(
+            "UPDATE provisioner_jobs SET error = 'of a termination whose completion a cancel took back'");
+        for (const auto& [interval, found] : {std::pair(1h, 0), {0h, 1}}) {
+            JobStore store(ConnectionString::parse(connectionString(detectorRole)), patience, interval);
+            store.open({});
+            CPPUNIT_ASSERT_EQUAL(
+                std::int64_t{found},
+                store.findJobs({.thresholds = {5min}, .lookAhead = 1min, .places = 10}).counts.running);
+        }
+    }
+
+    void doesWithoutTheStatusWhenItsRightGoes()
+    {
+        migrateTo2026(database());
+        applyRoleScript();
+        connectDetector();
+        database().execute("REVOKE SELECT (job_status) ON provisioner_jobs FROM hang_detector");
+        const std::string job = addHungJob();
+        CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
+    }
+
     void makeIndex() { runScript("index.sql", connectionString()); }
 
     void setStatementTimeout(const std::string& value)
@@ -161,20 +187,16 @@ class IndexTest : public BackgroundRunFixture
 
     std::string planOfTheSearch(const std::string& search, const std::string& pendingJobDuration = "0")
     {
-        const std::unique_ptr<PGconn, decltype(&PQfinish)> session(
-            PQconnectdb(connectionString(detectorRole).c_str()), &PQfinish);
+        LibpqSession session(connectionString(detectorRole));
+        session.execute("SET jit = off; SET plan_cache_mode = force_generic_plan;"
+                        " SET join_collapse_limit = 1; PREPARE search AS " +
+                        search);
+        const Answer lines =
+            session.execute("EXPLAIN (ANALYZE, BUFFERS) EXECUTE search (300, 60, 10, '{}', " +
+                            pendingJobDuration + ", '{}', '{}', '1:1:', 0)");
         std::string plan;
-        for (const std::string& sql :
-             {std::string("SET jit = off"), std::string("SET plan_cache_mode = force_generic_plan"),
-              std::string("SET join_collapse_limit = 1"), "PREPARE search AS " + search,
-              "EXPLAIN (ANALYZE, BUFFERS) EXECUTE search (300, 60, 10, '{}', " + pendingJobDuration +
-                  ", '{}', '{}', '1:1:', 0)"}) {
-            const std::unique_ptr<PGresult, decltype(&PQclear)> result(PQexec(session.get(), sql.c_str()),
-                                                                       &PQclear);
-            CPPUNIT_ASSERT_EQUAL(std::string(), std::string(PQresultErrorMessage(result.get())));
-            for (int row = 0; row < PQntuples(result.get()); ++row)
-                plan += PQgetvalue(result.get(), row, 0) + std::string("\n");
-        }
+        for (int row = 0; row < lines.rows(); ++row)
+            plan += lines.value(row, "QUERY PLAN") + '\n';
         return plan;
     }
 

@@ -1,5 +1,5 @@
 #include "MetricsText.h"
-#include "Outage.h"
+#include "ServerFaults.h"
 #include "ServiceFixture.h"
 #include "TemporaryDirectory.h"
 

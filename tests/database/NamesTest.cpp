@@ -1,11 +1,11 @@
-#include "BackgroundRunFixture.h"
+#include "DatabaseFixture.h"
 #include "OpenTransaction.h"
 
 #include <string>
 
 namespace HangDetection::Test {
 
-class NamesTest : public BackgroundRunFixture
+class NamesTest : public DatabaseFixture
 /// Whose workspace, and which template, a terminated job was about.
 {
     CPPUNIT_TEST_SUITE(NamesTest);
@@ -25,7 +25,7 @@ class NamesTest : public BackgroundRunFixture
 public:
     void setUp() override
     {
-        BackgroundRunFixture::setUp();
+        DatabaseFixture::setUp();
         insert("users (id, username) VALUES ('" + _user + "', 'ada')");
         insert("templates (id, name) VALUES ('" + _template + "', 'gpu large')");
         insert("workspaces (id, owner_id, template_id, name) VALUES ('" + _workspace + "', '" + _user +
@@ -127,7 +127,7 @@ private:
         const std::string job = addHungBuild(_workspace, 1);
         const OpenTransaction migration(connectionString(), "LOCK TABLE users IN ACCESS EXCLUSIVE MODE");
         startRun();
-        awaitWaitingForLock();
+        awaitWaitingFor("Lock");
         endSessionOfDetector();
         const RunStatistics statistics = endOfRun();
         CPPUNIT_ASSERT_EQUAL(std::vector{job}, statistics.terminated);

@@ -106,7 +106,7 @@ class OutageTest : public ServiceFixture
                            "SELECT id FROM provisioner_jobs WHERE id = '" + job + "' FOR UPDATE");
         else
             made.emplace(fault, site);
-        const std::string options = row.connection + (made ? made->connection() : "");
+        const std::string options = row.connection + (made ? made->parts.connection : "");
         writeSettings(connectionString(detectorRole) + options,
                       "Interval=" + std::to_string(row.interval.count()) + '\n' + row.settings);
         startService();
@@ -115,9 +115,9 @@ class OutageTest : public ServiceFixture
             made.emplace(fault, site);
         }
         expectWarning(fault);
-        made->end();
+        made->now();
         holder.reset();
-        expectRecovery(job, connectionString() + made->connection());
+        expectRecovery(job, connectionString() + made->parts.connection);
         stopService(); // before what its connection leads through goes
     }
 
@@ -223,8 +223,7 @@ class OutageTest : public ServiceFixture
         const auto terminated = linesWith("information: job terminated job_id=" + job).front().time;
         CPPUNIT_ASSERT_MESSAGE(log(), terminated - over < _row.interval + _row.attempt + slowMachine);
         Sim::JobDatabase database(connection);
-        CPPUNIT_ASSERT(database.isTrue(
-            "SELECT completed_at IS NOT NULL FROM provisioner_jobs WHERE id = $1::uuid", job));
+        CPPUNIT_ASSERT(database.isCompleted(job));
         CPPUNIT_ASSERT_EQUAL(std::size_t{5}, database.logs(job).size());
 
         const std::string end = "information: database answers again ";

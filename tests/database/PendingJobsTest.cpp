@@ -32,7 +32,17 @@ public:
     CPPUNIT_TEST_SUITE_END();
 
     void failsPendingJobsByTheContractAndNoOthers()
-    /// Beside a hung one. RememberedJobs knows the whole contract.
+    /// Beside a hung one, in the tables of 2023 and of 2026. RememberedJobs knows the whole contract.
+    {
+        for (const bool isLater : {false, true}) {
+            startOver();
+            if (isLater)
+                migrateTo2026(database());
+            expectTerminations();
+        }
+    }
+
+    void expectTerminations()
     {
         settings().pendingJobDuration = 90s;
         connectDetector();
@@ -47,7 +57,8 @@ public:
         const char* const ago = "1 hour";
         database().addJob(
             {.startedAgo = std::nullopt, .updatedAgo = ago, .canceledAgo = ago, .completedAgo = ago});
-        RememberedJobs jobs(connectionString(), {.pendingMinutes = "1.5"});
+        RememberedJobs jobs(connectionString(),
+                            {.pendingMinutes = "1.5", .changedByWorkers = "{job_status}"});
         jobs.remember();
 
         const std::string touched = database().addJob({.startedAgo = std::nullopt, .updatedAgo = "1 minute"});

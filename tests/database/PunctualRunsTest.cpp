@@ -1,7 +1,7 @@
-#include "Count.h"
 #include "Figure.h"
 #include "OpenTransaction.h"
 #include "ServiceFixture.h"
+#include "Texts.h"
 
 #include <chrono>
 #include <string>

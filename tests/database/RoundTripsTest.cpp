@@ -1,9 +1,9 @@
-#include "BackgroundRunFixture.h"
 #include "CountingProxy.h"
+#include "DatabaseFixture.h"
 #include "Figure.h"
+#include "LibpqSession.h"
+#include "TerminationFaults.h"
 #include "detection/Run.h"
-
-#include <libpq-fe.h>
 
 #include <cmath>
 #include <memory>
@@ -12,13 +12,13 @@
 
 namespace HangDetection::Test {
 
-class RoundTripsTest : public BackgroundRunFixture
+class RoundTripsTest : public DatabaseFixture
 /// How often the detector waits for an answer of the server, counted at the socket.
 {
 public:
     void setUp() override
     {
-        BackgroundRunFixture::setUp();
+        DatabaseFixture::setUp();
         _proxy.emplace(server().directory());
         settings().connection =
             ConnectionString::parse(connectionString(detectorRole) + " host=" + _proxy->directory().string());
@@ -34,7 +34,7 @@ public:
 
     void tearDown() override
     {
-        BackgroundRunFixture::tearDown();
+        DatabaseFixture::tearDown();
         _proxy.reset();
     }
 
@@ -50,23 +50,17 @@ public:
 
     void countsWhatAClientWaitsFor()
     {
-        const std::string where = connectionString() + " host=" + _proxy->directory().string();
-        const std::unique_ptr<PGconn, decltype(&PQfinish)> client(PQconnectdb(where.c_str()), &PQfinish);
-        const auto trips = [&](auto&&... questions) {
+        LibpqSession client(connectionString() + " host=" + _proxy->directory().string());
+        const auto trips = [&](auto question) {
             _proxy->reset();
-            for (PGresult* answer : {questions()...}) {
-                CPPUNIT_ASSERT_EQUAL(std::string(), std::string(PQresultErrorMessage(answer)));
-                PQclear(answer);
-            }
+            question();
             return _proxy->roundTrips();
         };
         const std::string longText = "SELECT length('" + std::string(1000000, 'x') + "')";
-        CPPUNIT_ASSERT_EQUAL(1, trips([&] { return PQexec(client.get(), "SELECT 1"); }));
-        CPPUNIT_ASSERT_EQUAL(1, trips([&] { return PQexec(client.get(), longText.c_str()); }));
-        CPPUNIT_ASSERT_EQUAL(1, trips([&] { return PQexec(client.get(), "SELECT repeat('x', 1000000)"); }));
-        CPPUNIT_ASSERT_EQUAL(
-            2, trips([&] { return PQprepare(client.get(), "", "SELECT 1", 0, nullptr); },
-                     [&] { return PQexecPrepared(client.get(), "", 0, nullptr, nullptr, nullptr, 0); }));
+        CPPUNIT_ASSERT_EQUAL(1, trips([&] { client.execute("SELECT 1"); }));
+        CPPUNIT_ASSERT_EQUAL(1, trips([&] { client.execute(longText); }));
+        CPPUNIT_ASSERT_EQUAL(1, trips([&] { client.execute("SELECT repeat('x', 1000000)"); }));
+        CPPUNIT_ASSERT_EQUAL(2, trips([&] { client.ask("SELECT 1", {}); }));
     }
 
     void waitsNoMoreOftenForMoreJobs()
@@ -140,11 +134,7 @@ public:
     {
         const int good = roundTripsOfARun(3 * batchSize);
         const std::string refused = addHungJob();
-        database().execute("CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
-                           " 'BEGIN RAISE ''not this one''; END'");
-        database().execute("CREATE TRIGGER refuse BEFORE UPDATE ON provisioner_jobs FOR EACH ROW"
-                           " WHEN (new.id = '" +
-                           refused + "') EXECUTE FUNCTION refuse()");
+        refuse(database(), refused);
         database().addJobs(3 * batchSize - 1);
         const RunStatistics statistics = runAndCount();
         CPPUNIT_ASSERT_EQUAL(std::size_t{3 * batchSize - 1}, statistics.terminated.size());

@@ -1,9 +1,9 @@
-#include "BackgroundRunFixture.h"
-#include "Count.h"
+#include "DatabaseFixture.h"
 #include "Eventually.h"
-#include "FrozenServer.h"
 #include "OpenTransaction.h"
+#include "ServerFaults.h"
 #include "ServerLog.h"
+#include "Texts.h"
 
 #include <string>
 
@@ -11,7 +11,7 @@ namespace HangDetection::Test {
 
 using namespace std::chrono_literals;
 
-class RunTimeoutAndStopTest : public BackgroundRunFixture
+class RunTimeoutAndStopTest : public DatabaseFixture
 /// Runs that wait for a lock, and are cut short. StopTest stops them in every fault.
 {
     CPPUNIT_TEST_SUITE(RunTimeoutAndStopTest);
@@ -59,19 +59,19 @@ class RunTimeoutAndStopTest : public BackgroundRunFixture
     void startRunThatWaits()
     {
         startRun();
-        awaitWaitingForLock();
+        awaitWaitingFor("Lock");
         _canceled = cancellations(server());
         _unheard = answersToNobody();
     }
 
-    Clock::duration expectStopped(std::chrono::milliseconds atMost)
+    std::chrono::steady_clock::duration expectStopped(std::chrono::milliseconds atMost)
     /// The run that was started is asked to stop, and does so in time. The next one is not. Returns how
     /// long it took.
     {
-        const auto start = Clock::now();
+        const auto start = std::chrono::steady_clock::now();
         requestStop();
         const RunStatistics statistics = endOfRun();
-        const auto took = Clock::now() - start;
+        const auto took = std::chrono::steady_clock::now() - start;
         CPPUNIT_ASSERT(statistics.stopped);
         CPPUNIT_ASSERT(!statistics.error);
         CPPUNIT_ASSERT(statistics.terminated.empty());
@@ -85,8 +85,6 @@ class RunTimeoutAndStopTest : public BackgroundRunFixture
     {
         return count(serverLog(server()), "could not send data to client");
     }
-
-    static constexpr const char* lockOnTheJobs = "LOCK TABLE provisioner_jobs IN ACCESS EXCLUSIVE MODE";
 
     static constexpr std::chrono::milliseconds promptly{4500};
     /// Two seconds are promised after a stop. The rest is for a slow machine; after five

@@ -1,5 +1,5 @@
-#include "Count.h"
 #include "ServiceFixture.h"
+#include "Texts.h"
 
 #include <string>
 
@@ -78,10 +78,7 @@ class SettingsChangeTest : public ServiceFixture
         writeSettings(server().connectionString(other) + " user=" + detectorRole + " password=geheim123",
                       "Interval=1\n");
         awaitLine("information: settings read again Connection=changed");
-        await([&] {
-            return otherDatabase.isTrue(
-                "SELECT completed_at IS NOT NULL FROM provisioner_jobs WHERE id = $1::uuid", job);
-        });
+        await([&] { return otherDatabase.isCompleted(job); });
         CPPUNIT_ASSERT_MESSAGE(log(), !logContains("geheim123"));
         await([this] { return !backendOfDetector(); }); // its session at the first one is gone
     }

@@ -27,16 +27,36 @@ class TerminationTest : public DatabaseFixture
         struct Row
         {
             const char* name;
-            std::chrono::seconds threshold;
-            std::string minutes;
+            std::chrono::seconds threshold = Settings().hungJobDuration;
+            std::string minutes = "5";
+            bool isLater = false;
+            /// The tables are those of 2026.
+            bool isRoleNew = false;
+            /// And the role was made for them.
         };
-        const std::vector<Row> rows{{"the default", Settings().hungJobDuration, "5"},
-                                    {"a longer threshold", 10min, "10"},
-                                    {"half minutes", 90s, "1.5"}};
+        const std::vector<Row> rows{
+            {"the default"},
+            {"a longer threshold", 10min, "10"},
+            {"half minutes", 90s, "1.5"},
+            {.name = "later tables", .isLater = true, .isRoleNew = true},
+            {.name = "a role that was made before the migration", .isLater = true},
+        };
         forEachRow(rows, [this](const Row& row) {
             startOver();
             settings().hungJobDuration = row.threshold;
+            if (row.isLater) {
+                migrateTo2026(database());
+                database().execute("ALTER TABLE provisioner_jobs ALTER logs_length SET DEFAULT 1048576,"
+                                   " ALTER logs_overflowed SET DEFAULT true");
+            }
+            if (row.isRoleNew)
+                applyRoleScript();
             expectTerminations(row.threshold, row.minutes);
+            if (row.isLater)
+                CPPUNIT_ASSERT_EQUAL(
+                    Text("5 failed"),
+                    database().value("SELECT count(*) || ' ' || job_status FROM"
+                                     " provisioner_jobs WHERE error <> '' GROUP BY job_status"));
         });
     }
 
@@ -59,7 +79,8 @@ class TerminationTest : public DatabaseFixture
         database().addJob({.updatedAgo = "1 hour", .completedAgo = "1 hour"});
         database().addJob({.startedAgo = std::nullopt, .updatedAgo = "1 hour"});
         database().addJob({.updatedAgo = "10 seconds"});
-        RememberedJobs jobs(connectionString(), {.threshold = threshold, .minutes = minutes});
+        RememberedJobs jobs(connectionString(),
+                            {.threshold = threshold, .minutes = minutes, .changedByWorkers = "{job_status}"});
         jobs.remember();
 
         const Text before = database().value("SELECT clock_timestamp()::text");
@@ -142,6 +163,17 @@ class TerminationTest : public DatabaseFixture
             {"the one before the previous", {{1, "too old"}}, 3, none, BuildState::none},
             {"a later one", {{3, "later"}}, 2, none, BuildState::none},
         };
+        for (const bool isLater : {false, true}) {
+            startOver();
+            if (isLater)
+                migrateTo2026(database());
+            expectStates(rows);
+        }
+    }
+
+    template <typename Row>
+    void expectStates(const std::vector<Row>& rows)
+    {
         std::map<std::string, const Row*> rowOf;
         addFinishedBuild(Sim::JobDatabase::newId(), 1, "of another workspace");
         for (const Row& row : rows) {
@@ -189,7 +221,7 @@ class TerminationTest : public DatabaseFixture
 
     void runByTheContract(std::size_t hung)
     {
-        RememberedJobs jobs(connectionString(), {});
+        RememberedJobs jobs(connectionString(), {.changedByWorkers = "{job_status}"});
         jobs.remember();
         const RunStatistics statistics = run();
         CPPUNIT_ASSERT_EQUAL(hung, statistics.terminated.size());

@@ -1,9 +1,9 @@
-#include "Count.h"
 #include "Figure.h"
 #include "JobsUnderFault.h"
 #include "RandomMoments.h"
 #include "Rounds.h"
 #include "SimulatorFixture.h"
+#include "Texts.h"
 #include "detection/EarlierLooks.h"
 
 #include <cppunit/extensions/HelperMacros.h>
@@ -51,7 +51,7 @@ class CrashTest : public SimulatorFixture
             jobs.expectNoneInBetween();
 
             const int told =
-                static_cast<int>(count(output(), " job_submit/hang_detector: job terminated job_id="));
+                static_cast<int>(count(log(), " job_submit/hang_detector: job terminated job_id="));
             const int done = jobs.terminated() - before;
             CPPUNIT_ASSERT(told <= done);
             unknownOutcomes += told < done ? 1 : 0;

@@ -1,10 +1,9 @@
 #include "ChildProcess.h"
 #include "Command.h"
-#include "Contains.h"
-#include "Count.h"
 #include "Eventually.h"
 #include "TemporaryDirectory.h"
 #include "TerminalProcess.h"
+#include "Texts.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 

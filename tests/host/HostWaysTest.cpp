@@ -1,13 +1,13 @@
 // What a host does with a plugin besides calling it: it forks, and it loads and closes it
 // again and again, while runs of the detector are blocked.
 
-#include "Count.h"
 #include "Figure.h"
-#include "FrozenServer.h"
-#include "HeldTerminations.h"
 #include "OpenTransaction.h"
 #include "ProcessState.h"
+#include "ServerFaults.h"
 #include "SimulatorFixture.h"
+#include "TerminationFaults.h"
+#include "Texts.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 
@@ -29,17 +29,17 @@ class HostWaysTest : public SimulatorFixture
     void aForkedChildEndsAtOnceAndHarmsNoRun()
     {
         const std::string job = database().addJob();
-        HeldTerminations held(database());
+        holdTerminations(database());
         // To the address sanitizer, what the missing threads held is lost in a forked child. The
         // thread sanitizer lets each child sleep for a second.
         start({"env", "ASAN_OPTIONS=detect_leaks=0", "TSAN_OPTIONS=atexit_sleep_ms=0"});
-        awaitWaitingFor(HeldTerminations::waitEvent);
+        awaitWaitingFor("PgSleep");
         const auto session = sessionOfDetector();
         fork(1);
-        awaitWaitingFor(HeldTerminations::waitEvent);
+        awaitWaitingFor("PgSleep");
         CPPUNIT_ASSERT_EQUAL(session, sessionOfDetector());
 
-        held.end();
+        holdTerminationsNoMore(database());
         awaitTermination(job);
         fork(2);
         awaitTermination(database().addJob());
@@ -78,16 +78,16 @@ class HostWaysTest : public SimulatorFixture
     void fork(std::size_t times)
     {
         kill(host().id(), SIGUSR1);
-        await([&] { return count(output(), "forked children ended well") == times; }, patience);
-        CPPUNIT_ASSERT_EQUAL_MESSAGE(output(), times, count(output(), "\n50 of 50 forked children"));
+        await([&] { return count(log(), "forked children ended well") == times; }, patience);
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(log(), times, count(log(), "\n50 of 50 forked children"));
     }
 
     void reload()
     {
         const std::string started = "hang_detector: started";
-        const std::size_t before = count(output(), started);
+        const std::size_t before = count(log(), started);
         kill(host().id(), SIGUSR2);
-        await([&] { return count(output(), started) == before + 1; }, patience);
+        await([&] { return count(log(), started) == before + 1; }, patience);
     }
 
     void expectEnd()
@@ -96,7 +96,7 @@ class HostWaysTest : public SimulatorFixture
         kill(host().id(), SIGTERM);
         expectEndOfHost(0);
 
-        const std::string text = output();
+        const std::string text = log();
         const std::string unloaded = "unloaded in ";
         std::vector<int> took;
         for (auto at = text.find(unloaded); at != std::string::npos; at = text.find(unloaded, at + 1))
@@ -108,14 +108,9 @@ class HostWaysTest : public SimulatorFixture
         figure() << "fini " << took.size() << " times, within " << took.back() << " ms\n";
     }
 
-    void awaitWaitingFor(const std::string& event)
-    {
-        await([&] { return testDatabase().isSomebodyWaitingFor(event); }, patience);
-    }
-
     void awaitTermination(const std::string& job)
     {
-        await([&] { return isTerminated(job); }, patience);
+        await([&] { return isCompleted(job); }, patience);
         CPPUNIT_ASSERT_EQUAL(std::size_t{5}, database().logs(job).size());
     }
 

@@ -1,9 +1,9 @@
 #include "CoderDetector.h"
-#include "Count.h"
 #include "Figure.h"
 #include "JobsUnderFault.h"
 #include "OpenTransaction.h"
 #include "SimulatorFixture.h"
+#include "Texts.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 

@@ -1,5 +1,5 @@
-#include "Count.h"
 #include "SimulatorFixture.h"
+#include "Texts.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 
@@ -118,12 +118,12 @@ class PluginLoadingTest : public SimulatorFixture
     void saysHowOftenItHasLoadedWhenItIsInterrupted()
     {
         startHost(simulator({"--load-cycles=1000000"}));
-        await([this] { return starts(output()) >= 3; }, std::chrono::seconds(60));
+        await([this] { return starts(log()) >= 3; }, std::chrono::seconds(60));
         kill(host().id(), SIGINT);
         expectEndOfHost(130);
         const std::string expected =
-            "interrupted after " + std::to_string(starts(output())) + " of 1000000 load cycles\n";
-        CPPUNIT_ASSERT_MESSAGE(expected + "is not the end of\n" + output(), output().ends_with(expected));
+            "interrupted after " + std::to_string(starts(log())) + " of 1000000 load cycles\n";
+        CPPUNIT_ASSERT_MESSAGE(expected + "is not the end of\n" + log(), log().ends_with(expected));
     }
 };
 

@@ -1,6 +1,5 @@
-#include "HbaRule.h"
-#include "Outage.h"
 #include "ProcessState.h"
+#include "ServerFaults.h"
 #include "ServerLog.h"
 #include "SimulatorFixture.h"
 #include "TerminationFaults.h"
@@ -100,7 +99,7 @@ private:
 
     void awaitLine(const std::string& part)
     {
-        await([&] { return contains(part, output()); });
+        await([&] { return contains(part, log()); });
     }
 
     void expectSecret()
@@ -112,7 +111,7 @@ private:
         assertHidden(seen);
         assertHidden(sessions());
         host().stop(std::chrono::seconds(30));
-        assertHidden(output());
+        assertHidden(log());
         assertHidden(serverLog(server()));
     }
 

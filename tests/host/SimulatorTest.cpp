@@ -30,7 +30,7 @@ class SimulatorTest : public SimulatorFixture
         assertContains("job_submit/hang_detector: started", result);
         assertContains("job_submit/hang_detector: job terminated job_id=" + job, result);
         assertContains("job_submit/hang_detector: run finished terminated=1 hung=1", result);
-        CPPUNIT_ASSERT(isTerminated(job));
+        CPPUNIT_ASSERT(isCompleted(job));
     }
 
     void endsAfterItsRunsOrItsDuration()

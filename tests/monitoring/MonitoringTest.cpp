@@ -1,9 +1,9 @@
 #include "Command.h"
-#include "Contains.h"
 #include "MetricsText.h"
 #include "Printing.h"
 #include "RecordingLogger.h"
 #include "TemporaryDirectory.h"
+#include "Texts.h"
 #include "notification/Metrics.h"
 
 #include <Poco/JSON/Array.h>

@@ -1,8 +1,8 @@
 #include "CleanController.h"
 
-#include "Contains.h"
 #include "Eventually.h"
 #include "FreePort.h"
+#include "Texts.h"
 
 #include <Poco/Environment.h>
 

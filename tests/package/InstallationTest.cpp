@@ -3,9 +3,9 @@
 #include "BuiltPackage.h"
 #include "CleanController.h"
 #include "CleanDebian.h"
-#include "Contains.h"
 #include "TemporaryDirectory.h"
 #include "TestDatabase.h"
+#include "Texts.h"
 
 #include <Poco/String.h>
 #include <cppunit/extensions/HelperMacros.h>
@@ -74,8 +74,7 @@ private:
 
         controller.waitForLog("] job_submit/hang_detector: started");
         controller.waitForLog("] job_submit/hang_detector: job terminated job_id=" + job);
-        CPPUNIT_ASSERT(database.session().isTrue(
-            "SELECT completed_at IS NOT NULL FROM provisioner_jobs WHERE id = $1::uuid", job));
+        CPPUNIT_ASSERT(database.session().isCompleted(job));
     }
 
     void keepsEditedSettingsInAnUpgrade()

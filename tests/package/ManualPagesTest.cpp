@@ -1,8 +1,8 @@
 // The manual pages are well formed, and say the same as the programs.
 
 #include "Command.h"
-#include "Contains.h"
 #include "ManualPage.h"
+#include "Texts.h"
 
 #include <Poco/String.h>
 #include <cppunit/extensions/HelperMacros.h>

@@ -2,7 +2,7 @@
 
 #include "BuiltPackage.h"
 #include "Command.h"
-#include "Contains.h"
+#include "Texts.h"
 
 #include <Poco/String.h>
 #include <cppunit/extensions/HelperMacros.h>

@@ -1,9 +1,9 @@
 // Allocations of a real Slurm: marked, suspended, requeued, given back.
 
 #include "ContractTexts.h"
-#include "Count.h"
-#include "HeldTerminations.h"
 #include "SlurmFixture.h"
+#include "TerminationFaults.h"
+#include "Texts.h"
 #include "slurm/SlurmRelease.h"
 
 #include <Poco/StringTokenizer.h>
@@ -111,7 +111,7 @@ class AllocationTest : public SlurmFixture
     /// In two more runs.
     {
         cluster().waitForMore("job_submit/hang_detector: job skipped job_id=" + _job + " cause=suspended", 2);
-        CPPUNIT_ASSERT(!isTerminated(_job));
+        CPPUNIT_ASSERT(!isCompleted(_job));
     }
 
     void releasesEachJobWithTheSameMark()
@@ -203,12 +203,12 @@ class AllocationTest : public SlurmFixture
         const std::string before = cluster().startSleeping();
         _job = anyId;
         const std::string array = submitArray("0-1");
-        HeldTerminations held(database());
+        holdTerminations(database());
         database().addJob({.id = _job});
-        awaitWaitingFor(HeldTerminations::waitEvent);
+        awaitWaitingFor("PgSleep");
         cluster().run({"scancel", before});
         awaitRunningTasks({array + "_0"});
-        held.end();
+        holdTerminationsNoMore(database());
         waitUntilTerminated(_job);
         awaitEmptyQueue();
     }
@@ -325,9 +325,9 @@ class AllocationTest : public SlurmFixture
 
         cluster().killController();
         const std::string other = database().addJob();
-        if (!eventually(60s, [&] { return isTerminated(other); }))
+        if (!eventually(60s, [&] { return isCompleted(other); }))
             CPPUNIT_FAIL(cluster().standbyLog());
-        CPPUNIT_ASSERT(!isTerminated(suspended));
+        CPPUNIT_ASSERT(!isCompleted(suspended));
         awaitInStandby("allocations unknown error=", 1);
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, count(cluster().standbyLog(), "allocations unknown error="));
     }

@@ -2,9 +2,9 @@
 
 #include "Figure.h"
 #include "MetricsText.h"
-#include "Outage.h"
 #include "ProcessState.h"
 #include "RememberedJobs.h"
+#include "ServerFaults.h"
 #include "SlurmFixture.h"
 #include "TemporaryDirectory.h"
 

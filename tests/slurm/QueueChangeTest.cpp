@@ -112,7 +112,8 @@ private:
                                              "--job=" + slurmJob})) == "PENDING";
         });
         const auto requeued = Clock::now();
-        cluster().startAtOnce(slurmJob);
+        // Otherwise Slurm lets it wait for two minutes.
+        cluster().run({"scontrol", "update", "job=" + slurmJob, "starttime=now"});
         cluster().waitForState(slurmJob, "RUNNING");
         expectResumed(slurmJob, requeued);
     }

@@ -128,7 +128,7 @@ public:
 
     void awaitWork() override { cluster().waitForLog("run finished"); }
 
-    std::string log() override { return cluster().log(); }
+    std::string log() const override { return SlurmFixture::log(); }
 
     void awaitLog(const std::string& text, std::size_t lines) override
     {

@@ -1,11 +1,11 @@
 // Two controllers of one cluster, each with the plugin on the same job database: the second
 // one stands by as far as Slurm is concerned, but its detector is as busy as the first.
 
-#include "Count.h"
 #include "OpenTransaction.h"
 #include "ServerLog.h"
 #include "SlurmFixture.h"
 #include "StopInTime.h"
+#include "Texts.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 

@@ -27,4 +27,9 @@ void slowDownTerminations(Sim::JobDatabase& database, const std::string& each = 
 
 void slowDownTerminationsNoMore(Sim::JobDatabase& database);
 
+void holdTerminations(Sim::JobDatabase& database);
+/// Each waits, in PgSleep, and looks now and then whether that is over.
+
+void holdTerminationsNoMore(Sim::JobDatabase& database);
+
 } // namespace HangDetection::Test
