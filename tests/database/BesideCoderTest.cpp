@@ -5,17 +5,11 @@
 #include "DatabaseFixture.h"
 #include "Rows.h"
 #include "ScriptedSlurm.h"
-#include "data/JobStore.h"
 
 #include <Poco/NumberFormatter.h>
 #include <Poco/String.h>
 
 #include <atomic>
-#include <chrono>
-#include <memory>
-#include <string>
-#include <thread>
-#include <vector>
 
 namespace HangDetection::Test {
 

@@ -1,27 +1,15 @@
 #include "AllocatedBytes.h"
 #include "DatabaseFaults.h"
 #include "DatabaseFixture.h"
-#include "Eventually.h"
 #include "Figure.h"
 #include "ProcessState.h"
 #include "Rounds.h"
-#include "RowTests.h"
 #include "notification/RunLog.h"
 
-#include <Poco/AutoPtr.h>
-#include <Poco/Logger.h>
 #include <Poco/NullChannel.h>
 
-#include <algorithm>
 #include <barrier>
-#include <chrono>
-#include <functional>
-#include <optional>
-#include <ostream>
-#include <string>
-#include <thread>
 #include <unistd.h>
-#include <vector>
 
 namespace HangDetection::Test {
 
@@ -162,23 +150,14 @@ class EnduranceTest : public DatabaseFixture
 /// A detector in use for a long time, with and without a database: nothing that it uses
 /// grows in number.
 {
-    CPPUNIT_TEST_SUITE(EnduranceTest);
-    CPPUNIT_TEST_SUITE_ADD_CUSTOM_TESTS(addFaults);
-    CPPUNIT_TEST(keepsNothingOfAFrozenServer);
-    CPPUNIT_TEST(keepsNothingOfRunsThatSucceed);
-    CPPUNIT_TEST_SUITE_END();
-
-    static void addFaults(TestSuiteBuilderContextType& context)
-    {
-        addRowTests(context, &EnduranceTest::keepsNothingOf, faultsToEndure());
-    }
+    TEST_SUITE(EnduranceTest);
 
     FaultSite site()
     {
         return {server(), testDatabase(), detectorRole, [this] { applyRoleScript(); }};
     }
 
-    void keepsNothingOf(const EnduranceRow& row)
+    TEST_FOR_EACH(faultsToEndure(), keepsNothingOf)(const EnduranceRow& row)
     {
         const DatabaseFault& fault = databaseFault(row.fault);
         if (row.detectors == most)
@@ -205,7 +184,7 @@ class EnduranceTest : public DatabaseFixture
         database().execute("ALTER SYSTEM RESET max_connections");
     }
 
-    void keepsNothingOfAFrozenServer()
+    TEST(keepsNothingOfAFrozenServer)
     {
         // One attempt breaks off a statement, the next one gets no connection.
         settings().runTimeout = 1s;
@@ -219,7 +198,7 @@ class EnduranceTest : public DatabaseFixture
         });
     }
 
-    void keepsNothingOfRunsThatSucceed()
+    TEST(keepsNothingOfRunsThatSucceed)
     {
         constexpr int runs = 10000;
         int number = 0;
@@ -305,7 +284,5 @@ class EnduranceTest : public DatabaseFixture
     /// Bytes of each attempt. Less in all may be memory that is in use for a moment.
     static constexpr std::size_t leak = 10;
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(EnduranceTest);
 
 } // namespace HangDetection::Test

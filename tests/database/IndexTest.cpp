@@ -1,18 +1,11 @@
 #include "DatabaseFixture.h"
-#include "Eventually.h"
 #include "Figure.h"
 #include "LibpqSession.h"
 #include "OpenTransaction.h"
 #include "Rounds.h"
-#include "Texts.h"
 #include "data/Statements.h"
 
-#include <memory>
-#include <optional>
 #include <regex>
-#include <stdexcept>
-#include <string>
-#include <vector>
 
 namespace HangDetection::Test {
 
@@ -27,20 +20,9 @@ constexpr const char* indexName = "hang_detector_running_jobs";
 class IndexTest : public DatabaseFixture
 /// The optional index of packaging/sql/index.sql, and the one of Coder's own that makes it needless.
 {
-    CPPUNIT_TEST_SUITE(IndexTest);
-    CPPUNIT_TEST(makesTheSearchCostAsMuchAsThereAreRunningJobs);
-    CPPUNIT_TEST(leavesHeartbeatsHot);
-    CPPUNIT_TEST(isMadeAsOftenAsOneLikes);
-    CPPUNIT_TEST(isMadeAgainWhenItsMakingWasInterrupted);
-    CPPUNIT_TEST(isAskedForOnceWhenASearchTakesLong);
-    CPPUNIT_TEST(isNotAskedForWhenItIsThere);
-    CPPUNIT_TEST(isNotAskedForWhereCodersOwnServes);
-    CPPUNIT_TEST(isNotAskedForWhenTheTableIsSmall);
-    CPPUNIT_TEST(findsAJobWhoseStatusIsWrongByAFullSearch);
-    CPPUNIT_TEST(doesWithoutTheStatusWhenItsRightGoes);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(IndexTest);
 
-    void makesTheSearchCostAsMuchAsThereAreRunningJobs()
+    TEST(makesTheSearchCostAsMuchAsThereAreRunningJobs)
     {
         migrateTo2026(database());
         applyRoleScript();
@@ -70,7 +52,7 @@ class IndexTest : public DatabaseFixture
         CPPUNIT_ASSERT_EQUAL(std::size_t{5}, run().terminated.size());
     }
 
-    void leavesHeartbeatsHot()
+    TEST(leavesHeartbeatsHot)
     {
         migrateTo2026(database());
         const std::vector<std::string> jobs = addHungJobs(20);
@@ -86,7 +68,7 @@ class IndexTest : public DatabaseFixture
         CPPUNIT_ASSERT(costly < 0.1);
     }
 
-    void isMadeAsOftenAsOneLikes()
+    TEST(isMadeAsOftenAsOneLikes)
     {
         makeIndex();
         const Text first = indexColumn("indexrelid::text");
@@ -95,7 +77,7 @@ class IndexTest : public DatabaseFixture
         CPPUNIT_ASSERT_EQUAL(first, indexColumn("indexrelid::text"));
     }
 
-    void isMadeAgainWhenItsMakingWasInterrupted()
+    TEST(isMadeAgainWhenItsMakingWasInterrupted)
     {
         addHungJob();
         {
@@ -111,7 +93,7 @@ class IndexTest : public DatabaseFixture
         CPPUNIT_ASSERT_EQUAL(Text("true"), indexColumn("indisvalid::text"));
     }
 
-    void isAskedForOnceWhenASearchTakesLong()
+    TEST(isAskedForOnceWhenASearchTakesLong)
     {
         fillTable();
         runWithASlowSearch();
@@ -120,7 +102,7 @@ class IndexTest : public DatabaseFixture
         CPPUNIT_ASSERT(posted().indexMissing.front() >= 50ms);
     }
 
-    void isNotAskedForWhenItIsThere()
+    TEST(isNotAskedForWhenItIsThere)
     {
         fillTable();
         makeIndex();
@@ -128,7 +110,7 @@ class IndexTest : public DatabaseFixture
         CPPUNIT_ASSERT(posted().indexMissing.empty());
     }
 
-    void isNotAskedForWhereCodersOwnServes()
+    TEST(isNotAskedForWhereCodersOwnServes)
     {
         migrateTo2026(database());
         fillTable();
@@ -145,14 +127,14 @@ class IndexTest : public DatabaseFixture
         CPPUNIT_ASSERT_MESSAGE("with a column without an index", isAskedFor());
     }
 
-    void isNotAskedForWhenTheTableIsSmall()
+    TEST(isNotAskedForWhenTheTableIsSmall)
     {
         addHungJob();
         runWithASlowSearch();
         CPPUNIT_ASSERT(posted().indexMissing.empty());
     }
 
-    void findsAJobWhoseStatusIsWrongByAFullSearch()
+    TEST(findsAJobWhoseStatusIsWrongByAFullSearch)
     {
         migrateTo2026(database());
         applyRoleScript();
@@ -168,7 +150,7 @@ class IndexTest : public DatabaseFixture
         }
     }
 
-    void doesWithoutTheStatusWhenItsRightGoes()
+    TEST(doesWithoutTheStatusWhenItsRightGoes)
     {
         migrateTo2026(database());
         applyRoleScript();
@@ -251,7 +233,5 @@ class IndexTest : public DatabaseFixture
                                 indexName);
     }
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(IndexTest);
 
 } // namespace HangDetection::Test

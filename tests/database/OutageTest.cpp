@@ -1,22 +1,12 @@
 #include "DatabaseFaults.h"
-#include "Eventually.h"
 #include "OpenTransaction.h"
-#include "RowTests.h"
 #include "ServiceFixture.h"
 #include "TerminationFaults.h"
-#include "detection/PeriodicTask.h"
-#include "detection/RetryPause.h"
 
-#include <algorithm>
-#include <chrono>
 #include <csignal>
-#include <memory>
-#include <optional>
-#include <string>
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <vector>
 
 namespace HangDetection::Test {
 
@@ -83,17 +73,9 @@ class OutageTest : public ServiceFixture
 /// Outages of every kind, as the service lives through them: it warns once, tries again after
 /// growing pauses, and when the outage is over it says so and terminates what hung meanwhile.
 {
-    CPPUNIT_TEST_SUITE(OutageTest);
-    CPPUNIT_TEST_SUITE_ADD_CUSTOM_TESTS(addOutages);
-    CPPUNIT_TEST(leavesNoStatementBehindWhenItIsStopped);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(OutageTest);
 
-    static void addOutages(TestSuiteBuilderContextType& context)
-    {
-        addRowTests(context, &OutageTest::bears, outages());
-    }
-
-    void bears(const OutageRow& row)
+    TEST_FOR_EACH(outages(), bears)(const OutageRow& row)
     {
         _row = row;
         const DatabaseFault& fault = databaseFault(row.fault);
@@ -121,7 +103,7 @@ class OutageTest : public ServiceFixture
         stopService(); // before what its connection leads through goes
     }
 
-    void leavesNoStatementBehindWhenItIsStopped()
+    TEST(leavesNoStatementBehindWhenItIsStopped)
     {
         // The detector that is stopped can cancel nothing, and its connection stays open.
         const std::string job = addHungJob();
@@ -267,7 +249,5 @@ class OutageTest : public ServiceFixture
 
     OutageRow _row;
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(OutageTest);
 
 } // namespace HangDetection::Test

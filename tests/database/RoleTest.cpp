@@ -1,27 +1,18 @@
 #include "DatabaseFixture.h"
 #include "ScriptedSlurm.h"
 
-#include <Poco/Exception.h>
 #include <Poco/StringTokenizer.h>
 
 #include <regex>
-#include <string>
-#include <vector>
 
 namespace HangDetection::Test {
 
 class RoleTest : public DatabaseFixture
 /// What the detector's role may do: what the detector does, and nothing else.
 {
-    CPPUNIT_TEST_SUITE(RoleTest);
-    CPPUNIT_TEST(needsEachOfItsPrivileges);
-    CPPUNIT_TEST(needsTheErrorToReleaseAllocations);
-    CPPUNIT_TEST(needsNoPrivilegeToWriteInADryRun);
-    CPPUNIT_TEST(isDeniedAnythingElse);
-    CPPUNIT_TEST(losesWhatWasGrantedBeyondTheScript);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(RoleTest);
 
-    void needsEachOfItsPrivileges()
+    TEST(needsEachOfItsPrivileges)
     {
         const std::string workspace = Sim::JobDatabase::newId();
         addFinishedBuild(workspace, 1, "a state");
@@ -42,7 +33,7 @@ class RoleTest : public DatabaseFixture
         CPPUNIT_ASSERT_EQUAL(BuildState::copied, posted().terminated.front().state);
     }
 
-    void needsTheErrorToReleaseAllocations()
+    TEST(needsTheErrorToReleaseAllocations)
     {
         SlurmScript slurm;
         useSlurm(std::make_unique<ScriptedSlurm>(slurm));
@@ -58,7 +49,7 @@ class RoleTest : public DatabaseFixture
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, slurm.reasons.size());
     }
 
-    void needsNoPrivilegeToWriteInADryRun()
+    TEST(needsNoPrivilegeToWriteInADryRun)
     {
         settings().dryRun = true;
         settings().pendingJobDuration = std::chrono::minutes(30);
@@ -71,7 +62,7 @@ class RoleTest : public DatabaseFixture
         CPPUNIT_ASSERT_EQUAL(2, run().wouldTerminate);
     }
 
-    void isDeniedAnythingElse()
+    TEST(isDeniedAnythingElse)
     /// As it has no more privileges than those that needsEachOfItsPrivileges counts.
     {
         Sim::JobDatabase detector(connectionString(detectorRole));
@@ -84,7 +75,7 @@ class RoleTest : public DatabaseFixture
             expectDenied(detector, sql);
     }
 
-    void losesWhatWasGrantedBeyondTheScript()
+    TEST(losesWhatWasGrantedBeyondTheScript)
     {
         const std::vector<std::string> before = privilegesOfTheRole();
         database().execute("GRANT ALL ON provisioner_jobs, workspace_builds TO hang_detector");
@@ -134,7 +125,5 @@ class RoleTest : public DatabaseFixture
         CPPUNIT_FAIL("not denied: " + sql);
     }
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(RoleTest);
 
 } // namespace HangDetection::Test

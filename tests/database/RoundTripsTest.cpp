@@ -6,9 +6,6 @@
 #include "detection/Run.h"
 
 #include <cmath>
-#include <memory>
-#include <optional>
-#include <string>
 
 namespace HangDetection::Test {
 
@@ -38,17 +35,9 @@ public:
         _proxy.reset();
     }
 
-    CPPUNIT_TEST_SUITE(RoundTripsTest);
-    CPPUNIT_TEST(countsWhatAClientWaitsFor);
-    CPPUNIT_TEST(waitsNoMoreOftenForMoreJobs);
-    CPPUNIT_TEST(waitsAsOftenInADryRun);
-    CPPUNIT_TEST(watchesTerminatedJobsWithoutWaitingMoreOften);
-    CPPUNIT_TEST(preparesAStatementOnceForAConnection);
-    CPPUNIT_TEST(halvesOnlyTheBatchThatFailed);
-    CPPUNIT_TEST(fetchesNeitherLogsNorStates);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(RoundTripsTest);
 
-    void countsWhatAClientWaitsFor()
+    TEST(countsWhatAClientWaitsFor)
     {
         LibpqSession client(connectionString() + " host=" + _proxy->directory().string());
         const auto trips = [&](auto question) {
@@ -63,7 +52,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(2, trips([&] { client.ask("SELECT 1", {}); }));
     }
 
-    void waitsNoMoreOftenForMoreJobs()
+    TEST(waitsNoMoreOftenForMoreJobs)
     {
         const int idle = roundTripsOfARun(0);
         const int one = roundTripsOfARun(1);
@@ -80,7 +69,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(one + 2 * (10000 / batchSize - 1), tenThousand);
     }
 
-    void waitsAsOftenInADryRun()
+    TEST(waitsAsOftenInADryRun)
     {
         const int idle = roundTripsOfARun(0);
         const int one = roundTripsOfARun(1);
@@ -102,7 +91,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(one + 2 * 2, ofADryRun(0));
     }
 
-    void watchesTerminatedJobsWithoutWaitingMoreOften()
+    TEST(watchesTerminatedJobsWithoutWaitingMoreOften)
     {
         const int idle = roundTripsOfARun(0);
         settings().interval = std::chrono::seconds(0);
@@ -117,7 +106,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, posted().revived.size());
     }
 
-    void preparesAStatementOnceForAConnection()
+    TEST(preparesAStatementOnceForAConnection)
     {
         const int one = roundTripsOfARun(1);
         forgetDetector();
@@ -130,7 +119,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(one, roundTripsOfARun(1));
     }
 
-    void halvesOnlyTheBatchThatFailed()
+    TEST(halvesOnlyTheBatchThatFailed)
     {
         const int good = roundTripsOfARun(3 * batchSize);
         const std::string refused = addHungJob();
@@ -147,7 +136,7 @@ public:
         CPPUNIT_ASSERT(_proxy->roundTrips() <= good + levels * 3);
     }
 
-    void fetchesNeitherLogsNorStates()
+    TEST(fetchesNeitherLogsNorStates)
     {
         const int plain = roundTripsOfARun(1);
         const std::string workspace = Sim::JobDatabase::newId();
@@ -186,7 +175,5 @@ public:
 
     std::optional<CountingProxy> _proxy;
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(RoundTripsTest);
 
 } // namespace HangDetection::Test

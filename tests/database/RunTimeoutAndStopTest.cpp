@@ -1,11 +1,7 @@
 #include "DatabaseFixture.h"
-#include "Eventually.h"
 #include "OpenTransaction.h"
 #include "ServerFaults.h"
 #include "ServerLog.h"
-#include "Texts.h"
-
-#include <string>
 
 namespace HangDetection::Test {
 
@@ -14,13 +10,9 @@ using namespace std::chrono_literals;
 class RunTimeoutAndStopTest : public DatabaseFixture
 /// Runs that wait for a lock, and are cut short. StopTest stops them in every fault.
 {
-    CPPUNIT_TEST_SUITE(RunTimeoutAndStopTest);
-    CPPUNIT_TEST(stopsWhenItWasAskedToBefore);
-    CPPUNIT_TEST(closesNoSocketWhenACancelHelps);
-    CPPUNIT_TEST(closesTheSocketASecondAfterACancelThatDoesNotHelp);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(RunTimeoutAndStopTest);
 
-    void stopsWhenItWasAskedToBefore()
+    TEST(stopsWhenItWasAskedToBefore)
     {
         // The cancel may come before there is a statement, and is then without effect.
         connectDetector();
@@ -32,7 +24,7 @@ class RunTimeoutAndStopTest : public DatabaseFixture
         run();
     }
 
-    void closesNoSocketWhenACancelHelps()
+    TEST(closesNoSocketWhenACancelHelps)
     {
         const OpenTransaction migration(connectionString(), lockOnTheJobs);
         startRunThatWaits();
@@ -41,7 +33,7 @@ class RunTimeoutAndStopTest : public DatabaseFixture
         CPPUNIT_ASSERT_EQUAL(_unheard, answersToNobody());
     }
 
-    void closesTheSocketASecondAfterACancelThatDoesNotHelp()
+    TEST(closesTheSocketASecondAfterACancelThatDoesNotHelp)
     /// The server reads the cancel when it is thawed, and then there is nobody to tell.
     {
         OpenTransaction migration(connectionString(), lockOnTheJobs);
@@ -97,7 +89,5 @@ class RunTimeoutAndStopTest : public DatabaseFixture
     std::size_t _unheard = 0;
     /// Cancels and answers to nobody that the server's log has from before.
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(RunTimeoutAndStopTest);
 
 } // namespace HangDetection::Test

@@ -1,15 +1,10 @@
 #include "ChangedVariable.h"
 #include "DatabaseFixture.h"
-#include "Eventually.h"
 #include "Rows.h"
 #include "StallingProxy.h"
 #include "TemporaryDirectory.h"
 
 #include <fcntl.h>
-#include <functional>
-#include <memory>
-#include <optional>
-#include <string>
 #include <unistd.h>
 
 namespace HangDetection::Test {
@@ -34,13 +29,9 @@ public:
         DatabaseFixture::tearDown();
     }
 
-    CPPUNIT_TEST_SUITE(SilentNetworkTest);
-    CPPUNIT_TEST(endsARunAtItsTimeout);
-    CPPUNIT_TEST(triesTheNextHostOfAService);
-    CPPUNIT_TEST(printsNoFarewellOfTheServerThatComesWithTheLogin);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(SilentNetworkTest);
 
-    void endsARunAtItsTimeout()
+    TEST(endsARunAtItsTimeout)
     /// It leaves nothing behind: the next ones work, and a job that the server has terminated, as only the
     /// answer was lost, is not terminated again.
     {
@@ -96,7 +87,7 @@ public:
         CPPUNIT_ASSERT(statistics.terminated.empty());
     }
 
-    void triesTheNextHostOfAService()
+    TEST(triesTheNextHostOfAService)
     /// After one that does not answer.
     {
         const TemporaryDirectory directory;
@@ -112,7 +103,7 @@ public:
         CPPUNIT_ASSERT(_proxy->waitUntilSilent(patience));
     }
 
-    void printsNoFarewellOfTheServerThatComesWithTheLogin()
+    TEST(printsNoFarewellOfTheServerThatComesWithTheLogin)
     {
         const TemporaryDirectory directory;
         _proxy->fallSilentAfterStatement("application_name"); // which is said to log in
@@ -140,7 +131,5 @@ public:
 
     std::optional<StallingProxy> _proxy;
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(SilentNetworkTest);
 
 } // namespace HangDetection::Test

@@ -2,9 +2,6 @@
 #include "RememberedJobs.h"
 #include "Rows.h"
 
-#include <map>
-#include <set>
-
 namespace HangDetection::Test {
 
 using namespace std::chrono_literals;
@@ -13,16 +10,11 @@ class TerminationTest : public DatabaseFixture
 /// Which jobs are hung, what becomes of them, of their logs and of their builds, and what is posted
 /// about them. RememberedJobs knows the whole contract, with the notification of followers.
 {
-    CPPUNIT_TEST_SUITE(TerminationTest);
-    CPPUNIT_TEST(terminatesHungJobsByTheContractAndNoOthers);
-    CPPUNIT_TEST(writesTheStageOfTheLastLine);
-    CPPUNIT_TEST(copiesOnlyTheStateOfThePreviousBuild);
-    CPPUNIT_TEST(touchesNoBuildOfAnotherTypeOfJob);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(TerminationTest);
 
     using Ids = std::set<std::string>;
 
-    void terminatesHungJobsByTheContractAndNoOthers()
+    TEST(terminatesHungJobsByTheContractAndNoOthers)
     {
         struct Row
         {
@@ -110,7 +102,7 @@ class TerminationTest : public DatabaseFixture
         CPPUNIT_ASSERT_EQUAL(hung.size(), posted().terminated.size());
     }
 
-    void writesTheStageOfTheLastLine()
+    TEST(writesTheStageOfTheLastLine)
     {
         struct Row
         {
@@ -137,7 +129,7 @@ class TerminationTest : public DatabaseFixture
             CPPUNIT_ASSERT_EQUAL(expected.at(answer.jobId), answer.stage);
     }
 
-    void copiesOnlyTheStateOfThePreviousBuild()
+    TEST(copiesOnlyTheStateOfThePreviousBuild)
     {
         struct Row
         /// A hung build, the other builds of its workspace, and where its state comes from.
@@ -203,7 +195,7 @@ class TerminationTest : public DatabaseFixture
                            ") WHERE provisioner_state = '" + state + "'::bytea");
     }
 
-    void touchesNoBuildOfAnotherTypeOfJob()
+    TEST(touchesNoBuildOfAnotherTypeOfJob)
     {
         const std::string workspace = Sim::JobDatabase::newId();
         addFinishedBuild(workspace, 1, "a state");
@@ -235,7 +227,5 @@ class TerminationTest : public DatabaseFixture
         CPPUNIT_ASSERT(expected == jobs.terminatedCompletely());
     }
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(TerminationTest);
 
 } // namespace HangDetection::Test

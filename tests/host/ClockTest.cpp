@@ -1,14 +1,8 @@
 #include "SimulatorFixture.h"
-#include "Texts.h"
 
 #include <Poco/DateTime.h>
 #include <Poco/DateTimeParser.h>
 #include <Poco/Timestamp.h>
-#include <cppunit/extensions/HelperMacros.h>
-
-#include <chrono>
-#include <filesystem>
-#include <string>
 
 namespace HangDetection::Test {
 
@@ -18,9 +12,7 @@ class ClockTest : public SimulatorFixture
 /// The clock of the plugin's host is ten minutes ahead or behind, which is twice the
 /// HungJobDuration. That of the database and the monotonic one are right.
 {
-    CPPUNIT_TEST_SUITE(ClockTest);
-    CPPUNIT_TEST(changesNothing);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(ClockTest);
 
     using Clock = std::chrono::steady_clock;
 
@@ -34,7 +26,7 @@ public:
     }
 
 private:
-    void changesNothing()
+    TEST(changesNothing)
     {
         startWithClockAt(-10min);
         expectAllAsWithTheRightClock(-10min);
@@ -135,7 +127,5 @@ private:
     std::string _quiet;
     std::size_t _hung = 0;
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(ClockTest);
 
 } // namespace HangDetection::Test

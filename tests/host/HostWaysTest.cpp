@@ -7,26 +7,17 @@
 #include "ServerFaults.h"
 #include "SimulatorFixture.h"
 #include "TerminationFaults.h"
-#include "Texts.h"
-
-#include <cppunit/extensions/HelperMacros.h>
 
 #include <algorithm>
-#include <chrono>
 #include <csignal>
-#include <string>
-#include <vector>
 
 namespace HangDetection::Test {
 
 class HostWaysTest : public SimulatorFixture
 {
-    CPPUNIT_TEST_SUITE(HostWaysTest);
-    CPPUNIT_TEST(aForkedChildEndsAtOnceAndHarmsNoRun);
-    CPPUNIT_TEST(isClosedAgainAndAgainWhileTheServerIsFrozen);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(HostWaysTest);
 
-    void aForkedChildEndsAtOnceAndHarmsNoRun()
+    TEST(aForkedChildEndsAtOnceAndHarmsNoRun)
     {
         const std::string job = database().addJob();
         holdTerminations(database());
@@ -47,7 +38,7 @@ class HostWaysTest : public SimulatorFixture
         expectEnd();
     }
 
-    void isClosedAgainAndAgainWhileTheServerIsFrozen()
+    TEST(isClosedAgainAndAgainWhileTheServerIsFrozen)
     /// The threads of the closed plugins are busy for a second, each. In the end the host holds what it
     /// held before.
     {
@@ -126,7 +117,5 @@ class HostWaysTest : public SimulatorFixture
     static constexpr std::chrono::seconds patience{20};
     /// 50 forked children that waited for the detector's thread would take much longer.
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(HostWaysTest);
 
 } // namespace HangDetection::Test

@@ -5,13 +5,8 @@
 #include "TerminationFaults.h"
 
 #include <Poco/String.h>
-#include <cppunit/extensions/HelperMacros.h>
 
-#include <fstream>
 #include <iterator>
-#include <optional>
-#include <string>
-#include <sys/types.h>
 
 namespace HangDetection::Test {
 
@@ -55,12 +50,7 @@ class SecretsTest : public SimulatorFixture
 /// writes, with all its debug lines, not in what others see of the process, and not on
 /// the server.
 {
-    CPPUNIT_TEST_SUITE(SecretsTest);
-    CPPUNIT_TEST(whenAllIsWell);
-    CPPUNIT_TEST(whenNoSessionComesAbout);
-    CPPUNIT_TEST(whenStatementsFail);
-    CPPUNIT_TEST(whenTheServerGoesAway);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(SecretsTest);
 
     static constexpr const char* role = "secret_role";
 
@@ -115,7 +105,7 @@ private:
         assertHidden(serverLog(server()));
     }
 
-    void whenAllIsWell()
+    TEST(whenAllIsWell)
     {
         for (const std::string& connection :
              {asKeywords(), asUri(), asKeywords() + " sslpassword=" + quotedPassword}) {
@@ -129,7 +119,7 @@ private:
         }
     }
 
-    void whenNoSessionComesAbout()
+    TEST(whenNoSessionComesAbout)
     {
         const std::string inUri = std::string("postgresql://secret_role:") + encodedPassword;
         const std::string quoted = quotedPassword;
@@ -154,7 +144,7 @@ private:
         }
     }
 
-    void whenStatementsFail()
+    TEST(whenStatementsFail)
     {
         refuse(database(), database().addJob());
         start(asUri());
@@ -164,7 +154,7 @@ private:
         expectSecret();
     }
 
-    void whenTheServerGoesAway()
+    TEST(whenTheServerGoesAway)
     {
         // The session ends in the middle of the statement, and then each time before it.
         endSessionsThatTerminate(database());
@@ -203,7 +193,5 @@ private:
 
     std::optional<HbaRule> _rule;
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(SecretsTest);
 
 } // namespace HangDetection::Test

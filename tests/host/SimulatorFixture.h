@@ -1,14 +1,8 @@
 #pragma once
 
 #include "ChildProcess.h"
-#include "Command.h"
 #include "TemporaryDirectory.h"
 #include "TestDatabaseFixture.h"
-
-#include <chrono>
-#include <filesystem>
-#include <optional>
-#include <string>
 
 namespace HangDetection::Test {
 

@@ -1,27 +1,14 @@
 // The plugin stops in time, by fini, after which its host goes on, and by an exit() without
 // fini, in each fault of the database and the network, when the plugin is known to have met it.
 
-#include "ChildProcess.h"
-#include "CurrentTest.h"
-#include "Eventually.h"
-#include "Figure.h"
 #include "ProcessState.h"
-#include "RowTests.h"
 #include "ServerLog.h"
 #include "SimulatorFixture.h"
 #include "StopInTime.h"
 #include "StopUnderFault.h"
-#include "Texts.h"
-
-#include <cppunit/extensions/HelperMacros.h>
 
 #include <algorithm>
-#include <chrono>
 #include <csignal>
-#include <filesystem>
-#include <functional>
-#include <optional>
-#include <string>
 
 namespace HangDetection::Test {
 
@@ -29,17 +16,9 @@ using namespace std::chrono_literals;
 
 class StopTest : public SimulatorFixture, private StopUnderFault
 {
-    CPPUNIT_TEST_SUITE(StopTest);
-    CPPUNIT_TEST(stopsWhileIdle);
-    CPPUNIT_TEST_SUITE_ADD_CUSTOM_TESTS(addStops);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(StopTest);
 
-    static void addStops(TestSuiteBuilderContextType& context)
-    {
-        addRowTests(context, &StopTest::stopsUnder, stopsUnderFault());
-    }
-
-    void stopsWhileIdle()
+    TEST(stopsWhileIdle)
     {
         atBothEnds([this] {
             start("", "1h");
@@ -48,7 +27,7 @@ class StopTest : public SimulatorFixture, private StopUnderFault
         });
     }
 
-    void stopsUnder(const StopRow& row)
+    TEST_FOR_EACH(stopsUnderFault(), stopsUnder)(const StopRow& row)
     {
         prepare(row, server(), testDatabase());
         atBothEnds([this] { return stop(); });
@@ -145,7 +124,5 @@ class StopTest : public SimulatorFixture, private StopUnderFault
 
     bool _endsWithFini = true;
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(StopTest);
 
 } // namespace HangDetection::Test

@@ -6,7 +6,6 @@
 
 #include <Poco/Environment.h>
 
-#include <chrono>
 #include <fstream>
 #include <stdexcept>
 

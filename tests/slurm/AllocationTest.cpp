@@ -3,19 +3,14 @@
 #include "ContractTexts.h"
 #include "SlurmFixture.h"
 #include "TerminationFaults.h"
-#include "Texts.h"
 #include "slurm/SlurmRelease.h"
 
 #include <Poco/StringTokenizer.h>
-#include <cppunit/extensions/HelperMacros.h>
 
-#include <chrono>
-#include <filesystem>
 #include <fstream>
 #include <regex>
 #include <set>
 #include <stdexcept>
-#include <string>
 #include <utility>
 
 namespace HangDetection::Test {
@@ -24,20 +19,7 @@ using namespace std::chrono_literals;
 
 class AllocationTest : public SlurmFixture
 {
-    CPPUNIT_TEST_SUITE(AllocationTest);
-    CPPUNIT_TEST(releasesEachJobWithTheSameMark);
-    CPPUNIT_TEST(releasesOneTaskOfAnArray);
-    CPPUNIT_TEST(releasesAnArrayOfWhichSomeTasksWait);
-    CPPUNIT_TEST(releasesTasksThatStartMeanwhile);
-    CPPUNIT_TEST(letsTheWorkerEndByItselfFirst);
-    CPPUNIT_TEST(waitsForANodeThatBoots);
-    CPPUNIT_TEST(waitsForAProlog);
-    CPPUNIT_TEST(releasesWhatWasTerminatedElsewhere);
-    CPPUNIT_TEST(asksSlurmAsLongAsItListsMarks);
-    CPPUNIT_TEST(terminatesWhileSlurmDoesNotAnswer);
-    CPPUNIT_TEST(addsItsReasonToWhatLuaSays);
-    CPPUNIT_TEST(checksAMarkThatLuaWrites);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(AllocationTest);
 
     const std::string reason = Sim::ContractTexts().error();
 
@@ -114,7 +96,7 @@ class AllocationTest : public SlurmFixture
         CPPUNIT_ASSERT(!isCompleted(_job));
     }
 
-    void releasesEachJobWithTheSameMark()
+    TEST(releasesEachJobWithTheSameMark)
     /// And keeps what the administrator wrote. One that never ran holds nothing up.
     {
         cluster().setProcessors(3);
@@ -153,7 +135,7 @@ class AllocationTest : public SlurmFixture
         await("an empty queue", [this] { return cluster().run({"squeue", "--noheader"}).empty(); });
     }
 
-    void releasesOneTaskOfAnArray()
+    TEST(releasesOneTaskOfAnArray)
     /// Whichever: the number of the last one is that of the array, and the others' mean nothing to scancel.
     {
         cluster().setProcessors(3);
@@ -172,7 +154,7 @@ class AllocationTest : public SlurmFixture
         }
     }
 
-    void releasesAnArrayOfWhichSomeTasksWait()
+    TEST(releasesAnArrayOfWhichSomeTasksWait)
     /// For a processor, or for others of the array, or more of them than Slurm names in a line.
     {
         std::string scattered = "1";
@@ -196,7 +178,7 @@ class AllocationTest : public SlurmFixture
         }
     }
 
-    void releasesTasksThatStartMeanwhile()
+    TEST(releasesTasksThatStartMeanwhile)
     /// Between Slurm's answer and the release: their names are others then.
     {
         start();
@@ -213,7 +195,7 @@ class AllocationTest : public SlurmFixture
         awaitEmptyQueue();
     }
 
-    void letsTheWorkerEndByItselfFirst()
+    TEST(letsTheWorkerEndByItselfFirst)
     /// And no longer than KillWait.
     {
         cluster().configure("KillWait", "10");
@@ -230,7 +212,7 @@ class AllocationTest : public SlurmFixture
         CPPUNIT_ASSERT(std::filesystem::exists(ended));
     }
 
-    void waitsForANodeThatBoots()
+    TEST(waitsForANodeThatBoots)
     {
         cluster().setCloudNode();
         startWithoutNode();
@@ -244,7 +226,7 @@ class AllocationTest : public SlurmFixture
         expectSkipped();
     }
 
-    void waitsForAProlog()
+    TEST(waitsForAProlog)
     {
         const std::filesystem::path mayRun = cluster().directory() / "run/may-run";
         const std::filesystem::path prolog = cluster().directory() / "prolog";
@@ -267,7 +249,7 @@ class AllocationTest : public SlurmFixture
         cluster().waitForState(_slurmJob, "RUNNING");
     }
 
-    void releasesWhatWasTerminatedElsewhere()
+    TEST(releasesWhatWasTerminatedElsewhere)
     /// While slurmctld was away.
     {
         startMarked();
@@ -292,7 +274,7 @@ class AllocationTest : public SlurmFixture
         return std::regex_search(statistics, count, line) ? std::stoi(count.str(1)) : 0;
     }
 
-    void asksSlurmAsLongAsItListsMarks()
+    TEST(asksSlurmAsLongAsItListsMarks)
     /// A Slurm job that has ended may be requeued.
     {
         start();
@@ -304,7 +286,7 @@ class AllocationTest : public SlurmFixture
         CPPUNIT_ASSERT(questions() >= asked + 3);
     }
 
-    void terminatesWhileSlurmDoesNotAnswer()
+    TEST(terminatesWhileSlurmDoesNotAnswer)
     /// The detector of a standby controller, when the active one is gone: Slurm's own patience is three
     /// minutes.
     {
@@ -354,7 +336,7 @@ class AllocationTest : public SlurmFixture
         start();
     }
 
-    void addsItsReasonToWhatLuaSays()
+    TEST(addsItsReasonToWhatLuaSays)
     /// When a job is submitted, and when it is changed.
     {
         startBehindLua("if job.comment then slurm.log_user('read the wiki') end");
@@ -371,7 +353,7 @@ class AllocationTest : public SlurmFixture
         assertLacks("junk", cluster().show(_slurmJob));
     }
 
-    void checksAMarkThatLuaWrites()
+    TEST(checksAMarkThatLuaWrites)
     {
         startBehindLua("if job.name then job.comment = 'provisioner_job=' .. job.name end");
         expectRefused({"sbatch", "--job-name=junk", "--wrap=true"}, junk);
@@ -385,7 +367,5 @@ class AllocationTest : public SlurmFixture
     std::string _job;
     std::string _slurmJob;
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(AllocationTest);
 
 } // namespace HangDetection::Test

@@ -9,9 +9,6 @@
 
 #include <slurm/slurm.h>
 
-#include <chrono>
-#include <string>
-
 namespace HangDetection::Test {
 
 using namespace std::chrono_literals;
@@ -29,12 +26,9 @@ public:
         awaitWaitingFor("PgSleep");
     }
 
-    CPPUNIT_TEST_SUITE(ReconfigureTest);
-    CPPUNIT_TEST(leavesABlockedRunAlone);
-    CPPUNIT_TEST(isNotHeldUpWhenThePluginIsTakenOutOfAFrozenDatabase);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(ReconfigureTest);
 
-    void leavesABlockedRunAlone()
+    TEST(leavesABlockedRunAlone)
     /// And a detector that is idle.
     {
         reconfigure();
@@ -48,7 +42,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::size_t{isReconfiguredByStart ? 3U : 1U}, startsOfDetector());
     }
 
-    void isNotHeldUpWhenThePluginIsTakenOutOfAFrozenDatabase()
+    TEST(isNotHeldUpWhenThePluginIsTakenOutOfAFrozenDatabase)
     /// The run is cut off and has changed nothing; a plugin that is put on the list goes on. Where
     /// slurmctld starts again, the server holds on to the statement of a client that is gone.
     {
@@ -95,7 +89,5 @@ public:
 
     std::string _job;
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(ReconfigureTest);
 
 } // namespace HangDetection::Test

@@ -3,9 +3,7 @@
 #include "SlurmCluster.h"
 #include "TestDatabaseFixture.h"
 
-#include <chrono>
 #include <memory>
-#include <string>
 
 namespace HangDetection::Test {
 

@@ -7,14 +7,7 @@
 #include "TerminationFaults.h"
 
 #include <algorithm>
-#include <chrono>
-#include <exception>
-#include <iostream>
 #include <list>
-#include <memory>
-#include <optional>
-#include <stdexcept>
-#include <utility>
 
 namespace HangDetection::Test {
 

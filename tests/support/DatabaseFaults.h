@@ -5,7 +5,7 @@
 
 // The faults of a database and of the way to it that suites go through: OutageTest, EnduranceTest,
 // StopTest and ShutdownTest. Each suite has rows of its own that name the faults that make sense
-// for it (RowTests.h), and its own check.
+// for it, and its own check.
 
 namespace HangDetection::Test {
 

@@ -1,10 +1,6 @@
 #include "DatabaseFixture.h"
 
-#include "Command.h"
-#include "Eventually.h"
 #include "OpenTransaction.h"
-
-#include <thread>
 
 namespace HangDetection::Test {
 

@@ -4,21 +4,11 @@
 #include "NotificationListener.h"
 #include "PostedNotifications.h"
 #include "Printing.h"
-#include "Settings.h"
 #include "TestDatabaseFixture.h"
 #include "detection/HangDetector.h"
 
-#include <Poco/NotificationCenter.h>
-
-#include <chrono>
 #include <future>
-#include <memory>
-#include <optional>
-#include <stop_token>
-#include <string>
 #include <type_traits>
-#include <utility>
-#include <vector>
 
 namespace HangDetection::Test {
 

@@ -5,11 +5,6 @@
 #include "TemporaryDirectory.h"
 #include "detection/Service.h"
 
-#include <chrono>
-#include <filesystem>
-#include <optional>
-#include <string>
-
 namespace HangDetection::Test {
 
 class ServiceFixture : public DatabaseFixture

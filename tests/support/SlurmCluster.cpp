@@ -15,7 +15,6 @@
 #include <set>
 #include <stdexcept>
 #include <unistd.h>
-#include <vector>
 
 namespace HangDetection::Test {
 

@@ -1,17 +1,11 @@
 #pragma once
 
 #include "ChildProcess.h"
-#include "Command.h"
 #include "TemporaryDirectory.h"
 #include "Texts.h"
 
-#include <chrono>
-#include <filesystem>
 #include <functional>
 #include <map>
-#include <optional>
-#include <string>
-#include <sys/types.h>
 
 namespace HangDetection::Test {
 

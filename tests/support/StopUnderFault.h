@@ -4,9 +4,6 @@
 
 #include <chrono>
 #include <cstddef>
-#include <optional>
-#include <string>
-#include <vector>
 
 namespace HangDetection::Test {
 

@@ -2,8 +2,6 @@
 
 #include "JobDatabase.h"
 
-#include <string>
-
 // What a database does, from then on, to a statement that terminates a job.
 
 namespace HangDetection::Test {

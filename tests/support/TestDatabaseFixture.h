@@ -1,11 +1,9 @@
 #pragma once
 
 #include "Eventually.h"
+#include "Suite.h"
 #include "TestDatabase.h"
 #include "Texts.h"
-
-#include <cppunit/TestFixture.h>
-#include <cppunit/extensions/HelperMacros.h>
 
 namespace HangDetection::Test {
 
