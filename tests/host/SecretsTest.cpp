@@ -34,10 +34,8 @@ std::string seenOf(pid_t process)
 /// What others see of a process in /proc: its command line, its environment, and the names of its threads.
 {
     std::string seen;
-    for (const char* const name : {"/cmdline", "/environ"}) {
-        std::ifstream file("/proc/" + std::to_string(process) + name, std::ios::binary);
-        seen.append(std::istreambuf_iterator<char>(file), {});
-    }
+    for (const char* const name : {"/cmdline", "/environ"})
+        seen += textOf("/proc/" + std::to_string(process) + name);
     for (const std::string& name : threadsOf(process))
         seen += name + '\n';
     return seen;

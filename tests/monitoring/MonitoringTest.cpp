@@ -11,23 +11,12 @@
 #include <Poco/JSON/Object.h>
 #include <Poco/JSON/Parser.h>
 
-#include <fstream>
 #include <regex>
 #include <set>
-#include <stdexcept>
 
 namespace HangDetection::Test {
 
 namespace {
-
-std::string textOf(const std::string& file)
-{
-    std::ifstream stream(file, std::ios::binary);
-    std::string text{std::istreambuf_iterator<char>(stream), {}};
-    if (text.empty())
-        throw std::runtime_error(file + ": cannot be read");
-    return text;
-}
 
 std::vector<std::string> namesIn(const std::string& text, const std::string& pattern)
 /// What the group of the pattern matches: each name once, in their order.
