@@ -178,7 +178,7 @@ class IndexTest : public DatabaseFixture
                             pendingJobDuration + ", '{}', '{}', '1:1:', 0)");
         std::string plan;
         for (int row = 0; row < lines.rows(); ++row)
-            plan += lines.value(row, "QUERY PLAN") + '\n';
+            plan += lines.value(row, R"("QUERY PLAN")") + '\n';
         return plan;
     }
 
