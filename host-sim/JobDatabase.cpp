@@ -2,7 +2,6 @@
 
 #include "data/Connection.h"
 
-#include <Poco/Data/PostgreSQL/Connector.h>
 #include <Poco/Nullable.h>
 #include <Poco/Tuple.h>
 #include <Poco/UUIDGenerator.h>
@@ -20,6 +19,13 @@ NullableText nullable(const std::optional<std::string>& text)
     return text ? NullableText(*text) : NullableText();
 }
 
+template <typename Value>
+auto with(const Value& value)
+/// A parameter. For a text, bind alone would be that of std.
+{
+    return Poco::Data::Keywords::bind(value);
+}
+
 std::string idOrNew(const std::string& id)
 {
     return id.empty() ? JobDatabase::newId() : id;
@@ -28,8 +34,9 @@ std::string idOrNew(const std::string& id)
 Poco::Data::Session connect(const std::string& connectionString)
 {
     prepareDatabaseLibraries();
-    Poco::Data::PostgreSQL::Connector::registerConnector();
-    return {Poco::Data::PostgreSQL::Connector::KEY, connectionString};
+    Poco::AutoPtr<Libpq::SessionImpl> session(new Libpq::SessionImpl);
+    session->open(connectionString);
+    return {session};
 }
 
 } // namespace
@@ -51,12 +58,6 @@ void JobDatabase::addJobs(int count, const JobRow& row)
 void JobDatabase::insertJobs(int count, const std::optional<std::string>& id, const JobRow& row)
 /// Without an id each job gets a new one.
 {
-    NullableText idOrNull = nullable(id);
-    std::string type = row.type;
-    std::string updated = row.updatedAgo;
-    NullableText started = nullable(row.startedAgo);
-    NullableText canceled = nullable(row.canceledAgo);
-    NullableText completed = nullable(row.completedAgo);
     _session
         << "INSERT INTO provisioner_jobs (id, created_at, updated_at, started_at, canceled_at, completed_at,"
            " organization_id, initiator_id, file_id, provisioner, storage_method, type, worker_id)"
@@ -64,20 +65,18 @@ void JobDatabase::insertJobs(int count, const std::optional<std::string>& id, co
            " now() - $3::interval, now() - $4::interval, now() - $5::interval, gen_random_uuid(),"
            " gen_random_uuid(), gen_random_uuid(), 'terraform', 'file', $6::provisioner_job_type,"
            " gen_random_uuid() FROM generate_series(1, $7)",
-        use(idOrNull), use(updated), use(started), use(canceled), use(completed), use(type), use(count), now;
+        with(nullable(id)), with(row.updatedAgo), with(nullable(row.startedAgo)),
+        with(nullable(row.canceledAgo)), with(nullable(row.completedAgo)), with(row.type), with(count), now;
 }
 
 std::string JobDatabase::addBuild(const BuildRow& row)
 {
-    std::string jobId = row.jobId;
     std::string workspaceId = idOrNew(row.workspaceId);
-    int buildNumber = row.buildNumber;
-    NullableText state = nullable(row.state);
     _session << "INSERT INTO workspace_builds (id, created_at, updated_at, workspace_id, template_version_id,"
                 " build_number, transition, initiator_id, provisioner_state, job_id)"
                 " VALUES (gen_random_uuid(), now() - interval '1 hour', now() - interval '1 hour', $1::uuid,"
                 " gen_random_uuid(), $2, 'start', gen_random_uuid(), convert_to($3, 'UTF8'), $4::uuid)",
-        use(workspaceId), use(buildNumber), use(state), use(jobId), now;
+        with(workspaceId), with(row.buildNumber), with(nullable(row.state)), with(row.jobId), now;
     return workspaceId;
 }
 
@@ -92,30 +91,30 @@ std::string JobDatabase::addBuildJob(const JobRow& job, BuildRow build)
 
 void JobDatabase::addLog(const std::string& jobId, const std::string& stage, const std::string& output)
 {
-    std::string id = jobId;
-    std::string stageText = stage;
-    std::string outputText = output;
     _session << "INSERT INTO provisioner_job_logs (job_id, created_at, source, level, stage, output)"
                 " VALUES ($1::uuid, now() - interval '6 minutes', 'provisioner', 'info', $2, $3)",
-        use(id), use(stageText), use(outputText), now;
+        with(jobId), with(stage), with(output), now;
 }
 
 void JobDatabase::heartbeat(const std::string& jobId)
 {
-    std::string id = jobId;
-    _session << "UPDATE provisioner_jobs SET updated_at = now() WHERE id = $1::uuid", use(id), now;
+    _session << "UPDATE provisioner_jobs SET updated_at = now() WHERE id = $1::uuid", with(jobId), now;
+}
+
+bool JobDatabase::isCompleted(const std::string& jobId)
+{
+    return isTrue("SELECT completed_at IS NOT NULL FROM provisioner_jobs WHERE id = $1::uuid", jobId);
 }
 
 std::vector<LogRow> JobDatabase::logs(const std::string& jobId)
 {
-    std::string id = jobId;
     std::vector<Poco::Tuple<Poco::Int64, std::string, std::string, std::string, std::string, Poco::Int64>>
         rows;
     _session << "SELECT l.id, l.source::text, l.level::text, l.stage, l.output,"
                 " coalesce((extract(epoch FROM l.created_at - j.completed_at) * 1000000)::bigint, 0)"
                 " FROM provisioner_job_logs l JOIN provisioner_jobs j ON j.id = l.job_id"
                 " WHERE l.job_id = $1::uuid ORDER BY l.id",
-        into(rows), use(id), now;
+        into(rows), with(jobId), now;
     std::vector<LogRow> result;
     result.reserve(rows.size());
     for (const auto& row : rows)
@@ -145,9 +144,8 @@ std::vector<JobLook> JobDatabase::look()
 
 std::optional<std::string> JobDatabase::value(const std::string& sql, const std::string& parameter)
 {
-    std::string text = parameter;
     NullableText result;
-    _session << sql, into(result), use(text), now;
+    _session << sql, into(result), with(parameter), now;
     return result.isNull() ? std::nullopt : std::optional(result.value());
 }
 

@@ -84,6 +84,8 @@ public:
     void heartbeat(const std::string& jobId);
     /// What a worker does every few seconds.
 
+    bool isCompleted(const std::string& jobId);
+
     std::vector<LogRow> logs(const std::string& jobId);
     /// The job's log in the order of its ids.
 

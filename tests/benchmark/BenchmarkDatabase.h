@@ -8,7 +8,6 @@
 #include "ThrowawayPostgres.h"
 
 #include <algorithm>
-#include <utility>
 
 namespace HangDetection::Benchmark {
 

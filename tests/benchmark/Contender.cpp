@@ -5,18 +5,10 @@
 #include "detection/HangDetector.h"
 #include "notification/RunLog.h"
 
-#include <Poco/AutoPtr.h>
-#include <Poco/NotificationCenter.h>
 #include <Poco/NullChannel.h>
 #include <Poco/Pipe.h>
 #include <Poco/PipeStream.h>
 #include <Poco/Process.h>
-
-#include <algorithm>
-#include <chrono>
-#include <memory>
-#include <stdexcept>
-#include <utility>
 
 namespace HangDetection::Benchmark {
 

@@ -8,15 +8,11 @@
 #include "TemporaryDirectory.h"
 #include "detection/Service.h"
 
-#include <chrono>
 #include <condition_variable>
 #include <iostream>
 #include <iterator>
-#include <map>
 #include <mutex>
 #include <sstream>
-#include <stdexcept>
-#include <stop_token>
 #include <thread>
 
 namespace HangDetection::Benchmark {

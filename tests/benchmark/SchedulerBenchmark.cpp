@@ -8,11 +8,8 @@
 
 #include <Poco/String.h>
 
-#include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <exception>
-#include <functional>
 #include <initializer_list>
 #include <iostream>
 #include <iterator>
@@ -20,7 +17,6 @@
 #include <stdexcept>
 #include <stop_token>
 #include <system_error>
-#include <thread>
 
 namespace HangDetection::Benchmark {
 

@@ -4,12 +4,10 @@
 #include "SchedulerBenchmark.h"
 #include "data/Connection.h"
 
-#include <algorithm>
 #include <cstdlib>
 #include <exception>
 #include <iostream>
 #include <map>
-#include <stdexcept>
 
 namespace HangDetection::Benchmark {
 

@@ -5,42 +5,13 @@
 #include "ScriptedSlurm.h"
 #include "TerminationFaults.h"
 
-#include <memory>
-#include <stop_token>
-#include <thread>
-#include <utility>
-
 namespace HangDetection::Test {
 
 using namespace std::chrono_literals;
 
 class AllocationsTest : public DatabaseFixture
 {
-    CPPUNIT_TEST_SUITE(AllocationsTest);
-    CPPUNIT_TEST(releasesTheAllocationOfAPendingJob);
-    CPPUNIT_TEST(releasesWhateverTheThresholdWas);
-    CPPUNIT_TEST(releasesNothingElse);
-    CPPUNIT_TEST(asksOnceAfterTheStartAndThenOnlyWithAReason);
-    CPPUNIT_TEST(skipsASuspendedJobUntilItsAllocationEnds);
-    CPPUNIT_TEST(waitsAThresholdAfterSlurmResumedTheJob);
-    CPPUNIT_TEST(waitsAThresholdAfterThePauseWasSeen);
-    CPPUNIT_TEST(sparesASuspendedJobForAThresholdAtMostWhenSlurmDoesNotAnswer);
-    CPPUNIT_TEST(leavesThePlacesToJobsThatAreNotSuspended);
-    CPPUNIT_TEST(terminatesWithoutASlurmThatAnswers);
-    CPPUNIT_TEST(triesAgainWhatSlurmDidNotCancel);
-    CPPUNIT_TEST(tellsAgainOfAJobThatWasGoneInBetween);
-    CPPUNIT_TEST(releasesWhatWasTerminatedInARunThatFailed);
-    CPPUNIT_TEST(releasesTheRestAfterAStop);
-    CPPUNIT_TEST(waitsForSlurmNoLongerThanTheRunAllows);
-    CPPUNIT_TEST(releasesNoLongerThanTheRunAllows);
-    CPPUNIT_TEST(stopsWhileSlurmIsAsked);
-    CPPUNIT_TEST(releasesAfterAMigration);
-    CPPUNIT_TEST(leavesAJobThatCompletedAfterAll);
-    CPPUNIT_TEST(tellsNothingOfAJobThatEndedByItself);
-    CPPUNIT_TEST(asksNothingWhenSwitchedOffAndLooksAgainAfterwards);
-    CPPUNIT_TEST(releasesNothingInADryRun);
-    CPPUNIT_TEST(tellsNoSuspendedJobInADryRun);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(AllocationsTest);
 
 public:
     void setUp() override
@@ -106,20 +77,20 @@ private:
         CPPUNIT_ASSERT_EQUAL(Lines{texts.error()}, _slurm.reasons);
     }
 
-    void releasesTheAllocationOfAPendingJob()
+    TEST(releasesTheAllocationOfAPendingJob)
     {
         settings().pendingJobDuration = 30min;
         expectReleased(database().addJob({.startedAgo = std::nullopt, .updatedAgo = "1 hour"}),
                        {.reason = "pending", .minutes = "30"});
     }
 
-    void releasesWhateverTheThresholdWas()
+    TEST(releasesWhateverTheThresholdWas)
     {
         settings().hungJobDuration = 100s;
         expectReleased(addHungJob(), {.minutes = "1.67"});
     }
 
-    void releasesNothingElse()
+    TEST(releasesNothingElse)
     {
         // As after a user's late cancel.
         const std::string healthy = addTerminatedJob();
@@ -132,7 +103,7 @@ private:
         CPPUNIT_ASSERT_EQUAL(std::size_t{3}, _slurm.marked.size());
     }
 
-    void asksOnceAfterTheStartAndThenOnlyWithAReason()
+    TEST(asksOnceAfterTheStartAndThenOnlyWithAReason)
     {
         expectQuestionsAfterRun(1);
         expectQuestionsAfterRun(1);
@@ -148,7 +119,7 @@ private:
         expectQuestionsAfterRun(4);
     }
 
-    void skipsASuspendedJobUntilItsAllocationEnds()
+    TEST(skipsASuspendedJobUntilItsAllocationEnds)
     {
         const std::string job = addSuspendedJob();
         for (int i = 0; i < 2; ++i) {
@@ -169,7 +140,7 @@ private:
         expectTerminated(job);
     }
 
-    void waitsAThresholdAfterSlurmResumedTheJob()
+    TEST(waitsAThresholdAfterSlurmResumedTheJob)
     {
         const std::string job = addMarkedJob();
         _slurm.marked.front().resumedAgo = 299s;
@@ -179,7 +150,7 @@ private:
         expectTerminated(job);
     }
 
-    void waitsAThresholdAfterThePauseWasSeen()
+    TEST(waitsAThresholdAfterThePauseWasSeen)
     /// As after a signal that stopped the job, of which Slurm keeps no time.
     {
         settings().hungJobDuration = 5s;
@@ -190,7 +161,7 @@ private:
         expectTerminated(job);
     }
 
-    void sparesASuspendedJobForAThresholdAtMostWhenSlurmDoesNotAnswer()
+    TEST(sparesASuspendedJobForAThresholdAtMostWhenSlurmDoesNotAnswer)
     {
         settings().hungJobDuration = 2s;
         const std::string job = addSuspendedJob();
@@ -200,7 +171,7 @@ private:
         expectTerminated(job);
     }
 
-    void leavesThePlacesToJobsThatAreNotSuspended()
+    TEST(leavesThePlacesToJobsThatAreNotSuspended)
     {
         settings().maxJobsPerRun = 5;
         settings().massHangRatio = 0;
@@ -213,7 +184,7 @@ private:
         expectTerminated(addHungJob());
     }
 
-    void terminatesWithoutASlurmThatAnswers()
+    TEST(terminatesWithoutASlurmThatAnswers)
     {
         _slurm.askError = "Unable to contact slurm controller";
         const std::string job = addMarkedJob();
@@ -230,7 +201,7 @@ private:
         expectQuestionsAfterRun(5);
     }
 
-    void triesAgainWhatSlurmDidNotCancel()
+    TEST(triesAgainWhatSlurmDidNotCancel)
     {
         _slurm.releaseError = "Access/permission denied";
         const std::string job = addMarkedJob();
@@ -245,7 +216,7 @@ private:
         expectQuestionsAfterRun(4);
     }
 
-    void tellsAgainOfAJobThatWasGoneInBetween()
+    TEST(tellsAgainOfAJobThatWasGoneInBetween)
     {
         _slurm.releaseError = "Access/permission denied";
         const std::string job = addMarkedJob();
@@ -258,7 +229,7 @@ private:
         CPPUNIT_ASSERT_EQUAL(Lines(2, "7 of " + job + " kept: Access/permission denied"), allocations());
     }
 
-    void releasesWhatWasTerminatedInARunThatFailed()
+    TEST(releasesWhatWasTerminatedInARunThatFailed)
     {
         run();
         // A job whose update ends the session ends its run, but the next one releases what is left.
@@ -273,14 +244,14 @@ private:
         CPPUNIT_ASSERT(_slurm.marked.empty());
     }
 
-    void releasesTheRestAfterAStop()
+    TEST(releasesTheRestAfterAStop)
     {
         std::stop_source stop;
         _slurm.onRelease = [&stop] { stop.request_stop(); };
         expectTheRestReleasedInTheNextRun(stop.get_token());
     }
 
-    void releasesNoLongerThanTheRunAllows()
+    TEST(releasesNoLongerThanTheRunAllows)
     /// Jobs that hang meanwhile do not wait for all of the slow releases.
     {
         settings().runTimeout = 8s;
@@ -300,7 +271,7 @@ private:
         CPPUNIT_ASSERT_EQUAL((Lines{released(job), released(job, "8")}), allocations());
     }
 
-    void waitsForSlurmNoLongerThanTheRunAllows()
+    TEST(waitsForSlurmNoLongerThanTheRunAllows)
     /// The rest of the time is for the terminations.
     {
         run();
@@ -311,7 +282,7 @@ private:
         CPPUNIT_ASSERT(_slurm.patience > 0s && _slurm.patience <= 4s);
     }
 
-    void stopsWhileSlurmIsAsked()
+    TEST(stopsWhileSlurmIsAsked)
     {
         const std::string job = addMarkedJob();
         std::stop_source stop;
@@ -321,7 +292,7 @@ private:
         CPPUNIT_ASSERT_EQUAL(Lines{}, allocations());
     }
 
-    void releasesAfterAMigration()
+    TEST(releasesAfterAMigration)
     {
         addMarkedJob();
         run();
@@ -331,7 +302,7 @@ private:
         CPPUNIT_ASSERT_EQUAL(std::size_t{2}, _slurm.reasons.size());
     }
 
-    void leavesAJobThatCompletedAfterAll()
+    TEST(leavesAJobThatCompletedAfterAll)
     {
         _slurm.releaseError = "Slurm backup controller in standby mode";
         const std::string job = addMarkedJob();
@@ -345,7 +316,7 @@ private:
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, _slurm.marked.size());
     }
 
-    void tellsNothingOfAJobThatEndedByItself()
+    TEST(tellsNothingOfAJobThatEndedByItself)
     {
         _slurm.hasEnded = true;
         expectTerminated(addMarkedJob());
@@ -356,7 +327,7 @@ private:
         CPPUNIT_ASSERT_EQUAL(Lines{}, allocations());
     }
 
-    void asksNothingWhenSwitchedOffAndLooksAgainAfterwards()
+    TEST(asksNothingWhenSwitchedOffAndLooksAgainAfterwards)
     {
         run();
         change(&Settings::releaseAllocations, false);
@@ -369,7 +340,7 @@ private:
         CPPUNIT_ASSERT_EQUAL(Lines{released(job)}, allocations());
     }
 
-    void releasesNothingInADryRun()
+    TEST(releasesNothingInADryRun)
     /// Slurm is asked only for hung jobs.
     {
         settings().dryRun = true;
@@ -382,7 +353,7 @@ private:
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, _slurm.marked.size());
     }
 
-    void tellsNoSuspendedJobInADryRun()
+    TEST(tellsNoSuspendedJobInADryRun)
     {
         settings().dryRun = true;
         addSuspendedJob();
@@ -396,7 +367,5 @@ private:
 
     SlurmScript _slurm;
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(AllocationsTest);
 
 } // namespace HangDetection::Test

@@ -3,20 +3,13 @@
 #include "CoderDetector.h"
 #include "ContractTexts.h"
 #include "DatabaseFixture.h"
-#include "LaterSchema.h"
 #include "Rows.h"
 #include "ScriptedSlurm.h"
-#include "data/JobStore.h"
 
 #include <Poco/NumberFormatter.h>
 #include <Poco/String.h>
 
 #include <atomic>
-#include <chrono>
-#include <memory>
-#include <string>
-#include <thread>
-#include <vector>
 
 namespace HangDetection::Test {
 

@@ -3,9 +3,6 @@
 #include "RememberedJobs.h"
 #include "Rows.h"
 
-#include <functional>
-#include <future>
-
 namespace HangDetection::Test {
 
 using namespace std::chrono_literals;
@@ -13,14 +10,7 @@ using namespace std::chrono_literals;
 class ConcurrencyTest : public DatabaseFixture
 /// Workers, Coder servers and other detectors work on the same jobs.
 {
-    CPPUNIT_TEST_SUITE(ConcurrencyTest);
-    CPPUNIT_TEST(skipsAJobThatIsLocked);
-    CPPUNIT_TEST(leavesAJobAloneThatChangesMeanwhile);
-    CPPUNIT_TEST(terminatesBesideWritesToItsLogAndToThePreviousBuild);
-    CPPUNIT_TEST(terminatesAJobThatChangesDuringTheTerminationAndIsStillHung);
-    CPPUNIT_TEST(goesByABuildThatChangesDuringTheTermination);
-    CPPUNIT_TEST(releasesItsLocksAfterARun);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(ConcurrencyTest);
 
     enum class Kind
     {
@@ -60,7 +50,7 @@ class ConcurrencyTest : public DatabaseFixture
     /// As of a worker that comes too late: the heartbeat is as old as before.
     const std::string deletion = std::string("DELETE FROM provisioner_jobs WHERE id = '") + id + "'";
 
-    void skipsAJobThatIsLocked()
+    TEST(skipsAJobThatIsLocked)
     /// And terminates the others. The job is terminated as any other when the lock is gone.
     {
         struct Row
@@ -94,7 +84,7 @@ class ConcurrencyTest : public DatabaseFixture
         });
     }
 
-    void leavesAJobAloneThatChangesMeanwhile()
+    TEST(leavesAJobAloneThatChangesMeanwhile)
     /// After the search, or at the last moment, during the termination. And terminates the others.
     {
         struct Row
@@ -148,7 +138,7 @@ class ConcurrencyTest : public DatabaseFixture
         CPPUNIT_ASSERT(database().logs(job).empty());
     }
 
-    void terminatesBesideWritesToItsLogAndToThePreviousBuild()
+    TEST(terminatesBesideWritesToItsLogAndToThePreviousBuild)
     {
         // The foreign key of the log line takes FOR KEY SHARE on the job.
         const std::string job = add(Kind::build);
@@ -165,7 +155,7 @@ class ConcurrencyTest : public DatabaseFixture
         CPPUNIT_ASSERT_EQUAL(Text("a state"), buildState(job));
     }
 
-    void terminatesAJobThatChangesDuringTheTerminationAndIsStillHung()
+    TEST(terminatesAJobThatChangesDuringTheTerminationAndIsStillHung)
     {
         // The statement meets a row that is newer than its snapshot, and must use the newer one.
         const std::string job = add(Kind::hung);
@@ -186,7 +176,7 @@ class ConcurrencyTest : public DatabaseFixture
         CPPUNIT_ASSERT_EQUAL(job, listener.next(patience).value().jobId);
     }
 
-    void goesByABuildThatChangesDuringTheTermination()
+    TEST(goesByABuildThatChangesDuringTheTermination)
     {
         struct Row
         {
@@ -210,7 +200,7 @@ class ConcurrencyTest : public DatabaseFixture
         });
     }
 
-    void releasesItsLocksAfterARun()
+    TEST(releasesItsLocksAfterARun)
     {
         addHungJob();
         run();
@@ -227,7 +217,7 @@ class ConcurrencyTest : public DatabaseFixture
         OpenTransaction gate(connectionString(),
                              "LOCK TABLE provisioner_job_logs IN SHARE ROW EXCLUSIVE MODE");
         auto running = std::async(std::launch::async, [this] { return run(); });
-        awaitWaitingForLock();
+        awaitWaitingFor("Lock");
         meanwhile(gate);
         gate.commit();
         return running.get();
@@ -247,13 +237,11 @@ class ConcurrencyTest : public DatabaseFixture
                                                         " options='-c search_path=slow,pg_catalog,public'");
         OpenTransaction gate(connectionString(), "SELECT pg_advisory_xact_lock(1)");
         auto running = std::async(std::launch::async, [this] { return run(); });
-        awaitWaitingForLock();
+        awaitWaitingFor("Lock");
         gate.execute(sql);
         gate.commit();
         return running.get();
     }
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(ConcurrencyTest);
 
 } // namespace HangDetection::Test

@@ -1,27 +1,19 @@
-#include "BackgroundRunFixture.h"
+#include "DatabaseFixture.h"
 #include "Figure.h"
 #include "JobsUnderFault.h"
 #include "RandomMoments.h"
 #include "Rounds.h"
 
-#include <stop_token>
-#include <thread>
-
 namespace HangDetection::Test {
 
-class CrashTest : public BackgroundRunFixture
+class CrashTest : public DatabaseFixture
 /// The session or the server dies while jobs are terminated.
 {
-    CPPUNIT_TEST_SUITE(CrashTest);
-    CPPUNIT_TEST(survivesTheEndOfItsSessionAtEachStep);
-    CPPUNIT_TEST(survivesTheEndOfItsSessionAtAnyMoment);
-    CPPUNIT_TEST(survivesACrashOfTheServerAtAnyMoment);
-    CPPUNIT_TEST(isBoundByWhatItToldWhenTheServerCrashes);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(CrashTest);
 
     static constexpr int jobCount = 12;
 
-    void survivesTheEndOfItsSessionAtEachStep()
+    TEST(survivesTheEndOfItsSessionAtEachStep)
     {
         constexpr int fewJobs = 8;
         settings().maxJobsPerRun = fewJobs;
@@ -73,7 +65,7 @@ class CrashTest : public BackgroundRunFixture
         return false;
     }
 
-    void survivesTheEndOfItsSessionAtAnyMoment()
+    TEST(survivesTheEndOfItsSessionAtAnyMoment)
     {
         constexpr int faults = rounds(300);
         JobsUnderFault jobs(connectionString());
@@ -103,7 +95,7 @@ class CrashTest : public BackgroundRunFixture
         CPPUNIT_ASSERT(moments.haveHit());
     }
 
-    void survivesACrashOfTheServerAtAnyMoment()
+    TEST(survivesACrashOfTheServerAtAnyMoment)
     {
         constexpr int faults = rounds(100);
         JobsUnderFault jobs(connectionString());
@@ -135,7 +127,7 @@ class CrashTest : public BackgroundRunFixture
         CPPUNIT_ASSERT(moments.haveHit());
     }
 
-    void isBoundByWhatItToldWhenTheServerCrashes()
+    TEST(isBoundByWhatItToldWhenTheServerCrashes)
     {
         constexpr int faults = rounds(10);
         JobsUnderFault jobs(connectionString());
@@ -191,7 +183,5 @@ class CrashTest : public BackgroundRunFixture
                                  databaseName());
     }
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(CrashTest);
 
 } // namespace HangDetection::Test

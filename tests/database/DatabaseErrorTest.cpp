@@ -1,7 +1,6 @@
 #include "DatabaseFixture.h"
-#include "HbaRule.h"
 #include "Rows.h"
-#include "Standby.h"
+#include "ServerFaults.h"
 #include "TerminationFaults.h"
 
 namespace HangDetection::Test {
@@ -10,16 +9,7 @@ class DatabaseErrorTest : public DatabaseFixture
 /// Databases that a run cannot work with, and what the operator is told; OutageTest has more of them.
 /// That no text holds the password is checked for each run of each test by the fixture.
 {
-    CPPUNIT_TEST_SUITE(DatabaseErrorTest);
-    CPPUNIT_TEST(tellsWhatIsWrongWithTheDatabase);
-    CPPUNIT_TEST(tellsThatTheDatabaseTakesNoConnections);
-    CPPUNIT_TEST(worksAgainWhenNewSessionsMayWrite);
-    CPPUNIT_TEST(findsThePrimaryBesideItsStandby);
-    CPPUNIT_TEST(worksAgainAfterTheTablesCame);
-    CPPUNIT_TEST(survivesTheEndOfItsSessionBetweenTwoRuns);
-    CPPUNIT_TEST(survivesTheEndOfItsSessionDuringARun);
-    CPPUNIT_TEST(tellsWhatWasTerminatedBeforeTheSessionEnded);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(DatabaseErrorTest);
 
     struct Row
     {
@@ -35,7 +25,7 @@ class DatabaseErrorTest : public DatabaseFixture
         /// In the server's pg_hba.conf.
     };
 
-    void tellsWhatIsWrongWithTheDatabase()
+    TEST(tellsWhatIsWrongWithTheDatabase)
     {
         const std::string directory = server().directory().string();
         const std::string own = connectionString(detectorRole);
@@ -80,7 +70,7 @@ class DatabaseErrorTest : public DatabaseFixture
         });
     }
 
-    void tellsThatTheDatabaseTakesNoConnections()
+    TEST(tellsThatTheDatabaseTakesNoConnections)
     {
         // Not by a session of its own.
         Sim::JobDatabase(server().connectionString("postgres"))
@@ -88,7 +78,7 @@ class DatabaseErrorTest : public DatabaseFixture
         expectError("is not currently accepting connections", "55000", "ALLOW_CONNECTIONS");
     }
 
-    void worksAgainWhenNewSessionsMayWrite()
+    TEST(worksAgainWhenNewSessionsMayWrite)
     {
         const std::string job = addHungJob();
         database().execute("ALTER DATABASE " + databaseName() + " SET default_transaction_read_only = on");
@@ -99,7 +89,7 @@ class DatabaseErrorTest : public DatabaseFixture
         CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
     }
 
-    void findsThePrimaryBesideItsStandby()
+    TEST(findsThePrimaryBesideItsStandby)
     /// Without the primary the standby is not all that is wrong.
     {
         const Standby standby(server());
@@ -117,7 +107,7 @@ class DatabaseErrorTest : public DatabaseFixture
         CPPUNIT_ASSERT(isCompleted(job));
     }
 
-    void worksAgainAfterTheTablesCame()
+    TEST(worksAgainAfterTheTablesCame)
     {
         const std::string job = addHungJob();
         database().execute("ALTER TABLE provisioner_jobs RENAME TO away");
@@ -126,7 +116,7 @@ class DatabaseErrorTest : public DatabaseFixture
         CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
     }
 
-    void survivesTheEndOfItsSessionBetweenTwoRuns()
+    TEST(survivesTheEndOfItsSessionBetweenTwoRuns)
     {
         connectDetector();
         CPPUNIT_ASSERT_EQUAL(Text("1"), endSessionOfDetector());
@@ -134,7 +124,7 @@ class DatabaseErrorTest : public DatabaseFixture
         CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
     }
 
-    void survivesTheEndOfItsSessionDuringARun()
+    TEST(survivesTheEndOfItsSessionDuringARun)
     {
         const std::string job = addHungJob();
         endSessionsThatTerminate(database());
@@ -146,7 +136,7 @@ class DatabaseErrorTest : public DatabaseFixture
         CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
     }
 
-    void tellsWhatWasTerminatedBeforeTheSessionEnded()
+    TEST(tellsWhatWasTerminatedBeforeTheSessionEnded)
     {
         // The first statement is refused, so that the ten jobs are tried in two halves;
         // the second statement succeeds, the third ends the session. A sequence counts
@@ -172,7 +162,5 @@ class DatabaseErrorTest : public DatabaseFixture
         CPPUNIT_ASSERT_EQUAL(std::int64_t{5}, run().jobs.hung);
     }
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(DatabaseErrorTest);
 
 } // namespace HangDetection::Test

@@ -2,10 +2,6 @@
 #include "OpenTransaction.h"
 #include "RememberedJobs.h"
 
-#include <map>
-#include <set>
-#include <utility>
-
 namespace HangDetection::Test {
 
 using namespace std::chrono_literals;
@@ -20,17 +16,9 @@ public:
         settings().dryRun = true;
     }
 
-    CPPUNIT_TEST_SUITE(DryRunTest);
-    CPPUNIT_TEST(saysWhatATerminationAnswersInEveryStateOfAJob);
-    CPPUNIT_TEST(changesNothingAndNotifiesNobody);
-    CPPUNIT_TEST(waitsForNoLock);
-    CPPUNIT_TEST(tellsAJobOnceUntilItIsSwitchedOff);
-    CPPUNIT_TEST(tellsOfEachJobBeforeItTellsOneAgain);
-    CPPUNIT_TEST(tellsAMassHangThatWouldHold);
-    CPPUNIT_TEST(leavesABacklogUntilItIsSwitchedOff);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(DryRunTest);
 
-    void saysWhatATerminationAnswersInEveryStateOfAJob()
+    TEST(saysWhatATerminationAnswersInEveryStateOfAJob)
     {
         JobStore store(settings().connection, 60s);
         store.open({});
@@ -60,7 +48,7 @@ public:
         CPPUNIT_ASSERT(expected == states);
     }
 
-    void changesNothingAndNotifiesNobody()
+    TEST(changesNothingAndNotifiesNobody)
     {
         addJobsInEveryState();
         RememberedJobs jobs(connectionString(), {});
@@ -81,7 +69,7 @@ public:
         CPPUNIT_ASSERT(jobs.terminatedCompletely().empty());
     }
 
-    void waitsForNoLock()
+    TEST(waitsForNoLock)
     {
         // Whatever writes or locks a row would wait for this transaction.
         const std::string job = database().addJob({.id = "11111111-2222-4333-8444-555555555555"});
@@ -94,7 +82,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(job, posted().wouldBeTerminated.front().jobId);
     }
 
-    void tellsAJobOnceUntilItIsSwitchedOff()
+    TEST(tellsAJobOnceUntilItIsSwitchedOff)
     {
         const std::string job = addHungJob();
         for (int i = 0; i < 3; ++i)
@@ -109,7 +97,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::size_t{2}, posted().wouldBeTerminated.size());
     }
 
-    void tellsOfEachJobBeforeItTellsOneAgain()
+    TEST(tellsOfEachJobBeforeItTellsOneAgain)
     {
         settings().maxJobsPerRun = 2;
         settings().pendingJobDuration = 30min;
@@ -123,7 +111,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::size_t{10}, told.size());
     }
 
-    void tellsAMassHangThatWouldHold()
+    TEST(tellsAMassHangThatWouldHold)
     {
         addHungJobs(21);
         const RunStatistics statistics = run();
@@ -133,7 +121,7 @@ public:
         CPPUNIT_ASSERT(posted().wouldBeTerminated.empty());
     }
 
-    void leavesABacklogUntilItIsSwitchedOff()
+    TEST(leavesABacklogUntilItIsSwitchedOff)
     /// And runs no more often for it.
     {
         addHungJobs(15);
@@ -230,7 +218,5 @@ public:
         return rows;
     }
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(DryRunTest);
 
 } // namespace HangDetection::Test

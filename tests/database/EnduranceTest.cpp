@@ -1,27 +1,15 @@
 #include "AllocatedBytes.h"
 #include "DatabaseFaults.h"
 #include "DatabaseFixture.h"
-#include "Eventually.h"
 #include "Figure.h"
 #include "ProcessState.h"
 #include "Rounds.h"
-#include "RowTests.h"
 #include "notification/RunLog.h"
 
-#include <Poco/AutoPtr.h>
-#include <Poco/Logger.h>
 #include <Poco/NullChannel.h>
 
-#include <algorithm>
 #include <barrier>
-#include <chrono>
-#include <functional>
-#include <optional>
-#include <ostream>
-#include <string>
-#include <thread>
 #include <unistd.h>
-#include <vector>
 
 namespace HangDetection::Test {
 
@@ -162,23 +150,14 @@ class EnduranceTest : public DatabaseFixture
 /// A detector in use for a long time, with and without a database: nothing that it uses
 /// grows in number.
 {
-    CPPUNIT_TEST_SUITE(EnduranceTest);
-    CPPUNIT_TEST_SUITE_ADD_CUSTOM_TESTS(addFaults);
-    CPPUNIT_TEST(keepsNothingOfAFrozenServer);
-    CPPUNIT_TEST(keepsNothingOfRunsThatSucceed);
-    CPPUNIT_TEST_SUITE_END();
-
-    static void addFaults(TestSuiteBuilderContextType& context)
-    {
-        addRowTests(context, &EnduranceTest::keepsNothingOf, faultsToEndure());
-    }
+    TEST_SUITE(EnduranceTest);
 
     FaultSite site()
     {
         return {server(), testDatabase(), detectorRole, [this] { applyRoleScript(); }};
     }
 
-    void keepsNothingOf(const EnduranceRow& row)
+    TEST_FOR_EACH(faultsToEndure(), keepsNothingOf)(const EnduranceRow& row)
     {
         const DatabaseFault& fault = databaseFault(row.fault);
         if (row.detectors == most)
@@ -187,7 +166,7 @@ class EnduranceTest : public DatabaseFixture
             addHungJob();
         const MadeFault made(fault, site());
         settings().connection =
-            ConnectionString::parse(connectionString(detectorRole) + row.connection + made.connection());
+            ConnectionString::parse(connectionString(detectorRole) + row.connection + made.parts.connection);
         settings().runTimeout = row.runTimeout.value_or(settings().runTimeout);
         const bool isOneByOne = row.detectors == 1;
         const int count = isOneByOne ? 1 : rounds(row.detectors);
@@ -201,11 +180,11 @@ class EnduranceTest : public DatabaseFixture
     /// Until the next restart of the server.
     {
         database().execute("ALTER SYSTEM SET max_connections = " + std::to_string(count));
-        MadeFault(databaseFault("aServerThatIsDown"), site()).end();
+        MadeFault(databaseFault("aServerThatIsDown"), site()).now();
         database().execute("ALTER SYSTEM RESET max_connections");
     }
 
-    void keepsNothingOfAFrozenServer()
+    TEST(keepsNothingOfAFrozenServer)
     {
         // One attempt breaks off a statement, the next one gets no connection.
         settings().runTimeout = 1s;
@@ -214,12 +193,12 @@ class EnduranceTest : public DatabaseFixture
             MadeFault frozen(databaseFault("aFrozenServer"), site());
             for (int i = 0; i < 2; ++i)
                 expectFailures(detectors.run(), "RunTimeout of 1s has passed");
-            frozen.end();
+            frozen.now();
             CPPUNIT_ASSERT(eventually(patience, [&] { return haveSucceeded(detectors.run()); }));
         });
     }
 
-    void keepsNothingOfRunsThatSucceed()
+    TEST(keepsNothingOfRunsThatSucceed)
     {
         constexpr int runs = 10000;
         int number = 0;
@@ -305,7 +284,5 @@ class EnduranceTest : public DatabaseFixture
     /// Bytes of each attempt. Less in all may be memory that is in use for a moment.
     static constexpr std::size_t leak = 10;
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(EnduranceTest);
 
 } // namespace HangDetection::Test

@@ -1,17 +1,10 @@
 #include "DatabaseFixture.h"
-#include "Eventually.h"
 #include "Figure.h"
 #include "RememberedJobs.h"
 
-#include <algorithm>
 #include <atomic>
-#include <future>
 #include <list>
-#include <map>
 #include <numeric>
-#include <random>
-#include <thread>
-#include <utility>
 
 namespace HangDetection::Test {
 
@@ -127,9 +120,7 @@ class HealthyWorkersTest : public DatabaseFixture
 /// Workers that report and complete their jobs all the time beside detectors that never
 /// pause: a job that reports is never terminated, and a completed one stays as it is.
 {
-    CPPUNIT_TEST_SUITE(HealthyWorkersTest);
-    CPPUNIT_TEST(areNeverHarmed);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(HealthyWorkersTest);
 
 public:
     void tearDown() override
@@ -172,7 +163,7 @@ private:
         std::atomic<int> terminated = 0;
     };
 
-    void areNeverHarmed()
+    TEST(areNeverHarmed)
     {
         settings().hungJobDuration = threshold;
         settings().massHangRatio = 0;
@@ -304,7 +295,5 @@ private:
     std::list<Worker> _workers;
     std::list<Detector> _detectors;
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(HealthyWorkersTest);
 
 } // namespace HangDetection::Test

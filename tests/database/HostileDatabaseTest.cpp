@@ -1,5 +1,4 @@
 #include "DatabaseFixture.h"
-#include "LaterSchema.h"
 #include "data/Statements.h"
 
 #include <Poco/Environment.h>
@@ -17,12 +16,9 @@ namespace HangDetection::Test {
 class HostileDatabaseTest : public DatabaseFixture
 /// A database in which somebody wants to mislead the detector, or has written what nobody expects.
 {
-    CPPUNIT_TEST_SUITE(HostileDatabaseTest);
-    CPPUNIT_TEST(callsNoFunctionOrOperatorOfAnother);
-    CPPUNIT_TEST(bearsEveryValueThatAColumnCanHold);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(HostileDatabaseTest);
 
-    void callsNoFunctionOrOperatorOfAnother()
+    TEST(callsNoFunctionOrOperatorOfAnother)
     /// PostgreSQL takes the one whose types fit best, from any schema of the search_path. Here whatever does
     /// not fit exactly finds a better match in public.
     {
@@ -125,7 +121,7 @@ class HostileDatabaseTest : public DatabaseFixture
         CPPUNIT_ASSERT_MESSAGE(made.value(), std::stoi(made.value()) > 10000);
     }
 
-    void bearsEveryValueThatAColumnCanHold()
+    TEST(bearsEveryValueThatAColumnCanHold)
     /// Rows at random. The same seed gives the same rows.
     {
         const std::string given = Poco::Environment::get("HANG_DETECTOR_SEED", "");
@@ -180,12 +176,8 @@ class HostileDatabaseTest : public DatabaseFixture
                                              "now() + interval '1 hour'"};
         std::vector<std::string> timesOrNull(times);
         timesOrNull.insert(timesOrNull.end(), 12, "NULL");
-        const std::vector<std::string> texts{"NULL",
-                                             "''",
-                                             "repeat('\\', 1000)",
-                                             "E'\\n\\x01\\u2028'",
-                                             "'%s {\"'",
-                                             "repeat(chr(128169), 100)"};
+        const std::vector<std::string> texts{
+            "NULL", "''", "repeat('\\', 1000)", "E'\\n\\x01\\u2028'", "'%s {\"'", "repeat(chr(128169), 100)"};
         const std::string job = Sim::JobDatabase::newId();
         const std::string type =
             any({"workspace_build", "template_version_import", "template_version_dry_run"});
@@ -237,7 +229,5 @@ class HostileDatabaseTest : public DatabaseFixture
 
     static constexpr int rounds = 20;
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(HostileDatabaseTest);
 
 } // namespace HangDetection::Test

@@ -1,20 +1,11 @@
-#include "BackgroundRunFixture.h"
-#include "Count.h"
-#include "Eventually.h"
+#include "DatabaseFixture.h"
 #include "Figure.h"
-#include "LaterSchema.h"
+#include "LibpqSession.h"
 #include "OpenTransaction.h"
 #include "Rounds.h"
 #include "data/Statements.h"
 
-#include <libpq-fe.h>
-
-#include <memory>
-#include <optional>
 #include <regex>
-#include <stdexcept>
-#include <string>
-#include <vector>
 
 namespace HangDetection::Test {
 
@@ -26,21 +17,12 @@ constexpr const char* indexName = "hang_detector_running_jobs";
 
 } // namespace
 
-class IndexTest : public BackgroundRunFixture
+class IndexTest : public DatabaseFixture
 /// The optional index of packaging/sql/index.sql, and the one of Coder's own that makes it needless.
 {
-    CPPUNIT_TEST_SUITE(IndexTest);
-    CPPUNIT_TEST(makesTheSearchCostAsMuchAsThereAreRunningJobs);
-    CPPUNIT_TEST(leavesHeartbeatsHot);
-    CPPUNIT_TEST(isMadeAsOftenAsOneLikes);
-    CPPUNIT_TEST(isMadeAgainWhenItsMakingWasInterrupted);
-    CPPUNIT_TEST(isAskedForOnceWhenASearchTakesLong);
-    CPPUNIT_TEST(isNotAskedForWhenItIsThere);
-    CPPUNIT_TEST(isNotAskedForWhereCodersOwnServes);
-    CPPUNIT_TEST(isNotAskedForWhenTheTableIsSmall);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(IndexTest);
 
-    void makesTheSearchCostAsMuchAsThereAreRunningJobs()
+    TEST(makesTheSearchCostAsMuchAsThereAreRunningJobs)
     {
         migrateTo2026(database());
         applyRoleScript();
@@ -70,7 +52,7 @@ class IndexTest : public BackgroundRunFixture
         CPPUNIT_ASSERT_EQUAL(std::size_t{5}, run().terminated.size());
     }
 
-    void leavesHeartbeatsHot()
+    TEST(leavesHeartbeatsHot)
     {
         migrateTo2026(database());
         const std::vector<std::string> jobs = addHungJobs(20);
@@ -86,7 +68,7 @@ class IndexTest : public BackgroundRunFixture
         CPPUNIT_ASSERT(costly < 0.1);
     }
 
-    void isMadeAsOftenAsOneLikes()
+    TEST(isMadeAsOftenAsOneLikes)
     {
         makeIndex();
         const Text first = indexColumn("indexrelid::text");
@@ -95,7 +77,7 @@ class IndexTest : public BackgroundRunFixture
         CPPUNIT_ASSERT_EQUAL(first, indexColumn("indexrelid::text"));
     }
 
-    void isMadeAgainWhenItsMakingWasInterrupted()
+    TEST(isMadeAgainWhenItsMakingWasInterrupted)
     {
         addHungJob();
         {
@@ -111,7 +93,7 @@ class IndexTest : public BackgroundRunFixture
         CPPUNIT_ASSERT_EQUAL(Text("true"), indexColumn("indisvalid::text"));
     }
 
-    void isAskedForOnceWhenASearchTakesLong()
+    TEST(isAskedForOnceWhenASearchTakesLong)
     {
         fillTable();
         runWithASlowSearch();
@@ -120,7 +102,7 @@ class IndexTest : public BackgroundRunFixture
         CPPUNIT_ASSERT(posted().indexMissing.front() >= 50ms);
     }
 
-    void isNotAskedForWhenItIsThere()
+    TEST(isNotAskedForWhenItIsThere)
     {
         fillTable();
         makeIndex();
@@ -128,7 +110,7 @@ class IndexTest : public BackgroundRunFixture
         CPPUNIT_ASSERT(posted().indexMissing.empty());
     }
 
-    void isNotAskedForWhereCodersOwnServes()
+    TEST(isNotAskedForWhereCodersOwnServes)
     {
         migrateTo2026(database());
         fillTable();
@@ -145,11 +127,37 @@ class IndexTest : public BackgroundRunFixture
         CPPUNIT_ASSERT_MESSAGE("with a column without an index", isAskedFor());
     }
 
-    void isNotAskedForWhenTheTableIsSmall()
+    TEST(isNotAskedForWhenTheTableIsSmall)
     {
         addHungJob();
         runWithASlowSearch();
         CPPUNIT_ASSERT(posted().indexMissing.empty());
+    }
+
+    TEST(findsAJobWhoseStatusIsWrongByAFullSearch)
+    {
+        migrateTo2026(database());
+        applyRoleScript();
+        addHungJob();
+        database().execute(
+            "UPDATE provisioner_jobs SET error = 'of a termination whose completion a cancel took back'");
+        for (const auto& [interval, found] : {std::pair(1h, 0), {0h, 1}}) {
+            JobStore store(ConnectionString::parse(connectionString(detectorRole)), patience, interval);
+            store.open({});
+            CPPUNIT_ASSERT_EQUAL(
+                std::int64_t{found},
+                store.findJobs({.thresholds = {5min}, .lookAhead = 1min, .places = 10}).counts.running);
+        }
+    }
+
+    TEST(doesWithoutTheStatusWhenItsRightGoes)
+    {
+        migrateTo2026(database());
+        applyRoleScript();
+        connectDetector();
+        database().execute("REVOKE SELECT (job_status) ON provisioner_jobs FROM hang_detector");
+        const std::string job = addHungJob();
+        CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
     }
 
     void makeIndex() { runScript("index.sql", connectionString()); }
@@ -161,20 +169,16 @@ class IndexTest : public BackgroundRunFixture
 
     std::string planOfTheSearch(const std::string& search, const std::string& pendingJobDuration = "0")
     {
-        const std::unique_ptr<PGconn, decltype(&PQfinish)> session(
-            PQconnectdb(connectionString(detectorRole).c_str()), &PQfinish);
+        LibpqSession session(connectionString(detectorRole));
+        session.execute("SET jit = off; SET plan_cache_mode = force_generic_plan;"
+                        " SET join_collapse_limit = 1; PREPARE search AS " +
+                        search);
+        const Answer lines =
+            session.execute("EXPLAIN (ANALYZE, BUFFERS) EXECUTE search (300, 60, 10, '{}', " +
+                            pendingJobDuration + ", '{}', '{}', '1:1:', 0)");
         std::string plan;
-        for (const std::string& sql :
-             {std::string("SET jit = off"), std::string("SET plan_cache_mode = force_generic_plan"),
-              std::string("SET join_collapse_limit = 1"), "PREPARE search AS " + search,
-              "EXPLAIN (ANALYZE, BUFFERS) EXECUTE search (300, 60, 10, '{}', " + pendingJobDuration +
-                  ", '{}', '{}', '1:1:', 0)"}) {
-            const std::unique_ptr<PGresult, decltype(&PQclear)> result(PQexec(session.get(), sql.c_str()),
-                                                                       &PQclear);
-            CPPUNIT_ASSERT_EQUAL(std::string(), std::string(PQresultErrorMessage(result.get())));
-            for (int row = 0; row < PQntuples(result.get()); ++row)
-                plan += PQgetvalue(result.get(), row, 0) + std::string("\n");
-        }
+        for (int row = 0; row < lines.rows(); ++row)
+            plan += lines.value(row, R"("QUERY PLAN")") + '\n';
         return plan;
     }
 
@@ -229,7 +233,5 @@ class IndexTest : public BackgroundRunFixture
                                 indexName);
     }
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(IndexTest);
 
 } // namespace HangDetection::Test

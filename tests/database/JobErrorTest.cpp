@@ -3,8 +3,6 @@
 #include "Rows.h"
 #include "TerminationFaults.h"
 
-#include <set>
-
 namespace HangDetection::Test {
 
 using namespace std::chrono_literals;
@@ -12,14 +10,9 @@ using namespace std::chrono_literals;
 class JobErrorTest : public DatabaseFixture
 /// Jobs that cannot be terminated because of an error of their own.
 {
-    CPPUNIT_TEST_SUITE(JobErrorTest);
-    CPPUNIT_TEST(reportsAJobWithAnErrorAndTerminatesTheOthers);
-    CPPUNIT_TEST(terminatesTheOthersWhateverErrorTheJobBringsAbout);
-    CPPUNIT_TEST(givesThePlacesOfARunToTheOthersFirst);
-    CPPUNIT_TEST(givesAFailedJobThePlacesThatAreLeft);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(JobErrorTest);
 
-    void reportsAJobWithAnErrorAndTerminatesTheOthers()
+    TEST(reportsAJobWithAnErrorAndTerminatesTheOthers)
     {
         struct Row
         {
@@ -95,7 +88,7 @@ class JobErrorTest : public DatabaseFixture
                            "') EXECUTE FUNCTION interfere()");
     }
 
-    void terminatesTheOthersWhateverErrorTheJobBringsAbout()
+    TEST(terminatesTheOthersWhateverErrorTheJobBringsAbout)
     {
         struct Row
         {
@@ -145,7 +138,7 @@ class JobErrorTest : public DatabaseFixture
         CPPUNIT_ASSERT(database().logs(refused).empty());
     }
 
-    void givesThePlacesOfARunToTheOthersFirst()
+    TEST(givesThePlacesOfARunToTheOthersFirst)
     {
         settings().maxJobsPerRun = 2;
         const std::string bad = database().addJob({.type = "workspace_build"});
@@ -161,7 +154,7 @@ class JobErrorTest : public DatabaseFixture
         CPPUNIT_ASSERT(!isCompleted(worse));
     }
 
-    void givesAFailedJobThePlacesThatAreLeft()
+    TEST(givesAFailedJobThePlacesThatAreLeft)
     {
         settings().maxJobsPerRun = 2;
         const std::string job = database().addJob({.type = "workspace_build"});
@@ -173,7 +166,5 @@ class JobErrorTest : public DatabaseFixture
         CPPUNIT_ASSERT(isCompleted(other));
     }
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(JobErrorTest);
 
 } // namespace HangDetection::Test

@@ -1,24 +1,14 @@
 #include "DatabaseFixture.h"
-#include "data/Connection.h"
 #include "data/Statements.h"
 #include "libpq/Errors.h"
 #include "libpq/SessionImpl.h"
 
-#include <Poco/AutoPtr.h>
-#include <Poco/Data/Session.h>
 #include <Poco/DateTime.h>
-#include <Poco/Exception.h>
 #include <Poco/Nullable.h>
 #include <Poco/Tuple.h>
 #include <Poco/UUID.h>
 
-#include <chrono>
-#include <functional>
 #include <limits>
-#include <stop_token>
-#include <string>
-#include <thread>
-#include <vector>
 
 namespace HangDetection::Test {
 
@@ -43,24 +33,7 @@ public:
     }
 
 private:
-    CPPUNIT_TEST_SUITE(LibpqSessionTest);
-    CPPUNIT_TEST(givesBackWhatIsBound);
-    CPPUNIT_TEST(keepsNullApart);
-    CPPUNIT_TEST(readsRowsIntoTuples);
-    CPPUNIT_TEST(bindsEachElementOfAContainer);
-    CPPUNIT_TEST(refusesWhatDoesNotFit);
-    CPPUNIT_TEST(namesWhatItDoesNotSupport);
-    CPPUNIT_TEST(tellsTheFieldsOfAnError);
-    CPPUNIT_TEST(executesAKeptStatementUntilItFails);
-    CPPUNIT_TEST(endsAStatementAtItsDeadline);
-    CPPUNIT_TEST(endsAStatementAtAStop);
-    CPPUNIT_TEST(commitsAndRollsBack);
-    CPPUNIT_TEST(refusesToCommitWhatFailed);
-    CPPUNIT_TEST(readsAnAnswerOfManyMegabytes);
-    CPPUNIT_TEST(tellsNoConnectionString);
-    CPPUNIT_TEST(keepsAPlan);
-    CPPUNIT_TEST(plansAgainWhenAPlanIsOld);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(LibpqSessionTest);
 
     Poco::Data::Session session() { return Poco::Data::Session(_impl); }
 
@@ -92,7 +65,7 @@ private:
         CPPUNIT_FAIL("nothing thrown: " + text);
     }
 
-    void givesBackWhatIsBound()
+    TEST(givesBackWhatIsBound)
     {
         expectBack(Poco::Int8(-8), "int2");
         expectBack(Poco::UInt16(65535), "int4");
@@ -111,7 +84,7 @@ private:
         CPPUNIT_ASSERT_EQUAL(uuid.toString(), id);
     }
 
-    void keepsNullApart()
+    TEST(keepsNullApart)
     {
         CPPUNIT_ASSERT(answer<Poco::Nullable<Poco::Int64>>("SELECT NULL::int8").isNull());
         CPPUNIT_ASSERT(answer<Poco::Nullable<std::string>>("SELECT NULL::text").isNull());
@@ -122,7 +95,7 @@ private:
         CPPUNIT_ASSERT(isNull);
     }
 
-    void readsRowsIntoTuples()
+    TEST(readsRowsIntoTuples)
     {
         std::vector<Poco::Tuple<std::string, Poco::Int64, bool>> rows;
         session() << "SELECT 'row ' || i, i::int8, i = 2, 'dropped' FROM generate_series(1, 3) AS i",
@@ -133,7 +106,7 @@ private:
         CPPUNIT_ASSERT(rows.at(1).get<2>() && !rows.at(2).get<2>());
     }
 
-    void bindsEachElementOfAContainer()
+    TEST(bindsEachElementOfAContainer)
     {
         session() << "CREATE TEMP TABLE numbers (number int8)", now;
         std::vector<Poco::Int64> numbers{1, 20, 300};
@@ -141,7 +114,7 @@ private:
         CPPUNIT_ASSERT_EQUAL(Poco::Int64(321), answer<Poco::Int64>("SELECT sum(number)::int8 FROM numbers"));
     }
 
-    void refusesWhatDoesNotFit()
+    TEST(refusesWhatDoesNotFit)
     {
         using Poco::Data::ExtractException;
         const std::string type = "column 1 is of another type";
@@ -157,7 +130,7 @@ private:
                                                    [this] { expectBack(std::string("a\0b", 3), "text"); });
     }
 
-    void namesWhatItDoesNotSupport()
+    TEST(namesWhatItDoesNotSupport)
     {
         using Poco::NotImplementedException;
         expectThrown<NotImplementedException>("DateTime", [this] { answer<Poco::DateTime>("SELECT now()"); });
@@ -174,7 +147,7 @@ private:
         }
     }
 
-    void tellsTheFieldsOfAnError()
+    TEST(tellsTheFieldsOfAnError)
     {
         session() << "CREATE TEMP TABLE few (number int CONSTRAINT few_numbers UNIQUE)", now;
         session() << "INSERT INTO few VALUES (7)", now;
@@ -192,7 +165,7 @@ private:
         CPPUNIT_ASSERT(session().isGood());
     }
 
-    void executesAKeptStatementUntilItFails()
+    TEST(executesAKeptStatementUntilItFails)
     {
         Poco::Int64 divisor = 1;
         Poco::Int64 quotient = 0;
@@ -222,13 +195,13 @@ private:
         CPPUNIT_ASSERT(session().isGood());
     }
 
-    void endsAStatementAtItsDeadline()
+    TEST(endsAStatementAtItsDeadline)
     {
         _impl->setLimit({.deadline = Libpq::WaitLimit::Clock::now() + 100ms});
         expectCancelled();
     }
 
-    void endsAStatementAtAStop()
+    TEST(endsAStatementAtAStop)
     {
         std::stop_source source;
         _impl->setLimit({.stop = source.get_token()});
@@ -239,7 +212,7 @@ private:
         expectCancelled();
     }
 
-    void commitsAndRollsBack()
+    TEST(commitsAndRollsBack)
     {
         session() << "CREATE TEMP TABLE numbers (number int8)", now;
         for (const bool isKept : {true, false}) {
@@ -252,14 +225,14 @@ private:
         CPPUNIT_ASSERT_EQUAL(Poco::Int64(1), answer<Poco::Int64>("SELECT count(*) FROM numbers"));
     }
 
-    void refusesToCommitWhatFailed()
+    TEST(refusesToCommitWhatFailed)
     {
         session().begin();
         expectThrown<Libpq::ServerError>("division by zero", [this] { answer<Poco::Int64>("SELECT 1 / 0"); });
         expectThrown<Poco::Data::ExecutionException>("rolled back", [this] { session().commit(); });
     }
 
-    void readsAnAnswerOfManyMegabytes()
+    TEST(readsAnAnswerOfManyMegabytes)
     {
         constexpr std::size_t size = 30'000'000;
         CPPUNIT_ASSERT_EQUAL(size,
@@ -267,7 +240,7 @@ private:
         expectBack(std::string(size, 'y'), "text");
     }
 
-    void tellsNoConnectionString()
+    TEST(tellsNoConnectionString)
     {
         // Poco quotes it in exceptions.
         CPPUNIT_ASSERT_EQUAL(std::string("libpq:///"), session().uri());
@@ -279,9 +252,9 @@ private:
         }
     }
 
-    void keepsAPlan() { CPPUNIT_ASSERT(readsAllJobsOfATableThatGrew(24h)); }
+    TEST(keepsAPlan) { CPPUNIT_ASSERT(readsAllJobsOfATableThatGrew(24h)); }
 
-    void plansAgainWhenAPlanIsOld() { CPPUNIT_ASSERT(!readsAllJobsOfATableThatGrew(0h)); }
+    TEST(plansAgainWhenAPlanIsOld) { CPPUNIT_ASSERT(!readsAllJobsOfATableThatGrew(0h)); }
 
     bool readsAllJobsOfATableThatGrew(std::chrono::hours planAge)
     /// After a plan for an empty one, and without statistics that say so.
@@ -309,7 +282,5 @@ private:
 
     Poco::AutoPtr<Libpq::SessionImpl> _impl;
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(LibpqSessionTest);
 
 } // namespace HangDetection::Test

@@ -1,7 +1,5 @@
 #include "DatabaseFixture.h"
 
-#include <thread>
-
 namespace HangDetection::Test {
 
 using namespace std::chrono_literals;
@@ -9,16 +7,9 @@ using namespace std::chrono_literals;
 class MassHangHoldTest : public DatabaseFixture
 /// So many jobs are silent at once that something upstream of them is probably down.
 {
-    CPPUNIT_TEST_SUITE(MassHangHoldTest);
-    CPPUNIT_TEST(holdsAboveBothLimits);
-    CPPUNIT_TEST(holdsWhenTheFirstOfManySilentJobsIsHung);
-    CPPUNIT_TEST(sparesJobsThatReportAgain);
-    CPPUNIT_TEST(goesOnAfterTheHoldWithTheUsualLimit);
-    CPPUNIT_TEST(holdsAfterALongOutage);
-    CPPUNIT_TEST(doesNotHoldAgainAfterTerminationsThatFailed);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(MassHangHoldTest);
 
-    void holdsAboveBothLimits()
+    TEST(holdsAboveBothLimits)
     {
         connectDetector();
         database().addJobs(21);
@@ -36,7 +27,7 @@ class MassHangHoldTest : public DatabaseFixture
         CPPUNIT_ASSERT(posted().massHangEnded.empty());
     }
 
-    void holdsWhenTheFirstOfManySilentJobsIsHung()
+    TEST(holdsWhenTheFirstOfManySilentJobsIsHung)
     {
         connectDetector();
         database().addJobs(30, {.updatedAgo = "250 seconds"});
@@ -48,7 +39,7 @@ class MassHangHoldTest : public DatabaseFixture
         CPPUNIT_ASSERT_EQUAL(std::string("31 of 51 for 300 s"), posted().massHangBegan.front());
     }
 
-    void sparesJobsThatReportAgain()
+    TEST(sparesJobsThatReportAgain)
     {
         const std::vector<std::string> jobs = addHungJobs(30);
         expectHeld();
@@ -61,7 +52,7 @@ class MassHangHoldTest : public DatabaseFixture
         CPPUNIT_ASSERT_EQUAL(std::vector<std::string>{"3 of 30"}, posted().massHangEnded);
     }
 
-    void goesOnAfterTheHoldWithTheUsualLimit()
+    TEST(goesOnAfterTheHoldWithTheUsualLimit)
     {
         settings().hungJobDuration = 5s;
         addHungJobs(30);
@@ -74,7 +65,7 @@ class MassHangHoldTest : public DatabaseFixture
         CPPUNIT_ASSERT_EQUAL(std::vector<std::string>{"30 of 30"}, posted().massHangEnded);
     }
 
-    void holdsAfterALongOutage()
+    TEST(holdsAfterALongOutage)
     {
         // Nobody could report meanwhile: what is silent then is as new as at the first sight.
         holdFor(2s);
@@ -85,7 +76,7 @@ class MassHangHoldTest : public DatabaseFixture
         CPPUNIT_ASSERT_EQUAL(std::size_t{2}, posted().massHangBegan.size());
     }
 
-    void doesNotHoldAgainAfterTerminationsThatFailed()
+    TEST(doesNotHoldAgainAfterTerminationsThatFailed)
     {
         holdFor(2s);
         failARun("provisioner_job_logs");
@@ -132,7 +123,5 @@ class MassHangHoldTest : public DatabaseFixture
         CPPUNIT_ASSERT_EQUAL(jobs, static_cast<int>(statistics.terminated.size()));
     }
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(MassHangHoldTest);
 
 } // namespace HangDetection::Test

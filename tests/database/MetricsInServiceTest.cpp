@@ -1,25 +1,15 @@
 #include "MetricsText.h"
-#include "Outage.h"
+#include "ServerFaults.h"
 #include "ServiceFixture.h"
-#include "TemporaryDirectory.h"
-
-#include <filesystem>
-#include <string>
 
 namespace HangDetection::Test {
 
 class MetricsInServiceTest : public ServiceFixture
 /// The metrics file of a detector at work on a real database.
 {
-    CPPUNIT_TEST_SUITE(MetricsInServiceTest);
-    CPPUNIT_TEST(tellsOfATerminatedJob);
-    CPPUNIT_TEST(tellsOfTheWholeBacklog);
-    CPPUNIT_TEST(tellsOfAnOutageAndKeepsWhatIsKnownOfTheJobs);
-    CPPUNIT_TEST(followsTheSettings);
-    CPPUNIT_TEST(doesItsWorkWithoutTheFile);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(MetricsInServiceTest);
 
-    void tellsOfATerminatedJob()
+    TEST(tellsOfATerminatedJob)
     {
         addHungBuild("0e1c1d3a-6a7e-4f0e-9c39-1a8c6b6c9a51", 1);
         database().addJob({.updatedAgo = "1 second"});
@@ -31,7 +21,7 @@ class MetricsInServiceTest : public ServiceFixture
         awaitSample("database_up 1");
     }
 
-    void tellsOfTheWholeBacklog()
+    TEST(tellsOfTheWholeBacklog)
     {
         addHungJobs(3);
         database().addJob({.updatedAgo = "1 hour"});
@@ -40,7 +30,7 @@ class MetricsInServiceTest : public ServiceFixture
         CPPUNIT_ASSERT_MESSAGE(text(), !has("oldest_hung_age_seconds 0"));
     }
 
-    void tellsOfAnOutageAndKeepsWhatIsKnownOfTheJobs()
+    TEST(tellsOfAnOutageAndKeepsWhatIsKnownOfTheJobs)
     {
         database().addJob({.updatedAgo = "1 second"});
         start();
@@ -55,7 +45,7 @@ class MetricsInServiceTest : public ServiceFixture
         awaitSample("database_up 1");
     }
 
-    void followsTheSettings()
+    TEST(followsTheSettings)
     {
         start();
         awaitSample("database_up 1");
@@ -68,7 +58,7 @@ class MetricsInServiceTest : public ServiceFixture
         await([this] { return std::filesystem::is_empty(_metrics.path()); });
     }
 
-    void doesItsWorkWithoutTheFile()
+    TEST(doesItsWorkWithoutTheFile)
     {
         const std::string job = addHungJob();
         write("none/m.prom");
@@ -108,7 +98,5 @@ class MetricsInServiceTest : public ServiceFixture
 
     const TemporaryDirectory _metrics;
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(MetricsInServiceTest);
 
 } // namespace HangDetection::Test

@@ -1,31 +1,17 @@
-#include "BackgroundRunFixture.h"
+#include "DatabaseFixture.h"
 #include "OpenTransaction.h"
-
-#include <string>
 
 namespace HangDetection::Test {
 
-class NamesTest : public BackgroundRunFixture
+class NamesTest : public DatabaseFixture
 /// Whose workspace, and which template, a terminated job was about.
 {
-    CPPUNIT_TEST_SUITE(NamesTest);
-    CPPUNIT_TEST(namesWorkspaceOwnerAndTemplateOfABuild);
-    CPPUNIT_TEST(namesTheTemplateOfAnImport);
-    CPPUNIT_TEST(namesWhatThereIs);
-    CPPUNIT_TEST(namesTheSameInADryRun);
-    CPPUNIT_TEST(doesWithoutTheTables);
-    CPPUNIT_TEST(doesWithoutThePrivileges);
-    CPPUNIT_TEST(doesWithoutATableThatIsDroppedMeanwhile);
-    CPPUNIT_TEST(asksOnceAnHourForWhatIsMissing);
-    CPPUNIT_TEST(doesWithoutATableThatAMigrationHasLocked);
-    CPPUNIT_TEST(doesWithoutWhatAPolicyHides);
-    CPPUNIT_TEST(postsAJobWhoseSessionEndsBeforeItHasNames);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(NamesTest);
 
 public:
     void setUp() override
     {
-        BackgroundRunFixture::setUp();
+        DatabaseFixture::setUp();
         insert("users (id, username) VALUES ('" + _user + "', 'ada')");
         insert("templates (id, name) VALUES ('" + _template + "', 'gpu large')");
         insert("workspaces (id, owner_id, template_id, name) VALUES ('" + _workspace + "', '" + _user +
@@ -47,13 +33,13 @@ private:
         return job.workspace + "|" + job.owner + "|" + job.templateName;
     }
 
-    void namesWorkspaceOwnerAndTemplateOfABuild()
+    TEST(namesWorkspaceOwnerAndTemplateOfABuild)
     {
         addHungBuild(_workspace, 1);
         CPPUNIT_ASSERT_EQUAL(std::string("thesis|ada|gpu large"), namesOfTheTerminated());
     }
 
-    void namesTheTemplateOfAnImport()
+    TEST(namesTheTemplateOfAnImport)
     {
         const std::string job = addHungJob();
         insert("template_versions (id, template_id, job_id) VALUES (gen_random_uuid(), '" + _template +
@@ -61,7 +47,7 @@ private:
         CPPUNIT_ASSERT_EQUAL(std::string("||gpu large"), namesOfTheTerminated());
     }
 
-    void namesWhatThereIs()
+    TEST(namesWhatThereIs)
     {
         addHungBuild(Sim::JobDatabase::newId(), 1);
         CPPUNIT_ASSERT_EQUAL(std::string("||"), namesOfTheTerminated());
@@ -73,7 +59,7 @@ private:
         CPPUNIT_ASSERT_EQUAL(std::string("||"), namesOfTheTerminated());
     }
 
-    void namesTheSameInADryRun()
+    TEST(namesTheSameInADryRun)
     {
         settings().dryRun = true;
         addHungBuild(_workspace, 1);
@@ -81,7 +67,7 @@ private:
         CPPUNIT_ASSERT_EQUAL(std::string("thesis|ada|gpu large"), namesIn(posted().wouldBeTerminated.back()));
     }
 
-    void doesWithoutTheTables()
+    TEST(doesWithoutTheTables)
     {
         database().execute("DROP TABLE workspaces");
         applyRoleScript();
@@ -89,14 +75,14 @@ private:
         CPPUNIT_ASSERT_EQUAL(std::string("||"), namesOfTheTerminated());
     }
 
-    void doesWithoutThePrivileges()
+    TEST(doesWithoutThePrivileges)
     {
         database().execute("REVOKE SELECT (username) ON users FROM hang_detector");
         addHungBuild(_workspace, 1);
         CPPUNIT_ASSERT_EQUAL(std::string("||"), namesOfTheTerminated());
     }
 
-    void doesWithoutATableThatIsDroppedMeanwhile()
+    TEST(doesWithoutATableThatIsDroppedMeanwhile)
     {
         connectDetector();
         database().execute("DROP TABLE workspaces");
@@ -104,7 +90,7 @@ private:
         CPPUNIT_ASSERT_EQUAL(std::string("||"), namesOfTheTerminated());
     }
 
-    void doesWithoutATableThatAMigrationHasLocked()
+    TEST(doesWithoutATableThatAMigrationHasLocked)
     {
         addHungBuild(_workspace, 1);
         {
@@ -115,19 +101,19 @@ private:
         CPPUNIT_ASSERT_EQUAL(std::string("thesis|ada|gpu large"), namesOfTheTerminated());
     }
 
-    void doesWithoutWhatAPolicyHides()
+    TEST(doesWithoutWhatAPolicyHides)
     {
         database().execute("ALTER TABLE users ENABLE ROW LEVEL SECURITY");
         addHungBuild(_workspace, 1);
         CPPUNIT_ASSERT_EQUAL(std::string("||"), namesOfTheTerminated());
     }
 
-    void postsAJobWhoseSessionEndsBeforeItHasNames()
+    TEST(postsAJobWhoseSessionEndsBeforeItHasNames)
     {
         const std::string job = addHungBuild(_workspace, 1);
         const OpenTransaction migration(connectionString(), "LOCK TABLE users IN ACCESS EXCLUSIVE MODE");
         startRun();
-        awaitWaitingForLock();
+        awaitWaitingFor("Lock");
         endSessionOfDetector();
         const RunStatistics statistics = endOfRun();
         CPPUNIT_ASSERT_EQUAL(std::vector{job}, statistics.terminated);
@@ -135,7 +121,7 @@ private:
         CPPUNIT_ASSERT_EQUAL(std::string("57P01"), statistics.error.value().sqlState);
     }
 
-    void asksOnceAnHourForWhatIsMissing()
+    TEST(asksOnceAnHourForWhatIsMissing)
     {
         database().execute("REVOKE SELECT (username) ON users FROM hang_detector");
         addHungBuild(_workspace, 1);
@@ -152,7 +138,5 @@ private:
     const std::string _template = Sim::JobDatabase::newId();
     const std::string _workspace = Sim::JobDatabase::newId();
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(NamesTest);
 
 } // namespace HangDetection::Test

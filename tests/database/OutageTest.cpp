@@ -1,22 +1,12 @@
 #include "DatabaseFaults.h"
-#include "Eventually.h"
 #include "OpenTransaction.h"
-#include "RowTests.h"
 #include "ServiceFixture.h"
 #include "TerminationFaults.h"
-#include "detection/PeriodicTask.h"
-#include "detection/RetryPause.h"
 
-#include <algorithm>
-#include <chrono>
 #include <csignal>
-#include <memory>
-#include <optional>
-#include <string>
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <vector>
 
 namespace HangDetection::Test {
 
@@ -83,17 +73,9 @@ class OutageTest : public ServiceFixture
 /// Outages of every kind, as the service lives through them: it warns once, tries again after
 /// growing pauses, and when the outage is over it says so and terminates what hung meanwhile.
 {
-    CPPUNIT_TEST_SUITE(OutageTest);
-    CPPUNIT_TEST_SUITE_ADD_CUSTOM_TESTS(addOutages);
-    CPPUNIT_TEST(leavesNoStatementBehindWhenItIsStopped);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(OutageTest);
 
-    static void addOutages(TestSuiteBuilderContextType& context)
-    {
-        addRowTests(context, &OutageTest::bears, outages());
-    }
-
-    void bears(const OutageRow& row)
+    TEST_FOR_EACH(outages(), bears)(const OutageRow& row)
     {
         _row = row;
         const DatabaseFault& fault = databaseFault(row.fault);
@@ -106,7 +88,7 @@ class OutageTest : public ServiceFixture
                            "SELECT id FROM provisioner_jobs WHERE id = '" + job + "' FOR UPDATE");
         else
             made.emplace(fault, site);
-        const std::string options = row.connection + (made ? made->connection() : "");
+        const std::string options = row.connection + (made ? made->parts.connection : "");
         writeSettings(connectionString(detectorRole) + options,
                       "Interval=" + std::to_string(row.interval.count()) + '\n' + row.settings);
         startService();
@@ -115,13 +97,13 @@ class OutageTest : public ServiceFixture
             made.emplace(fault, site);
         }
         expectWarning(fault);
-        made->end();
+        made->now();
         holder.reset();
-        expectRecovery(job, connectionString() + made->connection());
+        expectRecovery(job, connectionString() + made->parts.connection);
         stopService(); // before what its connection leads through goes
     }
 
-    void leavesNoStatementBehindWhenItIsStopped()
+    TEST(leavesNoStatementBehindWhenItIsStopped)
     {
         // The detector that is stopped can cancel nothing, and its connection stays open.
         const std::string job = addHungJob();
@@ -223,8 +205,7 @@ class OutageTest : public ServiceFixture
         const auto terminated = linesWith("information: job terminated job_id=" + job).front().time;
         CPPUNIT_ASSERT_MESSAGE(log(), terminated - over < _row.interval + _row.attempt + slowMachine);
         Sim::JobDatabase database(connection);
-        CPPUNIT_ASSERT(database.isTrue(
-            "SELECT completed_at IS NOT NULL FROM provisioner_jobs WHERE id = $1::uuid", job));
+        CPPUNIT_ASSERT(database.isCompleted(job));
         CPPUNIT_ASSERT_EQUAL(std::size_t{5}, database.logs(job).size());
 
         const std::string end = "information: database answers again ";
@@ -268,7 +249,5 @@ class OutageTest : public ServiceFixture
 
     OutageRow _row;
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(OutageTest);
 
 } // namespace HangDetection::Test

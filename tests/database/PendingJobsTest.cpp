@@ -1,11 +1,6 @@
 #include "DatabaseFixture.h"
 #include "RememberedJobs.h"
-#include "data/JobStore.h"
 #include "detection/Run.h"
-
-#include <algorithm>
-#include <map>
-#include <set>
 
 namespace HangDetection::Test {
 
@@ -21,18 +16,20 @@ public:
         settings().pendingJobDuration = 30min;
     }
 
-    CPPUNIT_TEST_SUITE(PendingJobsTest);
-    CPPUNIT_TEST(failsPendingJobsByTheContractAndNoOthers);
-    CPPUNIT_TEST(countsNoneWhenItIsOff);
-    CPPUNIT_TEST(sharesThePlacesOfARun);
-    CPPUNIT_TEST(drawsByLots);
-    CPPUNIT_TEST(givesPlacesToFailedJobsLast);
-    CPPUNIT_TEST(runsAgainWhenTheNextJobIsPending);
-    CPPUNIT_TEST(isNoPartOfAMassHangButHeldByIt);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(PendingJobsTest);
 
-    void failsPendingJobsByTheContractAndNoOthers()
-    /// Beside a hung one. RememberedJobs knows the whole contract.
+    TEST(failsPendingJobsByTheContractAndNoOthers)
+    /// Beside a hung one, in the tables of 2023 and of 2026. RememberedJobs knows the whole contract.
+    {
+        for (const bool isLater : {false, true}) {
+            startOver();
+            if (isLater)
+                migrateTo2026(database());
+            expectTerminations();
+        }
+    }
+
+    void expectTerminations()
     {
         settings().pendingJobDuration = 90s;
         connectDetector();
@@ -47,7 +44,8 @@ public:
         const char* const ago = "1 hour";
         database().addJob(
             {.startedAgo = std::nullopt, .updatedAgo = ago, .canceledAgo = ago, .completedAgo = ago});
-        RememberedJobs jobs(connectionString(), {.pendingMinutes = "1.5"});
+        RememberedJobs jobs(connectionString(),
+                            {.pendingMinutes = "1.5", .changedByWorkers = "{job_status}"});
         jobs.remember();
 
         const std::string touched = database().addJob({.startedAgo = std::nullopt, .updatedAgo = "1 minute"});
@@ -66,7 +64,7 @@ public:
         }
     }
 
-    void countsNoneWhenItIsOff()
+    TEST(countsNoneWhenItIsOff)
     {
         settings().pendingJobDuration = 0s;
         const std::string job = addPendingJob();
@@ -79,7 +77,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(before, jobRow(job));
     }
 
-    void sharesThePlacesOfARun()
+    TEST(sharesThePlacesOfARun)
     /// By halves, but for places that the others do not need.
     {
         addPendingJobs(2);
@@ -101,7 +99,7 @@ public:
         CPPUNIT_ASSERT(statistics.pause == Run::leastPause);
     }
 
-    void drawsByLots()
+    TEST(drawsByLots)
     /// Each kind has the only place as often, however many there are of it, and each job may have it. Of
     /// sixty fair draws less than twelve or more than forty-eight: one chance in a million.
     {
@@ -124,7 +122,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::size_t{2}, drawn.size());
     }
 
-    void givesPlacesToFailedJobsLast()
+    TEST(givesPlacesToFailedJobsLast)
     {
         settings().maxJobsPerRun = 2;
         database().addJobs(2, withoutBuild());
@@ -137,7 +135,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::size_t{2}, posted().failed.size());
     }
 
-    void runsAgainWhenTheNextJobIsPending()
+    TEST(runsAgainWhenTheNextJobIsPending)
     {
         database().addJob({.startedAgo = std::nullopt, .updatedAgo = "29 minutes"});
         database().addJob({.updatedAgo = "3 minutes"});
@@ -149,7 +147,7 @@ public:
         CPPUNIT_ASSERT(*run().pause <= 50s);
     }
 
-    void isNoPartOfAMassHangButHeldByIt()
+    TEST(isNoPartOfAMassHangButHeldByIt)
     {
         connectDetector();
         addPendingJobs(30);
@@ -180,7 +178,5 @@ public:
 
     void addPendingJobs(int count) { database().addJobs(count, pendingJob()); }
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(PendingJobsTest);
 
 } // namespace HangDetection::Test

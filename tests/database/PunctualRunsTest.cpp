@@ -1,11 +1,6 @@
-#include "Count.h"
 #include "Figure.h"
 #include "OpenTransaction.h"
 #include "ServiceFixture.h"
-
-#include <chrono>
-#include <string>
-#include <vector>
 
 namespace HangDetection::Test {
 
@@ -15,14 +10,9 @@ using Clock = std::chrono::steady_clock;
 class PunctualRunsTest : public ServiceFixture
 /// A run comes when a job can be hung, and not more often than that.
 {
-    CPPUNIT_TEST_SUITE(PunctualRunsTest);
-    CPPUNIT_TEST(terminatesAJobWhenItIsHung);
-    CPPUNIT_TEST(putsOffTheRunOfAJobThatReports);
-    CPPUNIT_TEST(goesOnWithABacklogAfterASecond);
-    CPPUNIT_TEST(waitsForAnIntervalWhenABacklogIsLocked);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(PunctualRunsTest);
 
-    void terminatesAJobWhenItIsHung()
+    TEST(terminatesAJobWhenItIsHung)
     {
         // One after the other, and none at a moment when a run would come anyway.
         std::vector<std::string> jobs;
@@ -43,7 +33,7 @@ class PunctualRunsTest : public ServiceFixture
         CPPUNIT_ASSERT_MESSAGE(log(), runsFinished() <= jobs.size() + 1);
     }
 
-    void putsOffTheRunOfAJobThatReports()
+    TEST(putsOffTheRunOfAJobThatReports)
     {
         const std::string job = database().addJob({.updatedAgo = "48 seconds"});
         start("Interval=1h\nHungJobDuration=1m\nHungJobExitTimeout=30\n");
@@ -53,7 +43,7 @@ class PunctualRunsTest : public ServiceFixture
         CPPUNIT_ASSERT(!isCompleted(job));
     }
 
-    void goesOnWithABacklogAfterASecond()
+    TEST(goesOnWithABacklogAfterASecond)
     {
         addHungJobs(7);
         start("Interval=1h\nMaxJobsPerRun=2\n");
@@ -69,7 +59,7 @@ class PunctualRunsTest : public ServiceFixture
         expectNoMoreRunsThan(4, 2s);
     }
 
-    void waitsForAnIntervalWhenABacklogIsLocked()
+    TEST(waitsForAnIntervalWhenABacklogIsLocked)
     {
         addHungJobs(7);
         const OpenTransaction worker(connectionString(), "SELECT FROM provisioner_jobs FOR UPDATE");
@@ -86,7 +76,5 @@ class PunctualRunsTest : public ServiceFixture
         awaitRunsFinished(1);
     }
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(PunctualRunsTest);
 
 } // namespace HangDetection::Test

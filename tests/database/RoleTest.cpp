@@ -1,26 +1,17 @@
 #include "DatabaseFixture.h"
 
-#include <Poco/Exception.h>
 #include <Poco/StringTokenizer.h>
 
 #include <regex>
-#include <string>
-#include <vector>
 
 namespace HangDetection::Test {
 
 class RoleTest : public DatabaseFixture
 /// What the detector's role may do: what the detector does, and nothing else.
 {
-    CPPUNIT_TEST_SUITE(RoleTest);
-    CPPUNIT_TEST(needsEachOfItsPrivileges);
-    CPPUNIT_TEST(needsNoPrivilegeToWriteInADryRun);
-    CPPUNIT_TEST(isDeniedAnythingElse);
-    CPPUNIT_TEST(losesWhatWasGrantedBeyondTheScript);
-    CPPUNIT_TEST(warnsWhereEverybodyMayCreate);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(RoleTest);
 
-    void needsEachOfItsPrivileges()
+    TEST(needsEachOfItsPrivileges)
     {
         const std::string workspace = Sim::JobDatabase::newId();
         addFinishedBuild(workspace, 1, "a state");
@@ -40,7 +31,7 @@ class RoleTest : public DatabaseFixture
         CPPUNIT_ASSERT_EQUAL(BuildState::copied, posted().terminated.front().state);
     }
 
-    void needsNoPrivilegeToWriteInADryRun()
+    TEST(needsNoPrivilegeToWriteInADryRun)
     {
         settings().dryRun = true;
         settings().pendingJobDuration = std::chrono::minutes(30);
@@ -53,7 +44,7 @@ class RoleTest : public DatabaseFixture
         CPPUNIT_ASSERT_EQUAL(2, run().wouldTerminate);
     }
 
-    void isDeniedAnythingElse()
+    TEST(isDeniedAnythingElse)
     /// As it has no more privileges than those that needsEachOfItsPrivileges counts.
     {
         Sim::JobDatabase detector(connectionString(detectorRole));
@@ -66,7 +57,7 @@ class RoleTest : public DatabaseFixture
             expectDenied(detector, sql);
     }
 
-    void losesWhatWasGrantedBeyondTheScript()
+    TEST(losesWhatWasGrantedBeyondTheScript)
     {
         const std::vector<std::string> before = privilegesOfTheRole();
         database().execute("GRANT ALL ON provisioner_jobs, workspace_builds TO hang_detector");
@@ -78,7 +69,7 @@ class RoleTest : public DatabaseFixture
         expectDenied(detector, "DELETE FROM provisioner_jobs");
     }
 
-    void warnsWhereEverybodyMayCreate()
+    TEST(warnsWhereEverybodyMayCreate)
     {
         const std::string warning = "WARNING: everybody may create functions and operators in schema public";
         database().execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC");
@@ -124,7 +115,5 @@ class RoleTest : public DatabaseFixture
         CPPUNIT_FAIL("not denied: " + sql);
     }
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(RoleTest);
 
 } // namespace HangDetection::Test

@@ -1,24 +1,21 @@
-#include "BackgroundRunFixture.h"
 #include "CountingProxy.h"
+#include "DatabaseFixture.h"
 #include "Figure.h"
+#include "LibpqSession.h"
+#include "TerminationFaults.h"
 #include "detection/Run.h"
 
-#include <libpq-fe.h>
-
 #include <cmath>
-#include <memory>
-#include <optional>
-#include <string>
 
 namespace HangDetection::Test {
 
-class RoundTripsTest : public BackgroundRunFixture
+class RoundTripsTest : public DatabaseFixture
 /// How often the detector waits for an answer of the server, counted at the socket.
 {
 public:
     void setUp() override
     {
-        BackgroundRunFixture::setUp();
+        DatabaseFixture::setUp();
         _proxy.emplace(server().directory());
         settings().connection =
             ConnectionString::parse(connectionString(detectorRole) + " host=" + _proxy->directory().string());
@@ -34,42 +31,28 @@ public:
 
     void tearDown() override
     {
-        BackgroundRunFixture::tearDown();
+        DatabaseFixture::tearDown();
         _proxy.reset();
     }
 
-    CPPUNIT_TEST_SUITE(RoundTripsTest);
-    CPPUNIT_TEST(countsWhatAClientWaitsFor);
-    CPPUNIT_TEST(waitsNoMoreOftenForMoreJobs);
-    CPPUNIT_TEST(waitsAsOftenInADryRun);
-    CPPUNIT_TEST(watchesTerminatedJobsWithoutWaitingMoreOften);
-    CPPUNIT_TEST(preparesAStatementOnceForAConnection);
-    CPPUNIT_TEST(halvesOnlyTheBatchThatFailed);
-    CPPUNIT_TEST(fetchesNeitherLogsNorStates);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(RoundTripsTest);
 
-    void countsWhatAClientWaitsFor()
+    TEST(countsWhatAClientWaitsFor)
     {
-        const std::string where = connectionString() + " host=" + _proxy->directory().string();
-        const std::unique_ptr<PGconn, decltype(&PQfinish)> client(PQconnectdb(where.c_str()), &PQfinish);
-        const auto trips = [&](auto&&... questions) {
+        LibpqSession client(connectionString() + " host=" + _proxy->directory().string());
+        const auto trips = [&](auto question) {
             _proxy->reset();
-            for (PGresult* answer : {questions()...}) {
-                CPPUNIT_ASSERT_EQUAL(std::string(), std::string(PQresultErrorMessage(answer)));
-                PQclear(answer);
-            }
+            question();
             return _proxy->roundTrips();
         };
         const std::string longText = "SELECT length('" + std::string(1000000, 'x') + "')";
-        CPPUNIT_ASSERT_EQUAL(1, trips([&] { return PQexec(client.get(), "SELECT 1"); }));
-        CPPUNIT_ASSERT_EQUAL(1, trips([&] { return PQexec(client.get(), longText.c_str()); }));
-        CPPUNIT_ASSERT_EQUAL(1, trips([&] { return PQexec(client.get(), "SELECT repeat('x', 1000000)"); }));
-        CPPUNIT_ASSERT_EQUAL(
-            2, trips([&] { return PQprepare(client.get(), "", "SELECT 1", 0, nullptr); },
-                     [&] { return PQexecPrepared(client.get(), "", 0, nullptr, nullptr, nullptr, 0); }));
+        CPPUNIT_ASSERT_EQUAL(1, trips([&] { client.execute("SELECT 1"); }));
+        CPPUNIT_ASSERT_EQUAL(1, trips([&] { client.execute(longText); }));
+        CPPUNIT_ASSERT_EQUAL(1, trips([&] { client.execute("SELECT repeat('x', 1000000)"); }));
+        CPPUNIT_ASSERT_EQUAL(2, trips([&] { client.ask("SELECT 1", {}); }));
     }
 
-    void waitsNoMoreOftenForMoreJobs()
+    TEST(waitsNoMoreOftenForMoreJobs)
     {
         const int idle = roundTripsOfARun(0);
         const int one = roundTripsOfARun(1);
@@ -86,7 +69,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(one + 2 * (10000 / batchSize - 1), tenThousand);
     }
 
-    void waitsAsOftenInADryRun()
+    TEST(waitsAsOftenInADryRun)
     {
         const int idle = roundTripsOfARun(0);
         const int one = roundTripsOfARun(1);
@@ -108,7 +91,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(one + 2 * 2, ofADryRun(0));
     }
 
-    void watchesTerminatedJobsWithoutWaitingMoreOften()
+    TEST(watchesTerminatedJobsWithoutWaitingMoreOften)
     {
         const int idle = roundTripsOfARun(0);
         settings().interval = std::chrono::seconds(0);
@@ -123,7 +106,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, posted().revived.size());
     }
 
-    void preparesAStatementOnceForAConnection()
+    TEST(preparesAStatementOnceForAConnection)
     {
         const int one = roundTripsOfARun(1);
         forgetDetector();
@@ -136,15 +119,11 @@ public:
         CPPUNIT_ASSERT_EQUAL(one, roundTripsOfARun(1));
     }
 
-    void halvesOnlyTheBatchThatFailed()
+    TEST(halvesOnlyTheBatchThatFailed)
     {
         const int good = roundTripsOfARun(3 * batchSize);
         const std::string refused = addHungJob();
-        database().execute("CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
-                           " 'BEGIN RAISE ''not this one''; END'");
-        database().execute("CREATE TRIGGER refuse BEFORE UPDATE ON provisioner_jobs FOR EACH ROW"
-                           " WHEN (new.id = '" +
-                           refused + "') EXECUTE FUNCTION refuse()");
+        refuse(database(), refused);
         database().addJobs(3 * batchSize - 1);
         const RunStatistics statistics = runAndCount();
         CPPUNIT_ASSERT_EQUAL(std::size_t{3 * batchSize - 1}, statistics.terminated.size());
@@ -157,7 +136,7 @@ public:
         CPPUNIT_ASSERT(_proxy->roundTrips() <= good + levels * 3);
     }
 
-    void fetchesNeitherLogsNorStates()
+    TEST(fetchesNeitherLogsNorStates)
     {
         const int plain = roundTripsOfARun(1);
         const std::string workspace = Sim::JobDatabase::newId();
@@ -196,7 +175,5 @@ public:
 
     std::optional<CountingProxy> _proxy;
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(RoundTripsTest);
 
 } // namespace HangDetection::Test

@@ -1,26 +1,18 @@
-#include "BackgroundRunFixture.h"
-#include "Count.h"
-#include "Eventually.h"
-#include "FrozenServer.h"
+#include "DatabaseFixture.h"
 #include "OpenTransaction.h"
+#include "ServerFaults.h"
 #include "ServerLog.h"
-
-#include <string>
 
 namespace HangDetection::Test {
 
 using namespace std::chrono_literals;
 
-class RunTimeoutAndStopTest : public BackgroundRunFixture
+class RunTimeoutAndStopTest : public DatabaseFixture
 /// Runs that wait for a lock, and are cut short. StopTest stops them in every fault.
 {
-    CPPUNIT_TEST_SUITE(RunTimeoutAndStopTest);
-    CPPUNIT_TEST(stopsWhenItWasAskedToBefore);
-    CPPUNIT_TEST(closesNoSocketWhenACancelHelps);
-    CPPUNIT_TEST(closesTheSocketASecondAfterACancelThatDoesNotHelp);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(RunTimeoutAndStopTest);
 
-    void stopsWhenItWasAskedToBefore()
+    TEST(stopsWhenItWasAskedToBefore)
     {
         // The cancel may come before there is a statement, and is then without effect.
         connectDetector();
@@ -32,7 +24,7 @@ class RunTimeoutAndStopTest : public BackgroundRunFixture
         run();
     }
 
-    void closesNoSocketWhenACancelHelps()
+    TEST(closesNoSocketWhenACancelHelps)
     {
         const OpenTransaction migration(connectionString(), lockOnTheJobs);
         startRunThatWaits();
@@ -41,7 +33,7 @@ class RunTimeoutAndStopTest : public BackgroundRunFixture
         CPPUNIT_ASSERT_EQUAL(_unheard, answersToNobody());
     }
 
-    void closesTheSocketASecondAfterACancelThatDoesNotHelp()
+    TEST(closesTheSocketASecondAfterACancelThatDoesNotHelp)
     /// The server reads the cancel when it is thawed, and then there is nobody to tell.
     {
         OpenTransaction migration(connectionString(), lockOnTheJobs);
@@ -59,19 +51,19 @@ class RunTimeoutAndStopTest : public BackgroundRunFixture
     void startRunThatWaits()
     {
         startRun();
-        awaitWaitingForLock();
+        awaitWaitingFor("Lock");
         _canceled = cancellations(server());
         _unheard = answersToNobody();
     }
 
-    Clock::duration expectStopped(std::chrono::milliseconds atMost)
+    std::chrono::steady_clock::duration expectStopped(std::chrono::milliseconds atMost)
     /// The run that was started is asked to stop, and does so in time. The next one is not. Returns how
     /// long it took.
     {
-        const auto start = Clock::now();
+        const auto start = std::chrono::steady_clock::now();
         requestStop();
         const RunStatistics statistics = endOfRun();
-        const auto took = Clock::now() - start;
+        const auto took = std::chrono::steady_clock::now() - start;
         CPPUNIT_ASSERT(statistics.stopped);
         CPPUNIT_ASSERT(!statistics.error);
         CPPUNIT_ASSERT(statistics.terminated.empty());
@@ -86,8 +78,6 @@ class RunTimeoutAndStopTest : public BackgroundRunFixture
         return count(serverLog(server()), "could not send data to client");
     }
 
-    static constexpr const char* lockOnTheJobs = "LOCK TABLE provisioner_jobs IN ACCESS EXCLUSIVE MODE";
-
     static constexpr std::chrono::milliseconds promptly{4500};
     /// Two seconds are promised after a stop. The rest is for a slow machine; after five
     /// seconds a wait for a lock would end by itself.
@@ -99,7 +89,5 @@ class RunTimeoutAndStopTest : public BackgroundRunFixture
     std::size_t _unheard = 0;
     /// Cancels and answers to nobody that the server's log has from before.
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(RunTimeoutAndStopTest);
 
 } // namespace HangDetection::Test

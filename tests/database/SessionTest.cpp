@@ -1,8 +1,5 @@
 #include "DatabaseFixture.h"
 
-#include <map>
-#include <string>
-
 namespace HangDetection::Test {
 
 using namespace std::chrono_literals;
@@ -10,16 +7,9 @@ using namespace std::chrono_literals;
 class SessionTest : public DatabaseFixture
 /// The detector's session, and the roles that it may log in with.
 {
-    CPPUNIT_TEST_SUITE(SessionTest);
-    CPPUNIT_TEST(hasSettingsOfItsOwnWhateverTheRoleSays);
-    CPPUNIT_TEST(keepsWhatTheOperatorWants);
-    CPPUNIT_TEST(plansAgainAfterAMigration);
-    CPPUNIT_TEST(startsAnewWhenItsStatementsAreGone);
-    CPPUNIT_TEST(startsAnewWhenAnothersStatementsAreThere);
-    CPPUNIT_TEST(worksWithTablesInAnotherSchema);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(SessionTest);
 
-    void hasSettingsOfItsOwnWhateverTheRoleSays()
+    TEST(hasSettingsOfItsOwnWhateverTheRoleSays)
     {
         CPPUNIT_ASSERT_EQUAL(Text("off"), database().value("SHOW synchronous_commit"));
         useRole("serializable_role", "SET default_transaction_isolation = 'serializable'");
@@ -34,14 +24,14 @@ class SessionTest : public DatabaseFixture
                        {"application_name", "hang_detector"}});
     }
 
-    void keepsWhatTheOperatorWants()
+    TEST(keepsWhatTheOperatorWants)
     /// To wait for standbys, and another name.
     {
         useRole("careful_role", "SET synchronous_commit = remote_apply", " application_name=night_watch");
         expectInForce({{"synchronous_commit", "remote_apply"}, {"application_name", "night_watch"}});
     }
 
-    void plansAgainAfterAMigration()
+    TEST(plansAgainAfterAMigration)
     {
         const std::string workspace = Sim::JobDatabase::newId();
         addHungBuild(workspace, 1);
@@ -57,7 +47,7 @@ class SessionTest : public DatabaseFixture
         CPPUNIT_ASSERT_EQUAL(std::size_t{5}, database().logs(job).size());
     }
 
-    void startsAnewWhenItsStatementsAreGone()
+    TEST(startsAnewWhenItsStatementsAreGone)
     /// As when a pooler lends another session.
     {
         duringTermination("DEALLOCATE ALL");
@@ -69,7 +59,7 @@ class SessionTest : public DatabaseFixture
         run();
     }
 
-    void startsAnewWhenAnothersStatementsAreThere()
+    TEST(startsAnewWhenAnothersStatementsAreThere)
     /// As when a pooler lends a session that another detector had before.
     {
         duringTermination(
@@ -83,7 +73,7 @@ class SessionTest : public DatabaseFixture
         CPPUNIT_ASSERT_EQUAL(1, run().wouldTerminate);
     }
 
-    void worksWithTablesInAnotherSchema()
+    TEST(worksWithTablesInAnotherSchema)
     {
         useRole("schema_role", "SET search_path = coder");
         const std::string workspace = Sim::JobDatabase::newId();
@@ -121,7 +111,5 @@ class SessionTest : public DatabaseFixture
                 database().value("SELECT value FROM in_force WHERE setting = $1", setting));
     }
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(SessionTest);
 
 } // namespace HangDetection::Test

@@ -1,7 +1,4 @@
-#include "Count.h"
 #include "ServiceFixture.h"
-
-#include <string>
 
 namespace HangDetection::Test {
 
@@ -10,18 +7,9 @@ using namespace std::chrono_literals;
 class SettingsChangeTest : public ServiceFixture
 /// hang_detector.conf is changed while the detector is at work.
 {
-    CPPUNIT_TEST_SUITE(SettingsChangeTest);
-    CPPUNIT_TEST(takesEffectAndSaysWhatChanged);
-    CPPUNIT_TEST(doesNotWaitAnIntervalForAFileThatWasJustWritten);
-    CPPUNIT_TEST(runsAtTheNewInterval);
-    CPPUNIT_TEST(boundsItsStatementsByTheNewRunTimeout);
-    CPPUNIT_TEST(goesToAnotherDatabase);
-    CPPUNIT_TEST(refusesAWrongFileAndKeepsTheSettingsUntilItIsGood);
-    CPPUNIT_TEST(doesNotForgetAMassHang);
-    CPPUNIT_TEST(goesOnWithoutTheFile);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(SettingsChangeTest);
 
-    void takesEffectAndSaysWhatChanged()
+    TEST(takesEffectAndSaysWhatChanged)
     {
         start("HungJobDuration=1h\nMaxJobsPerRun=5\n");
         const std::string job = database().addJob({.updatedAgo = "10 minutes"});
@@ -35,7 +23,7 @@ class SettingsChangeTest : public ServiceFixture
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, count(log(), "settings read again"));
     }
 
-    void doesNotWaitAnIntervalForAFileThatWasJustWritten()
+    TEST(doesNotWaitAnIntervalForAFileThatWasJustWritten)
     {
         const std::string connection = connectionString(detectorRole);
         writeSettings(connection, "Interval=1h\n");
@@ -45,7 +33,7 @@ class SettingsChangeTest : public ServiceFixture
         awaitLine("information: settings read again RunTimeout=\"5m -> 7s\"");
     }
 
-    void runsAtTheNewInterval()
+    TEST(runsAtTheNewInterval)
     {
         start("");
         writeSettings("Interval=1h\n");
@@ -54,7 +42,7 @@ class SettingsChangeTest : public ServiceFixture
         expectNoMoreRunsThan(runsFinished() + 1, 3500ms);
     }
 
-    void boundsItsStatementsByTheNewRunTimeout()
+    TEST(boundsItsStatementsByTheNewRunTimeout)
     {
         // The server is told when a session begins.
         start("");
@@ -67,7 +55,7 @@ class SettingsChangeTest : public ServiceFixture
         });
     }
 
-    void goesToAnotherDatabase()
+    TEST(goesToAnotherDatabase)
     {
         const std::string other = databaseName() + "_2";
         start("");
@@ -78,15 +66,12 @@ class SettingsChangeTest : public ServiceFixture
         writeSettings(server().connectionString(other) + " user=" + detectorRole + " password=geheim123",
                       "Interval=1\n");
         awaitLine("information: settings read again Connection=changed");
-        await([&] {
-            return otherDatabase.isTrue(
-                "SELECT completed_at IS NOT NULL FROM provisioner_jobs WHERE id = $1::uuid", job);
-        });
+        await([&] { return otherDatabase.isCompleted(job); });
         CPPUNIT_ASSERT_MESSAGE(log(), !logContains("geheim123"));
         await([this] { return !backendOfDetector(); }); // its session at the first one is gone
     }
 
-    void refusesAWrongFileAndKeepsTheSettingsUntilItIsGood()
+    TEST(refusesAWrongFileAndKeepsTheSettingsUntilItIsGood)
     {
         start("");
         write("HungJobDuration=1h\nIntervall=5\n");
@@ -100,7 +85,7 @@ class SettingsChangeTest : public ServiceFixture
         CPPUNIT_ASSERT(!logContains("->"));
     }
 
-    void goesOnWithoutTheFile()
+    TEST(goesOnWithoutTheFile)
     {
         start("");
         std::filesystem::remove(settingsFile());
@@ -109,7 +94,7 @@ class SettingsChangeTest : public ServiceFixture
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, count(log(), "error: "));
     }
 
-    void doesNotForgetAMassHang()
+    TEST(doesNotForgetAMassHang)
     {
         addHungJobs(30);
         start("");
@@ -137,7 +122,5 @@ class SettingsChangeTest : public ServiceFixture
     void awaitRuns() { awaitRunsFinished(runsFinished() + 2); }
     /// Of two more runs one was begun after now.
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(SettingsChangeTest);
 
 } // namespace HangDetection::Test

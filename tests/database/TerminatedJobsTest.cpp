@@ -1,10 +1,6 @@
 #include "detection/TerminatedJobs.h"
 #include "ContractTexts.h"
 #include "DatabaseFixture.h"
-#include "data/JobStore.h"
-
-#include <algorithm>
-#include <thread>
 
 namespace HangDetection::Test {
 
@@ -13,15 +9,7 @@ using namespace std::chrono_literals;
 class TerminatedJobsTest : public DatabaseFixture
 /// Terminated jobs that were alive after all.
 {
-    CPPUNIT_TEST_SUITE(TerminatedJobsTest);
-    CPPUNIT_TEST(tellsOnceWhatWorkersDidAfterwards);
-    CPPUNIT_TEST(tellsNothingOfAnotherTermination);
-    CPPUNIT_TEST(tellsNothingOfATriggersTime);
-    CPPUNIT_TEST(looksAfterEachPauseAndOnceMoreAfterAnHour);
-    CPPUNIT_TEST(watchesSomeOfVeryMany);
-    CPPUNIT_TEST(failsNoRun);
-    CPPUNIT_TEST(looksBetweenRuns);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(TerminatedJobsTest);
 
     using Clock = TerminatedJobs::Clock;
     using Lines = std::vector<std::string>;
@@ -69,7 +57,7 @@ class TerminatedJobsTest : public DatabaseFixture
         database().execute("UPDATE provisioner_jobs SET " + columns + " WHERE id = '" + job + "'");
     }
 
-    void tellsOnceWhatWorkersDidAfterwards()
+    TEST(tellsOnceWhatWorkersDidAfterwards)
     {
         const std::string reporting = terminatedJob();
         database().heartbeat(reporting);
@@ -91,7 +79,7 @@ class TerminatedJobsTest : public DatabaseFixture
         CPPUNIT_ASSERT_EQUAL(expected, told);
     }
 
-    void tellsNothingOfAnotherTermination()
+    TEST(tellsNothingOfAnotherTermination)
     /// By Coder's own detector, of a job that a late cancel made a running one again.
     {
         const std::string job = terminatedJob();
@@ -103,7 +91,7 @@ class TerminatedJobsTest : public DatabaseFixture
         expectTold(120s, {job + " reported"});
     }
 
-    void tellsNothingOfATriggersTime()
+    TEST(tellsNothingOfATriggersTime)
     {
         duringTermination("new.updated_at = clock_timestamp()");
         const std::string job = terminatedJob();
@@ -113,7 +101,7 @@ class TerminatedJobsTest : public DatabaseFixture
         expectTold(120s, {job + " reported"});
     }
 
-    void looksAfterEachPauseAndOnceMoreAfterAnHour()
+    TEST(looksAfterEachPauseAndOnceMoreAfterAnHour)
     {
         const std::string job = terminatedJob();
         const std::string late = terminatedJob();
@@ -130,7 +118,7 @@ class TerminatedJobsTest : public DatabaseFixture
         expectTold(2h, told);
     }
 
-    void watchesSomeOfVeryMany()
+    TEST(watchesSomeOfVeryMany)
     {
         settings().massHangRatio = 0;
         settings().maxJobsPerRun = 600;
@@ -142,14 +130,14 @@ class TerminatedJobsTest : public DatabaseFixture
         CPPUNIT_ASSERT_EQUAL(TerminatedJobs::capacity, revived().size());
     }
 
-    void failsNoRun()
+    TEST(failsNoRun)
     {
         database().heartbeat(terminatedJob());
         database().execute("REVOKE SELECT (error) ON provisioner_jobs FROM hang_detector");
         expectTold(60s, {});
     }
 
-    void looksBetweenRuns()
+    TEST(looksBetweenRuns)
     /// The detector itself.
     {
         settings().interval = 1s;
@@ -175,7 +163,5 @@ class TerminatedJobsTest : public DatabaseFixture
     std::size_t _terminateded = 0;
     /// So many of the posted terminations.
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(TerminatedJobsTest);
 
 } // namespace HangDetection::Test

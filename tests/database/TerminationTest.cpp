@@ -2,9 +2,6 @@
 #include "RememberedJobs.h"
 #include "Rows.h"
 
-#include <map>
-#include <set>
-
 namespace HangDetection::Test {
 
 using namespace std::chrono_literals;
@@ -13,30 +10,45 @@ class TerminationTest : public DatabaseFixture
 /// Which jobs are hung, what becomes of them, of their logs and of their builds, and what is posted
 /// about them. RememberedJobs knows the whole contract, with the notification of followers.
 {
-    CPPUNIT_TEST_SUITE(TerminationTest);
-    CPPUNIT_TEST(terminatesHungJobsByTheContractAndNoOthers);
-    CPPUNIT_TEST(writesTheStageOfTheLastLine);
-    CPPUNIT_TEST(copiesOnlyTheStateOfThePreviousBuild);
-    CPPUNIT_TEST(touchesNoBuildOfAnotherTypeOfJob);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(TerminationTest);
 
     using Ids = std::set<std::string>;
 
-    void terminatesHungJobsByTheContractAndNoOthers()
+    TEST(terminatesHungJobsByTheContractAndNoOthers)
     {
         struct Row
         {
             const char* name;
-            std::chrono::seconds threshold;
-            std::string minutes;
+            std::chrono::seconds threshold = Settings().hungJobDuration;
+            std::string minutes = "5";
+            bool isLater = false;
+            /// The tables are those of 2026.
+            bool isRoleNew = false;
+            /// And the role was made for them.
         };
-        const std::vector<Row> rows{{"the default", Settings().hungJobDuration, "5"},
-                                    {"a longer threshold", 10min, "10"},
-                                    {"half minutes", 90s, "1.5"}};
+        const std::vector<Row> rows{
+            {"the default"},
+            {"a longer threshold", 10min, "10"},
+            {"half minutes", 90s, "1.5"},
+            {.name = "later tables", .isLater = true, .isRoleNew = true},
+            {.name = "a role that was made before the migration", .isLater = true},
+        };
         forEachRow(rows, [this](const Row& row) {
             startOver();
             settings().hungJobDuration = row.threshold;
+            if (row.isLater) {
+                migrateTo2026(database());
+                database().execute("ALTER TABLE provisioner_jobs ALTER logs_length SET DEFAULT 1048576,"
+                                   " ALTER logs_overflowed SET DEFAULT true");
+            }
+            if (row.isRoleNew)
+                applyRoleScript();
             expectTerminations(row.threshold, row.minutes);
+            if (row.isLater)
+                CPPUNIT_ASSERT_EQUAL(
+                    Text("5 failed"),
+                    database().value("SELECT count(*) || ' ' || job_status FROM"
+                                     " provisioner_jobs WHERE error <> '' GROUP BY job_status"));
         });
     }
 
@@ -59,7 +71,8 @@ class TerminationTest : public DatabaseFixture
         database().addJob({.updatedAgo = "1 hour", .completedAgo = "1 hour"});
         database().addJob({.startedAgo = std::nullopt, .updatedAgo = "1 hour"});
         database().addJob({.updatedAgo = "10 seconds"});
-        RememberedJobs jobs(connectionString(), {.threshold = threshold, .minutes = minutes});
+        RememberedJobs jobs(connectionString(),
+                            {.threshold = threshold, .minutes = minutes, .changedByWorkers = "{job_status}"});
         jobs.remember();
 
         const Text before = database().value("SELECT clock_timestamp()::text");
@@ -89,7 +102,7 @@ class TerminationTest : public DatabaseFixture
         CPPUNIT_ASSERT_EQUAL(hung.size(), posted().terminated.size());
     }
 
-    void writesTheStageOfTheLastLine()
+    TEST(writesTheStageOfTheLastLine)
     {
         struct Row
         {
@@ -116,7 +129,7 @@ class TerminationTest : public DatabaseFixture
             CPPUNIT_ASSERT_EQUAL(expected.at(answer.jobId), answer.stage);
     }
 
-    void copiesOnlyTheStateOfThePreviousBuild()
+    TEST(copiesOnlyTheStateOfThePreviousBuild)
     {
         struct Row
         /// A hung build, the other builds of its workspace, and where its state comes from.
@@ -142,6 +155,17 @@ class TerminationTest : public DatabaseFixture
             {"the one before the previous", {{1, "too old"}}, 3, none, BuildState::none},
             {"a later one", {{3, "later"}}, 2, none, BuildState::none},
         };
+        for (const bool isLater : {false, true}) {
+            startOver();
+            if (isLater)
+                migrateTo2026(database());
+            expectStates(rows);
+        }
+    }
+
+    template <typename Row>
+    void expectStates(const std::vector<Row>& rows)
+    {
         std::map<std::string, const Row*> rowOf;
         addFinishedBuild(Sim::JobDatabase::newId(), 1, "of another workspace");
         for (const Row& row : rows) {
@@ -171,7 +195,7 @@ class TerminationTest : public DatabaseFixture
                            ") WHERE provisioner_state = '" + state + "'::bytea");
     }
 
-    void touchesNoBuildOfAnotherTypeOfJob()
+    TEST(touchesNoBuildOfAnotherTypeOfJob)
     {
         const std::string workspace = Sim::JobDatabase::newId();
         addFinishedBuild(workspace, 1, "a state");
@@ -189,7 +213,7 @@ class TerminationTest : public DatabaseFixture
 
     void runByTheContract(std::size_t hung)
     {
-        RememberedJobs jobs(connectionString(), {});
+        RememberedJobs jobs(connectionString(), {.changedByWorkers = "{job_status}"});
         jobs.remember();
         const RunStatistics statistics = run();
         CPPUNIT_ASSERT_EQUAL(hung, statistics.terminated.size());
@@ -203,7 +227,5 @@ class TerminationTest : public DatabaseFixture
         CPPUNIT_ASSERT(expected == jobs.terminatedCompletely());
     }
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(TerminationTest);
 
 } // namespace HangDetection::Test

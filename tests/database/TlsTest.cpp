@@ -1,10 +1,8 @@
 #include "ChangedVariable.h"
-#include "Command.h"
 #include "DatabaseFixture.h"
 #include "FreePort.h"
 #include "TemporaryDirectory.h"
 
-#include <libpq-fe.h>
 #include <netinet/in.h>
 #include <pwd.h>
 #include <sched.h>
@@ -14,15 +12,8 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <chrono>
-#include <filesystem>
 #include <fstream>
-#include <future>
 #include <list>
-#include <memory>
-#include <optional>
-#include <stdexcept>
-#include <string>
 #include <system_error>
 
 namespace HangDetection::Test {
@@ -118,24 +109,16 @@ public:
         DatabaseFixture::tearDown();
     }
 
-    CPPUNIT_TEST_SUITE(TlsTest);
-    CPPUNIT_TEST(terminatesOverAVerifiedConnection);
-    CPPUNIT_TEST(refusesAServerThatAnotherAuthorityHasSigned);
-    CPPUNIT_TEST(refusesACertificateForAnotherHost);
-    CPPUNIT_TEST(tellsThatAKeyHasAnotherPassword);
-    CPPUNIT_TEST(triesTheNextAddressAfterOneThatDoesNotAnswer);
-    CPPUNIT_TEST(connectsAlthoughAnotherHomeIsClosed);
-    CPPUNIT_TEST(givesNoVariableOfTheEnvironmentASay);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(TlsTest);
 
-    void terminatesOverAVerifiedConnection()
+    TEST(terminatesOverAVerifiedConnection)
     {
         serve();
         useConnection();
         expectEncryptedRun();
     }
 
-    void refusesAServerThatAnotherAuthorityHasSigned()
+    TEST(refusesAServerThatAnotherAuthorityHasSigned)
     {
         serve();
         const CertificateAuthority other("another authority");
@@ -143,14 +126,14 @@ public:
         expectTlsError("certificate verify failed");
     }
 
-    void refusesACertificateForAnotherHost()
+    TEST(refusesACertificateForAnotherHost)
     {
         serve("db.example.org");
         useConnection();
         expectTlsError("\"db.example.org\"");
     }
 
-    void tellsThatAKeyHasAnotherPassword()
+    TEST(tellsThatAKeyHasAnotherPassword)
     {
         serve();
         const TemporaryDirectory directory;
@@ -166,7 +149,7 @@ public:
         expectTlsError("could not load private key file");
     }
 
-    void triesTheNextAddressAfterOneThatDoesNotAnswer()
+    TEST(triesTheNextAddressAfterOneThatDoesNotAnswer)
     {
         serve("db.example.org");
         const int silent = silentSocket(_port);
@@ -195,7 +178,7 @@ public:
         close(silent);
     }
 
-    void connectsAlthoughAnotherHomeIsClosed()
+    TEST(connectsAlthoughAnotherHomeIsClosed)
     {
         // slurmctld that root has started becomes SlurmUser, and keeps HOME=/root.
         serve();
@@ -215,7 +198,7 @@ public:
         });
     }
 
-    void givesNoVariableOfTheEnvironmentASay()
+    TEST(givesNoVariableOfTheEnvironmentASay)
     {
         serve();
         useConnection(" sslmode=prefer sslrootcert=''");
@@ -294,7 +277,5 @@ public:
     std::optional<Sim::ThrowawayPostgres> _server;
     std::optional<Sim::JobDatabase> _tlsDatabase;
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(TlsTest);
 
 } // namespace HangDetection::Test

@@ -6,8 +6,6 @@
 #include "libpq/ConnectionText.h"
 
 #include <map>
-#include <optional>
-#include <string>
 
 namespace HangDetection::Test {
 

@@ -11,8 +11,6 @@
 #include <Poco/Ascii.h>
 #include <Poco/String.h>
 
-#include <string>
-
 namespace HangDetection::Test {
 
 namespace {

@@ -6,7 +6,6 @@
 
 #include <cmath>
 #include <cstdlib>
-#include <string>
 
 namespace HangDetection::Test {
 

@@ -5,8 +5,6 @@
 #include "LogRecord.h"
 #include "notification/LogLine.h"
 
-#include <string>
-
 namespace HangDetection::Test {
 
 void fuzz(std::string_view input)

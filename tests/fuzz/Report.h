@@ -4,14 +4,10 @@
 #include "LogRecord.h"
 #include "notification/RunLog.h"
 
-#include <Poco/AutoPtr.h>
-#include <Poco/Logger.h>
 #include <Poco/Message.h>
-#include <Poco/NotificationCenter.h>
 #include <Poco/StreamChannel.h>
 
 #include <sstream>
-#include <string>
 
 namespace HangDetection::Test {
 

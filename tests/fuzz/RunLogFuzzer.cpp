@@ -4,9 +4,6 @@
 #include "Fuzzing.h"
 #include "Report.h"
 
-#include <string>
-#include <vector>
-
 namespace HangDetection::Test {
 
 void fuzz(std::string_view input)

@@ -10,9 +10,7 @@
 
 #include <algorithm>
 #include <charconv>
-#include <filesystem>
 #include <optional>
-#include <string>
 #include <type_traits>
 
 namespace HangDetection::Test {

@@ -9,7 +9,6 @@
 #include <Poco/String.h>
 
 #include <algorithm>
-#include <string>
 
 namespace HangDetection::Test {
 

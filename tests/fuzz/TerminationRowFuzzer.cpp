@@ -7,14 +7,7 @@
 #include "data/TerminationRow.h"
 #include "data/Words.h"
 
-#include <Poco/Exception.h>
-
-#include <algorithm>
-#include <cstdint>
 #include <cstring>
-#include <string>
-#include <string_view>
-#include <vector>
 
 namespace HangDetection::Test {
 

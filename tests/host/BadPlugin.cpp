@@ -3,9 +3,6 @@
 
 #include "slurm/SlurmRelease.h"
 
-#include <slurm/slurm.h>
-
-#include <cstdint>
 #include <cstdio>
 
 #ifndef TYPE

@@ -1,14 +1,8 @@
-#include "Count.h"
 #include "SimulatorFixture.h"
 
 #include <Poco/DateTime.h>
 #include <Poco/DateTimeParser.h>
 #include <Poco/Timestamp.h>
-#include <cppunit/extensions/HelperMacros.h>
-
-#include <chrono>
-#include <filesystem>
-#include <string>
 
 namespace HangDetection::Test {
 
@@ -18,9 +12,7 @@ class ClockTest : public SimulatorFixture
 /// The clock of the plugin's host is ten minutes ahead or behind, which is twice the
 /// HungJobDuration. That of the database and the monotonic one are right.
 {
-    CPPUNIT_TEST_SUITE(ClockTest);
-    CPPUNIT_TEST(changesNothing);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(ClockTest);
 
     using Clock = std::chrono::steady_clock;
 
@@ -34,13 +26,13 @@ public:
     }
 
 private:
-    void changesNothing()
+    TEST(changesNothing)
     {
         startWithClockAt(-10min);
         expectAllAsWithTheRightClock(-10min);
         // The file is from the future for a clock that is behind.
         useSettings("Interval=1\nMaxJobsPerRun=7\n");
-        await([this] { return contains("settings read again MaxJobsPerRun=\"10 -> 7\"", output()); });
+        await([this] { return contains("settings read again MaxJobsPerRun=\"10 -> 7\"", log()); });
         jumpTo(10min);
         jumpTo(-10min);
     }
@@ -81,7 +73,7 @@ private:
         const std::string termination = "job terminated job_id=" + hung + ' ';
         // Some runs have to see that nothing writes the job.
         const auto until = Clock::now() + 20s;
-        while (!contains(termination, output()) && Clock::now() < until)
+        while (!contains(termination, log()) && Clock::now() < until)
             awaitRuns(1);
         const std::string line = lineOf(termination);
         const int silent = std::stoi(line.substr(line.find("silent_s=") + 9));
@@ -94,16 +86,16 @@ private:
         expectClockOff(line, offset);
 
         ++_hung;
-        CPPUNIT_ASSERT_EQUAL(_hung, count(output(), " job terminated "));
-        CPPUNIT_ASSERT(!isTerminated(_healthy));
-        CPPUNIT_ASSERT(!isTerminated(_quiet));
-        assertLacks("run failed", output());
+        CPPUNIT_ASSERT_EQUAL(_hung, count(log(), " job terminated "));
+        CPPUNIT_ASSERT(!isCompleted(_healthy));
+        CPPUNIT_ASSERT(!isCompleted(_quiet));
+        assertLacks("run failed", log());
     }
 
     void awaitRuns(std::size_t more)
     /// Meanwhile the worker of the healthy job reports, as it does all the time.
     {
-        const auto runs = [this] { return count(output(), "job_submit/hang_detector: run finished "); };
+        const auto runs = [this] { return count(log(), "job_submit/hang_detector: run finished "); };
         const std::size_t before = runs();
         await([&] {
             database().heartbeat(_healthy);
@@ -124,7 +116,7 @@ private:
     std::string lineOf(const std::string& part) const
     /// The line of the log that has this part.
     {
-        const std::string text = output();
+        const std::string text = log();
         Test::assertContains(part, text);
         const auto at = text.find(part);
         const auto begin = text.rfind('\n', at) + 1;
@@ -135,7 +127,5 @@ private:
     std::string _quiet;
     std::size_t _hung = 0;
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(ClockTest);
 
 } // namespace HangDetection::Test

@@ -1,4 +1,3 @@
-#include "Count.h"
 #include "Figure.h"
 #include "JobsUnderFault.h"
 #include "RandomMoments.h"
@@ -6,20 +5,14 @@
 #include "SimulatorFixture.h"
 #include "detection/EarlierLooks.h"
 
-#include <cppunit/extensions/HelperMacros.h>
-
-#include <chrono>
 #include <csignal>
-#include <thread>
 
 namespace HangDetection::Test {
 
 class CrashTest : public SimulatorFixture
 /// The process with the plugin dies while jobs are terminated.
 {
-    CPPUNIT_TEST_SUITE(CrashTest);
-    CPPUNIT_TEST(survivesItsProcessBeingKilled);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(CrashTest);
 
     using Moment = RandomMoments::Moment;
 
@@ -27,7 +20,7 @@ class CrashTest : public SimulatorFixture
     static constexpr Moment secondLook = EarlierLooks::defaultApart;
     static constexpr int jobCount = 12;
 
-    void survivesItsProcessBeingKilled()
+    TEST(survivesItsProcessBeingKilled)
     {
         constexpr int faults = rounds(40);
         useSettings("MaxJobsPerRun=" + std::to_string(jobCount + 1) + "\nMassHangRatio=0\n");
@@ -51,7 +44,7 @@ class CrashTest : public SimulatorFixture
             jobs.expectNoneInBetween();
 
             const int told =
-                static_cast<int>(count(output(), " job_submit/hang_detector: job terminated job_id="));
+                static_cast<int>(count(log(), " job_submit/hang_detector: job terminated job_id="));
             const int done = jobs.terminated() - before;
             CPPUNIT_ASSERT(told <= done);
             unknownOutcomes += told < done ? 1 : 0;
@@ -77,7 +70,5 @@ class CrashTest : public SimulatorFixture
         return RandomMoments::durationOf([&] { jobs.topUp(jobCount); }, run) - secondLook;
     }
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(CrashTest);
 
 } // namespace HangDetection::Test

@@ -1,19 +1,8 @@
 #include "DemoCheck.h"
 
 #include "DatabaseFixture.h"
-#include "NotificationListener.h"
 #include "ScriptedSlurm.h"
 #include "slurm/JobMark.h"
-
-#include <cppunit/extensions/HelperMacros.h>
-
-#include <algorithm>
-#include <chrono>
-#include <cstddef>
-#include <memory>
-#include <optional>
-#include <string>
-#include <vector>
 
 namespace HangDetection::Test {
 
@@ -21,15 +10,7 @@ class DemoCheckTest : public DatabaseFixture
 /// The contract of a termination, as demo and tests check it, on the demo's jobs after the detector was
 /// at work on them. What the tests change then is what a defect of the detector could leave behind.
 {
-    CPPUNIT_TEST_SUITE(DemoCheckTest);
-    CPPUNIT_TEST(findsEveryEffect);
-    CPPUNIT_TEST(seesAWrongTermination);
-    CPPUNIT_TEST(seesAWrongState);
-    CPPUNIT_TEST(seesAChangedJobThatWasNotHung);
-    CPPUNIT_TEST(seesWrongNotifications);
-    CPPUNIT_TEST(seesASlurmJobThatIsNotAsItShouldBe);
-    CPPUNIT_TEST(isNotCompleteWithoutAJob);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(DemoCheckTest);
 
     using Kind = Sim::DemoJob::Kind;
     using State = Sim::SimulatedJob::State;
@@ -158,7 +139,7 @@ private:
         }
     }
 
-    void findsEveryEffect()
+    TEST(findsEveryEffect)
     {
         letTheDetectorWork();
         assertMissing("no change", {}, _notifications);
@@ -166,7 +147,7 @@ private:
         assertMissing("heartbeats", {}, _notifications);
     }
 
-    void seesAWrongTermination()
+    TEST(seesAWrongTermination)
     {
         letTheDetectorWork();
         const auto moved = [](const std::string& by) {
@@ -201,7 +182,7 @@ private:
                   {fiveLines}}});
     }
 
-    void seesAWrongState()
+    TEST(seesAWrongState)
     {
         letTheDetectorWork();
         for (const std::string job : {"start without own state", "stop with an empty state"})
@@ -226,7 +207,7 @@ private:
         });
     }
 
-    void seesAChangedJobThatWasNotHung()
+    TEST(seesAChangedJobThatWasNotHung)
     {
         letTheDetectorWork();
         for (const auto& [job, effect] :
@@ -243,7 +224,7 @@ private:
         });
     }
 
-    void seesWrongNotifications()
+    TEST(seesWrongNotifications)
     {
         letTheDetectorWork();
         const std::string& job = idOf(import);
@@ -268,7 +249,7 @@ private:
         return static_cast<std::size_t>(job - _slurmJobs.begin());
     }
 
-    void seesASlurmJobThatIsNotAsItShouldBe()
+    TEST(seesASlurmJobThatIsNotAsItShouldBe)
     {
         letTheDetectorWork();
         const std::vector<Sim::SimulatedJob> right = _slurmJobs;
@@ -299,7 +280,7 @@ private:
         assertMissing("none", {cancelled, otherSlurmJob}, _notifications);
     }
 
-    void isNotCompleteWithoutAJob()
+    TEST(isNotCompleteWithoutAJob)
     {
         CPPUNIT_ASSERT(!(Sim::Effect{.description = "", .expected = 0, .found = 0}.isComplete()));
         CPPUNIT_ASSERT(!(Sim::Effect{.description = "", .expected = 2, .found = 1}.isComplete()));
@@ -311,7 +292,5 @@ private:
     std::optional<Sim::DemoCluster> _cluster;
     Sim::NotificationsByJob _notifications;
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(DemoCheckTest);
 
 } // namespace HangDetection::Test

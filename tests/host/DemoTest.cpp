@@ -1,21 +1,13 @@
 #include "ChildProcess.h"
-#include "Command.h"
-#include "Contains.h"
-#include "Count.h"
 #include "Eventually.h"
+#include "Suite.h"
 #include "TemporaryDirectory.h"
 #include "TerminalProcess.h"
+#include "Texts.h"
 
-#include <cppunit/extensions/HelperMacros.h>
-
-#include <chrono>
 #include <csignal>
-#include <cstddef>
-#include <filesystem>
-#include <functional>
 #include <regex>
 #include <sstream>
-#include <string>
 
 namespace HangDetection::Test {
 
@@ -23,17 +15,7 @@ namespace fs = std::filesystem;
 
 class DemoTest : public CppUnit::TestFixture
 {
-    CPPUNIT_TEST_SUITE(DemoTest);
-    CPPUNIT_TEST(showsEveryEffect);
-    CPPUNIT_TEST(keepsTheDatabaseOnRequest);
-    CPPUNIT_TEST(drawsATableInPlaceOnATerminal);
-    CPPUNIT_TEST(cutsTheTableToTheTerminal);
-    CPPUNIT_TEST(keepsWhatIsTypedOutOfTheTable);
-    CPPUNIT_TEST(leavesAUsableTerminalWhenItIsInterrupted);
-    CPPUNIT_TEST(drawsNothingOnADumbTerminal);
-    CPPUNIT_TEST(keepsAnInterruptionFromWhatStartsTheServer);
-    CPPUNIT_TEST(endsWhenNobodyReads);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(DemoTest);
 
 public:
     void setUp() override
@@ -68,7 +50,7 @@ private:
         CPPUNIT_ASSERT_EQUAL_MESSAGE(part + " in " + text, expected, count(text, part));
     }
 
-    void showsEveryEffect()
+    TEST(showsEveryEffect)
     {
         const std::string output = runDemo("--verbose");
         assertCount(13, "\nterminated ", output);
@@ -127,7 +109,7 @@ private:
         assertJobs(1, ".* done +left alone: done");
     }
 
-    void keepsTheDatabaseOnRequest()
+    TEST(keepsTheDatabaseOnRequest)
     {
         const std::string output = runDemo("--keep");
         const std::string look = lineAfter(output, "look at it with\n");
@@ -169,7 +151,7 @@ private:
         CPPUNIT_ASSERT_MESSAGE(screen.text(), !screen.isColoured());
     }
 
-    void drawsATableInPlaceOnATerminal()
+    TEST(drawsATableInPlaceOnATerminal)
     {
         TerminalProcess demo(onTerminal(), 110, 40);
         awaitText(demo, "terminated 0 ");
@@ -189,7 +171,7 @@ private:
         assertUsable(demo);
     }
 
-    void cutsTheTableToTheTerminal()
+    TEST(cutsTheTableToTheTerminal)
     {
         TerminalProcess demo(onTerminal(), 60, 12);
         expectEnd(demo, 0);
@@ -206,7 +188,7 @@ private:
         assertUsable(demo);
     }
 
-    void keepsWhatIsTypedOutOfTheTable()
+    TEST(keepsWhatIsTypedOutOfTheTable)
     {
         // Only what a shell can continue does Ctrl-Z stop.
         const std::string inShell = "TERM=xterm " + std::string(demoCommand) + "; exit $?";
@@ -218,7 +200,7 @@ private:
         assertCount(1, "every effect is there", demo.output());
     }
 
-    void leavesAUsableTerminalWhenItIsInterrupted()
+    TEST(leavesAUsableTerminalWhenItIsInterrupted)
     {
         for (const char* const moment : {"1/4 initdb", "terminated 0 ", "terminated hung"}) {
             TerminalProcess demo(onTerminal(), 80, 24);
@@ -231,14 +213,14 @@ private:
         }
     }
 
-    void drawsNothingOnADumbTerminal()
+    TEST(drawsNothingOnADumbTerminal)
     {
         TerminalProcess demo(onTerminal("dumb"), 80, 24);
         expectEnd(demo, 0);
         assertLacks("\033", demo.output());
     }
 
-    void keepsAnInterruptionFromWhatStartsTheServer()
+    TEST(keepsAnInterruptionFromWhatStartsTheServer)
     {
         // Between its start and its own session it is where Ctrl-C reaches it. Not in sh, as
         // Debian's unblocks all signals.
@@ -260,7 +242,7 @@ private:
         assertLacks("effect", output);
     }
 
-    void endsWhenNobodyReads()
+    TEST(endsWhenNobodyReads)
     {
         const auto result =
             Sim::runCommand(inDirectory({"sh", "-c", std::string(demoCommand) + " | head --lines=2"}));
@@ -285,7 +267,5 @@ private:
     TemporaryDirectory _directory;
     TemporaryDirectory _output;
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(DemoTest);
 
 } // namespace HangDetection::Test

@@ -1,45 +1,36 @@
 // What a host does with a plugin besides calling it: it forks, and it loads and closes it
 // again and again, while runs of the detector are blocked.
 
-#include "Count.h"
 #include "Figure.h"
-#include "FrozenServer.h"
-#include "HeldTerminations.h"
 #include "OpenTransaction.h"
 #include "ProcessState.h"
+#include "ServerFaults.h"
 #include "SimulatorFixture.h"
-
-#include <cppunit/extensions/HelperMacros.h>
+#include "TerminationFaults.h"
 
 #include <algorithm>
-#include <chrono>
 #include <csignal>
-#include <string>
-#include <vector>
 
 namespace HangDetection::Test {
 
 class HostWaysTest : public SimulatorFixture
 {
-    CPPUNIT_TEST_SUITE(HostWaysTest);
-    CPPUNIT_TEST(aForkedChildEndsAtOnceAndHarmsNoRun);
-    CPPUNIT_TEST(isClosedAgainAndAgainWhileTheServerIsFrozen);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(HostWaysTest);
 
-    void aForkedChildEndsAtOnceAndHarmsNoRun()
+    TEST(aForkedChildEndsAtOnceAndHarmsNoRun)
     {
         const std::string job = database().addJob();
-        HeldTerminations held(database());
+        holdTerminations(database());
         // To the address sanitizer, what the missing threads held is lost in a forked child. The
         // thread sanitizer lets each child sleep for a second.
         start({"env", "ASAN_OPTIONS=detect_leaks=0", "TSAN_OPTIONS=atexit_sleep_ms=0"});
-        awaitWaitingFor(HeldTerminations::waitEvent);
+        awaitWaitingFor("PgSleep");
         const auto session = sessionOfDetector();
         fork(1);
-        awaitWaitingFor(HeldTerminations::waitEvent);
+        awaitWaitingFor("PgSleep");
         CPPUNIT_ASSERT_EQUAL(session, sessionOfDetector());
 
-        held.end();
+        holdTerminationsNoMore(database());
         awaitTermination(job);
         fork(2);
         awaitTermination(database().addJob());
@@ -47,7 +38,7 @@ class HostWaysTest : public SimulatorFixture
         expectEnd();
     }
 
-    void isClosedAgainAndAgainWhileTheServerIsFrozen()
+    TEST(isClosedAgainAndAgainWhileTheServerIsFrozen)
     /// The threads of the closed plugins are busy for a second, each. In the end the host holds what it
     /// held before.
     {
@@ -78,16 +69,16 @@ class HostWaysTest : public SimulatorFixture
     void fork(std::size_t times)
     {
         kill(host().id(), SIGUSR1);
-        await([&] { return count(output(), "forked children ended well") == times; }, patience);
-        CPPUNIT_ASSERT_EQUAL_MESSAGE(output(), times, count(output(), "\n50 of 50 forked children"));
+        await([&] { return count(log(), "forked children ended well") == times; }, patience);
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(log(), times, count(log(), "\n50 of 50 forked children"));
     }
 
     void reload()
     {
         const std::string started = "hang_detector: started";
-        const std::size_t before = count(output(), started);
+        const std::size_t before = count(log(), started);
         kill(host().id(), SIGUSR2);
-        await([&] { return count(output(), started) == before + 1; }, patience);
+        await([&] { return count(log(), started) == before + 1; }, patience);
     }
 
     void expectEnd()
@@ -96,7 +87,7 @@ class HostWaysTest : public SimulatorFixture
         kill(host().id(), SIGTERM);
         expectEndOfHost(0);
 
-        const std::string text = output();
+        const std::string text = log();
         const std::string unloaded = "unloaded in ";
         std::vector<int> took;
         for (auto at = text.find(unloaded); at != std::string::npos; at = text.find(unloaded, at + 1))
@@ -108,14 +99,9 @@ class HostWaysTest : public SimulatorFixture
         figure() << "fini " << took.size() << " times, within " << took.back() << " ms\n";
     }
 
-    void awaitWaitingFor(const std::string& event)
-    {
-        await([&] { return testDatabase().isSomebodyWaitingFor(event); }, patience);
-    }
-
     void awaitTermination(const std::string& job)
     {
-        await([&] { return isTerminated(job); }, patience);
+        await([&] { return isCompleted(job); }, patience);
         CPPUNIT_ASSERT_EQUAL(std::size_t{5}, database().logs(job).size());
     }
 
@@ -131,7 +117,5 @@ class HostWaysTest : public SimulatorFixture
     static constexpr std::chrono::seconds patience{20};
     /// 50 forked children that waited for the detector's thread would take much longer.
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(HostWaysTest);
 
 } // namespace HangDetection::Test

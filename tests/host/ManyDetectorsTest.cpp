@@ -1,18 +1,12 @@
 #include "CoderDetector.h"
-#include "Count.h"
 #include "Figure.h"
 #include "JobsUnderFault.h"
 #include "OpenTransaction.h"
 #include "SimulatorFixture.h"
 
-#include <cppunit/extensions/HelperMacros.h>
-
 #include <algorithm>
-#include <chrono>
 #include <future>
 #include <list>
-#include <string>
-#include <vector>
 
 namespace HangDetection::Test {
 
@@ -20,11 +14,7 @@ class ManyDetectorsTest : public SimulatorFixture
 /// Several processes with the plugin on one database, as the controllers of several
 /// clusters are, and Coder's own detectors beside them.
 {
-    CPPUNIT_TEST_SUITE(ManyDetectorsTest);
-    CPPUNIT_TEST(terminateEachJobOnce);
-    CPPUNIT_TEST(terminateEachJobOnceBesideCodersThatTakeAdvisoryLocks);
-    CPPUNIT_TEST(terminateEachJobOnceBesideCodersThatLockRows);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(ManyDetectorsTest);
 
 public:
     void tearDown() override
@@ -37,15 +27,15 @@ public:
 private:
     using Clock = std::chrono::steady_clock;
 
-    void terminateEachJobOnce() { terminateAll(); }
+    TEST(terminateEachJobOnce) { terminateAll(); }
 
     // Not both at once: Coder's two kinds of lock do not exclude each other.
-    void terminateEachJobOnceBesideCodersThatTakeAdvisoryLocks()
+    TEST(terminateEachJobOnceBesideCodersThatTakeAdvisoryLocks)
     {
         terminateAllBeside(CoderDetector::Era::year2023);
     }
 
-    void terminateEachJobOnceBesideCodersThatLockRows() { terminateAllBeside(CoderDetector::Era::year2026); }
+    TEST(terminateEachJobOnceBesideCodersThatLockRows) { terminateAllBeside(CoderDetector::Era::year2026); }
 
     void terminateAllBeside(CoderDetector::Era era)
     {
@@ -191,7 +181,5 @@ private:
     std::list<ChildProcess> _processes;
     std::list<CoderDetector> _coders;
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(ManyDetectorsTest);
 
 } // namespace HangDetection::Test

@@ -9,14 +9,11 @@
 #include "HostLog.h"
 #include "PluginHost.h"
 
-#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <exception>
 #include <initializer_list>
 #include <iostream>
-#include <optional>
-#include <string>
 #include <sys/wait.h>
 #include <unistd.h>
 

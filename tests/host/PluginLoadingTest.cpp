@@ -1,30 +1,16 @@
-#include "Count.h"
 #include "SimulatorFixture.h"
 
-#include <cppunit/extensions/HelperMacros.h>
-
-#include <chrono>
 #include <csignal>
-#include <filesystem>
 #include <set>
 #include <sstream>
-#include <string>
 
 namespace HangDetection::Test {
 
 class PluginLoadingTest : public SimulatorFixture
 {
-    CPPUNIT_TEST_SUITE(PluginLoadingTest);
-    CPPUNIT_TEST(exportsTheInterfaceAndNothingElse);
-    CPPUNIT_TEST(staysMappedAndLeavesSlurmToTheHost);
-    CPPUNIT_TEST(refusesABadPlugin);
-    CPPUNIT_TEST(refusesAPluginThatSlurmConfDoesNotName);
-    CPPUNIT_TEST(takesSettingsFromAnotherPlace);
-    CPPUNIT_TEST(loadsAndUnloadsFiftyTimes);
-    CPPUNIT_TEST(saysHowOftenItHasLoadedWhenItIsInterrupted);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(PluginLoadingTest);
 
-    void exportsTheInterfaceAndNothingElse()
+    TEST(exportsTheInterfaceAndNothingElse)
     {
         std::istringstream lines(Sim::mustRun({NM, "-D", "--defined-only", "--format=posix", PLUGIN}));
         std::set<std::string> symbols;
@@ -35,7 +21,7 @@ class PluginLoadingTest : public SimulatorFixture
         CPPUNIT_ASSERT(symbols == expected);
     }
 
-    void staysMappedAndLeavesSlurmToTheHost()
+    TEST(staysMappedAndLeavesSlurmToTheHost)
     /// After it was closed, its last thread may still be at work.
     {
         const std::string dynamic = Sim::mustRun({"readelf", "-d", PLUGIN});
@@ -53,7 +39,7 @@ class PluginLoadingTest : public SimulatorFixture
         return result.output;
     }
 
-    void refusesABadPlugin()
+    TEST(refusesABadPlugin)
     /// PluginDir is searched from the left.
     {
         const std::string own = directory().path().string();
@@ -85,7 +71,7 @@ class PluginLoadingTest : public SimulatorFixture
         refusalOf(own, "cannot be opened: " + own + "/job_submit_hang_detector.so");
     }
 
-    void refusesAPluginThatSlurmConfDoesNotName()
+    TEST(refusesAPluginThatSlurmConfDoesNotName)
     {
         directory().write("slurm.conf", "PluginDir=/\nJobSubmitPlugins=lua,other_hang_detector\n");
         assertFailed(
@@ -93,7 +79,7 @@ class PluginLoadingTest : public SimulatorFixture
             simulate({"--duration=1"}));
     }
 
-    void takesSettingsFromAnotherPlace()
+    TEST(takesSettingsFromAnotherPlace)
     {
         const auto other =
             directory().write("other.conf", "Connection=" + connectionString() + "\nNonsense=1\n");
@@ -106,7 +92,7 @@ class PluginLoadingTest : public SimulatorFixture
 
     static std::size_t starts(const std::string& output) { return count(output, "hang_detector: started"); }
 
-    void loadsAndUnloadsFiftyTimes()
+    TEST(loadsAndUnloadsFiftyTimes)
     {
         const auto result = simulate({"--load-cycles=50"});
         assertStatus(0, result);
@@ -115,18 +101,16 @@ class PluginLoadingTest : public SimulatorFixture
         assertLacks("error", result.output);
     }
 
-    void saysHowOftenItHasLoadedWhenItIsInterrupted()
+    TEST(saysHowOftenItHasLoadedWhenItIsInterrupted)
     {
         startHost(simulator({"--load-cycles=1000000"}));
-        await([this] { return starts(output()) >= 3; }, std::chrono::seconds(60));
+        await([this] { return starts(log()) >= 3; }, std::chrono::seconds(60));
         kill(host().id(), SIGINT);
         expectEndOfHost(130);
         const std::string expected =
-            "interrupted after " + std::to_string(starts(output())) + " of 1000000 load cycles\n";
-        CPPUNIT_ASSERT_MESSAGE(expected + "is not the end of\n" + output(), output().ends_with(expected));
+            "interrupted after " + std::to_string(starts(log())) + " of 1000000 load cycles\n";
+        CPPUNIT_ASSERT_MESSAGE(expected + "is not the end of\n" + log(), log().ends_with(expected));
     }
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(PluginLoadingTest);
 
 } // namespace HangDetection::Test

@@ -1,18 +1,12 @@
-#include "HbaRule.h"
-#include "Outage.h"
 #include "ProcessState.h"
+#include "ServerFaults.h"
 #include "ServerLog.h"
 #include "SimulatorFixture.h"
 #include "TerminationFaults.h"
 
 #include <Poco/String.h>
-#include <cppunit/extensions/HelperMacros.h>
 
-#include <fstream>
 #include <iterator>
-#include <optional>
-#include <string>
-#include <sys/types.h>
 
 namespace HangDetection::Test {
 
@@ -40,10 +34,8 @@ std::string seenOf(pid_t process)
 /// What others see of a process in /proc: its command line, its environment, and the names of its threads.
 {
     std::string seen;
-    for (const char* const name : {"/cmdline", "/environ"}) {
-        std::ifstream file("/proc/" + std::to_string(process) + name, std::ios::binary);
-        seen.append(std::istreambuf_iterator<char>(file), {});
-    }
+    for (const char* const name : {"/cmdline", "/environ"})
+        seen += textOf("/proc/" + std::to_string(process) + name);
     for (const std::string& name : threadsOf(process))
         seen += name + '\n';
     return seen;
@@ -56,12 +48,7 @@ class SecretsTest : public SimulatorFixture
 /// writes, with all its debug lines, not in what others see of the process, and not on
 /// the server.
 {
-    CPPUNIT_TEST_SUITE(SecretsTest);
-    CPPUNIT_TEST(whenAllIsWell);
-    CPPUNIT_TEST(whenNoSessionComesAbout);
-    CPPUNIT_TEST(whenStatementsFail);
-    CPPUNIT_TEST(whenTheServerGoesAway);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(SecretsTest);
 
     static constexpr const char* role = "secret_role";
 
@@ -100,7 +87,7 @@ private:
 
     void awaitLine(const std::string& part)
     {
-        await([&] { return contains(part, output()); });
+        await([&] { return contains(part, log()); });
     }
 
     void expectSecret()
@@ -112,11 +99,11 @@ private:
         assertHidden(seen);
         assertHidden(sessions());
         host().stop(std::chrono::seconds(30));
-        assertHidden(output());
+        assertHidden(log());
         assertHidden(serverLog(server()));
     }
 
-    void whenAllIsWell()
+    TEST(whenAllIsWell)
     {
         for (const std::string& connection :
              {asKeywords(), asUri(), asKeywords() + " sslpassword=" + quotedPassword}) {
@@ -130,7 +117,7 @@ private:
         }
     }
 
-    void whenNoSessionComesAbout()
+    TEST(whenNoSessionComesAbout)
     {
         const std::string inUri = std::string("postgresql://secret_role:") + encodedPassword;
         const std::string quoted = quotedPassword;
@@ -155,7 +142,7 @@ private:
         }
     }
 
-    void whenStatementsFail()
+    TEST(whenStatementsFail)
     {
         refuse(database(), database().addJob());
         start(asUri());
@@ -165,7 +152,7 @@ private:
         expectSecret();
     }
 
-    void whenTheServerGoesAway()
+    TEST(whenTheServerGoesAway)
     {
         // The session ends in the middle of the statement, and then each time before it.
         endSessionsThatTerminate(database());
@@ -204,7 +191,5 @@ private:
 
     std::optional<HbaRule> _rule;
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(SecretsTest);
 
 } // namespace HangDetection::Test

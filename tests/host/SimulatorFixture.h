@@ -1,31 +1,19 @@
 #pragma once
 
 #include "ChildProcess.h"
-#include "Command.h"
-#include "Contains.h"
-#include "Eventually.h"
 #include "TemporaryDirectory.h"
-#include "TestDatabase.h"
-
-#include <cppunit/TestFixture.h>
-
-#include <chrono>
-#include <filesystem>
-#include <memory>
-#include <optional>
-#include <string>
+#include "TestDatabaseFixture.h"
 
 namespace HangDetection::Test {
 
-class SimulatorFixture : public CppUnit::TestFixture
+class SimulatorFixture : public TestDatabaseFixture
 /// A slurm.conf and a hang_detector.conf of its own for each test, to run the simulator
 /// with, and a fresh job database.
 {
 public:
     void setUp() override
     {
-        _directory = std::make_unique<TemporaryDirectory>();
-        _testDatabase = std::make_unique<TestDatabase>();
+        TestDatabaseFixture::setUp();
         usePlugin(std::filesystem::path(PLUGIN).parent_path().string());
         useSettings("Interval=1\n");
     }
@@ -33,8 +21,7 @@ public:
     void tearDown() override
     {
         _host.reset();
-        _testDatabase.reset();
-        _directory.reset();
+        TestDatabaseFixture::tearDown();
     }
 
 protected:
@@ -42,7 +29,7 @@ protected:
     /// The simulator with the slurm.conf of this test, as a command. It is started by the wrapper, such
     /// as `env NAME=VALUE`, if there is one.
     {
-        const std::string slurmConf = (_directory->path() / "slurm.conf").string();
+        const std::string slurmConf = (_directory.path() / "slurm.conf").string();
         wrapper.insert(wrapper.end(), {SIMULATOR, "--slurm-conf=" + slurmConf});
         wrapper.insert(wrapper.end(), options.begin(), options.end());
         return wrapper;
@@ -57,8 +44,8 @@ protected:
     /// Starts it in the background, where it ends with the test, at the latest.
     {
         _host.reset();
-        std::filesystem::remove(_directory->path() / "output");
-        _host.emplace(command, _directory->path() / "output");
+        std::filesystem::remove(_directory.path() / "output");
+        _host.emplace(command, _directory.path() / "output");
     }
 
     ChildProcess& host() { return _host.value(); }
@@ -67,53 +54,26 @@ protected:
     /// Returns when it has ended, with this exit status.
     {
         const auto ended = host().waitUntilEnded(std::chrono::seconds(60));
-        CPPUNIT_ASSERT_MESSAGE("it did not end:\n" + output(), ended.has_value());
-        CPPUNIT_ASSERT_EQUAL_MESSAGE(output(), status, *ended);
+        CPPUNIT_ASSERT_MESSAGE("it did not end:\n" + log(), ended.has_value());
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(log(), status, *ended);
     }
 
-    std::string output() const { return _directory->read("output"); }
+    std::string log() const override { return _directory.read("output"); }
     /// Of the host that was started last.
-
-    template <typename Condition>
-    void await(Condition condition, std::chrono::seconds atMost = std::chrono::seconds(30)) const
-    /// Fails with the output of the host when the condition does not come to hold.
-    {
-        if (!eventually(atMost, condition))
-            CPPUNIT_FAIL("in vain after:\n" + output());
-    }
-
-    bool isTerminated(const std::string& jobId)
-    {
-        return database().isTrue("SELECT completed_at IS NOT NULL FROM provisioner_jobs WHERE id = $1::uuid",
-                                 jobId);
-    }
 
     void useSettings(const std::string& settings) const
     /// Writes hang_detector.conf: a Connection to the database of this test, then this.
     {
-        _directory->write("hang_detector.conf", "Connection=" + connectionString() + "\n" + settings);
+        _directory.write("hang_detector.conf", "Connection=" + connectionString() + "\n" + settings);
     }
 
     void usePlugin(const std::string& directory) const
     /// Writes slurm.conf with this PluginDir.
     {
-        _directory->write("slurm.conf", "PluginDir=" + directory + "\nJobSubmitPlugins=hang_detector\n");
+        _directory.write("slurm.conf", "PluginDir=" + directory + "\nJobSubmitPlugins=hang_detector\n");
     }
 
-    static Sim::ThrowawayPostgres& server() { return TestDatabase::server(); }
-
-    TestDatabase& testDatabase() { return *_testDatabase; }
-
-    void reconnect() { _testDatabase->reconnect(); }
-    /// A new session of the test itself, when the server was away.
-
-    Sim::JobDatabase& database() { return _testDatabase->session(); }
-
-    const TemporaryDirectory& directory() const { return *_directory; }
-
-    const std::string& databaseName() const { return _testDatabase->name(); }
-
-    std::string connectionString() const { return _testDatabase->connectionString(); }
+    const TemporaryDirectory& directory() const { return _directory; }
 
     static void assertContains(const std::string& expected, const Sim::CommandResult& result)
     {
@@ -133,8 +93,7 @@ protected:
     }
 
 private:
-    std::unique_ptr<TemporaryDirectory> _directory;
-    std::unique_ptr<TestDatabase> _testDatabase;
+    const TemporaryDirectory _directory;
     std::optional<ChildProcess> _host;
 };
 

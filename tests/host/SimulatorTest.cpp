@@ -1,28 +1,17 @@
 #include "Rounds.h"
 #include "SimulatorFixture.h"
 
-#include <cppunit/extensions/HelperMacros.h>
-
-#include <chrono>
 #include <csignal>
-#include <string>
 
 namespace HangDetection::Test {
 
 class SimulatorTest : public SimulatorFixture
 {
-    CPPUNIT_TEST_SUITE(SimulatorTest);
-    CPPUNIT_TEST(showsTerminations);
-    CPPUNIT_TEST(endsAfterItsRunsOrItsDuration);
-    CPPUNIT_TEST(endsWithAnError);
-    CPPUNIT_TEST(exitsWithoutFiniWhileTheDetectorIsBusy);
-    CPPUNIT_TEST(saysItsVersion);
-    CPPUNIT_TEST(refusesOptionsThatItDoesNotKnow);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(SimulatorTest);
 
     using Clock = std::chrono::steady_clock;
 
-    void showsTerminations()
+    TEST(showsTerminations)
     {
         const std::string job = database().addJob();
         const auto result = simulate({"--runs=1"});
@@ -30,10 +19,10 @@ class SimulatorTest : public SimulatorFixture
         assertContains("job_submit/hang_detector: started", result);
         assertContains("job_submit/hang_detector: job terminated job_id=" + job, result);
         assertContains("job_submit/hang_detector: run finished terminated=1 hung=1", result);
-        CPPUNIT_ASSERT(isTerminated(job));
+        CPPUNIT_ASSERT(isCompleted(job));
     }
 
-    void endsAfterItsRunsOrItsDuration()
+    TEST(endsAfterItsRunsOrItsDuration)
     /// Runs that had nothing to do count as well, and are shown when that is asked for.
     {
         const auto result = simulate({"--runs=3"});
@@ -47,7 +36,7 @@ class SimulatorTest : public SimulatorFixture
         CPPUNIT_ASSERT(Clock::now() - start >= std::chrono::seconds(2));
     }
 
-    void endsWithAnError()
+    TEST(endsWithAnError)
     /// When there were too few runs, or one failed.
     {
         useSettings("Interval=1h\n");
@@ -57,7 +46,7 @@ class SimulatorTest : public SimulatorFixture
                      simulate({"--runs=1", "--exit-without-fini"}));
     }
 
-    void exitsWithoutFiniWhileTheDetectorIsBusy()
+    TEST(exitsWithoutFiniWhileTheDetectorIsBusy)
     {
         constexpr int jobCount = 10000;
         // What a batch did is logged before the end, in the two seconds that the end waits.
@@ -84,14 +73,14 @@ class SimulatorTest : public SimulatorFixture
                 .value());
     }
 
-    void saysItsVersion()
+    TEST(saysItsVersion)
     {
         const auto version = Sim::runCommand({SIMULATOR, "--version"});
         assertStatus(0, version);
         assertContains("hang-detector-sim " PROJECT_VERSION " (Slurm ", version);
     }
 
-    void refusesOptionsThatItDoesNotKnow()
+    TEST(refusesOptionsThatItDoesNotKnow)
     {
         constexpr int usage = 64;
         const auto refuses = [](const Sim::CommandLine& options, const std::string& expected) {
@@ -119,7 +108,5 @@ class SimulatorTest : public SimulatorFixture
         refuses({"--slurm-conf=x", "more"}, "unexpected argument more");
     }
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(SimulatorTest);
 
 } // namespace HangDetection::Test

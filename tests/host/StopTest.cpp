@@ -1,27 +1,14 @@
 // The plugin stops in time, by fini, after which its host goes on, and by an exit() without
 // fini, in each fault of the database and the network, when the plugin is known to have met it.
 
-#include "ChildProcess.h"
-#include "Count.h"
-#include "CurrentTest.h"
-#include "Eventually.h"
-#include "Figure.h"
 #include "ProcessState.h"
-#include "RowTests.h"
 #include "ServerLog.h"
 #include "SimulatorFixture.h"
 #include "StopInTime.h"
 #include "StopUnderFault.h"
 
-#include <cppunit/extensions/HelperMacros.h>
-
 #include <algorithm>
-#include <chrono>
 #include <csignal>
-#include <filesystem>
-#include <functional>
-#include <optional>
-#include <string>
 
 namespace HangDetection::Test {
 
@@ -29,24 +16,9 @@ using namespace std::chrono_literals;
 
 class StopTest : public SimulatorFixture, private StopUnderFault
 {
-public:
-    void tearDown() override
-    {
-        _host.reset();
-        SimulatorFixture::tearDown();
-    }
+    TEST_SUITE(StopTest);
 
-    CPPUNIT_TEST_SUITE(StopTest);
-    CPPUNIT_TEST(stopsWhileIdle);
-    CPPUNIT_TEST_SUITE_ADD_CUSTOM_TESTS(addStops);
-    CPPUNIT_TEST_SUITE_END();
-
-    static void addStops(TestSuiteBuilderContextType& context)
-    {
-        addRowTests(context, &StopTest::stopsUnder, stopsUnderFault());
-    }
-
-    void stopsWhileIdle()
+    TEST(stopsWhileIdle)
     {
         atBothEnds([this] {
             start("", "1h");
@@ -55,7 +27,7 @@ public:
         });
     }
 
-    void stopsUnder(const StopRow& row)
+    TEST_FOR_EACH(stopsUnderFault(), stopsUnder)(const StopRow& row)
     {
         prepare(row, server(), testDatabase());
         atBothEnds([this] { return stop(); });
@@ -80,11 +52,9 @@ public:
     {
         directory().write("hang_detector.conf", "Connection=" + connectionString() + " application_name=" +
                                                     application + options + "\nInterval=" + interval + "\n");
-        std::filesystem::remove(directory().path() / "output");
-        _host.emplace(_endsWithFini
-                          ? Sim::CommandLine{OBEDIENT_HOST, (directory().path() / "slurm.conf").string()}
-                          : simulator({"--verbose", "--exit-without-fini"}),
-                      directory().path() / "output");
+        startHost(_endsWithFini
+                      ? Sim::CommandLine{OBEDIENT_HOST, (directory().path() / "slurm.conf").string()}
+                      : simulator({"--verbose", "--exit-without-fini"}));
     }
 
     void awaitWork() override { awaitLog("hang_detector: run finished", 1); }
@@ -103,12 +73,10 @@ public:
     {
         const auto asked = Clock::now();
         if (_endsWithFini) {
-            kill(_host.value().id(), SIGHUP);
+            kill(host().id(), SIGHUP);
             // Before that the thread may not have its name yet.
             awaitLog("unloaded in ", 1);
-            const bool hasStopped =
-                eventually(patience, [this] { return !threadsOf(_host->id()).contains("hang_detector"); });
-            CPPUNIT_ASSERT_MESSAGE("it did not stop:\n" + log(), hasStopped);
+            await([this] { return !threadsOf(host().id()).contains("hang_detector"); });
         } else {
             expectEnd();
         }
@@ -120,10 +88,8 @@ public:
 
     void expectEnd()
     {
-        kill(_host.value().id(), SIGTERM);
-        const auto status = _host->waitUntilEnded(patience);
-        CPPUNIT_ASSERT_MESSAGE("it did not end:\n" + log(), status.has_value());
-        CPPUNIT_ASSERT_EQUAL_MESSAGE(log(), 0, *status);
+        kill(host().id(), SIGTERM);
+        expectEndOfHost(0);
     }
 
     std::chrono::milliseconds expectRunCutOff()
@@ -150,25 +116,13 @@ public:
         await([this] { return !testDatabase().hasSessionOf(application); });
     }
 
-    template <typename Condition>
-    void await(Condition condition)
-    {
-        if (!eventually(patience, condition))
-            CPPUNIT_FAIL(log());
-    }
-
-    std::string log() override { return directory().read("output"); }
+    std::string log() const override { return SimulatorFixture::log(); }
 
     using Clock = std::chrono::steady_clock;
 
     static constexpr const char* application = "detector_that_stops";
 
-    static constexpr std::chrono::seconds patience{20};
-
-    std::optional<ChildProcess> _host;
     bool _endsWithFini = true;
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(StopTest);
 
 } // namespace HangDetection::Test

@@ -13,7 +13,6 @@
 #include <system_error>
 #include <termios.h>
 #include <unistd.h>
-#include <vector>
 
 namespace HangDetection::Test {
 

@@ -6,10 +6,8 @@
 #include <cstddef>
 #include <functional>
 #include <optional>
-#include <string>
 #include <string_view>
 #include <sys/types.h>
-#include <vector>
 
 namespace HangDetection::Test {
 

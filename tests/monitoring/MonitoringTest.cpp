@@ -1,41 +1,22 @@
 #include "Command.h"
-#include "Contains.h"
 #include "MetricsText.h"
 #include "Printing.h"
 #include "RecordingLogger.h"
+#include "Suite.h"
 #include "TemporaryDirectory.h"
+#include "Texts.h"
 #include "notification/Metrics.h"
 
 #include <Poco/JSON/Array.h>
 #include <Poco/JSON/Object.h>
 #include <Poco/JSON/Parser.h>
-#include <Poco/NotificationCenter.h>
-#include <Poco/String.h>
-#include <cppunit/TestFixture.h>
-#include <cppunit/extensions/HelperMacros.h>
 
-#include <algorithm>
-#include <chrono>
-#include <fstream>
-#include <iterator>
 #include <regex>
 #include <set>
-#include <stdexcept>
-#include <string>
-#include <vector>
 
 namespace HangDetection::Test {
 
 namespace {
-
-std::string textOf(const std::string& file)
-{
-    std::ifstream stream(file, std::ios::binary);
-    std::string text{std::istreambuf_iterator<char>(stream), {}};
-    if (text.empty())
-        throw std::runtime_error(file + ": cannot be read");
-    return text;
-}
 
 std::vector<std::string> namesIn(const std::string& text, const std::string& pattern)
 /// What the group of the pattern matches: each name once, in their order.
@@ -78,15 +59,9 @@ std::string textAfterARun(const std::string& cluster = "test")
 class MonitoringTest : public CppUnit::TestFixture
 /// What is there for Prometheus and Grafana fits what the plugin writes, and them.
 {
-    CPPUNIT_TEST_SUITE(MonitoringTest);
-    CPPUNIT_TEST(prometheusIsContentWithTheMetrics);
-    CPPUNIT_TEST(rulesAndDashboardUseWhatIsWritten);
-    CPPUNIT_TEST(theDashboardLeavesTheDataSourceToTheViewer);
-    CPPUNIT_TEST(theDashboardTellsClustersApart);
-    CPPUNIT_TEST(readmeAndManualPageHaveEachMetricAndAlert);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(MonitoringTest);
 
-    void prometheusIsContentWithTheMetrics()
+    TEST(prometheusIsContentWithTheMetrics)
     {
         for (const std::string& text :
              {metricsText("test", false), metricsText("", false), textAfterARun()}) {
@@ -96,7 +71,7 @@ class MonitoringTest : public CppUnit::TestFixture
         }
     }
 
-    void rulesAndDashboardUseWhatIsWritten()
+    TEST(rulesAndDashboardUseWhatIsWritten)
     {
         const std::vector<std::string> written = metricsIn(textAfterARun());
         for (const char* const file : {RULES, DASHBOARD}) {
@@ -108,7 +83,7 @@ class MonitoringTest : public CppUnit::TestFixture
         }
     }
 
-    void theDashboardLeavesTheDataSourceToTheViewer()
+    TEST(theDashboardLeavesTheDataSourceToTheViewer)
     {
         for (const auto& objects : {panels(), targets()}) {
             for (const auto& object : objects)
@@ -117,7 +92,7 @@ class MonitoringTest : public CppUnit::TestFixture
         }
     }
 
-    void theDashboardTellsClustersApart()
+    TEST(theDashboardTellsClustersApart)
     /// Shows one of two when that is chosen, and names the cluster in each legend.
     {
         std::string tests = "evaluation_interval: 1m\ntests:\n- interval: 1m\n  input_series:\n";
@@ -144,7 +119,7 @@ class MonitoringTest : public CppUnit::TestFixture
         assertSucceeds({PROMTOOL, "test", "rules", file.string()}, tests);
     }
 
-    void readmeAndManualPageHaveEachMetricAndAlert()
+    TEST(readmeAndManualPageHaveEachMetricAndAlert)
     {
         const std::string readme = textOf(README);
         const std::string page = textOf(MANUAL_PAGE);
@@ -203,7 +178,5 @@ class MonitoringTest : public CppUnit::TestFixture
 
     const TemporaryDirectory _directory;
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(MonitoringTest);
 
 } // namespace HangDetection::Test

@@ -1,12 +1,11 @@
 #include "CleanController.h"
 
-#include "Contains.h"
 #include "Eventually.h"
 #include "FreePort.h"
+#include "Texts.h"
 
 #include <Poco/Environment.h>
 
-#include <chrono>
 #include <fstream>
 #include <stdexcept>
 

@@ -5,8 +5,6 @@
 #include "TemporaryDirectory.h"
 
 #include <cstddef>
-#include <optional>
-#include <string>
 
 namespace HangDetection::Test {
 

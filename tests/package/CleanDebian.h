@@ -3,7 +3,6 @@
 #include "Command.h"
 
 #include <filesystem>
-#include <string>
 
 namespace HangDetection::Test {
 

@@ -2,32 +2,20 @@
 
 #include "BuiltPackage.h"
 #include "CleanController.h"
-#include "CleanDebian.h"
-#include "Contains.h"
-#include "TemporaryDirectory.h"
+#include "Suite.h"
 #include "TestDatabase.h"
+#include "Texts.h"
 
 #include <Poco/String.h>
-#include <cppunit/extensions/HelperMacros.h>
 
-#include <filesystem>
 #include <fstream>
 #include <memory>
-#include <string>
 
 namespace HangDetection::Test {
 
 class InstallationTest : public CppUnit::TestFixture
 {
-    CPPUNIT_TEST_SUITE(InstallationTest);
-    CPPUNIT_TEST(bringsAllThatThePluginNeedsAndLeavesSlurmctldAlone);
-    CPPUNIT_TEST(obeysAnOverrideOfOwnerAndMode);
-    CPPUNIT_TEST(terminatesAHungJobOnceItIsEnabled);
-    CPPUNIT_TEST(keepsEditedSettingsInAnUpgrade);
-    CPPUNIT_TEST(bringsNewDefaultsWhereNothingWasEdited);
-    CPPUNIT_TEST(keepsTheSettingsWhenItIsRemoved);
-    CPPUNIT_TEST(leavesNothingBehindWhenItIsPurged);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(InstallationTest);
 
 public:
     void setUp() override { _debian = std::make_unique<CleanDebian>(); }
@@ -35,7 +23,7 @@ public:
     void tearDown() override { _debian.reset(); }
 
 private:
-    void bringsAllThatThePluginNeedsAndLeavesSlurmctldAlone()
+    TEST(bringsAllThatThePluginNeedsAndLeavesSlurmctldAlone)
     /// Until it is enabled.
     {
         _debian->install(builtPackage());
@@ -50,14 +38,14 @@ private:
         assertLacks("hang_detector", controller.log());
     }
 
-    void obeysAnOverrideOfOwnerAndMode()
+    TEST(obeysAnOverrideOfOwnerAndMode)
     {
         _debian->run({"dpkg-statoverride", "--add", "slurm", "root", "0400", settingsFile});
         _debian->install(builtPackage());
         CPPUNIT_ASSERT_EQUAL(std::string("slurm:root 400"), ownerAndMode());
     }
 
-    void terminatesAHungJobOnceItIsEnabled()
+    TEST(terminatesAHungJobOnceItIsEnabled)
     {
         TestDatabase database;
         const std::string job = database.session().addJob();
@@ -74,11 +62,10 @@ private:
 
         controller.waitForLog("] job_submit/hang_detector: started");
         controller.waitForLog("] job_submit/hang_detector: job terminated job_id=" + job);
-        CPPUNIT_ASSERT(database.session().isTrue(
-            "SELECT completed_at IS NOT NULL FROM provisioner_jobs WHERE id = $1::uuid", job));
+        CPPUNIT_ASSERT(database.session().isCompleted(job));
     }
 
-    void keepsEditedSettingsInAnUpgrade()
+    TEST(keepsEditedSettingsInAnUpgrade)
     {
         _debian->install(builtPackage());
         edit("Connection=dbname=mine");
@@ -93,7 +80,7 @@ private:
         CPPUNIT_ASSERT_EQUAL(std::string("slurm:root 600"), ownerAndMode());
     }
 
-    void bringsNewDefaultsWhereNothingWasEdited()
+    TEST(bringsNewDefaultsWhereNothingWasEdited)
     {
         _debian->install(builtPackage());
         _debian->install(nextPackage(_directory.path()));
@@ -101,7 +88,7 @@ private:
         CPPUNIT_ASSERT_EQUAL(std::string("root:slurm 640"), ownerAndMode());
     }
 
-    void keepsTheSettingsWhenItIsRemoved()
+    TEST(keepsTheSettingsWhenItIsRemoved)
     /// And says what to do if it is enabled.
     {
         _debian->install(builtPackage());
@@ -121,7 +108,7 @@ private:
 
     std::string remove() const { return _debian->run({"dpkg", "--remove", packageField("Package")}); }
 
-    void leavesNothingBehindWhenItIsPurged()
+    TEST(leavesNothingBehindWhenItIsPurged)
     {
         _debian->install(builtPackage());
         edit("Connection=dbname=mine");
@@ -160,7 +147,5 @@ private:
     const TemporaryDirectory _directory;
     std::unique_ptr<CleanDebian> _debian;
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(InstallationTest);
 
 } // namespace HangDetection::Test

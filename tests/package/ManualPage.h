@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <filesystem>
 #include <regex>
-#include <string>
-#include <vector>
 
 namespace HangDetection::Test {
 

@@ -1,29 +1,21 @@
 // The manual pages are well formed, and say the same as the programs.
 
-#include "Command.h"
-#include "Contains.h"
 #include "ManualPage.h"
+#include "Suite.h"
+#include "Texts.h"
 
 #include <Poco/String.h>
-#include <cppunit/extensions/HelperMacros.h>
 
-#include <regex>
 #include <sstream>
-#include <string>
 #include <utility>
-#include <vector>
 
 namespace HangDetection::Test {
 
 class ManualPagesTest : public CppUnit::TestFixture
 {
-    CPPUNIT_TEST_SUITE(ManualPagesTest);
-    CPPUNIT_TEST(mandocHasNoComplaint);
-    CPPUNIT_TEST(manHasNoWarning);
-    CPPUNIT_TEST(simulatorHasTheOptionsOfItsHelp);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(ManualPagesTest);
 
-    void mandocHasNoComplaint()
+    TEST(mandocHasNoComplaint)
     {
         for (const std::string& page : manualPages()) {
             std::istringstream lines(Sim::runCommand({"mandoc", "-Tlint", "-Wstyle", page}).output);
@@ -36,7 +28,7 @@ class ManualPagesTest : public CppUnit::TestFixture
         }
     }
 
-    void manHasNoWarning()
+    TEST(manHasNoWarning)
     {
         for (const std::string& page : manualPages())
             CPPUNIT_ASSERT_EQUAL(
@@ -48,7 +40,7 @@ class ManualPagesTest : public CppUnit::TestFixture
                      page}));
     }
 
-    void simulatorHasTheOptionsOfItsHelp()
+    TEST(simulatorHasTheOptionsOfItsHelp)
     {
         const std::string page = textOfPage("hang-detector-sim.1");
         std::string expected = "The options are: ";
@@ -75,7 +67,5 @@ class ManualPagesTest : public CppUnit::TestFixture
         return options;
     }
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(ManualPagesTest);
 
 } // namespace HangDetection::Test

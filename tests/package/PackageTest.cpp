@@ -2,35 +2,27 @@
 
 #include "BuiltPackage.h"
 #include "Command.h"
-#include "Contains.h"
+#include "Suite.h"
+#include "Texts.h"
 
 #include <Poco/String.h>
-#include <cppunit/extensions/HelperMacros.h>
 
 #include <regex>
-#include <string>
-#include <vector>
 
 namespace HangDetection::Test {
 
 class PackageTest : public CppUnit::TestFixture
 {
-    CPPUNIT_TEST_SUITE(PackageTest);
-    CPPUNIT_TEST(lintianHasNoComplaint);
-    CPPUNIT_TEST(isForThisArchitectureAndVersion);
-    CPPUNIT_TEST(takesEveryRevisionOfTheSlurmReleaseItWasBuiltFor);
-    CPPUNIT_TEST(refusesEveryOtherReleaseOfSlurm);
-    CPPUNIT_TEST(holdsAllThatAnOperatorNeeds);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(PackageTest);
 
-    void lintianHasNoComplaint()
+    TEST(lintianHasNoComplaint)
     {
         const Sim::CommandResult result = Sim::runCommand(
             {"lintian", "--fail-on", "error,warning", "--tag-display-limit", "0", builtPackage()});
         CPPUNIT_ASSERT_EQUAL_MESSAGE(result.output, 0, result.exitStatus);
     }
 
-    void isForThisArchitectureAndVersion()
+    TEST(isForThisArchitectureAndVersion)
     {
         CPPUNIT_ASSERT_EQUAL(Poco::trim(Sim::mustRun({"dpkg", "--print-architecture"})),
                              packageField("Architecture"));
@@ -38,7 +30,7 @@ class PackageTest : public CppUnit::TestFixture
                              packageField("Version"));
     }
 
-    void takesEveryRevisionOfTheSlurmReleaseItWasBuiltFor()
+    TEST(takesEveryRevisionOfTheSlurmReleaseItWasBuiltFor)
     {
         for (const char* revision : {"-1", "-4+deb12u13", "-4~bpo12+1"})
             CPPUNIT_ASSERT_MESSAGE(revision, isSatisfiedBy(slurmRelease() + revision));
@@ -47,7 +39,7 @@ class PackageTest : public CppUnit::TestFixture
             isSatisfiedBy(Sim::mustRun({"dpkg-query", "--show", "--showformat=${Version}", "slurmctld"})));
     }
 
-    void refusesEveryOtherReleaseOfSlurm()
+    TEST(refusesEveryOtherReleaseOfSlurm)
     {
         const std::string release = slurmRelease();
         const auto dot = release.rfind('.');
@@ -60,7 +52,7 @@ class PackageTest : public CppUnit::TestFixture
             CPPUNIT_ASSERT_MESSAGE(version, !isSatisfiedBy(version));
     }
 
-    void holdsAllThatAnOperatorNeeds()
+    TEST(holdsAllThatAnOperatorNeeds)
     {
         const std::string documents = "-rw-r--r-- root/root /usr/share/doc/" + packageField("Package");
         // Without size and time of each file, and the dot before its path.
@@ -108,7 +100,5 @@ class PackageTest : public CppUnit::TestFixture
         return isSatisfied;
     }
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(PackageTest);
 
 } // namespace HangDetection::Test

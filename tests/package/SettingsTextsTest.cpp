@@ -3,26 +3,20 @@
 
 #include "ManualPage.h"
 #include "Settings.h"
+#include "Suite.h"
 
 #include <Poco/String.h>
-#include <cppunit/extensions/HelperMacros.h>
 
 #include <cstddef>
 #include <fstream>
-#include <regex>
-#include <string>
 
 namespace HangDetection::Test {
 
 class SettingsTextsTest : public CppUnit::TestFixture
 {
-    CPPUNIT_TEST_SUITE(SettingsTextsTest);
-    CPPUNIT_TEST(readmeIsThatOfTheProgram);
-    CPPUNIT_TEST(sampleIsThatOfTheProgram);
-    CPPUNIT_TEST(manualPageIsThatOfTheProgram);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(SettingsTextsTest);
 
-    void readmeIsThatOfTheProgram()
+    TEST(readmeIsThatOfTheProgram)
     {
         std::string expected;
         for (const SettingDescription& setting : Settings::descriptions())
@@ -42,7 +36,7 @@ class SettingsTextsTest : public CppUnit::TestFixture
         CPPUNIT_ASSERT_EQUAL(expected, found);
     }
 
-    void sampleIsThatOfTheProgram()
+    TEST(sampleIsThatOfTheProgram)
     {
         std::string expected;
         for (const SettingDescription& setting : Settings::descriptions())
@@ -67,7 +61,7 @@ class SettingsTextsTest : public CppUnit::TestFixture
         CPPUNIT_ASSERT_EQUAL(expected, found);
     }
 
-    void manualPageIsThatOfTheProgram()
+    TEST(manualPageIsThatOfTheProgram)
     {
         const std::string page = textOfPage("hang_detector.conf.5");
         std::size_t at = 0;
@@ -82,7 +76,5 @@ class SettingsTextsTest : public CppUnit::TestFixture
         }
     }
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(SettingsTextsTest);
 
 } // namespace HangDetection::Test

@@ -1,21 +1,16 @@
 // Allocations of a real Slurm: marked, suspended, requeued, given back.
 
 #include "ContractTexts.h"
-#include "Count.h"
-#include "HeldTerminations.h"
 #include "SlurmFixture.h"
+#include "TerminationFaults.h"
 #include "slurm/SlurmRelease.h"
 
 #include <Poco/StringTokenizer.h>
-#include <cppunit/extensions/HelperMacros.h>
 
-#include <chrono>
-#include <filesystem>
 #include <fstream>
 #include <regex>
 #include <set>
 #include <stdexcept>
-#include <string>
 #include <utility>
 
 namespace HangDetection::Test {
@@ -24,21 +19,7 @@ using namespace std::chrono_literals;
 
 class AllocationTest : public SlurmFixture
 {
-    CPPUNIT_TEST_SUITE(AllocationTest);
-    CPPUNIT_TEST(releasesEachJobWithTheSameMark);
-    CPPUNIT_TEST(releasesOneTaskOfAnArray);
-    CPPUNIT_TEST(releasesAnArrayOfWhichSomeTasksWait);
-    CPPUNIT_TEST(releasesTasksThatStartMeanwhile);
-    CPPUNIT_TEST(letsTheWorkerEndByItselfFirst);
-    CPPUNIT_TEST(waitsForANodeThatBoots);
-    CPPUNIT_TEST(waitsForAProlog);
-    CPPUNIT_TEST(releasesWhatWasTerminatedElsewhere);
-    CPPUNIT_TEST(asksSlurmAsLongAsItListsMarks);
-    CPPUNIT_TEST(terminatesWhileSlurmDoesNotAnswer);
-    CPPUNIT_TEST(addsItsReasonToWhatLuaSays);
-    CPPUNIT_TEST(checksAMarkThatLuaWrites);
-    CPPUNIT_TEST(sparesAJobWhoseMarkChangesAtTheLastMoment);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(AllocationTest);
 
     const std::string reason = Sim::ContractTexts().error();
 
@@ -112,10 +93,10 @@ class AllocationTest : public SlurmFixture
     /// In two more runs.
     {
         cluster().waitForMore("job_submit/hang_detector: job skipped job_id=" + _job + " cause=suspended", 2);
-        CPPUNIT_ASSERT(!isTerminated(_job));
+        CPPUNIT_ASSERT(!isCompleted(_job));
     }
 
-    void releasesEachJobWithTheSameMark()
+    TEST(releasesEachJobWithTheSameMark)
     /// And keeps what the administrator wrote. One that never ran holds nothing up.
     {
         cluster().setProcessors(3);
@@ -154,7 +135,7 @@ class AllocationTest : public SlurmFixture
         await("an empty queue", [this] { return cluster().run({"squeue", "--noheader"}).empty(); });
     }
 
-    void releasesOneTaskOfAnArray()
+    TEST(releasesOneTaskOfAnArray)
     /// Whichever: the number of the last one is that of the array, and the others' mean nothing to scancel.
     {
         cluster().setProcessors(3);
@@ -173,7 +154,7 @@ class AllocationTest : public SlurmFixture
         }
     }
 
-    void releasesAnArrayOfWhichSomeTasksWait()
+    TEST(releasesAnArrayOfWhichSomeTasksWait)
     /// For a processor, or for others of the array, or more of them than Slurm names in a line.
     {
         std::string scattered = "1";
@@ -197,24 +178,24 @@ class AllocationTest : public SlurmFixture
         }
     }
 
-    void releasesTasksThatStartMeanwhile()
+    TEST(releasesTasksThatStartMeanwhile)
     /// Between Slurm's answer and the release: their names are others then.
     {
         start();
         const std::string before = cluster().startSleeping();
         _job = anyId;
         const std::string array = submitArray("0-1");
-        HeldTerminations held(database());
+        holdTerminations(database());
         database().addJob({.id = _job});
-        awaitWaitingFor(HeldTerminations::waitEvent);
+        awaitWaitingFor("PgSleep");
         cluster().run({"scancel", before});
         awaitRunningTasks({array + "_0"});
-        held.end();
+        holdTerminationsNoMore(database());
         waitUntilTerminated(_job);
         awaitEmptyQueue();
     }
 
-    void letsTheWorkerEndByItselfFirst()
+    TEST(letsTheWorkerEndByItselfFirst)
     /// And no longer than KillWait.
     {
         cluster().configure("KillWait", "10");
@@ -231,7 +212,7 @@ class AllocationTest : public SlurmFixture
         CPPUNIT_ASSERT(std::filesystem::exists(ended));
     }
 
-    void waitsForANodeThatBoots()
+    TEST(waitsForANodeThatBoots)
     {
         cluster().setCloudNode();
         startWithoutNode();
@@ -245,7 +226,7 @@ class AllocationTest : public SlurmFixture
         expectSkipped();
     }
 
-    void waitsForAProlog()
+    TEST(waitsForAProlog)
     {
         const std::filesystem::path mayRun = cluster().directory() / "run/may-run";
         const std::filesystem::path prolog = cluster().directory() / "prolog";
@@ -268,7 +249,7 @@ class AllocationTest : public SlurmFixture
         cluster().waitForState(_slurmJob, "RUNNING");
     }
 
-    void releasesWhatWasTerminatedElsewhere()
+    TEST(releasesWhatWasTerminatedElsewhere)
     /// While slurmctld was away.
     {
         startMarked();
@@ -293,7 +274,7 @@ class AllocationTest : public SlurmFixture
         return std::regex_search(statistics, count, line) ? std::stoi(count.str(1)) : 0;
     }
 
-    void asksSlurmAsLongAsItListsMarks()
+    TEST(asksSlurmAsLongAsItListsMarks)
     /// A Slurm job that has ended may be requeued.
     {
         start();
@@ -305,7 +286,7 @@ class AllocationTest : public SlurmFixture
         CPPUNIT_ASSERT(questions() >= asked + 3);
     }
 
-    void terminatesWhileSlurmDoesNotAnswer()
+    TEST(terminatesWhileSlurmDoesNotAnswer)
     /// The detector of a standby controller, when the active one is gone: Slurm's own patience is three
     /// minutes.
     {
@@ -326,9 +307,9 @@ class AllocationTest : public SlurmFixture
 
         cluster().killController();
         const std::string other = database().addJob();
-        if (!eventually(60s, [&] { return isTerminated(other); }))
+        if (!eventually(60s, [&] { return isCompleted(other); }))
             CPPUNIT_FAIL(cluster().standbyLog());
-        CPPUNIT_ASSERT(!isTerminated(suspended));
+        CPPUNIT_ASSERT(!isCompleted(suspended));
         awaitInStandby("allocations unknown error=", 1);
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, count(cluster().standbyLog(), "allocations unknown error="));
     }
@@ -355,7 +336,7 @@ class AllocationTest : public SlurmFixture
         start();
     }
 
-    void addsItsReasonToWhatLuaSays()
+    TEST(addsItsReasonToWhatLuaSays)
     /// When a job is submitted, and when it is changed.
     {
         startBehindLua("if job.comment then slurm.log_user('read the wiki') end");
@@ -372,7 +353,7 @@ class AllocationTest : public SlurmFixture
         assertLacks("junk", cluster().show(_slurmJob));
     }
 
-    void checksAMarkThatLuaWrites()
+    TEST(checksAMarkThatLuaWrites)
     {
         startBehindLua("if job.name then job.comment = 'provisioner_job=' .. job.name end");
         expectRefused({"sbatch", "--job-name=junk", "--wrap=true"}, junk);
@@ -381,7 +362,7 @@ class AllocationTest : public SlurmFixture
         expectReleased();
     }
 
-    void sparesAJobWhoseMarkChangesAtTheLastMoment()
+    TEST(sparesAJobWhoseMarkChangesAtTheLastMoment)
     /// Between the first check of the mark and the cancel.
     {
         startBehindLua("if job.admin_comment then job.comment = 'mine now' end");
@@ -398,7 +379,5 @@ class AllocationTest : public SlurmFixture
     std::string _job;
     std::string _slurmJob;
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(AllocationTest);
 
 } // namespace HangDetection::Test

@@ -2,19 +2,10 @@
 
 #include "Figure.h"
 #include "MetricsText.h"
-#include "Outage.h"
 #include "ProcessState.h"
 #include "RememberedJobs.h"
+#include "ServerFaults.h"
 #include "SlurmFixture.h"
-#include "TemporaryDirectory.h"
-
-#include <cppunit/extensions/HelperMacros.h>
-
-#include <filesystem>
-#include <fstream>
-#include <set>
-#include <string>
-#include <unistd.h>
 
 namespace HangDetection::Test {
 
@@ -22,19 +13,9 @@ using namespace std::chrono_literals;
 
 class PluginInSlurmTest : public SlurmFixture
 {
-    CPPUNIT_TEST_SUITE(PluginInSlurmTest);
-    CPPUNIT_TEST(terminatesAHungJobAndNoOther);
-    CPPUNIT_TEST(letsSlurmJobsRunAndBeModifiedMeanwhile);
-    CPPUNIT_TEST(startsAndSchedulesWithoutTheDatabase);
-    CPPUNIT_TEST(refusesAWrongLineWithoutShowingAPassword);
-    CPPUNIT_TEST(refusesAFileThatCannotBeRead);
-    CPPUNIT_TEST(refusesARelativePathInSlurmConf);
-    CPPUNIT_TEST(hasOneThreadAndOneConnectionAndListensNowhere);
-    CPPUNIT_TEST(keepsTheMemoryOfSlurmctldFlat);
-    CPPUNIT_TEST(keepsTheMetricsWhenSlurmctldEnds);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(PluginInSlurmTest);
 
-    void terminatesAHungJobAndNoOther()
+    TEST(terminatesAHungJobAndNoOther)
     {
         database().addJob({.updatedAgo = "200 seconds"});
         database().addJob({.completedAgo = "6 minutes"});
@@ -54,7 +35,7 @@ class PluginInSlurmTest : public SlurmFixture
         assertLacks("error: job_submit/hang_detector", cluster().log());
     }
 
-    void letsSlurmJobsRunAndBeModifiedMeanwhile()
+    TEST(letsSlurmJobsRunAndBeModifiedMeanwhile)
     {
         cluster().startController();
         cluster().startNode();
@@ -71,7 +52,7 @@ class PluginInSlurmTest : public SlurmFixture
         waitUntilTerminated(hung);
     }
 
-    void startsAndSchedulesWithoutTheDatabase()
+    TEST(startsAndSchedulesWithoutTheDatabase)
     {
         const std::string hung = database().addJob();
         {
@@ -96,7 +77,7 @@ class PluginInSlurmTest : public SlurmFixture
         assertContains("fatal: failed to initialize job_submit plugin", cluster().log());
     }
 
-    void refusesAWrongLineWithoutShowingAPassword()
+    TEST(refusesAWrongLineWithoutShowingAPassword)
     {
         cluster().writeSettings("Interval=5\nConnection=dbname=coder password open-sesame\n");
         expectRefused(
@@ -104,7 +85,7 @@ class PluginInSlurmTest : public SlurmFixture
         assertLacks("open-sesame", cluster().log());
     }
 
-    void refusesAFileThatCannotBeRead()
+    TEST(refusesAFileThatCannotBeRead)
     /// As SlurmUser may not read it, or as it is not there.
     {
         const std::filesystem::path file = cluster().directory() / "hang_detector.conf";
@@ -114,14 +95,14 @@ class PluginInSlurmTest : public SlurmFixture
         expectRefused(file.string() + ": cannot be read: No such file or directory");
     }
 
-    void refusesARelativePathInSlurmConf()
+    TEST(refusesARelativePathInSlurmConf)
     {
         cluster().configure("SlurmctldParameters", "hang_detector_conf=elsewhere.conf");
         expectRefused(
             "slurm.conf: SlurmctldParameters: hang_detector_conf=elsewhere.conf is not an absolute path");
     }
 
-    void hasOneThreadAndOneConnectionAndListensNowhere()
+    TEST(hasOneThreadAndOneConnectionAndListensNowhere)
     {
         cluster().startController();
         for (int run = 0; run < 3; ++run)
@@ -147,7 +128,7 @@ class PluginInSlurmTest : public SlurmFixture
         return resident * (sysconf(_SC_PAGESIZE) / 1024);
     }
 
-    void keepsTheMemoryOfSlurmctldFlat()
+    TEST(keepsTheMemoryOfSlurmctldFlat)
     {
         constexpr int jobs = 10000;
         cluster().writeSettings(settings() + "MaxJobsPerRun=" + std::to_string(jobs) + "\nMassHangRatio=0\n");
@@ -162,7 +143,7 @@ class PluginInSlurmTest : public SlurmFixture
         CPPUNIT_ASSERT(after - before < 10 * 1024);
     }
 
-    void keepsTheMetricsWhenSlurmctldEnds()
+    TEST(keepsTheMetricsWhenSlurmctldEnds)
     /// It writes them as Slurm's user. The cluster in them is named as Slurm does.
     {
         const std::filesystem::path file = _metrics.path() / "hang_detector.prom";
@@ -181,7 +162,5 @@ class PluginInSlurmTest : public SlurmFixture
 
     const TemporaryDirectory _metrics;
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(PluginInSlurmTest);
 
 } // namespace HangDetection::Test

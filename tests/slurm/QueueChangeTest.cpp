@@ -4,13 +4,9 @@
 #include "SlurmFixture.h"
 
 #include <Poco/String.h>
-#include <cppunit/extensions/HelperMacros.h>
 
-#include <chrono>
 #include <csignal>
 #include <regex>
-#include <string>
-#include <thread>
 
 namespace HangDetection::Test {
 
@@ -18,16 +14,7 @@ using namespace std::chrono_literals;
 
 class QueueChangeTest : public SlurmFixture
 {
-    CPPUNIT_TEST_SUITE(QueueChangeTest);
-    CPPUNIT_TEST(releasesWhatStaysAsItWas);
-    CPPUNIT_TEST(knowsAPausedJobFromOneThatRunsAgain);
-    CPPUNIT_TEST(knowsSinceWhenARequeuedJobRunsAgain);
-    CPPUNIT_TEST(leavesAJobThatHasAnotherMarkByNow);
-    CPPUNIT_TEST(leavesTheTaskOfAnArrayThatHasEndedByNow);
-    CPPUNIT_TEST(writesTheReasonOnce);
-    CPPUNIT_TEST(saysThatSlurmRefuses);
-    CPPUNIT_TEST(stopsWhileSlurmIsSilent);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(QueueChangeTest);
 
 public:
     void setUp() override
@@ -67,7 +54,7 @@ private:
         CPPUNIT_ASSERT_EQUAL(expected, Poco::trim(found.str(1)));
     }
 
-    void releasesWhatStaysAsItWas()
+    TEST(releasesWhatStaysAsItWas)
     /// Slurm shows it for some minutes.
     {
         const std::string slurmJob = startMarked();
@@ -87,7 +74,7 @@ private:
         CPPUNIT_ASSERT_MESSAGE(answer, ago < Clock::now() - since + 2s);
     }
 
-    void knowsAPausedJobFromOneThatRunsAgain()
+    TEST(knowsAPausedJobFromOneThatRunsAgain)
     {
         const std::string slurmJob = startMarked();
         expectAnswer(slurmJob + '\n');
@@ -101,7 +88,7 @@ private:
         await("a stopped job", [&] { return cluster().run({RELEASE_BY_HAND}) == slurmJob + " suspended\n"; });
     }
 
-    void knowsSinceWhenARequeuedJobRunsAgain()
+    TEST(knowsSinceWhenARequeuedJobRunsAgain)
     {
         const std::string slurmJob = startMarked();
         cluster().run({"scontrol", "requeue", slurmJob});
@@ -112,12 +99,13 @@ private:
                                              "--job=" + slurmJob})) == "PENDING";
         });
         const auto requeued = Clock::now();
-        cluster().startAtOnce(slurmJob);
+        // Otherwise Slurm lets it wait for two minutes.
+        cluster().run({"scontrol", "update", "job=" + slurmJob, "starttime=now"});
         cluster().waitForState(slurmJob, "RUNNING");
         expectResumed(slurmJob, requeued);
     }
 
-    void leavesAJobThatHasAnotherMarkByNow()
+    TEST(leavesAJobThatHasAnotherMarkByNow)
     {
         const std::string slurmJob = startMarked();
         CPPUNIT_ASSERT_EQUAL(slurmJob + "\ngone\n",
@@ -126,7 +114,7 @@ private:
         expectAdminComment("", slurmJob);
     }
 
-    void leavesTheTaskOfAnArrayThatHasEndedByNow()
+    TEST(leavesTheTaskOfAnArrayThatHasEndedByNow)
     /// The others carry the same mark, and are not meant.
     {
         const std::string array = cluster().submit("sleep 600", {"--array=0-1", std::string("--") + mark});
@@ -139,7 +127,7 @@ private:
         cluster().waitForState(second, "RUNNING");
     }
 
-    void writesTheReasonOnce()
+    TEST(writesTheReasonOnce)
     /// As after a release that came no further.
     {
         const std::string slurmJob = startMarked();
@@ -148,7 +136,7 @@ private:
         expectAdminComment(reason, slurmJob);
     }
 
-    void saysThatSlurmRefuses()
+    TEST(saysThatSlurmRefuses)
     /// A user who may not cancel the job of another.
     {
         const std::string slurmJob = startMarked();
@@ -158,7 +146,7 @@ private:
         cluster().waitForState(slurmJob, "RUNNING");
     }
 
-    void stopsWhileSlurmIsSilent()
+    TEST(stopsWhileSlurmIsSilent)
     {
         cluster().configure("MessageTimeout", "90");
         kill(cluster().controller(), SIGSTOP);
@@ -170,7 +158,5 @@ private:
         CPPUNIT_ASSERT(Clock::now() - start < 60s);
     }
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(QueueChangeTest);
 
 } // namespace HangDetection::Test

@@ -9,17 +9,13 @@
 
 #include <slurm/slurm.h>
 
-#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <exception>
 #include <iostream>
-#include <stop_token>
-#include <string>
 #include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
-#include <vector>
 
 namespace {
 

@@ -2,22 +2,14 @@
 // stopInTime are the plugin's, but slurmctld gets nothing on top of them: it takes about a
 // tenth of a second by itself.
 
-#include "Eventually.h"
-#include "RowTests.h"
 #include "ServerLog.h"
 #include "SlurmFixture.h"
 #include "StopInTime.h"
 #include "StopUnderFault.h"
 #include "TerminationFaults.h"
 
-#include <cppunit/extensions/HelperMacros.h>
-
 #include <array>
-#include <chrono>
 #include <csignal>
-#include <filesystem>
-#include <optional>
-#include <string>
 
 namespace HangDetection::Test {
 
@@ -37,21 +29,9 @@ public:
         cluster().stopController(10s);
     }
 
-    CPPUNIT_TEST_SUITE(ShutdownTest);
-    CPPUNIT_TEST(stopsWhenTheDetectorIsIdle);
-    CPPUNIT_TEST(stopsWhenTheDetectorIsBusy);
-    CPPUNIT_TEST_SUITE_ADD_CUSTOM_TESTS(addShutdowns);
-    CPPUNIT_TEST(stopsAfterThePluginWasTakenOut);
-    CPPUNIT_TEST(stopsAsADaemon);
-    CPPUNIT_TEST(stopsAsADaemonWhenARunIsBlocked);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(ShutdownTest);
 
-    static void addShutdowns(TestSuiteBuilderContextType& context)
-    {
-        addRowTests(context, &ShutdownTest::stopsUnder, stopsUnderFault());
-    }
-
-    void stopsWhenTheDetectorIsIdle()
+    TEST(stopsWhenTheDetectorIsIdle)
     {
         cluster().writeSettings("Connection=" + connectionString() + "\nInterval=1h\n");
         stopInTime([this] {
@@ -62,7 +42,7 @@ public:
         });
     }
 
-    void stopsWhenTheDetectorIsBusy()
+    TEST(stopsWhenTheDetectorIsBusy)
     {
         database().addJobs(200);
         slowDownTerminations(database(), "ROW", "0.2");
@@ -78,7 +58,7 @@ public:
         CPPUNIT_ASSERT(isEachJobTerminatedAsAWholeOrNotAtAll());
     }
 
-    void stopsUnder(const StopRow& row)
+    TEST_FOR_EACH(stopsUnderFault(), stopsUnder)(const StopRow& row)
     {
         prepare(row, server(), testDatabase());
         // The level of idle runs, and of each failure after the first one.
@@ -86,7 +66,7 @@ public:
         stopInTime([this] { return stop(); });
     }
 
-    void stopsAfterThePluginWasTakenOut()
+    TEST(stopsAfterThePluginWasTakenOut)
     {
         stopInTime([this] {
             cluster().configure("JobSubmitPlugins", "hang_detector");
@@ -99,7 +79,7 @@ public:
         });
     }
 
-    void stopsAsADaemon()
+    TEST(stopsAsADaemon)
     {
         stopInTime([this] {
             _daemon = cluster().startDaemon();
@@ -109,7 +89,7 @@ public:
         });
     }
 
-    void stopsAsADaemonWhenARunIsBlocked()
+    TEST(stopsAsADaemonWhenARunIsBlocked)
     {
         _isDaemon = true;
         stopsUnder({.fault = "aLockOnTheJobs"});
@@ -128,7 +108,7 @@ public:
 
     void awaitWork() override { cluster().waitForLog("run finished"); }
 
-    std::string log() override { return cluster().log(); }
+    std::string log() const override { return SlurmFixture::log(); }
 
     void awaitLog(const std::string& text, std::size_t lines) override
     {
@@ -197,7 +177,5 @@ public:
     bool _isDaemon = false;
     std::optional<pid_t> _daemon;
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(ShutdownTest);
 
 } // namespace HangDetection::Test

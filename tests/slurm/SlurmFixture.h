@@ -1,19 +1,13 @@
 #pragma once
 
-#include "Contains.h"
-#include "Eventually.h"
 #include "SlurmCluster.h"
-#include "TestDatabase.h"
+#include "TestDatabaseFixture.h"
 
-#include <cppunit/TestFixture.h>
-
-#include <chrono>
 #include <memory>
-#include <string>
 
 namespace HangDetection::Test {
 
-class SlurmFixture : public CppUnit::TestFixture
+class SlurmFixture : public TestDatabaseFixture
 /// For each test a cluster and a job database of its own. hang_detector.conf names that database and
 /// has the detector run every second. Nothing of Slurm runs yet.
 {
@@ -21,30 +15,20 @@ public:
     void setUp() override
     {
         _cluster = std::make_unique<SlurmCluster>();
-        _testDatabase = std::make_unique<TestDatabase>();
+        TestDatabaseFixture::setUp();
         cluster().writeSettings(settings());
     }
 
     void tearDown() override
     {
         _cluster.reset();
-        _testDatabase.reset();
+        TestDatabaseFixture::tearDown();
     }
 
 protected:
     SlurmCluster& cluster() { return *_cluster; }
 
-    static Sim::ThrowawayPostgres& server() { return TestDatabase::server(); }
-
-    TestDatabase& testDatabase() { return *_testDatabase; }
-
-    Sim::JobDatabase& database() { return _testDatabase->session(); }
-
-    void reconnect() { _testDatabase->reconnect(); }
-    /// Connects database() anew, after the server was stopped.
-
-    std::string connectionString() const { return _testDatabase->connectionString(); }
-    /// A libpq connection string for the database of the test.
+    std::string log() const override { return _cluster->log(); }
 
     std::string settings() const
     /// The text of hang_detector.conf that setUp wrote.
@@ -54,29 +38,16 @@ protected:
     }
 
     template <typename Condition>
-    void await(const std::string& what, Condition condition,
-               std::chrono::seconds atMost = std::chrono::seconds(30))
+    void await(const std::string& what, Condition condition)
     /// Fails with slurmctld's log when the condition does not come to hold.
     {
-        if (!eventually(atMost, condition))
-            CPPUNIT_FAIL("waited in vain for " + what + ":\n" + cluster().log());
-    }
-
-    bool isTerminated(const std::string& jobId)
-    {
-        return database().isTrue("SELECT completed_at IS NOT NULL FROM provisioner_jobs WHERE id = $1::uuid",
-                                 jobId);
+        if (!eventually(patience, condition))
+            CPPUNIT_FAIL("waited in vain for " + what + ":\n" + log());
     }
 
     void waitUntilTerminated(const std::string& jobId)
     {
-        await("the termination of " + jobId, [&] { return isTerminated(jobId); });
-    }
-
-    void awaitWaitingFor(const std::string& event)
-    /// Until a session waits for that event of PostgreSQL.
-    {
-        await("a session in " + event, [&] { return testDatabase().isSomebodyWaitingFor(event); });
+        await("the termination of " + jobId, [&] { return isCompleted(jobId); });
     }
 
     bool isDetectorConnected() { return testDatabase().hasSessionOf("detector_in_slurmctld"); }
@@ -85,7 +56,6 @@ protected:
 
 private:
     std::unique_ptr<SlurmCluster> _cluster;
-    std::unique_ptr<TestDatabase> _testDatabase;
 };
 
 } // namespace HangDetection::Test

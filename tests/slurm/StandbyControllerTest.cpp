@@ -1,16 +1,11 @@
 // Two controllers of one cluster, each with the plugin on the same job database: the second
 // one stands by as far as Slurm is concerned, but its detector is as busy as the first.
 
-#include "Count.h"
 #include "OpenTransaction.h"
 #include "ServerLog.h"
 #include "SlurmFixture.h"
 #include "StopInTime.h"
 
-#include <cppunit/extensions/HelperMacros.h>
-
-#include <chrono>
-#include <string>
 #include <utility>
 
 namespace HangDetection::Test {
@@ -29,12 +24,9 @@ public:
         cluster().startStandby();
     }
 
-    CPPUNIT_TEST_SUITE(StandbyControllerTest);
-    CPPUNIT_TEST(theStandbyStopsInTime);
-    CPPUNIT_TEST(theStandbyGoesOnWhenTheFirstIsKilled);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(StandbyControllerTest);
 
-    void theStandbyStopsInTime()
+    TEST(theStandbyStopsInTime)
     {
         bool isRunning = true;
         stopInTime([&] {
@@ -57,7 +49,7 @@ public:
         waitUntilTerminated(database().addJob());
     }
 
-    void theStandbyGoesOnWhenTheFirstIsKilled()
+    TEST(theStandbyGoesOnWhenTheFirstIsKilled)
     {
         cluster().killController();
         waitUntilTerminated(database().addJob());
@@ -75,7 +67,5 @@ public:
         CPPUNIT_ASSERT_MESSAGE(cluster().standbyLog(), Clock::now() - asked < 9s);
     }
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(StandbyControllerTest);
 
 } // namespace HangDetection::Test

@@ -1,37 +1,28 @@
 #pragma once
 
+#include "Undo.h"
+
 #include <cstdlib>
-#include <optional>
 #include <string>
-#include <utility>
 
 namespace HangDetection::Test {
 
-class ChangedVariable
+class ChangedVariable : public Undo
 /// A variable of this process's environment has another value, as long as the object lives.
 {
 public:
-    ChangedVariable(std::string name, const std::string& value) : _name(std::move(name))
+    ChangedVariable(const std::string& name, const std::string& value) : Undo(resetting(name))
     {
-        if (const char* const before = getenv(_name.c_str()))
-            _before = before;
-        setenv(_name.c_str(), value.c_str(), 1);
+        setenv(name.c_str(), value.c_str(), 1);
     }
-
-    ~ChangedVariable()
-    {
-        if (_before)
-            setenv(_name.c_str(), _before->c_str(), 1);
-        else
-            unsetenv(_name.c_str());
-    }
-
-    ChangedVariable(const ChangedVariable&) = delete;
-    ChangedVariable& operator=(const ChangedVariable&) = delete;
 
 private:
-    const std::string _name;
-    std::optional<std::string> _before;
+    static std::function<void()> resetting(const std::string& name)
+    {
+        if (const char* const value = getenv(name.c_str()))
+            return [name, before = std::string(value)] { setenv(name.c_str(), before.c_str(), 1); };
+        return [name] { unsetenv(name.c_str()); };
+    }
 };
 
 } // namespace HangDetection::Test

@@ -8,7 +8,6 @@
 #include <sys/wait.h>
 #include <system_error>
 #include <unistd.h>
-#include <vector>
 
 namespace HangDetection::Test {
 

@@ -2,9 +2,6 @@
 
 #include "LibpqSession.h"
 
-#include <string>
-#include <vector>
-
 namespace HangDetection::Test {
 
 class CoderDetector

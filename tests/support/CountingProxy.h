@@ -4,9 +4,7 @@
 
 #include <atomic>
 #include <cstddef>
-#include <filesystem>
 #include <map>
-#include <string>
 #include <string_view>
 
 namespace HangDetection::Test {

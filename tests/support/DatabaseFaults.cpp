@@ -1,24 +1,13 @@
 #include "DatabaseFaults.h"
 
-#include "FrozenServer.h"
-#include "FullDisk.h"
-#include "HbaRule.h"
 #include "NotificationListener.h"
 #include "OpenTransaction.h"
-#include "Outage.h"
+#include "ServerFaults.h"
 #include "StallingProxy.h"
-#include "Standby.h"
 #include "TerminationFaults.h"
 
 #include <algorithm>
-#include <chrono>
-#include <exception>
-#include <iostream>
 #include <list>
-#include <memory>
-#include <optional>
-#include <stdexcept>
-#include <utility>
 
 namespace HangDetection::Test {
 
@@ -86,7 +75,7 @@ FaultParts takeAllConnections(const FaultSite& site)
 
 FaultParts stopServer(const FaultSite& site)
 {
-    FaultParts parts = made(&Outage::end, site.server);
+    FaultParts parts = made<Outage>(&Outage::now, site.server);
     parts.end = [site, start = parts.end] {
         start();
         site.database.reconnect();
@@ -237,27 +226,6 @@ const DatabaseFault& databaseFault(const std::string& name)
     if (fault == databaseFaults().end())
         throw std::out_of_range("no fault is called " + name);
     return *fault;
-}
-
-MadeFault::~MadeFault()
-{
-    try {
-        end();
-    } catch (const std::exception& exception) {
-        std::cerr << "a fault of the tests does not end: " << exception.what() << '\n';
-    }
-}
-
-void MadeFault::complete() const
-{
-    if (_parts.complete)
-        _parts.complete();
-}
-
-void MadeFault::end()
-{
-    if (!std::exchange(_isOver, true))
-        _parts.end();
 }
 
 } // namespace HangDetection::Test

@@ -1,14 +1,11 @@
 #pragma once
 
 #include "TestDatabase.h"
-
-#include <functional>
-#include <string>
-#include <vector>
+#include "Undo.h"
 
 // The faults of a database and of the way to it that suites go through: OutageTest, EnduranceTest,
 // StopTest and ShutdownTest. Each suite has rows of its own that name the faults that make sense
-// for it (RowTests.h), and its own check.
+// for it, and its own check.
 
 namespace HangDetection::Test {
 
@@ -61,30 +58,16 @@ struct DatabaseFault
 const DatabaseFault& databaseFault(const std::string& name);
 /// The row of that name. Throws std::out_of_range.
 
-class MadeFault
-/// A fault, until it is ended, at the latest with the object.
+class MadeFault : public Undo
+/// A fault, until it is undone. What leads to the database stays until the object goes.
 {
 public:
-    MadeFault(const DatabaseFault& fault, const FaultSite& site) : _parts(fault.make(site)) {}
+    MadeFault(const DatabaseFault& fault, const FaultSite& site) : MadeFault(fault.make(site)) {}
 
-    ~MadeFault();
-
-    MadeFault(const MadeFault&) = delete;
-    MadeFault& operator=(const MadeFault&) = delete;
-
-    const std::string& connection() const { return _parts.connection; }
-
-    bool canHoldARun() const { return static_cast<bool>(_parts.holdsARun); }
-    bool holdsARun() const { return _parts.holdsARun(); }
-
-    void complete() const;
-
-    void end();
-    /// What leads to the database stays until the object goes.
+    const FaultParts parts;
 
 private:
-    const FaultParts _parts;
-    bool _isOver = false;
+    explicit MadeFault(const FaultParts& made) : Undo(made.end), parts(made) {}
 };
 
 } // namespace HangDetection::Test

@@ -1,7 +1,6 @@
 #include "DatabaseFixture.h"
 
-#include "Command.h"
-#include "Eventually.h"
+#include "OpenTransaction.h"
 
 namespace HangDetection::Test {
 
@@ -16,7 +15,7 @@ constexpr const char* ofDetector =
 
 void DatabaseFixture::setUp()
 {
-    _testDatabase.emplace();
+    TestDatabaseFixture::setUp();
     _settings = Settings();
     applyRoleScript();
     _settings.connection = ConnectionString::parse(connectionString(detectorRole));
@@ -26,10 +25,11 @@ void DatabaseFixture::setUp()
 
 void DatabaseFixture::tearDown()
 {
+    _running = {};
     _detector.reset();
     _posted.reset();
     _notifications.reset();
-    _testDatabase.reset();
+    TestDatabaseFixture::tearDown();
 }
 
 std::string DatabaseFixture::connectionString(const std::string& role) const
@@ -62,6 +62,26 @@ std::string DatabaseFixture::runScript(const std::string& name, const std::strin
 std::string DatabaseFixture::applyRoleScriptTo(const std::string& connectionString, const std::string& role)
 {
     return runScript("role.sql", connectionString, {"--set=role=" + role});
+}
+
+void DatabaseFixture::migrateTo2026(Sim::JobDatabase& database)
+{
+    database.execute("CREATE TYPE provisioner_job_status AS ENUM ('pending', 'running', 'succeeded',"
+                     " 'canceling', 'canceled', 'failed')");
+    database.execute("ALTER TABLE provisioner_jobs"
+                     " ADD logs_length integer NOT NULL DEFAULT 0,"
+                     " ADD logs_overflowed boolean NOT NULL DEFAULT false,"
+                     " ADD job_status provisioner_job_status NOT NULL GENERATED ALWAYS AS (CASE"
+                     " WHEN error <> '' THEN 'failed'::provisioner_job_status"
+                     " WHEN completed_at IS NOT NULL AND canceled_at IS NOT NULL THEN 'canceled'"
+                     " WHEN completed_at IS NOT NULL THEN 'succeeded'"
+                     " WHEN canceled_at IS NOT NULL THEN 'canceling'"
+                     " WHEN started_at IS NOT NULL THEN 'running'"
+                     " ELSE 'pending' END) STORED");
+    database.execute("CREATE INDEX ON provisioner_jobs (job_status)");
+    database.execute("CREATE VIEW builds_without_state AS SELECT id, created_at, updated_at,"
+                     " workspace_id, template_version_id, build_number, transition, initiator_id,"
+                     " job_id, deadline, reason, daily_cost, max_deadline FROM workspace_builds");
 }
 
 std::vector<std::string> DatabaseFixture::addHungJobs(int count)
@@ -115,11 +135,6 @@ void DatabaseFixture::duringTermination(const std::string& statements)
                        " EXECUTE FUNCTION during_termination()");
 }
 
-void DatabaseFixture::awaitWaitingForLock()
-{
-    CPPUNIT_ASSERT(eventually(patience, [this] { return _testDatabase->isSomebodyWaitingFor("Lock"); }));
-}
-
 HangDetector& DatabaseFixture::detector()
 {
     if (!_detector)
@@ -165,6 +180,27 @@ void DatabaseFixture::expectError(const std::string& cause, const std::string& s
     CPPUNIT_ASSERT(!error.advice.empty());
     CPPUNIT_ASSERT(!statistics.stopped);
     CPPUNIT_ASSERT(statistics.terminated.empty());
+}
+
+void DatabaseFixture::startRun()
+{
+    _running = std::async(std::launch::async, [this] { return tryRun(_stop.get_token()); });
+}
+
+RunStatistics DatabaseFixture::endOfRun()
+{
+    CPPUNIT_ASSERT_MESSAGE("the run did not end", _running.wait_for(patience) == std::future_status::ready);
+    return _running.get();
+}
+
+void DatabaseFixture::runWithASlowSearch()
+{
+    OpenTransaction migration(connectionString(), lockOnTheJobs);
+    startRun();
+    awaitWaitingFor("Lock");
+    std::this_thread::sleep_for(std::chrono::milliseconds(60)); // what makes a search a slow one
+    migration.commit();
+    CPPUNIT_ASSERT(!endOfRun().error);
 }
 
 Text DatabaseFixture::backendOfDetector()

@@ -4,41 +4,27 @@
 #include "NotificationListener.h"
 #include "PostedNotifications.h"
 #include "Printing.h"
-#include "Settings.h"
-#include "TestDatabase.h"
+#include "TestDatabaseFixture.h"
 #include "detection/HangDetector.h"
 
-#include <Poco/NotificationCenter.h>
-#include <cppunit/TestFixture.h>
-#include <cppunit/extensions/HelperMacros.h>
-
-#include <chrono>
-#include <memory>
-#include <optional>
-#include <stop_token>
-#include <string>
+#include <future>
 #include <type_traits>
-#include <utility>
-#include <vector>
 
 namespace HangDetection::Test {
 
 using Text = std::optional<std::string>;
 /// A column as text; nothing when it is null.
 
-class DatabaseFixture : public CppUnit::TestFixture
+class DatabaseFixture : public TestDatabaseFixture
 /// A fresh job database for each test, and a detector on it, whose role may do no more
 /// than packaging/sql/role.sql allows.
 {
 public:
     void setUp() override;
     void tearDown() override;
+    /// Whatever holds a run has to be released before.
 
 protected:
-    static Sim::ThrowawayPostgres& server() { return TestDatabase::server(); }
-
-    const std::string& databaseName() const { return _testDatabase->name(); }
-
     std::string connectionString(const std::string& role = "postgres") const;
     /// Leads to the test's database. Holds a password, which nobody may see.
 
@@ -62,13 +48,9 @@ protected:
 
     static constexpr const char* detectorRole = "hang_detector";
 
-    TestDatabase& testDatabase() { return *_testDatabase; }
-
-    Sim::JobDatabase& database() { return _testDatabase->session(); }
-    /// The session of the test itself.
-
-    void reconnect() { _testDatabase->reconnect(); }
-    /// A new session of the test itself, when the server was away.
+    static void migrateTo2026(Sim::JobDatabase& database);
+    /// Makes of the tables of 2023 those of a Coder deployment of 2026: jobs have a generated status and
+    /// the length of their log, and a view of the builds does not show their state.
 
     std::string addHungJob() { return database().addJob(); }
 
@@ -88,13 +70,8 @@ protected:
     Text buildState(const std::string& jobId);
     /// The provisioner state as text.
 
-    bool isCompleted(const std::string& jobId) { return jobColumn(jobId, "completed_at").has_value(); }
-
     void duringTermination(const std::string& statements);
     /// Does this, in PL/pgSQL, in the session that terminates a job, before the job's row is updated.
-
-    void awaitWaitingForLock();
-    /// Returns when some session of the database waits for a lock.
 
     Settings& settings() { return _settings; }
     /// Of the detector; to be changed before its first run.
@@ -114,6 +91,25 @@ protected:
     void expectError(const std::string& cause, const std::string& sqlState, const std::string& advice);
     /// One run that must end with an error. Cause and advice are parts of the texts.
 
+    void startRun();
+    /// A run like that of tryRun, in a thread of its own.
+
+    void requestStop() { _stop.request_stop(); }
+    /// Of the runs that are started.
+
+    void forgetStop() { _stop = {}; }
+    /// The next run is not stopped.
+
+    RunStatistics endOfRun();
+    /// Does not wait for ever, so that a run that nothing ends fails its test.
+
+    static constexpr const char* lockOnTheJobs = "LOCK TABLE provisioner_jobs IN ACCESS EXCLUSIVE MODE";
+    /// A statement that lets each run wait.
+
+    void runWithASlowSearch();
+    /// One that takes so long that the detector asks itself whether an index is missing, which it does
+    /// once an hour.
+
     Text backendOfDetector();
     /// The id of the process that serves the detector's session; nothing without one.
 
@@ -130,9 +126,6 @@ protected:
     /// Makes the detector's connection before there is any job. What a test counts in
     /// seconds is not blurred by connecting then, and the connection is an old one.
 
-    static constexpr std::chrono::seconds patience{20};
-    /// Long enough for a machine with much else to do; nothing waits for it in vain.
-
     void startOver();
     /// For the next row of a table: a fresh database, as after setUp().
 
@@ -146,12 +139,13 @@ protected:
     }
 
 private:
-    std::optional<TestDatabase> _testDatabase;
     Settings _settings;
     std::optional<Poco::NotificationCenter> _notifications;
     std::optional<PostedNotifications> _posted;
     std::unique_ptr<Scheduler> _slurm;
     std::optional<HangDetector> _detector;
+    std::future<RunStatistics> _running;
+    std::stop_source _stop;
 };
 
 } // namespace HangDetection::Test

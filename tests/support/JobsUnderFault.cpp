@@ -4,7 +4,6 @@
 
 #include <cppunit/TestAssert.h>
 
-#include <optional>
 #include <utility>
 
 namespace HangDetection::Test {

@@ -2,8 +2,6 @@
 
 #include "RememberedJobs.h"
 
-#include <string>
-
 namespace HangDetection::Test {
 
 class JobsUnderFault : public RememberedJobs

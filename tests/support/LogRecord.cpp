@@ -1,6 +1,8 @@
 #include "LogRecord.h"
 
-#include <algorithm>
+#include <Poco/NumberParser.h>
+#include <Poco/RegularExpression.h>
+
 #include <clocale>
 #include <cwchar>
 #include <cwctype>
@@ -10,59 +12,21 @@ namespace HangDetection::Test {
 
 namespace {
 
-[[noreturn]] void refuse(const char* reason)
-{
-    throw std::runtime_error(std::string("not logfmt: ") + reason);
-}
-
-char taken(std::string_view& rest)
-/// The first character, which is taken off.
-{
-    if (rest.empty())
-        refuse("the line ends in the middle of a value");
-    const char c = rest.front();
-    rest.remove_prefix(1);
-    return c;
-}
-
-int digit(char c)
-{
-    constexpr std::string_view digits = "0123456789abcdef";
-    const auto value = digits.find(c);
-    if (value == std::string_view::npos)
-        refuse("\\x without two digits");
-    return static_cast<int>(value);
-}
-
-char escaped(std::string_view& rest)
-{
-    const char c = taken(rest);
-    if (c == 'x') {
-        const int high = digit(taken(rest));
-        return static_cast<char>(high * 16 + digit(taken(rest)));
-    }
-    constexpr std::string_view escapes = "\"\\nt";
-    const auto at = escapes.find(c);
-    if (at == std::string_view::npos)
-        refuse("an escape that is none");
-    return "\"\\\n\t"[at];
-}
-
-std::string quotedValue(std::string_view& rest)
+std::string unescaped(const std::string& text)
+/// All escapes in it are valid.
 {
     std::string value;
-    for (char c = taken(rest); c != '"'; c = taken(rest))
-        value += c == '\\' ? escaped(rest) : c;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (text[i] != '\\') {
+            value += text[i];
+        } else if (text[++i] == 'x') {
+            value += static_cast<char>(Poco::NumberParser::parseHex(text.substr(i + 1, 2)));
+            i += 2;
+        } else {
+            value += text[i] == 'n' ? '\n' : text[i] == 't' ? '\t' : text[i];
+        }
+    }
     return value;
-}
-
-std::string plainValue(std::string_view& rest)
-{
-    const std::string_view value = rest.substr(0, rest.find(' '));
-    if (value.empty() || value.find_first_of("\"\\=") != std::string_view::npos)
-        refuse("a value that needs quotes");
-    rest.remove_prefix(value.size());
-    return std::string(value);
 }
 
 bool isTurn(wchar_t c)
@@ -75,30 +39,24 @@ bool isTurn(wchar_t c)
 
 LogRecord LogRecord::read(std::string_view line)
 {
-    LogRecord record;
-    const auto equals = line.find('=');
-    const auto eventEnd = equals == std::string_view::npos ? line.size() : line.rfind(' ', equals);
-    if (eventEnd == std::string_view::npos)
-        refuse("no event");
-    record.event = line.substr(0, eventEnd);
-    if (record.event.find('"') != std::string::npos)
-        refuse("an event with quotes");
+    using Poco::RegularExpression;
+    constexpr int options = RegularExpression::RE_ANCHORED | RegularExpression::RE_DOLLAR_ENDONLY;
+    // A value is plain, or in quotes, with escapes.
+    static const RegularExpression pair(
+        R"RE( ([a-z0-9_]+)=(?:([^ "\\=]+)|"((?:[^"\\]++|\\["\\nt]|\\x[0-9a-f]{2})*+)")(?= |$))RE", options);
 
-    std::string_view rest = line.substr(eventEnd);
-    while (!rest.empty()) {
-        if (taken(rest) != ' ')
-            refuse("no blank between two pairs");
-        const std::string key(rest.substr(0, rest.find('=')));
-        if (key.empty() || key.size() == rest.size() || !std::all_of(key.begin(), key.end(), [](char c) {
-                return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
-            }))
-            refuse("a key that is none");
-        rest.remove_prefix(key.size() + 1);
-        const bool isQuoted = rest.starts_with('"');
-        if (isQuoted)
-            rest.remove_prefix(1);
-        record.pairs.emplace_back(key, isQuoted ? quotedValue(rest) : plainValue(rest));
+    const std::string text(line);
+    const auto equals = text.find('=');
+    auto at = equals == std::string::npos ? text.size() : text.rfind(' ', equals);
+    LogRecord record{text.substr(0, at), {}};
+    RegularExpression::MatchVec parts;
+    while (at < text.size() && pair.match(text, at, parts) > 0) {
+        const auto part = [&](std::size_t i) { return text.substr(parts[i].offset, parts[i].length); };
+        record.pairs.emplace_back(part(1), parts.size() == 3 ? part(2) : unescaped(part(3)));
+        at += parts[0].length;
     }
+    if (at != text.size() || record.event.find('"') != std::string::npos)
+        throw std::runtime_error("not logfmt from here: " + text.substr(std::min(at, text.size())));
     return record;
 }
 

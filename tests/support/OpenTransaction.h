@@ -2,8 +2,6 @@
 
 #include "JobDatabase.h"
 
-#include <string>
-
 namespace HangDetection::Test {
 
 class OpenTransaction

@@ -3,14 +3,7 @@
 #include "notification/Notifications.h"
 #include "notification/Subscription.h"
 
-#include <Poco/Logger.h>
-#include <Poco/NotificationCenter.h>
-
-#include <chrono>
 #include <memory>
-#include <string>
-#include <utility>
-#include <vector>
 
 namespace HangDetection::Test {
 

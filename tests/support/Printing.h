@@ -4,10 +4,6 @@
 
 #include <cppunit/TestAssert.h>
 
-#include <optional>
-#include <string>
-#include <vector>
-
 namespace CppUnit {
 
 /// How CPPUNIT_ASSERT_EQUAL writes what it compares.

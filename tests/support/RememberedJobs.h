@@ -1,13 +1,7 @@
 #pragma once
 
 #include "ContractCheck.h"
-#include "JobDatabase.h"
 #include "NotificationListener.h"
-
-#include <map>
-#include <optional>
-#include <set>
-#include <string>
 
 namespace HangDetection::Test {
 

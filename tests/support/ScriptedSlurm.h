@@ -2,13 +2,9 @@
 
 #include "scheduler/Scheduler.h"
 
-#include <algorithm>
-#include <cstdint>
 #include <functional>
 #include <memory>
-#include <string>
 #include <utility>
-#include <vector>
 
 namespace HangDetection::Test {
 

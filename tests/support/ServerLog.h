@@ -1,20 +1,15 @@
 #pragma once
 
-#include "Count.h"
+#include "TemporaryDirectory.h"
+#include "Texts.h"
 #include "ThrowawayPostgres.h"
-
-#include <cstddef>
-#include <fstream>
-#include <iterator>
-#include <string>
 
 namespace HangDetection::Test {
 
 inline std::string serverLog(const Sim::ThrowawayPostgres& server)
 /// All that the server has written to its log.
 {
-    std::ifstream log(server.directory() / "postgres.log");
-    return {std::istreambuf_iterator<char>(log), {}};
+    return textOf(server.directory() / "postgres.log");
 }
 
 inline std::size_t cancellations(const Sim::ThrowawayPostgres& server)

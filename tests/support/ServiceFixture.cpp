@@ -1,7 +1,5 @@
 #include "ServiceFixture.h"
 
-#include "Count.h"
-
 namespace HangDetection::Test {
 
 void ServiceFixture::tearDown()

@@ -1,15 +1,9 @@
 #pragma once
 
 #include "DatabaseFixture.h"
-#include "Eventually.h"
 #include "RecordingLogger.h"
 #include "TemporaryDirectory.h"
 #include "detection/Service.h"
-
-#include <chrono>
-#include <filesystem>
-#include <optional>
-#include <string>
 
 namespace HangDetection::Test {
 
@@ -47,18 +41,10 @@ protected:
 
     std::vector<RecordedLine> recorded() const { return _log.recorded(); }
 
-    std::string log() const;
+    std::string log() const override;
     /// Each line as "priority: text", with a line end before it.
 
-    bool logContains(const std::string& text) const { return log().find(text) != std::string::npos; }
-
-    template <typename Condition>
-    void await(Condition condition, std::chrono::seconds atMost = patience)
-    /// Returns when the condition holds. The test fails with the log when it does not in time.
-    {
-        if (!eventually(atMost, condition))
-            CPPUNIT_FAIL(log());
-    }
+    bool logContains(const std::string& text) const { return contains(text, log()); }
 
     void awaitLine(const std::string& start);
     /// Returns when a line of the log starts so.

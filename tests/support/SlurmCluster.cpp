@@ -13,11 +13,8 @@
 #include <fstream>
 #include <pwd.h>
 #include <set>
-#include <slurm/slurm.h>
-#include <sstream>
 #include <stdexcept>
 #include <unistd.h>
-#include <vector>
 
 namespace HangDetection::Test {
 
@@ -35,8 +32,6 @@ constexpr const char* standbyHost = "standby";
 constexpr std::chrono::seconds patience{30};
 
 constexpr fs::perms everybodyMayEnter = fs::perms(0755);
-
-constexpr const char* logFile = "run/slurmctld.log";
 
 void requireMachine()
 {
@@ -58,11 +53,7 @@ std::string shortHostName()
 
 void writeFile(const fs::path& file, const std::string& text)
 {
-    std::ofstream stream(file, std::ios::binary | std::ios::trunc);
-    stream << text;
-    stream.close();
-    if (!stream)
-        throw std::runtime_error(file.string() + ": cannot be written");
+    std::ofstream(file, std::ios::binary) << text;
 }
 
 bool uses(const fs::path& process, const std::string& directory)
@@ -200,8 +191,7 @@ pid_t SlurmCluster::startDaemon()
     if (starter.waitUntilEnded(patience) != 0)
         throw std::runtime_error("slurmctld did not go into the background:\n" + log());
     requireAnswer();
-    _daemon = static_cast<pid_t>(std::stol(_directory.read("run/slurmctld.pid")));
-    return *_daemon;
+    return static_cast<pid_t>(std::stol(_directory.read("run/slurmctld.pid")));
 }
 
 bool SlurmCluster::isAlive(pid_t process)
@@ -215,7 +205,7 @@ bool SlurmCluster::isAlive(pid_t process)
 
 void SlurmCluster::killController()
 {
-    kill(_slurmctld.value().id(), SIGKILL);
+    kill(controller(), SIGKILL);
     _slurmctld->waitUntilEnded(patience);
 }
 
@@ -244,11 +234,6 @@ void SlurmCluster::startStandby()
           [this] { return standbyLog().find("slurmctld running in background mode") != std::string::npos; });
 }
 
-std::string SlurmCluster::standbyLog() const
-{
-    return _directory.read("run/standby.log");
-}
-
 void SlurmCluster::startNode()
 {
     // With -b the node has booted just now, as slurmctld expects of a cloud node.
@@ -273,11 +258,6 @@ void SlurmCluster::reconfigure() const
     requireAnswer();
 }
 
-bool SlurmCluster::isReconfiguredByStart()
-{
-    return SLURM_VERSION_NUMBER >= SLURM_VERSION_NUM(23, 11, 0);
-}
-
 std::string SlurmCluster::submit(const std::string& script, const Sim::CommandLine& options) const
 {
     const fs::path file = directory() / "script";
@@ -297,11 +277,6 @@ std::string SlurmCluster::startSleeping(const Sim::CommandLine& options) const
     return job;
 }
 
-void SlurmCluster::startAtOnce(const std::string& job) const
-{
-    run({"scontrol", "update", "job=" + job, "starttime=now"});
-}
-
 void SlurmCluster::waitForState(const std::string& job, const std::string& state) const
 {
     await("job " + job + " is not " + state,
@@ -313,29 +288,12 @@ std::string SlurmCluster::log() const
     return _directory.read(logFile) + _directory.read("run/slurmctld.out");
 }
 
-std::size_t SlurmCluster::countInLog(const std::string& text) const
-{
-    std::size_t count = 0;
-    std::istringstream lines(_directory.read(logFile));
-    for (std::string line; std::getline(lines, line);) {
-        if (line.find(text) != std::string::npos)
-            ++count;
-    }
-    return count;
-}
-
 void SlurmCluster::waitForLog(const std::string& text, std::chrono::milliseconds atMost,
                               std::size_t lines) const
 {
     await(
         "not " + std::to_string(lines) + " times in the log of slurmctld: " + text,
         [&] { return countInLog(text) >= lines; }, atMost);
-}
-
-void SlurmCluster::waitForMore(const std::string& text, std::size_t lines,
-                               std::chrono::milliseconds atMost) const
-{
-    waitForLog(text, atMost, countInLog(text) + lines);
 }
 
 void SlurmCluster::startMunge()
@@ -425,13 +383,9 @@ void SlurmCluster::endAll() noexcept
         // slurmctld first, as it would report a slurmd that went away.
         _standby.reset();
         _slurmctld.reset();
-        if (_daemon && isAlive(*_daemon)) {
-            kill(*_daemon, SIGTERM);
-            eventually(5s, [this] { return !isAlive(*_daemon); });
-        }
         _slurmd.reset();
         _munged.reset();
-        // Steps of jobs outlive slurmd on purpose, and a daemon that hangs is still there.
+        // Steps of jobs outlive slurmd on purpose, and a daemon is still there.
         eventually(patience, [this] {
             const auto processes = processesUsing(directory());
             for (const pid_t process : processes)

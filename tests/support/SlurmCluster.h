@@ -1,16 +1,11 @@
 #pragma once
 
 #include "ChildProcess.h"
-#include "Command.h"
 #include "TemporaryDirectory.h"
+#include "Texts.h"
 
-#include <chrono>
-#include <filesystem>
 #include <functional>
 #include <map>
-#include <optional>
-#include <string>
-#include <sys/types.h>
 
 namespace HangDetection::Test {
 
@@ -79,7 +74,7 @@ public:
 
     int stopStandby(std::chrono::milliseconds atMost) { return _standby.value().stop(atMost); }
 
-    std::string standbyLog() const;
+    std::string standbyLog() const { return _directory.read("run/standby.log"); }
 
     pid_t controller() const { return _slurmctld.value().id(); }
     /// The process id of the slurmctld that startController started.
@@ -98,20 +93,12 @@ public:
     void reconfigure() const;
     /// Returns when the controller answers again.
 
-    static bool isReconfiguredByStart();
-    /// Whether this release starts slurmctld anew, as the same process, for `scontrol reconfigure`. Then
-    /// fini is not called, and the plugin's connection ends in the middle of a statement. Otherwise the
-    /// plugin goes on, or fini is called when it is taken out.
-
     std::string submit(const std::string& script, const Sim::CommandLine& options = {}) const;
     /// Submits a batch script and returns the job's id.
 
     std::string startSleeping(const Sim::CommandLine& options = {}) const;
     /// Submits a script that sleeps, and returns the job's id when the script runs. A job is RUNNING
     /// a little before that, when a signal for it can be lost.
-
-    void startAtOnce(const std::string& job) const;
-    /// Slurm lets a job that was requeued wait for two minutes otherwise.
 
     std::string show(const std::string& job) const { return run({"scontrol", "show", "job", job}); }
     /// What scontrol knows of the job.
@@ -122,20 +109,25 @@ public:
     std::string log() const;
     /// All that the slurmctld started last wrote to its log, to stdout and to stderr.
 
-    std::size_t countInLog(const std::string& text) const;
-    /// The number of lines of slurmctld's log file that hold the text.
+    std::size_t countInLog(const std::string& text) const { return count(_directory.read(logFile), text); }
+    /// How often the text, a part of a line, is in slurmctld's log file.
 
     void waitForLog(const std::string& text, std::chrono::milliseconds atMost = std::chrono::seconds(15),
                     std::size_t lines = 1) const;
     /// Until that many lines of the log hold the text.
 
     void waitForMore(const std::string& text, std::size_t lines,
-                     std::chrono::milliseconds atMost = std::chrono::seconds(15)) const;
+                     std::chrono::milliseconds atMost = std::chrono::seconds(15)) const
     /// Until that many more lines hold the text than now.
+    {
+        waitForLog(text, atMost, countInLog(text) + lines);
+    }
 
     static constexpr std::filesystem::perms groupMayRead = std::filesystem::perms(0640);
 
 private:
+    static constexpr const char* logFile = "run/slurmctld.log";
+
     void startMunge();
     void writeConfiguration() const;
     void forgetLog() const;
@@ -159,7 +151,6 @@ private:
     std::optional<ChildProcess> _slurmd;
     std::optional<ChildProcess> _slurmctld;
     std::optional<ChildProcess> _standby;
-    std::optional<pid_t> _daemon;
 };
 
 } // namespace HangDetection::Test

@@ -4,10 +4,8 @@
 
 #include <chrono>
 #include <condition_variable>
-#include <filesystem>
 #include <mutex>
 #include <optional>
-#include <string>
 
 namespace HangDetection::Test {
 

@@ -6,7 +6,6 @@
 #include <cppunit/TestAssert.h>
 
 #include <chrono>
-#include <string>
 
 namespace HangDetection::Test {
 

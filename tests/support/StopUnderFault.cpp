@@ -46,28 +46,29 @@ std::chrono::milliseconds StopUnderFault::stop()
     std::optional<MadeFault> made;
     if (!_row.isMadeAtWork)
         made.emplace(fault, site);
-    start(" user=" + site.role + (made ? made->connection() : ""), _row.interval);
+    start(" user=" + site.role + (made ? made->parts.connection : ""), _row.interval);
     if (_row.isMadeAtWork) {
         awaitWork();
         made.emplace(fault, site);
     }
     std::chrono::milliseconds took{0};
-    if (made->canHoldARun()) {
-        if (!eventually(std::chrono::seconds(20), [&] { return made->holdsARun(); }))
+    if (made->parts.holdsARun) {
+        if (!eventually(std::chrono::seconds(20), [&] { return made->parts.holdsARun(); }))
             CPPUNIT_FAIL("no run is held:\n" + log());
-        made->complete();
+        if (made->parts.complete)
+            made->parts.complete();
         took = expectStopOfHeldRun(fault.isAnswered);
     } else {
         awaitLog("run failed", _row.failures);
         if (!_row.isMadeAtWork)
             awaitLog(fault.cause, 1);
         if (_row.isOver) {
-            made->end();
+            made->now();
             awaitLog("database answers again", 1);
         }
         took = expectStop();
     }
-    made->end();
+    made->now();
     return took;
 }
 

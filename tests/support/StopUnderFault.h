@@ -4,9 +4,6 @@
 
 #include <chrono>
 #include <cstddef>
-#include <optional>
-#include <string>
-#include <vector>
 
 namespace HangDetection::Test {
 
@@ -47,7 +44,7 @@ private:
     virtual void awaitWork() = 0;
     /// Returns when a run has finished.
 
-    virtual std::string log() = 0;
+    virtual std::string log() const = 0;
 
     virtual void awaitLog(const std::string& text, std::size_t lines) = 0;
 

@@ -17,6 +17,12 @@ fs::path makeTemporaryDirectory()
     return path;
 }
 
+std::string textOf(const fs::path& file)
+{
+    std::ifstream stream(file, std::ios::binary);
+    return {std::istreambuf_iterator<char>(stream), {}};
+}
+
 TemporaryDirectory::TemporaryDirectory() : _path(makeTemporaryDirectory()) {}
 
 TemporaryDirectory::~TemporaryDirectory()
@@ -31,12 +37,6 @@ fs::path TemporaryDirectory::write(const std::string& name, const std::string& t
     std::ofstream(file, std::ios::binary) << text;
     fs::permissions(file, fs::perms::owner_read | fs::perms::owner_write | fs::perms::group_read);
     return file;
-}
-
-std::string TemporaryDirectory::read(const std::string& name) const
-{
-    std::ifstream file(_path / name, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), {}};
 }
 
 } // namespace HangDetection::Test

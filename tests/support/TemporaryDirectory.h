@@ -8,6 +8,9 @@ namespace HangDetection::Test {
 std::filesystem::path makeTemporaryDirectory();
 /// A new one, which stays. Throws std::runtime_error when it cannot be made.
 
+std::string textOf(const std::filesystem::path& file);
+/// None when it is not there.
+
 class TemporaryDirectory
 /// A new directory that is removed with the object.
 {
@@ -23,8 +26,7 @@ public:
     std::filesystem::path write(const std::string& name, const std::string& text) const;
     /// Makes a file, readable by its owner and group only, and returns its path.
 
-    std::string read(const std::string& name) const;
-    /// The text of a file; none when it is not there.
+    std::string read(const std::string& name) const { return textOf(_path / name); }
 
 private:
     std::filesystem::path _path;

@@ -44,4 +44,19 @@ void slowDownTerminationsNoMore(Sim::JobDatabase& database)
     database.execute("DROP FUNCTION slow_down CASCADE");
 }
 
+void holdTerminations(Sim::JobDatabase& database)
+{
+    database.execute("CREATE TABLE hold AS SELECT 1");
+    database.execute("CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS"
+                     " 'BEGIN WHILE EXISTS (SELECT FROM hold) LOOP PERFORM pg_sleep(0.1); END LOOP;"
+                     " RETURN new; END'");
+    database.execute("CREATE TRIGGER wait BEFORE UPDATE ON provisioner_jobs"
+                     " FOR EACH ROW EXECUTE FUNCTION wait()");
+}
+
+void holdTerminationsNoMore(Sim::JobDatabase& database)
+{
+    database.execute("DELETE FROM hold");
+}
+
 } // namespace HangDetection::Test

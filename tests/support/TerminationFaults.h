@@ -2,8 +2,6 @@
 
 #include "JobDatabase.h"
 
-#include <string>
-
 // What a database does, from then on, to a statement that terminates a job.
 
 namespace HangDetection::Test {
@@ -26,5 +24,10 @@ void slowDownTerminations(Sim::JobDatabase& database, const std::string& each = 
 /// statement sleeps also when somebody else holds the jobs, and maybe before it locks them.
 
 void slowDownTerminationsNoMore(Sim::JobDatabase& database);
+
+void holdTerminations(Sim::JobDatabase& database);
+/// Each waits, in PgSleep, and looks now and then whether that is over.
+
+void holdTerminationsNoMore(Sim::JobDatabase& database);
 
 } // namespace HangDetection::Test

@@ -3,7 +3,6 @@
 #include "CurrentTest.h"
 
 #include <Poco/Environment.h>
-#include <Poco/String.h>
 
 #include <exception>
 #include <iostream>

@@ -3,9 +3,6 @@
 #include "JobDatabase.h"
 #include "ThrowawayPostgres.h"
 
-#include <optional>
-#include <string>
-
 namespace HangDetection::Test {
 
 class TestDatabase

@@ -14,8 +14,6 @@
 
 #include <exception>
 #include <iostream>
-#include <string>
-#include <vector>
 
 int main(int argc, char** argv)
 {

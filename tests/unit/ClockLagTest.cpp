@@ -1,8 +1,6 @@
 #include "detection/ClockLag.h"
+#include "Suite.h"
 
-#include <cppunit/extensions/HelperMacros.h>
-
-#include <optional>
 #include <string>
 
 namespace HangDetection::Test {
@@ -12,13 +10,7 @@ using namespace std::chrono_literals;
 class ClockLagTest : public CppUnit::TestFixture
 /// Heartbeats and looks, in seconds after the first look.
 {
-    CPPUNIT_TEST_SUITE(ClockLagTest);
-    CPPUNIT_TEST(beginsAtASecondLook);
-    CPPUNIT_TEST(takesTheSameRowForOneSign);
-    CPPUNIT_TEST(forgetsASignThatIsNotRepeated);
-    CPPUNIT_TEST(toleratesABusyServerAndADeadWorker);
-    CPPUNIT_TEST(followsTheClockUntilAHeartbeatIsFresh);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(ClockLagTest);
 
     using Verdict = ClockLag::Verdict;
     using enum ClockLag::Verdict;
@@ -30,7 +22,7 @@ class ClockLagTest : public CppUnit::TestFixture
                                      static_cast<int>(_lag.judge(age, _start + earlierLook, _start + look)));
     }
 
-    void beginsAtASecondLook()
+    TEST(beginsAtASecondLook)
     {
         CPPUNIT_ASSERT(!_lag.isSuspected());
         expect(none, 330s, 0s, 3s);
@@ -41,7 +33,7 @@ class ClockLagTest : public CppUnit::TestFixture
         CPPUNIT_ASSERT(_lag.known() == 330s);
     }
 
-    void takesTheSameRowForOneSign()
+    TEST(takesTheSameRowForOneSign)
     /// Looks that come sooner are compared with one that was before the row was written.
     {
         expect(none, 330s, 0s, 4s);
@@ -49,7 +41,7 @@ class ClockLagTest : public CppUnit::TestFixture
         CPPUNIT_ASSERT(_lag.known() == 0s);
     }
 
-    void forgetsASignThatIsNotRepeated()
+    TEST(forgetsASignThatIsNotRepeated)
     {
         expect(none, 330s, 0s, 3s);
         expect(none, std::nullopt, 3s, 6s);
@@ -57,7 +49,7 @@ class ClockLagTest : public CppUnit::TestFixture
         expect(none, 330s, 6s, 9s);
     }
 
-    void toleratesABusyServerAndADeadWorker()
+    TEST(toleratesABusyServerAndADeadWorker)
     {
         expect(none, 33s, 0s, 3s);
         expect(none, 33s, 3s, 6s);
@@ -67,7 +59,7 @@ class ClockLagTest : public CppUnit::TestFixture
         CPPUNIT_ASSERT(!_lag.isSuspected());
     }
 
-    void followsTheClockUntilAHeartbeatIsFresh()
+    TEST(followsTheClockUntilAHeartbeatIsFresh)
     {
         beginsAtASecondLook();
         expect(none, 400s, 6s, 66s);
@@ -85,7 +77,5 @@ class ClockLagTest : public CppUnit::TestFixture
     const ClockLag::Clock::time_point _start = ClockLag::Clock::now();
     ClockLag _lag;
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(ClockLagTest);
 
 } // namespace HangDetection::Test

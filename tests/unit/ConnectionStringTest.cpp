@@ -1,25 +1,14 @@
 #include "data/ConnectionString.h"
 
+#include "Suite.h"
 #include "ThrownBy.h"
 #include "libpq/ConnectionText.h"
-
-#include <cppunit/extensions/HelperMacros.h>
-
-#include <string>
-#include <vector>
 
 namespace HangDetection::Test {
 
 class ConnectionStringTest : public CppUnit::TestFixture
 {
-    CPPUNIT_TEST_SUITE(ConnectionStringTest);
-    CPPUNIT_TEST(keepsWhatTheOperatorSaid);
-    CPPUNIT_TEST(addsTheDefaultsOfADaemon);
-    CPPUNIT_TEST(wantsNoConversion);
-    CPPUNIT_TEST(refusesWrongBoundsAndLists);
-    CPPUNIT_TEST(refusesPartsOfAPasswordInOtherPlaces);
-    CPPUNIT_TEST(knowsAPassword);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(ConnectionStringTest);
 
     static void expect(const std::string& keyword, const std::string& value, const std::string& text)
     /// What libpq understands of the text that goes to it.
@@ -42,7 +31,7 @@ class ConnectionStringTest : public CppUnit::TestFixture
             CPPUNIT_ASSERT_EQUAL_MESSAGE(text, reason, refusalOf(text));
     }
 
-    void keepsWhatTheOperatorSaid()
+    TEST(keepsWhatTheOperatorSaid)
     {
         const std::string pairs = "host=db port=5433  dbname='coder'";
         expect("host", "db", pairs);
@@ -56,7 +45,7 @@ class ConnectionStringTest : public CppUnit::TestFixture
         expect("password", "a'b\\c=d\"# e", R"(password='a\'b\\c=d"# e')");
     }
 
-    void addsTheDefaultsOfADaemon()
+    TEST(addsTheDefaultsOfADaemon)
     {
         expect("target_session_attrs", "read-write", "dbname=coder");
         expect("fallback_application_name", "hang_detector", "dbname=coder");
@@ -66,13 +55,13 @@ class ConnectionStringTest : public CppUnit::TestFixture
         expect("service", "coder", "service=coder");
     }
 
-    void wantsNoConversion()
+    TEST(wantsNoConversion)
     {
         for (const std::string text : {"dbname=coder", "service=coder", "client_encoding=LATIN1"})
             expect("client_encoding", "SQL_ASCII", text);
     }
 
-    void refusesWrongBoundsAndLists()
+    TEST(refusesWrongBoundsAndLists)
     {
         expectRefused("has a connect_timeout that is not a whole number of seconds",
                       {"connect_timeout=soon", "connect_timeout=10s", "connect_timeout=''",
@@ -82,7 +71,7 @@ class ConnectionStringTest : public CppUnit::TestFixture
                       {"host=a,b,c port=1,2", "host=a hostaddr=10.0.0.1,10.0.0.2", "port=1,2 host=a"});
     }
 
-    void refusesPartsOfAPasswordInOtherPlaces()
+    TEST(refusesPartsOfAPasswordInOtherPlaces)
     {
         // libpq takes them, and its errors would quote them.
         for (const std::string text :
@@ -103,7 +92,7 @@ class ConnectionStringTest : public CppUnit::TestFixture
             ConnectionString::parse(text);
     }
 
-    void knowsAPassword()
+    TEST(knowsAPassword)
     {
         for (const std::string text : {"password=x", "sslpassword=x", "postgresql://u:x@db/coder"})
             CPPUNIT_ASSERT_MESSAGE(text, ConnectionString::parse(text).hasPassword());
@@ -112,7 +101,5 @@ class ConnectionStringTest : public CppUnit::TestFixture
             CPPUNIT_ASSERT_MESSAGE(text, !ConnectionString::parse(text).hasPassword());
     }
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(ConnectionStringTest);
 
 } // namespace HangDetection::Test

@@ -1,9 +1,6 @@
 #include "data/DatabaseError.h"
+#include "Suite.h"
 #include "libpq/Errors.h"
-
-#include <cppunit/extensions/HelperMacros.h>
-
-#include <string>
 
 namespace HangDetection::Test {
 
@@ -11,11 +8,7 @@ using Scope = DatabaseError::Scope;
 
 class DatabaseErrorTest : public CppUnit::TestFixture
 {
-    CPPUNIT_TEST_SUITE(DatabaseErrorTest);
-    CPPUNIT_TEST(sortsErrorsByWhatHappensNext);
-    CPPUNIT_TEST(belongsToTheConnectionOnceThatIsLost);
-    CPPUNIT_TEST(takesNoNameForTheCause);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(DatabaseErrorTest);
 
     static DatabaseError error(const std::string& sqlState, bool connectionLost = false)
     {
@@ -25,7 +18,7 @@ class DatabaseErrorTest : public CppUnit::TestFixture
 
     static Scope scopeOf(const std::string& sqlState) { return error(sqlState).scope(); }
 
-    void sortsErrorsByWhatHappensNext()
+    TEST(sortsErrorsByWhatHappensNext)
     {
         for (const char* const state : {"P0001", "23503", "22001", "40001", "40P01", "XX001"})
             CPPUNIT_ASSERT_MESSAGE(state, scopeOf(state) == Scope::job);
@@ -36,7 +29,7 @@ class DatabaseErrorTest : public CppUnit::TestFixture
             CPPUNIT_ASSERT_MESSAGE(state, scopeOf(state) == Scope::connection);
     }
 
-    void belongsToTheConnectionOnceThatIsLost()
+    TEST(belongsToTheConnectionOnceThatIsLost)
     {
         CPPUNIT_ASSERT(error("P0001", true).scope() == Scope::connection);
         CPPUNIT_ASSERT(error("42501", true).scope() == Scope::connection);
@@ -46,7 +39,7 @@ class DatabaseErrorTest : public CppUnit::TestFixture
                              std::string(DatabaseError::fromStatement(lost, true).what()));
     }
 
-    void takesNoNameForTheCause()
+    TEST(takesNoNameForTheCause)
     {
         const auto expectAdvice = [](const std::string& advice, const std::string& text) {
             const DatabaseError error = DatabaseError::fromConnecting(Libpq::ConnectionRefused({text}));
@@ -62,7 +55,5 @@ class DatabaseErrorTest : public CppUnit::TestFixture
                      "connection to server at \"db\" failed: SSL error: unexpected eof while reading");
     }
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(DatabaseErrorTest);
 
 } // namespace HangDetection::Test

@@ -1,10 +1,9 @@
 #include "Duration.h"
+#include "Suite.h"
 
 #include <Poco/String.h>
-#include <cppunit/extensions/HelperMacros.h>
 
 #include <map>
-#include <string>
 
 namespace HangDetection::Test {
 
@@ -12,13 +11,9 @@ using std::chrono::seconds;
 
 class DurationTest : public CppUnit::TestFixture
 {
-    CPPUNIT_TEST_SUITE(DurationTest);
-    CPPUNIT_TEST(refusesEverythingElse);
-    CPPUNIT_TEST(refusesWhatDoesNotFit);
-    CPPUNIT_TEST(writesTheLargestUnitThatDividesAndReadsItBack);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(DurationTest);
 
-    void refusesEverythingElse()
+    TEST(refusesEverythingElse)
     {
         for (const char* const text : {"", "s", "m", "-1", "-0", "+1", "5 m", " 5", "5 ", "1.5", "4,2", "5x",
                                        "5ms", "5mm", "0x10", "1e3", "1h30m", "five", "5d"})
@@ -26,7 +21,7 @@ class DurationTest : public CppUnit::TestFixture
         CPPUNIT_ASSERT(!parseDuration(std::string("5\0m", 3)));
     }
 
-    void refusesWhatDoesNotFit()
+    TEST(refusesWhatDoesNotFit)
     {
         CPPUNIT_ASSERT(parseDuration("9223372036854775807") == seconds(9223372036854775807));
         CPPUNIT_ASSERT(!parseDuration("9223372036854775808"));
@@ -35,7 +30,7 @@ class DurationTest : public CppUnit::TestFixture
         CPPUNIT_ASSERT(parseDuration("2562047788015215h"));
     }
 
-    void writesTheLargestUnitThatDividesAndReadsItBack()
+    TEST(writesTheLargestUnitThatDividesAndReadsItBack)
     {
         const std::map<std::string, int> durations{{"0s", 0},     {"90s", 90},     {"1m", 60},
                                                    {"61s", 61},   {"3599s", 3599}, {"1h", 3600},
@@ -48,7 +43,5 @@ class DurationTest : public CppUnit::TestFixture
         CPPUNIT_ASSERT(parseDuration("90") == seconds(90));
     }
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(DurationTest);
 
 } // namespace HangDetection::Test

@@ -1,8 +1,5 @@
 #include "detection/EarlierLooks.h"
-
-#include <cppunit/extensions/HelperMacros.h>
-
-#include <string>
+#include "Suite.h"
 
 namespace HangDetection::Test {
 
@@ -11,9 +8,7 @@ using namespace std::chrono_literals;
 class EarlierLooksTest : public CppUnit::TestFixture
 /// Looks that count when they are three seconds ago.
 {
-    CPPUNIT_TEST_SUITE(EarlierLooksTest);
-    CPPUNIT_TEST(findsTheNewestThatIsLongEnoughAgoUntilItForgets);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(EarlierLooksTest);
 
     void expectFound(const std::string& name, std::chrono::milliseconds after) const
     {
@@ -26,7 +21,7 @@ class EarlierLooksTest : public CppUnit::TestFixture
         _looks.add({name, "-infinity"}, _start + after);
     }
 
-    void findsTheNewestThatIsLongEnoughAgoUntilItForgets()
+    TEST(findsTheNewestThatIsLongEnoughAgoUntilItForgets)
     {
         expectFound("", 0s);
         add("first", 0s);
@@ -46,7 +41,5 @@ class EarlierLooksTest : public CppUnit::TestFixture
     const EarlierLooks::Clock::time_point _start = EarlierLooks::Clock::now();
     EarlierLooks _looks{3s};
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(EarlierLooksTest);
 
 } // namespace HangDetection::Test

@@ -1,9 +1,5 @@
 #include "detection/FailedJobs.h"
-
-#include <cppunit/extensions/HelperMacros.h>
-
-#include <set>
-#include <string>
+#include "Suite.h"
 
 namespace HangDetection::Test {
 
@@ -11,12 +7,7 @@ using namespace std::chrono_literals;
 
 class FailedJobsTest : public CppUnit::TestFixture
 {
-    CPPUNIT_TEST_SUITE(FailedJobsTest);
-    CPPUNIT_TEST(reportsEachErrorOfAJobOnceAnHour);
-    CPPUNIT_TEST(knowsEachJobOnceForAnHour);
-    CPPUNIT_TEST(forgetsAJobThatIsWell);
-    CPPUNIT_TEST(reportsTheErrorOfAJobThatWasSuspected);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(FailedJobsTest);
 
     bool add(const JobId& job, const std::string& sqlState, const std::string& error,
              std::chrono::milliseconds after)
@@ -33,7 +24,7 @@ class FailedJobsTest : public CppUnit::TestFixture
         CPPUNIT_ASSERT(jobs == _failedJobs.known(_start + after));
     }
 
-    void reportsEachErrorOfAJobOnceAnHour()
+    TEST(reportsEachErrorOfAJobOnceAnHour)
     {
         CPPUNIT_ASSERT(add("1", "P0001", "refused at 10:00", 0s));
         CPPUNIT_ASSERT(!add("1", "P0001", "refused at 10:01", 1min));
@@ -46,7 +37,7 @@ class FailedJobsTest : public CppUnit::TestFixture
         CPPUNIT_ASSERT(add("1", "", "something else", 1min));
     }
 
-    void knowsEachJobOnceForAnHour()
+    TEST(knowsEachJobOnceForAnHour)
     {
         add("1", "P0001", "refused", 0s);
         add("1", "23505", "duplicate", 1min);
@@ -56,7 +47,7 @@ class FailedJobsTest : public CppUnit::TestFixture
         expectKnown({}, 61min);
     }
 
-    void forgetsAJobThatIsWell()
+    TEST(forgetsAJobThatIsWell)
     {
         add("1", "P0001", "refused", 0s);
         add("2", "P0001", "refused", 0s);
@@ -67,7 +58,7 @@ class FailedJobsTest : public CppUnit::TestFixture
         CPPUNIT_ASSERT(add("2", "P0001", "refused", 1s));
     }
 
-    void reportsTheErrorOfAJobThatWasSuspected()
+    TEST(reportsTheErrorOfAJobThatWasSuspected)
     {
         _failedJobs.suspect("1", _start);
         expectKnown({"1"}, 1s);
@@ -83,7 +74,5 @@ class FailedJobsTest : public CppUnit::TestFixture
     const FailedJobs::Clock::time_point _start = FailedJobs::Clock::now();
     FailedJobs _failedJobs;
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(FailedJobsTest);
 
 } // namespace HangDetection::Test

@@ -1,13 +1,11 @@
 #include "slurm/JobMark.h"
 
+#include "Suite.h"
 #include "slurm/SlurmRelease.h"
-
-#include <cppunit/extensions/HelperMacros.h>
 
 #include <cstdlib>
 #include <cstring>
 #include <memory>
-#include <string>
 
 namespace {
 
@@ -28,15 +26,7 @@ namespace HangDetection::Test {
 
 class JobMarkTest : public CppUnit::TestFixture
 {
-    CPPUNIT_TEST_SUITE(JobMarkTest);
-    CPPUNIT_TEST(findsTheMark);
-    CPPUNIT_TEST(findsNoneInOtherComments);
-    CPPUNIT_TEST(refusesWhatIsNoMark);
-    CPPUNIT_TEST(readsNoMoreThanSlurmTakes);
-    CPPUNIT_TEST(saysNothingOfAGoodMark);
-    CPPUNIT_TEST(givesTheReasonWhereItCan);
-    CPPUNIT_TEST(countsGoodMarks);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(JobMarkTest);
 
     static constexpr const char* junk = "provisioner_job=junk";
     static constexpr const char* reason =
@@ -57,7 +47,7 @@ private:
         CPPUNIT_ASSERT_EQUAL(expected, std::string(message == nullptr ? "(null)" : message));
     }
 
-    void findsTheMark()
+    TEST(findsTheMark)
     {
         const std::string job = "11111111-2222-4333-8444-55555555abcd";
         const std::string mark = "provisioner_job=" + job;
@@ -70,7 +60,7 @@ private:
         }
     }
 
-    void findsNoneInOtherComments()
+    TEST(findsNoneInOtherComments)
     {
         for (const char* const comment : {"", " ", "provisioner_job", "my_provisioner_job=x",
                                           "Provisioner_Job=x", "job=11111111-2222-4333-8444-55555555abcd"}) {
@@ -87,7 +77,7 @@ private:
                              markError(comment).value_or(""));
     }
 
-    void refusesWhatIsNoMark()
+    TEST(refusesWhatIsNoMark)
     {
         const std::string mark = "provisioner_job=11111111-2222-4333-8444-55555555abcd";
         for (const std::string value :
@@ -104,7 +94,7 @@ private:
                     "the comment names more than one provisioner job");
     }
 
-    void readsNoMoreThanSlurmTakes()
+    TEST(readsNoMoreThanSlurmTakes)
     /// A submission may be larger than the memory of the controller: what it costs has an end.
     {
         const std::string mark = "provisioner_job=11111111-2222-4333-8444-55555555abcd";
@@ -119,7 +109,7 @@ private:
         CPPUNIT_ASSERT(isMarkAllowed(copy.get()));
     }
 
-    void saysNothingOfAGoodMark()
+    TEST(saysNothingOfAGoodMark)
     {
         for (const char* const comment : {static_cast<const char*>(nullptr), "",
                                           "provisioner_job=744169b9-16e3-4443-b276-49d8a022c0ee"}) {
@@ -128,7 +118,7 @@ private:
         }
     }
 
-    void givesTheReasonWhereItCan()
+    TEST(givesTheReasonWhereItCan)
     {
         assertMessage(reason, false, junk, nullptr);
         assertMessage(reason, false, junk, "");
@@ -142,7 +132,7 @@ private:
         assertMessage("said before", false, junk, "said before");
     }
 
-    void countsGoodMarks()
+    TEST(countsGoodMarks)
     {
         isMarkAllowed(nullptr); // the first comment counts
         const auto before = marksSeen();
@@ -155,7 +145,5 @@ private:
         CPPUNIT_ASSERT_EQUAL(before + 1, marksSeen());
     }
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(JobMarkTest);
 
 } // namespace HangDetection::Test

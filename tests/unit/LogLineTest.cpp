@@ -1,46 +1,34 @@
 #include "notification/LogLine.h"
-
-#include <cppunit/extensions/HelperMacros.h>
-
-#include <string>
-#include <string_view>
+#include "Suite.h"
 
 namespace HangDetection::Test {
 
 class LogLineTest : public CppUnit::TestFixture
 {
-    CPPUNIT_TEST_SUITE(LogLineTest);
-    CPPUNIT_TEST(writesKeysAndValues);
-    CPPUNIT_TEST(quotesWhatHasBlanks);
-    CPPUNIT_TEST(escapesQuotesAndBackslashes);
-    CPPUNIT_TEST(escapesControlCharacters);
-    CPPUNIT_TEST(escapesOfUnicodeLineEndsAndTurnsOnly);
-    CPPUNIT_TEST(escapesBytesThatAreNoText);
-    CPPUNIT_TEST(cannotBeForged);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(LogLineTest);
 
     static void expect(const std::string& expected, std::string_view value)
     {
         CPPUNIT_ASSERT_EQUAL("event key=" + expected, LogLine("event").add("key", value).text());
     }
 
-    void writesKeysAndValues()
+    TEST(writesKeysAndValues)
     {
         CPPUNIT_ASSERT_EQUAL(
             std::string("job terminated job_id=abc silent_s=301 rest=-1"),
             LogLine("job terminated").add("job_id", "abc").add("silent_s", 301).add("rest", -1).text());
     }
 
-    void quotesWhatHasBlanks()
+    TEST(quotesWhatHasBlanks)
     {
         expect("\"Starting workspace\"", "Starting workspace");
         expect("\"\"", "");
         expect("\"a=b\"", "a=b");
     }
 
-    void escapesQuotesAndBackslashes() { expect(R"("a\"b\\c")", R"(a"b\c)"); }
+    TEST(escapesQuotesAndBackslashes) { expect(R"("a\"b\\c")", R"(a"b\c)"); }
 
-    void escapesControlCharacters()
+    TEST(escapesControlCharacters)
     {
         expect(R"("a\nb\tc\x1b[0m\x0d\x7f")", "a\nb\tc\x1b[0m\r\x7f");
         expect(R"("a\x00b")", std::string_view("a\0b", 3));
@@ -48,7 +36,7 @@ class LogLineTest : public CppUnit::TestFixture
         expect(R"("\xc2\x9b")", "\xc2\x9b");
     }
 
-    void escapesOfUnicodeLineEndsAndTurnsOnly()
+    TEST(escapesOfUnicodeLineEndsAndTurnsOnly)
     {
         expect(R"("a\xe2\x80\xa8b\xe2\x80\xa9")", "a\u2028b\u2029");
         expect(R"("\xe2\x80\xaeb\xe2\x81\xa9")", "\u202eb\u2069");
@@ -57,7 +45,7 @@ class LogLineTest : public CppUnit::TestFixture
         expect("\"Größe 大小 😀\"", "Größe 大小 😀");
     }
 
-    void escapesBytesThatAreNoText()
+    TEST(escapesBytesThatAreNoText)
     {
         expect(R"("a\xff-")", "a\xff-");
         expect(R"("\xe5\xa4")", "\xe5\xa4");
@@ -66,13 +54,11 @@ class LogLineTest : public CppUnit::TestFixture
         expect(R"("\xe5\xa4")", std::string_view("\xe5\xa4\xa7", 2));
     }
 
-    void cannotBeForged()
+    TEST(cannotBeForged)
     {
         expect(R"("x\" job_id=1\njob_submit/hang_detector: job terminated")",
                "x\" job_id=1\njob_submit/hang_detector: job terminated");
     }
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(LogLineTest);
 
 } // namespace HangDetection::Test

@@ -1,8 +1,5 @@
 #include "detection/MassHang.h"
-
-#include <cppunit/extensions/HelperMacros.h>
-
-#include <string>
+#include "Suite.h"
 
 namespace HangDetection::Test {
 
@@ -11,16 +8,7 @@ using namespace std::chrono_literals;
 class MassHangTest : public CppUnit::TestFixture
 /// With the default limits: more than 55 percent of the running jobs, and more than 20 jobs.
 {
-    CPPUNIT_TEST_SUITE(MassHangTest);
-    CPPUNIT_TEST(holdsAboveBothLimitsOnly);
-    CPPUNIT_TEST(endsWhenItIsSwitchedOff);
-    CPPUNIT_TEST(holdsForOneHoldAtMost);
-    CPPUNIT_TEST(isNotExtendedByComingAndGoing);
-    CPPUNIT_TEST(isNewAfterAWholeHoldWithoutOne);
-    CPPUNIT_TEST(isNotNewAfterALongPauseBetweenTwoSearches);
-    CPPUNIT_TEST(isNotNewAfterTheDatabaseWasAwayForAMoment);
-    CPPUNIT_TEST(isNotNewWithOtherLimits);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(MassHangTest);
 
     using Verdict = MassHang::Verdict;
     using enum MassHang::Verdict;
@@ -45,7 +33,7 @@ class MassHangTest : public CppUnit::TestFixture
         expect(verdict, {.running = 100, .silent = 1, .hung = 1}, after);
     }
 
-    void holdsAboveBothLimitsOnly()
+    TEST(holdsAboveBothLimitsOnly)
     {
         const auto isHeld = [this](std::int64_t hung, std::int64_t running) {
             const JobCounts jobs{.running = running, .silent = hung, .hung = hung};
@@ -59,7 +47,7 @@ class MassHangTest : public CppUnit::TestFixture
         CPPUNIT_ASSERT(!isHeld(22, 40));
     }
 
-    void endsWhenItIsSwitchedOff()
+    TEST(endsWhenItIsSwitchedOff)
     {
         expectMassHang(began, 0s);
         _massHang.setLimits({0, 20, hold});
@@ -67,7 +55,7 @@ class MassHangTest : public CppUnit::TestFixture
         expectMassHang(none, 2s);
     }
 
-    void holdsForOneHoldAtMost()
+    TEST(holdsForOneHoldAtMost)
     {
         CPPUNIT_ASSERT(!_massHang.holdLeft(_start));
         expectMassHang(began, 0s);
@@ -80,7 +68,7 @@ class MassHangTest : public CppUnit::TestFixture
             expectMassHang(none, after);
     }
 
-    void isNotExtendedByComingAndGoing()
+    TEST(isNotExtendedByComingAndGoing)
     {
         expectMassHang(began, 0s);
         expectQuiet(ended, 60s);
@@ -93,7 +81,7 @@ class MassHangTest : public CppUnit::TestFixture
         }
     }
 
-    void isNewAfterAWholeHoldWithoutOne()
+    TEST(isNewAfterAWholeHoldWithoutOne)
     {
         expectMassHang(began, 0s);
         expectQuiet(ended, 60s);
@@ -103,14 +91,14 @@ class MassHangTest : public CppUnit::TestFixture
         expectMassHang(ended, 60s + 2 * hold);
     }
 
-    void isNotNewAfterALongPauseBetweenTwoSearches()
+    TEST(isNotNewAfterALongPauseBetweenTwoSearches)
     {
         expectMassHang(began, 0s);
         expectMassHang(ended, 12 * hold);
         expectMassHang(none, 24 * hold);
     }
 
-    void isNotNewAfterTheDatabaseWasAwayForAMoment()
+    TEST(isNotNewAfterTheDatabaseWasAwayForAMoment)
     {
         expectMassHang(began, 0s);
         _massHang.missedSearch();
@@ -120,7 +108,7 @@ class MassHangTest : public CppUnit::TestFixture
         expectMassHang(none, 4 * hold);
     }
 
-    void isNotNewWithOtherLimits()
+    TEST(isNotNewWithOtherLimits)
     {
         expectMassHang(began, 0s);
         _massHang.setLimits({50, 10, hold});
@@ -136,7 +124,5 @@ class MassHangTest : public CppUnit::TestFixture
     const MassHang::Clock::time_point _start = MassHang::Clock::now();
     MassHang _massHang{defaultLimits};
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(MassHangTest);
 
 } // namespace HangDetection::Test

@@ -2,24 +2,19 @@
 
 #include "Printing.h"
 #include "RecordingLogger.h"
+#include "Suite.h"
 #include "TemporaryDirectory.h"
 
-#include <cppunit/extensions/HelperMacros.h>
-
-#include <array>
 #include <atomic>
 #include <csignal>
-#include <filesystem>
 #include <iterator>
 #include <stop_token>
-#include <string>
 #include <sys/fsuid.h>
 #include <sys/inotify.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <thread>
 #include <unistd.h>
-#include <vector>
 
 namespace HangDetection::Test {
 
@@ -27,19 +22,9 @@ namespace fs = std::filesystem;
 
 class MetricsFileTest : public CppUnit::TestFixture
 {
-    CPPUNIT_TEST_SUITE(MetricsFileTest);
-    CPPUNIT_TEST(writesTheTextForEverybodyToRead);
-    CPPUNIT_TEST(showsAReaderWholeTextsOfManyWriters);
-    CPPUNIT_TEST(isHiddenFromTheCollectorUntilItIsWhole);
-    CPPUNIT_TEST(followsItsPath);
-    CPPUNIT_TEST(logsAFailureOnceAndWhenTheReasonChangesAndItsEnd);
-    CPPUNIT_TEST(logsWhatItsUserMayNotDo);
-    CPPUNIT_TEST(keepsTheOldTextWhenTheNextCannotBeWritten);
-    CPPUNIT_TEST(leavesADirectoryInItsPlace);
-    CPPUNIT_TEST(isNotHeldUpByAPipe);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(MetricsFileTest);
 
-    void writesTheTextForEverybodyToRead()
+    TEST(writesTheTextForEverybodyToRead)
     {
         _directory.write(temporaryName, "that of a crash, much longer than what is to be written");
         _file.moveTo(_path);
@@ -53,7 +38,7 @@ class MetricsFileTest : public CppUnit::TestFixture
         expectLog({});
     }
 
-    void showsAReaderWholeTextsOfManyWriters()
+    TEST(showsAReaderWholeTextsOfManyWriters)
     /// As an old slurmctld and its successor. The lock works between threads as between processes.
     {
         constexpr int leastWrites = 2000;
@@ -85,7 +70,7 @@ class MetricsFileTest : public CppUnit::TestFixture
         expectLog({});
     }
 
-    void isHiddenFromTheCollectorUntilItIsWhole()
+    TEST(isHiddenFromTheCollectorUntilItIsWhole)
     /// It reads what ends in .prom.
     {
         const int changes = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
@@ -104,7 +89,7 @@ class MetricsFileTest : public CppUnit::TestFixture
         }
     }
 
-    void followsItsPath()
+    TEST(followsItsPath)
     {
         _file.write("nowhere\n");
         _file.moveTo(_path);
@@ -122,7 +107,7 @@ class MetricsFileTest : public CppUnit::TestFixture
         expectLog({});
     }
 
-    void logsAFailureOnceAndWhenTheReasonChangesAndItsEnd()
+    TEST(logsAFailureOnceAndWhenTheReasonChangesAndItsEnd)
     {
         const fs::path folder = _directory.path() / "none";
         const std::string advice = "make the directory, or give MetricsFile another one";
@@ -146,7 +131,7 @@ class MetricsFileTest : public CppUnit::TestFixture
                    "information: metrics file is written again path=" + (folder / "n.prom").string()});
     }
 
-    void logsWhatItsUserMayNotDo()
+    TEST(logsWhatItsUserMayNotDo)
     {
         const std::string advice =
             "let slurmctld's user write to the directory, or give MetricsFile another one";
@@ -164,7 +149,7 @@ class MetricsFileTest : public CppUnit::TestFixture
         expectTextAndNothingBeside("one\n");
     }
 
-    void keepsTheOldTextWhenTheNextCannotBeWritten()
+    TEST(keepsTheOldTextWhenTheNextCannotBeWritten)
     {
         _file.moveTo(_path);
         _file.write("one\n");
@@ -180,7 +165,7 @@ class MetricsFileTest : public CppUnit::TestFixture
         expectLog({notWritten(_path, "File too large", "check the disk, or give MetricsFile another place")});
     }
 
-    void leavesADirectoryInItsPlace()
+    TEST(leavesADirectoryInItsPlace)
     {
         fs::create_directory(_path);
         _file.moveTo(_path);
@@ -191,7 +176,7 @@ class MetricsFileTest : public CppUnit::TestFixture
         expectLog({notWritten(_path, "Is a directory", "give MetricsFile the path of a file")});
     }
 
-    void isNotHeldUpByAPipe()
+    TEST(isNotHeldUpByAPipe)
     /// Somebody put it in the place of the temporary. Opened for writing, it would wait for a reader.
     {
         CPPUNIT_ASSERT_EQUAL(0, mkfifo((_directory.path() / temporaryName).c_str(), 0644));
@@ -234,7 +219,5 @@ class MetricsFileTest : public CppUnit::TestFixture
     RecordingLogger _log;
     MetricsFile _file{_log.logger()};
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(MetricsFileTest);
 
 } // namespace HangDetection::Test

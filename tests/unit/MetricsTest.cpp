@@ -2,15 +2,8 @@
 
 #include "MetricsText.h"
 #include "RecordingLogger.h"
+#include "Suite.h"
 #include "TemporaryDirectory.h"
-
-#include <Poco/NotificationCenter.h>
-#include <cppunit/extensions/HelperMacros.h>
-
-#include <algorithm>
-#include <chrono>
-#include <string>
-#include <vector>
 
 namespace HangDetection::Test {
 
@@ -18,21 +11,9 @@ using namespace std::chrono_literals;
 
 class MetricsTest : public CppUnit::TestFixture
 {
-    CPPUNIT_TEST_SUITE(MetricsTest);
-    CPPUNIT_TEST(hasEveryKnownCounterFromTheStart);
-    CPPUNIT_TEST(leavesOutWhatNoRunHasFoundOut);
-    CPPUNIT_TEST(countsRunsByTheirEnd);
-    CPPUNIT_TEST(tellsOfTheLastSearch);
-    CPPUNIT_TEST(knowsWhenTheDatabaseIsTheReason);
-    CPPUNIT_TEST(countsTerminatedJobsByReasonAndType);
-    CPPUNIT_TEST(countsWhatElseBecameOfJobs);
-    CPPUNIT_TEST(writesEachSeriesOnce);
-    CPPUNIT_TEST(escapesTheCluster);
-    CPPUNIT_TEST(writesTheFileAfterEachRunOnly);
-    CPPUNIT_TEST(sharesNoSeriesWithAnotherCluster);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(MetricsTest);
 
-    void hasEveryKnownCounterFromTheStart()
+    TEST(hasEveryKnownCounterFromTheStart)
     {
         for (const char* const result : {"success", "error", "stopped"})
             assertHas(std::string("runs_total{result=\"") + result + "\"} 0");
@@ -53,7 +34,7 @@ class MetricsTest : public CppUnit::TestFixture
         assertHas("build_info{version=\"" PROJECT_VERSION "\"} 1");
     }
 
-    void leavesOutWhatNoRunHasFoundOut()
+    TEST(leavesOutWhatNoRunHasFoundOut)
     {
         finish(withError(true));
         for (const char* const name :
@@ -65,7 +46,7 @@ class MetricsTest : public CppUnit::TestFixture
             assertHas(std::string(name) + " 0");
     }
 
-    void countsRunsByTheirEnd()
+    TEST(countsRunsByTheirEnd)
     {
         RunStatistics stopped = searched();
         stopped.stopped = true;
@@ -84,7 +65,7 @@ class MetricsTest : public CppUnit::TestFixture
         assertHas(R"(runs_total{result="stopped"} 1)");
     }
 
-    void tellsOfTheLastSearch()
+    TEST(tellsOfTheLastSearch)
     {
         RunStatistics run = searched();
         run.jobs = {.running = 40, .silent = 30, .hung = 25, .oldestHung = 400s};
@@ -110,7 +91,7 @@ class MetricsTest : public CppUnit::TestFixture
         assertHas("dry_run 0");
     }
 
-    void knowsWhenTheDatabaseIsTheReason()
+    TEST(knowsWhenTheDatabaseIsTheReason)
     {
         finish(withError(false));
         CPPUNIT_ASSERT(!contains("database_up"));
@@ -131,7 +112,7 @@ class MetricsTest : public CppUnit::TestFixture
         assertHas("database_up 1");
     }
 
-    void countsTerminatedJobsByReasonAndType()
+    TEST(countsTerminatedJobsByReasonAndType)
     {
         terminate(Reason::hung, "workspace_build");
         terminate(Reason::hung, "workspace_build");
@@ -146,7 +127,7 @@ class MetricsTest : public CppUnit::TestFixture
         CPPUNIT_ASSERT(!contains("forged"));
     }
 
-    void countsWhatElseBecameOfJobs()
+    TEST(countsWhatElseBecameOfJobs)
     {
         Termination job;
         for (const Outcome outcome : {Outcome::locked, Outcome::reported, Outcome::reported}) {
@@ -167,7 +148,7 @@ class MetricsTest : public CppUnit::TestFixture
         assertHas(R"(allocations_released_total{result="failed"} 2)");
     }
 
-    void writesEachSeriesOnce()
+    TEST(writesEachSeriesOnce)
     {
         RunStatistics run = searched();
         run.jobs.pending = 0; // so every metric is written
@@ -177,14 +158,14 @@ class MetricsTest : public CppUnit::TestFixture
                                std::adjacent_find(series.begin(), series.end()) == series.end());
     }
 
-    void escapesTheCluster()
+    TEST(escapesTheCluster)
     {
         const std::string text = Metrics(_center, _log.logger(), "a\\b\"c\nd").text();
         CPPUNIT_ASSERT_MESSAGE(text,
                                text.find(R"(job_errors_total{cluster="a\\b\"c\nd"} 0)") != std::string::npos);
     }
 
-    void writesTheFileAfterEachRunOnly()
+    TEST(writesTheFileAfterEachRunOnly)
     {
         finish(searched());
         _metrics.writeTo(_directory.path() / "m.prom");
@@ -235,7 +216,7 @@ class MetricsTest : public CppUnit::TestFixture
         CPPUNIT_ASSERT_MESSAGE(sample + " is not in:\n" + _metrics.text(), contains(sampleLine(sample)));
     }
 
-    void sharesNoSeriesWithAnotherCluster()
+    TEST(sharesNoSeriesWithAnotherCluster)
     {
         const Metrics other(_center, _log.logger(), "other");
         RunStatistics run = searched();
@@ -249,7 +230,5 @@ class MetricsTest : public CppUnit::TestFixture
     Poco::NotificationCenter _center;
     Metrics _metrics{_center, _log.logger(), "test"};
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(MetricsTest);
 
 } // namespace HangDetection::Test

@@ -1,6 +1,5 @@
 #include "detection/OnceAnHour.h"
-
-#include <cppunit/extensions/HelperMacros.h>
+#include "Suite.h"
 
 #include <string>
 
@@ -10,11 +9,7 @@ using namespace std::chrono_literals;
 
 class OnceAnHourTest : public CppUnit::TestFixture
 {
-    CPPUNIT_TEST_SUITE(OnceAnHourTest);
-    CPPUNIT_TEST(takesAKeyOnceAnHour);
-    CPPUNIT_TEST(takesNoMoreThanItHasRoomFor);
-    CPPUNIT_TEST(takesAgainWhatWasCleared);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(OnceAnHourTest);
 
     bool add(const std::string& key, std::chrono::milliseconds after)
     {
@@ -29,7 +24,7 @@ class OnceAnHourTest : public CppUnit::TestFixture
         return keys;
     }
 
-    void takesAKeyOnceAnHour()
+    TEST(takesAKeyOnceAnHour)
     {
         CPPUNIT_ASSERT(add("1", 0s));
         CPPUNIT_ASSERT(add("2", 1min));
@@ -38,7 +33,7 @@ class OnceAnHourTest : public CppUnit::TestFixture
         CPPUNIT_ASSERT(!add("1", 2h - 1ms));
     }
 
-    void takesNoMoreThanItHasRoomFor()
+    TEST(takesNoMoreThanItHasRoomFor)
     {
         for (const char* const key : {"1", "2", "3"})
             CPPUNIT_ASSERT(add(key, 0s));
@@ -49,7 +44,7 @@ class OnceAnHourTest : public CppUnit::TestFixture
         CPPUNIT_ASSERT(add("4", 1h));
     }
 
-    void takesAgainWhatWasCleared()
+    TEST(takesAgainWhatWasCleared)
     {
         add("1", 0s);
         _keys.clear();
@@ -60,7 +55,5 @@ class OnceAnHourTest : public CppUnit::TestFixture
     OnceAnHour<std::string> _keys{3};
     const OnceAnHour<std::string>::Clock::time_point _start = OnceAnHour<std::string>::Clock::now();
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(OnceAnHourTest);
 
 } // namespace HangDetection::Test

@@ -3,19 +3,14 @@
 #include "Eventually.h"
 #include "Printing.h"
 #include "RecordingLogger.h"
-
-#include <Poco/Exception.h>
-#include <cppunit/extensions/HelperMacros.h>
+#include "Suite.h"
 
 #include <atomic>
 #include <condition_variable>
 #include <csignal>
-#include <memory>
-#include <mutex>
 #include <pthread.h>
 #include <stdexcept>
 #include <sys/resource.h>
-#include <vector>
 
 namespace HangDetection::Test {
 
@@ -64,18 +59,7 @@ private:
 
 class PeriodicTaskTest : public CppUnit::TestFixture
 {
-    CPPUNIT_TEST_SUITE(PeriodicTaskTest);
-    CPPUNIT_TEST(runsOnceAndStopsAtOnceWhileItWaits);
-    CPPUNIT_TEST(neverOverlapsAndLeavesOutTicksThatItMissed);
-    CPPUNIT_TEST(leavesOutTheIntervalsThatHavePassed);
-    CPPUNIT_TEST(doesNotDriftByTheLengthOfItsRuns);
-    CPPUNIT_TEST(countsTheIntervalFromARunThatCameEarlier);
-    CPPUNIT_TEST(takesTheIntervalOfARunAndRunsNoLater);
-    CPPUNIT_TEST(mayBeStoppedTwiceAndBeforeItsStart);
-    CPPUNIT_TEST(mayBeDestroyedWhileARunIsBusy);
-    CPPUNIT_TEST(goesOnAfterAnException);
-    CPPUNIT_TEST(blocksAllSignalsAndGivesWayToTheThreadsOfItsHost);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(PeriodicTaskTest);
 
     PeriodicTask task(Milliseconds interval, const PeriodicTask::Handler& handler)
     /// Its runs are recorded.
@@ -101,7 +85,7 @@ class PeriodicTaskTest : public CppUnit::TestFixture
 
     static void assertEnds(PeriodicTask& task) { CPPUNIT_ASSERT(task.waitUntilEnded(patience)); }
 
-    void runsOnceAndStopsAtOnceWhileItWaits()
+    TEST(runsOnceAndStopsAtOnceWhileItWaits)
     {
         Clock::duration fastest = 1h;
         for (std::size_t i = 1; i <= 5; ++i) {
@@ -118,7 +102,7 @@ class PeriodicTaskTest : public CppUnit::TestFixture
         CPPUNIT_ASSERT_EQUAL(std::size_t{5}, _runs.count());
     }
 
-    void neverOverlapsAndLeavesOutTicksThatItMissed()
+    TEST(neverOverlapsAndLeavesOutTicksThatItMissed)
     {
         const auto start = Clock::now();
         const auto starts = startsOf(3, 100ms, [this](const std::stop_token&) -> PeriodicTask::Next {
@@ -131,7 +115,7 @@ class PeriodicTaskTest : public CppUnit::TestFixture
         CPPUNIT_ASSERT(starts[2] - start >= 500ms);
     }
 
-    void leavesOutTheIntervalsThatHavePassed()
+    TEST(leavesOutTheIntervalsThatHavePassed)
     {
         const Clock::time_point start{1000s};
         CPPUNIT_ASSERT(PeriodicTask::nextTick(start, 60s, start) == start + 60s);
@@ -141,7 +125,7 @@ class PeriodicTaskTest : public CppUnit::TestFixture
         CPPUNIT_ASSERT(PeriodicTask::nextTick(start, 60s, start + 200s) == start + 240s);
     }
 
-    void doesNotDriftByTheLengthOfItsRuns()
+    TEST(doesNotDriftByTheLengthOfItsRuns)
     {
         const auto starts = startsOf(16, 100ms, [](const std::stop_token&) -> PeriodicTask::Next {
             std::this_thread::sleep_for(5ms);
@@ -158,7 +142,7 @@ class PeriodicTaskTest : public CppUnit::TestFixture
         CPPUNIT_ASSERT(nearest < 20ms);
     }
 
-    void countsTheIntervalFromARunThatCameEarlier()
+    TEST(countsTheIntervalFromARunThatCameEarlier)
     {
         const auto starts = startsOf(3, 1h, [this](const std::stop_token&) -> PeriodicTask::Next {
             if (_runs.count() == 1)
@@ -169,14 +153,14 @@ class PeriodicTaskTest : public CppUnit::TestFixture
         CPPUNIT_ASSERT(starts[2] - starts[0] >= 1600ms);
     }
 
-    void takesTheIntervalOfARunAndRunsNoLater()
+    TEST(takesTheIntervalOfARunAndRunsNoLater)
     {
         startsOf(4, 1h, [](const std::stop_token&) -> PeriodicTask::Next {
             return {.interval = 10ms, .sooner = 1h};
         });
     }
 
-    void mayBeStoppedTwiceAndBeforeItsStart()
+    TEST(mayBeStoppedTwiceAndBeforeItsStart)
     {
         PeriodicTask periodic = task(1ms, [](const std::stop_token&) -> PeriodicTask::Next { return {1ms}; });
         periodic.stop();
@@ -188,7 +172,7 @@ class PeriodicTaskTest : public CppUnit::TestFixture
         CPPUNIT_ASSERT_EQUAL(std::size_t{0}, _runs.count());
     }
 
-    void mayBeDestroyedWhileARunIsBusy()
+    TEST(mayBeDestroyedWhileARunIsBusy)
     /// Its thread owns the handler, and destroys it in the end.
     {
         const auto isReleased = std::make_shared<std::atomic<bool>>(false);
@@ -207,7 +191,7 @@ class PeriodicTaskTest : public CppUnit::TestFixture
         CPPUNIT_ASSERT(eventually(patience, [&] { return isReleased.use_count() == 1; }));
     }
 
-    void goesOnAfterAnException()
+    TEST(goesOnAfterAnException)
     {
         std::atomic<int> number = 0;
         startsOf(5, 5ms, [&](const std::stop_token&) -> PeriodicTask::Next {
@@ -227,7 +211,7 @@ class PeriodicTaskTest : public CppUnit::TestFixture
                              _log.lines());
     }
 
-    void blocksAllSignalsAndGivesWayToTheThreadsOfItsHost()
+    TEST(blocksAllSignalsAndGivesWayToTheThreadsOfItsHost)
     {
         const int host = getpriority(PRIO_PROCESS, 0);
         std::atomic<int> priority = host;
@@ -255,7 +239,5 @@ class PeriodicTaskTest : public CppUnit::TestFixture
     RecordingLogger _log;
     Runs _runs;
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(PeriodicTaskTest);
 
 } // namespace HangDetection::Test

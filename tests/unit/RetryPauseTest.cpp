@@ -1,8 +1,6 @@
 #include "detection/RetryPause.h"
+#include "Suite.h"
 
-#include <cppunit/extensions/HelperMacros.h>
-
-#include <optional>
 #include <set>
 
 namespace HangDetection::Test {
@@ -11,11 +9,7 @@ using namespace std::chrono_literals;
 
 class RetryPauseTest : public CppUnit::TestFixture
 {
-    CPPUNIT_TEST_SUITE(RetryPauseTest);
-    CPPUNIT_TEST(doublesUntilTheNextRunComesAnywayOrASuccess);
-    CPPUNIT_TEST(endsAtTheInterval);
-    CPPUNIT_TEST(isNotTheSameForAllDetectors);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(RetryPauseTest);
 
     static void assertAbout(RetryPause::Milliseconds expected, std::optional<RetryPause::Milliseconds> pause)
     {
@@ -24,7 +18,7 @@ class RetryPauseTest : public CppUnit::TestFixture
         CPPUNIT_ASSERT(*pause >= expected * 3 / 4);
     }
 
-    void doublesUntilTheNextRunComesAnywayOrASuccess()
+    TEST(doublesUntilTheNextRunComesAnywayOrASuccess)
     {
         RetryPause pause;
         for (const auto expected : {1s, 2s, 4s, 8s, 16s, 32s})
@@ -35,7 +29,7 @@ class RetryPauseTest : public CppUnit::TestFixture
         assertAbout(1s, pause.next(60s));
     }
 
-    void endsAtTheInterval()
+    TEST(endsAtTheInterval)
     {
         CPPUNIT_ASSERT(!RetryPause().next(1s));
         // One that has become shorter, and longer again.
@@ -46,7 +40,7 @@ class RetryPauseTest : public CppUnit::TestFixture
         assertAbout(4s, pause.next(60s));
     }
 
-    void isNotTheSameForAllDetectors()
+    TEST(isNotTheSameForAllDetectors)
     {
         // That twenty pauses of 250 possible lengths are equal comes about once in 10^45 times.
         std::set<std::optional<RetryPause::Milliseconds>> pauses;
@@ -55,7 +49,5 @@ class RetryPauseTest : public CppUnit::TestFixture
         CPPUNIT_ASSERT(pauses.size() > 1);
     }
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(RetryPauseTest);
 
 } // namespace HangDetection::Test

@@ -1,14 +1,10 @@
 #include "notification/RunLog.h"
 
 #include "RecordingLogger.h"
+#include "Suite.h"
 #include "data/DatabaseError.h"
 
-#include <Poco/NotificationCenter.h>
-#include <cppunit/extensions/HelperMacros.h>
-
 #include <algorithm>
-#include <string>
-#include <vector>
 
 namespace HangDetection::Test {
 
@@ -16,15 +12,7 @@ using namespace std::chrono_literals;
 
 class RunLogTest : public CppUnit::TestFixture
 {
-    CPPUNIT_TEST_SUITE(RunLogTest);
-    CPPUNIT_TEST(writesALineForEachJobTerminated);
-    CPPUNIT_TEST(writesALineForEachJobThatIsLeft);
-    CPPUNIT_TEST(warnsOfAMassHangAndSaysWhenItIsOver);
-    CPPUNIT_TEST(writesALineForEachRun);
-    CPPUNIT_TEST(warnsOnceOfWhatSlurmRefuses);
-    CPPUNIT_TEST(tellsOfWhatTheOperatorCanSetRight);
-    CPPUNIT_TEST(warnsOnceOfEachCauseOfAnOutage);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(RunLogTest);
 
     void expect(Poco::Notification* notification, const std::string& line)
     {
@@ -50,7 +38,7 @@ class RunLogTest : public CppUnit::TestFixture
         return new RunFinished(statistics);
     }
 
-    void writesALineForEachJobTerminated()
+    TEST(writesALineForEachJobTerminated)
     {
         Termination job;
         job.jobId = "1";
@@ -80,7 +68,7 @@ class RunLogTest : public CppUnit::TestFixture
         expectBoth(build + R"(kept workspace="my thesis" owner=ada template="gpu\nlarge")");
     }
 
-    void writesALineForEachJobThatIsLeft()
+    TEST(writesALineForEachJobThatIsLeft)
     {
         Termination job;
         job.jobId = "1";
@@ -93,7 +81,7 @@ class RunLogTest : public CppUnit::TestFixture
         expect(new JobFailed(job, true), "debug" + line + " sqlstate=P0001");
     }
 
-    void warnsOfAMassHangAndSaysWhenItIsOver()
+    TEST(warnsOfAMassHangAndSaysWhenItIsOver)
     {
         for (const bool isDryRun : {false, true}) {
             expect(new MassHangBegan({.running = 40, .silent = 30, .hung = 2}, 300s, isDryRun),
@@ -108,7 +96,7 @@ class RunLogTest : public CppUnit::TestFixture
         }
     }
 
-    void writesALineForEachRun()
+    TEST(writesALineForEachRun)
     {
         RunStatistics run;
         const auto expectLine = [&](const std::string& line) { expect(new RunFinished(run), line); };
@@ -140,7 +128,7 @@ class RunLogTest : public CppUnit::TestFixture
         expectLine("debug: run stopped");
     }
 
-    void warnsOnceOfWhatSlurmRefuses()
+    TEST(warnsOnceOfWhatSlurmRefuses)
     {
         expect(new AllocationReleased("1", "12"), "information: allocation released job_id=1 slurm_job=12");
         const std::string line =
@@ -153,7 +141,7 @@ class RunLogTest : public CppUnit::TestFixture
         expect(new AllocationsKnown, "information: allocations known again");
     }
 
-    void tellsOfWhatTheOperatorCanSetRight()
+    TEST(tellsOfWhatTheOperatorCanSetRight)
     {
         expect(new JobRevived({"1", true}),
                "warning: job was alive although it was terminated job_id=1 since_then=succeeded advice=\"its "
@@ -180,7 +168,7 @@ class RunLogTest : public CppUnit::TestFixture
         CPPUNIT_ASSERT_EQUAL_MESSAGE(failures.front().cause, expected, warnings() - before);
     }
 
-    void warnsOnceOfEachCauseOfAnOutage()
+    TEST(warnsOnceOfEachCauseOfAnOutage)
     {
         const Failure down{"server is down", "42P01"};
         expect(failed(down), "warning: run failed error=\"server is down\" sqlstate=42P01 advice=\"see the "
@@ -221,7 +209,5 @@ class RunLogTest : public CppUnit::TestFixture
     Poco::NotificationCenter _center;
     RunLog _runLog{_center, _log.logger()};
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(RunLogTest);
 
 } // namespace HangDetection::Test

@@ -2,16 +2,9 @@
 
 #include "Eventually.h"
 #include "SettingsFile.h"
+#include "Suite.h"
 #include "TemporaryDirectory.h"
 #include "ThrownBy.h"
-
-#include <cppunit/extensions/HelperMacros.h>
-
-#include <chrono>
-#include <filesystem>
-#include <optional>
-#include <string>
-#include <thread>
 
 namespace HangDetection::Test {
 
@@ -19,12 +12,7 @@ using namespace std::chrono_literals;
 
 class SettingsSourceTest : public CppUnit::TestFixture
 {
-    CPPUNIT_TEST_SUITE(SettingsSourceTest);
-    CPPUNIT_TEST(readsAFileThatWasWrittenAgain);
-    CPPUNIT_TEST(readsAFileThatTookThePlaceOfTheOther);
-    CPPUNIT_TEST(leavesAFileThatIsBeingWritten);
-    CPPUNIT_TEST(refusesEachWrongFileOnce);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(SettingsSourceTest);
 
 public:
     void setUp() override
@@ -57,7 +45,7 @@ private:
         CPPUNIT_ASSERT(!_watch.readIfChanged());
     }
 
-    void readsAFileThatWasWrittenAgain()
+    TEST(readsAFileThatWasWrittenAgain)
     {
         // Of the same size.
         write("Interval=45\n");
@@ -65,7 +53,7 @@ private:
         CPPUNIT_ASSERT(!_watch.readIfChanged());
     }
 
-    void readsAFileThatTookThePlaceOfTheOther()
+    TEST(readsAFileThatTookThePlaceOfTheOther)
     {
         const auto time = std::filesystem::last_write_time(_file);
         const auto other = _directory.write("other", "Connection=host=db password=secret\nInterval=45\n");
@@ -74,7 +62,7 @@ private:
         CPPUNIT_ASSERT(nextSettings().interval == 45s);
     }
 
-    void leavesAFileThatIsBeingWritten()
+    TEST(leavesAFileThatIsBeingWritten)
     {
         using Clock = std::chrono::steady_clock;
         Clock::time_point begin;
@@ -91,7 +79,7 @@ private:
         CPPUNIT_ASSERT(!_watch.isChanging());
     }
 
-    void refusesEachWrongFileOnce()
+    TEST(refusesEachWrongFileOnce)
     {
         write("Interval=soon\n");
         expectRefusedOnce(":2: Interval: 'soon' is not a duration");
@@ -106,7 +94,5 @@ private:
     const std::filesystem::path _file = _directory.path() / "hang_detector.conf";
     SettingsSource _watch{_file};
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(SettingsSourceTest);
 
 } // namespace HangDetection::Test

@@ -1,15 +1,11 @@
 #include "Settings.h"
 
 #include "SettingsFile.h"
+#include "Suite.h"
 #include "TemporaryDirectory.h"
 #include "ThrownBy.h"
 
-#include <cppunit/extensions/HelperMacros.h>
-
-#include <filesystem>
-#include <string>
 #include <sys/stat.h>
-#include <vector>
 
 namespace HangDetection::Test {
 
@@ -19,16 +15,7 @@ namespace fs = std::filesystem;
 
 class SettingsTest : public CppUnit::TestFixture
 {
-    CPPUNIT_TEST_SUITE(SettingsTest);
-    CPPUNIT_TEST(readsEveryKey);
-    CPPUNIT_TEST(tellsWhatDiffersFromTheDefaults);
-    CPPUNIT_TEST(keepsAHashInsideAValue);
-    CPPUNIT_TEST(refusesAWrongValue);
-    CPPUNIT_TEST(refusesAWrongText);
-    CPPUNIT_TEST(refusesWhatIsNoReadableFile);
-    CPPUNIT_TEST(refusesAPasswordThatEverybodyCanRead);
-    CPPUNIT_TEST(neverQuotesTheConnection);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(SettingsTest);
 
     const std::string _connection = "Connection=dbname=coder\n";
 
@@ -56,7 +43,7 @@ class SettingsTest : public CppUnit::TestFixture
         return text;
     }
 
-    void readsEveryKey()
+    TEST(readsEveryKey)
     {
         const Settings settings = read(
             "Connection=dbname=coder password=b\nInterval=45\nHungJobDuration=2h\n"
@@ -83,7 +70,7 @@ class SettingsTest : public CppUnit::TestFixture
             changes(read("Connection=dbname=coder password=a\n"), settings));
     }
 
-    void tellsWhatDiffersFromTheDefaults()
+    TEST(tellsWhatDiffersFromTheDefaults)
     {
         const auto expect = [this](const std::string& expected, const std::string& text) {
             CPPUNIT_ASSERT_EQUAL_MESSAGE(text, expected, changes(read(_connection), read(text)));
@@ -102,7 +89,7 @@ class SettingsTest : public CppUnit::TestFixture
                _connection + "Interval=1h\nMaxJobsPerRun=10000\n");
     }
 
-    void keepsAHashInsideAValue()
+    TEST(keepsAHashInsideAValue)
     {
         const Settings quoted =
             read("Connection=\"dbname=coder options='-c #1'\"\nInterval=\"30s\" # a comment\n");
@@ -112,7 +99,7 @@ class SettingsTest : public CppUnit::TestFixture
         CPPUNIT_ASSERT(plain.connection == ConnectionString::parse("dbname=coder password='a#b'"));
     }
 
-    void refusesAWrongValue()
+    TEST(refusesAWrongValue)
     {
         struct Rule
         {
@@ -139,7 +126,7 @@ class SettingsTest : public CppUnit::TestFixture
         }
     }
 
-    void refusesAWrongText()
+    TEST(refusesAWrongText)
     {
         expectRefused(
             "Connection=dbname=coder\n\nIntervall=5\n",
@@ -181,7 +168,7 @@ class SettingsTest : public CppUnit::TestFixture
                 ":2: Interval: holds a control character; allowed are printable characters and blanks");
     }
 
-    void refusesWhatIsNoReadableFile()
+    TEST(refusesWhatIsNoReadableFile)
     {
         expectFileRefused(_directory.path() / "none.conf",
                           ": cannot be read: No such file or directory; it belongs beside slurm.conf, and "
@@ -193,7 +180,7 @@ class SettingsTest : public CppUnit::TestFixture
             expectFileRefused(file, ": is not a regular file", file.string());
     }
 
-    void refusesAPasswordThatEverybodyCanRead()
+    TEST(refusesAPasswordThatEverybodyCanRead)
     {
         const auto letEverybodyRead = [](const fs::path& file) {
             fs::permissions(file, fs::perms::others_read, fs::perm_options::add);
@@ -206,7 +193,7 @@ class SettingsTest : public CppUnit::TestFixture
         Settings::read(letEverybodyRead(write(_connection)));
     }
 
-    void neverQuotesTheConnection()
+    TEST(neverQuotesTheConnection)
     {
         // Each of them is refused, and libpq's own message would quote the password of the first two.
         for (const std::string text :
@@ -219,7 +206,5 @@ class SettingsTest : public CppUnit::TestFixture
 
     TemporaryDirectory _directory;
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(SettingsTest);
 
 } // namespace HangDetection::Test

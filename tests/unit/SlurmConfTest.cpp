@@ -1,27 +1,17 @@
 #include "slurm/SlurmConf.h"
 
 #include "SettingsFile.h"
+#include "Suite.h"
 #include "TemporaryDirectory.h"
 #include "ThrownBy.h"
 
-#include <cppunit/extensions/HelperMacros.h>
-
 #include <cstdlib>
-#include <string>
 
 namespace HangDetection::Test {
 
 class SlurmConfTest : public CppUnit::TestFixture
 {
-    CPPUNIT_TEST_SUITE(SlurmConfTest);
-    CPPUNIT_TEST(findsValues);
-    CPPUNIT_TEST(followsInclude);
-    CPPUNIT_TEST(nestsIncludesTenTimes);
-    CPPUNIT_TEST(namesTheClusterInLowerCase);
-    CPPUNIT_TEST(saysWhereTheSettingsAre);
-    CPPUNIT_TEST(refusesWhatIsNoReadableFile);
-    CPPUNIT_TEST(isWhereSlurmctldSaysItIs);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(SlurmConfTest);
 
     SlurmConf read(const std::string& text) const
     {
@@ -41,7 +31,7 @@ class SlurmConfTest : public CppUnit::TestFixture
         CPPUNIT_ASSERT_EQUAL(_directory.path().string() + reason, std::string(error.what()));
     }
 
-    void findsValues()
+    TEST(findsValues)
     {
         // Keys are written in any case.
         const std::string pairs = "PluginDir=/a:/b\njobsubmitplugins = lua,hang_detector\n";
@@ -67,7 +57,7 @@ class SlurmConfTest : public CppUnit::TestFixture
         expect("PluginDir", "/b", "PluginDir=/a\nPluginDir=/b\n"); // the last counts
     }
 
-    void followsInclude()
+    TEST(followsInclude)
     {
         _directory.write("more.conf", "PluginDir=/a\n");
         const auto other = _directory.write("other.conf", "JobSubmitPlugins=hang_detector\n");
@@ -78,7 +68,7 @@ class SlurmConfTest : public CppUnit::TestFixture
         expect("PluginDir", "/b", "ClusterName=Alpha\nInclude %c_more.conf  # of this cluster\n");
     }
 
-    void nestsIncludesTenTimes()
+    TEST(nestsIncludesTenTimes)
     {
         for (int depth = 1; depth < 11; ++depth)
             _directory.write(std::to_string(depth) + ".conf",
@@ -90,13 +80,13 @@ class SlurmConfTest : public CppUnit::TestFixture
                       [&] { read("include slurm.conf\n"); });
     }
 
-    void namesTheClusterInLowerCase()
+    TEST(namesTheClusterInLowerCase)
     {
         CPPUNIT_ASSERT_EQUAL(std::string("alpha"), read("clustername=Alpha\n").clusterName());
         CPPUNIT_ASSERT_EQUAL(std::string(), read("").clusterName());
     }
 
-    void saysWhereTheSettingsAre()
+    TEST(saysWhereTheSettingsAre)
     {
         CPPUNIT_ASSERT_EQUAL((_directory.path() / "hang_detector.conf").string(),
                              read("").settingsFile().string());
@@ -110,14 +100,14 @@ class SlurmConfTest : public CppUnit::TestFixture
                       [&] { read("SlurmctldParameters=hang_detector_conf=hang.conf\n").settingsFile(); });
     }
 
-    void refusesWhatIsNoReadableFile()
+    TEST(refusesWhatIsNoReadableFile)
     {
         expectRefused("/none.conf: cannot be read: No such file or directory",
                       [&] { SlurmConf::read(_directory.path() / "none.conf"); });
         expectRefused(": is not a regular file", [&] { SlurmConf::read(_directory.path()); });
     }
 
-    void isWhereSlurmctldSaysItIs()
+    TEST(isWhereSlurmctldSaysItIs)
     {
         setenv("SLURM_CONF", "/run/slurm/slurm.conf", 1);
         CPPUNIT_ASSERT_EQUAL(std::string("/run/slurm/slurm.conf"), SlurmConf::location().string());
@@ -127,7 +117,5 @@ class SlurmConfTest : public CppUnit::TestFixture
 
     const TemporaryDirectory _directory;
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(SlurmConfTest);
 
 } // namespace HangDetection::Test

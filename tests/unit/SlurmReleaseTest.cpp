@@ -1,8 +1,5 @@
 #include "slurm/SlurmRelease.h"
-
-#include <cppunit/extensions/HelperMacros.h>
-
-#include <cstdint>
+#include "Suite.h"
 
 namespace HangDetection::Test {
 
@@ -31,12 +28,9 @@ struct JobOf2511
 class SlurmReleaseTest : public CppUnit::TestFixture
 /// The forms that Slurm's records have in other releases than the one that is installed.
 {
-    CPPUNIT_TEST_SUITE(SlurmReleaseTest);
-    CPPUNIT_TEST(findsTheNumberOfAJob);
-    CPPUNIT_TEST(asksForAJob);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(SlurmReleaseTest);
 
-    void findsTheNumberOfAJob()
+    TEST(findsTheNumberOfAJob)
     {
         JobOf2205 early;
         jobNumber(early) = 7;
@@ -47,7 +41,7 @@ class SlurmReleaseTest : public CppUnit::TestFixture
         CPPUNIT_ASSERT_EQUAL(std::uint32_t{0}, late.step_id.step_id);
     }
 
-    void asksForAJob()
+    TEST(asksForAJob)
     {
         CPPUNIT_ASSERT_EQUAL(std::uint32_t{7}, slurmJobId<std::uint32_t>(7)); // up to 25.11
         const auto job = slurmJobId<StepOf2605>(7);
@@ -57,7 +51,5 @@ class SlurmReleaseTest : public CppUnit::TestFixture
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, job.sluid);
     }
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(SlurmReleaseTest);
 
 } // namespace HangDetection::Test

@@ -2,25 +2,18 @@
 
 #include "Printing.h"
 #include "RecordingLogger.h"
+#include "Suite.h"
 #include "notification/Notifications.h"
 
-#include <Poco/NotificationCenter.h>
-#include <cppunit/extensions/HelperMacros.h>
-
 #include <stdexcept>
-#include <string>
-#include <vector>
 
 namespace HangDetection::Test {
 
 class SubscriptionTest : public CppUnit::TestFixture
 {
-    CPPUNIT_TEST_SUITE(SubscriptionTest);
-    CPPUNIT_TEST(hearsItsOwnKindWhileItLives);
-    CPPUNIT_TEST(isIsolatedFromTheExceptionsOfOthers);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(SubscriptionTest);
 
-    void hearsItsOwnKindWhileItLives()
+    TEST(hearsItsOwnKindWhileItLives)
     {
         std::vector<std::string> heard;
         Termination job;
@@ -37,7 +30,7 @@ class SubscriptionTest : public CppUnit::TestFixture
         CPPUNIT_ASSERT_EQUAL(std::size_t{0}, _center.countObservers());
     }
 
-    void isIsolatedFromTheExceptionsOfOthers()
+    TEST(isIsolatedFromTheExceptionsOfOthers)
     {
         int heard = 0;
         const auto count = [&](const RunFinished&) { ++heard; };
@@ -64,7 +57,5 @@ class SubscriptionTest : public CppUnit::TestFixture
     RecordingLogger _log;
     Poco::NotificationCenter _center;
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(SubscriptionTest);
 
 } // namespace HangDetection::Test

@@ -1,21 +1,16 @@
 #include "data/Surroundings.h"
 #include "ChangedVariable.h"
 #include "Printing.h"
+#include "Suite.h"
 #include "TemporaryDirectory.h"
 #include "ThrownBy.h"
 #include "data/DatabaseError.h"
 #include "libpq/Addresses.h"
 #include "libpq/Errors.h"
 
-#include <cppunit/extensions/HelperMacros.h>
-
-#include <chrono>
-#include <filesystem>
 #include <pwd.h>
 #include <set>
-#include <string>
 #include <unistd.h>
-#include <vector>
 
 namespace HangDetection::Test {
 
@@ -25,16 +20,7 @@ using Libpq::ConnectionOptions;
 class SurroundingsTest : public CppUnit::TestFixture
 /// What is tried, and what libpq understands of it. Nothing is connected.
 {
-    CPPUNIT_TEST_SUITE(SurroundingsTest);
-    CPPUNIT_TEST(takesEachHostByItselfAndLimitsTheTime);
-    CPPUNIT_TEST(takesEachHostOfAServiceByItself);
-    CPPUNIT_TEST(refusesAServiceAsLibpqDoes);
-    CPPUNIT_TEST(shufflesHosts);
-    CPPUNIT_TEST(usesTheFilesOfTheUser);
-    CPPUNIT_TEST(givesNoVariableASay);
-    CPPUNIT_TEST(refusesAVariableThatCannotBeKeptOut);
-    CPPUNIT_TEST(refusesTheServiceFileOfAnotherHome);
-    CPPUNIT_TEST_SUITE_END();
+    TEST_SUITE(SurroundingsTest);
 
     static std::vector<std::string> attemptsFor(const std::string& text)
     {
@@ -84,7 +70,7 @@ class SurroundingsTest : public CppUnit::TestFixture
         CPPUNIT_ASSERT_MESSAGE(error.advice(), error.advice().find(advice) != std::string::npos);
     }
 
-    void takesEachHostByItselfAndLimitsTheTime()
+    TEST(takesEachHostByItselfAndLimitsTheTime)
     {
         expectHosts({"10.0.0.1 10.0.0.1 5433", "10.0.0.2 10.0.0.2 5433"}, "host=10.0.0.1,10.0.0.2 port=5433");
         expectHosts({"a 10.0.0.1 1", "/run 10.0.0.2 5432"}, "hostaddr=10.0.0.1,10.0.0.2 host=a,/run port=1,");
@@ -99,7 +85,7 @@ class SurroundingsTest : public CppUnit::TestFixture
         expectHosts({"nowhere.invalid  5432", "/run  5432"}, "host=nowhere.invalid,/run");
     }
 
-    void takesEachHostOfAServiceByItself()
+    TEST(takesEachHostOfAServiceByItself)
     {
         const ChangedVariable file("PGSERVICEFILE",
                                    _directory.write("services", "[hosts]\nhost=/a,/b\nport=1,2\n"
@@ -115,7 +101,7 @@ class SurroundingsTest : public CppUnit::TestFixture
         expectOption("client_encoding", "SQL_ASCII", "service=hosts");
     }
 
-    void refusesAServiceAsLibpqDoes()
+    TEST(refusesAServiceAsLibpqDoes)
     {
         const ChangedVariable file("PGSERVICEFILE",
                                    _directory.write("services", "[lists]\nhost=/a,/b\nport=1,2,3\n"
@@ -128,7 +114,7 @@ class SurroundingsTest : public CppUnit::TestFixture
         CPPUNIT_ASSERT_EQUAL(std::string("correct the service file"), error.advice());
     }
 
-    void shufflesHosts()
+    TEST(shufflesHosts)
     {
         const std::string text = "host=/a,/b,/c,/d load_balance_hosts=random";
         if (!Libpq::writtenOptions(text))
@@ -139,7 +125,7 @@ class SurroundingsTest : public CppUnit::TestFixture
         CPPUNIT_ASSERT_EQUAL(std::size_t{4}, first.size());
     }
 
-    void usesTheFilesOfTheUser()
+    TEST(usesTheFilesOfTheUser)
     {
         const ChangedVariable variable("HOME", "/home/of/nobody");
         const std::string home = getpwuid(geteuid())->pw_dir;
@@ -155,7 +141,7 @@ class SurroundingsTest : public CppUnit::TestFixture
         expectOption("sslcrl", "", "sslcrldir=/crl");
     }
 
-    void givesNoVariableASay()
+    TEST(givesNoVariableASay)
     {
         expectOption("sslmode", "", "dbname=coder");
         const ConnectionOptions options = Libpq::writtenOptions("");
@@ -176,7 +162,7 @@ class SurroundingsTest : public CppUnit::TestFixture
         expectOption("sslmode", "require", "sslmode=require");
     }
 
-    void refusesAVariableThatCannotBeKeptOut()
+    TEST(refusesAVariableThatCannotBeKeptOut)
     {
         const ChangedVariable file("PGSERVICEFILE", _directory.write("services", "[coder]\nhost=/a\n"));
         {
@@ -191,7 +177,7 @@ class SurroundingsTest : public CppUnit::TestFixture
         expectHosts({"/a  5432"}, "service=coder sslmode=prefer");
     }
 
-    void refusesTheServiceFileOfAnotherHome()
+    TEST(refusesTheServiceFileOfAnotherHome)
     {
         _directory.write(".pg_service.conf", "[coder]\nhost=/a\n");
         {
@@ -211,7 +197,5 @@ class SurroundingsTest : public CppUnit::TestFixture
 
     const TemporaryDirectory _directory;
 };
-
-CPPUNIT_TEST_SUITE_REGISTRATION(SurroundingsTest);
 
 } // namespace HangDetection::Test
