@@ -24,6 +24,8 @@ constexpr std::size_t largestFile = 65536;
 constexpr const char* readingAdvice =
     "; it belongs beside slurm.conf, and slurmctld reads it as SlurmUser: chown root:slurm and chmod 0640";
 
+constexpr const char* ownerAdvice = "; run chown root:slurm and chmod 0640 on it";
+
 bool isKey(const std::string& text)
 {
     return !text.empty() && std::ranges::all_of(text, [](unsigned char c) {
@@ -47,6 +49,11 @@ SettingsFile SettingsFile::read(const std::filesystem::path& file)
     struct stat status = {};
     if (fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode))
         result.refuse("is not a regular file");
+    if ((status.st_mode & S_IWOTH) != 0)
+        result.refuse(std::string("can be written by everybody") + ownerAdvice);
+    if (status.st_uid != 0 && status.st_uid != geteuid())
+        result.refuse("belongs to the user with the number " + std::to_string(status.st_uid) +
+                      ", who is neither root nor SlurmUser" + ownerAdvice);
     result._readableByOthers = (status.st_mode & S_IROTH) != 0;
 
     std::string text(largestFile + 1, '\0');

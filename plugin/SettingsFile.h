@@ -33,7 +33,8 @@ class SettingsFile
 public:
     static SettingsFile read(const std::filesystem::path& file);
     /// Throws SettingsError when the file is missing, cannot be read, is not a regular file, is larger than
-    /// 64 KiB, or has a line that is not `Key=Value`.
+    /// 64 KiB, or has a line that is not `Key=Value`. Also when everybody can write it, or when it belongs to
+    /// neither root nor the user that runs the process: it says where slurmctld sends a password.
 
     const std::vector<SettingsEntry>& entries() const { return _entries; }
 

@@ -7,6 +7,8 @@
 #include <Poco/Data/Session.h>
 
 #include <chrono>
+#include <string>
+#include <utility>
 
 namespace HangDetection {
 
@@ -39,6 +41,12 @@ public:
 
     Poco::Data::Session session() { return {_session}; }
     /// The session of the open connection, in autocommit mode.
+
+    std::string withoutPasswords(std::string text) const
+    {
+        return _session->withoutPasswords(std::move(text));
+    }
+    /// For a text from the database that is shown.
 
     bool isLost() const { return !_session->isConnected(); }
     /// True when the open connection is known to be broken.

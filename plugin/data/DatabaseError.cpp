@@ -117,10 +117,15 @@ constexpr const char* tlsAdvice =
     "check sslmode, sslrootcert, sslcert and sslkey of Connection in hang_detector.conf, and the certificate "
     "of the server";
 
+constexpr const char* cleartextAdvice =
+    "encrypt the connection (sslmode of Connection), or let pg_hba.conf of the server ask for scram-sha-256; "
+    "CleartextPassword=yes in hang_detector.conf allows it";
+
 /// The first match counts. A killed server ends a TLS connection with "SSL error: unexpected eof", so that
 /// comes before "SSL error".
-constexpr std::array<KnownVerdict, 10> knownVerdicts{{
+constexpr std::array<KnownVerdict, 11> knownVerdicts{{
     {"unexpected eof", unreachableAdvice},
+    {"password in clear text", cleartextAdvice},
     {"read-only", standbyAdvice},
     {"hot standby", standbyAdvice},
     {"in recovery", standbyAdvice},

@@ -98,6 +98,7 @@ private:
     template <typename... Parameters>
     std::vector<Termination> answersTo(const char* statement, const Parameters&... parameters);
     DatabaseError failure(const Poco::Exception& exception);
+    Termination shown(Termination answer) const;
     template <typename Row>
     std::vector<Row> rowsOfSearch(const Search& search);
     std::vector<Termination> terminateAtOnce(std::span<const SeenJob> jobs, const Thresholds& thresholds);

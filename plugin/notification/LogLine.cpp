@@ -51,12 +51,36 @@ void appendEscaped(std::string& line, unsigned char c)
         (line += "\\x").append({digits[c >> 4U], digits[c & 15U]});
 }
 
+void append(std::string& line, std::string_view text, std::string_view backslashed)
+/// Escapes the text. Characters that are to get a backslash are named.
+{
+    while (!text.empty()) {
+        const std::size_t length = characterLength(text);
+        if (length == 0) {
+            appendEscaped(line, static_cast<unsigned char>(text.front()));
+            text.remove_prefix(1);
+            continue;
+        }
+        if (backslashed.find(text.front()) != std::string_view::npos)
+            line += '\\';
+        line += text.substr(0, length);
+        text.remove_prefix(length);
+    }
+}
+
 bool isPlain(unsigned char c)
 {
     return c > 0x20 && c < 0x7f && c != '"' && c != '\\' && c != '=';
 }
 
 } // namespace
+
+std::string escaped(std::string_view text)
+{
+    std::string line;
+    append(line, text, "");
+    return line;
+}
 
 LogLine& LogLine::add(std::string_view key, std::string_view value)
 {
@@ -68,18 +92,7 @@ LogLine& LogLine::add(std::string_view key, std::string_view value)
         return *this;
     }
     _text += '"';
-    while (!value.empty()) {
-        const std::size_t length = characterLength(value);
-        if (length == 0) {
-            appendEscaped(_text, static_cast<unsigned char>(value.front()));
-            value.remove_prefix(1);
-            continue;
-        }
-        if (value.front() == '"' || value.front() == '\\')
-            _text += '\\';
-        _text += value.substr(0, length);
-        value.remove_prefix(length);
-    }
+    append(_text, value, "\"\\");
     _text += '"';
     return *this;
 }

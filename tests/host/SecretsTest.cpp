@@ -1,3 +1,4 @@
+#include "AskingServer.h"
 #include "HbaRule.h"
 #include "Outage.h"
 #include "ProcessState.h"
@@ -61,6 +62,7 @@ class SecretsTest : public SimulatorFixture
     CPPUNIT_TEST(whenNoSessionComesAbout);
     CPPUNIT_TEST(whenStatementsFail);
     CPPUNIT_TEST(whenTheServerGoesAway);
+    CPPUNIT_TEST(whenTheServerRepeatsIt);
     CPPUNIT_TEST_SUITE_END();
 
     static constexpr const char* role = "secret_role";
@@ -180,6 +182,18 @@ private:
         }
         reconnect();
         expectSecret();
+    }
+
+    void whenTheServerRepeatsIt()
+    {
+        for (const bool isPleased : {false, true}) {
+            const AskingServer server({.password = password, .isPleased = isPleased});
+            start("host=127.0.0.1 port=" + server.port() + " user=" + role + " password=" + quotedPassword +
+                  "\nCleartextPassword=yes");
+            awaitLine("no *** here");
+            CPPUNIT_ASSERT(server.passwords() > 0);
+            expectSecret();
+        }
     }
 
     std::string asKeywords() const

@@ -21,10 +21,10 @@ class HbaRule
 /// about the server's superuser. Sessions that are open are not touched by it.
 {
 public:
-    HbaRule(const Sim::ThrowawayPostgres& server, const std::string& line)
-        : _connectionString(server.connectionString("postgres")),
+    HbaRule(const Sim::ThrowawayPostgres& server, const std::string& line, const std::string& options = "")
+        : _connectionString(server.connectionString("postgres") + options),
           _file(server.directory() / "data/pg_hba.conf")
-    /// Returns when it is in force.
+    /// Returns when it is in force. The options are for the connection to the server.
     {
         std::ifstream stream(_file);
         _before.assign(std::istreambuf_iterator<char>(stream), {});

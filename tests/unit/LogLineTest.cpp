@@ -16,6 +16,7 @@ class LogLineTest : public CppUnit::TestFixture
     CPPUNIT_TEST(escapesControlCharacters);
     CPPUNIT_TEST(escapesOfUnicodeLineEndsAndTurnsOnly);
     CPPUNIT_TEST(escapesBytesThatAreNoText);
+    CPPUNIT_TEST(escapesAWholeLine);
     CPPUNIT_TEST(cannotBeForged);
     CPPUNIT_TEST_SUITE_END();
 
@@ -64,6 +65,15 @@ class LogLineTest : public CppUnit::TestFixture
         expect(R"("\xc0\xaf")", "\xc0\xaf");
         // A character that goes on behind the end of the text.
         expect(R"("\xe5\xa4")", std::string_view("\xe5\xa4\xa7", 2));
+    }
+
+    void escapesAWholeLine()
+    {
+        // A setting that is quoted in a refusal. What is escaped already stays.
+        CPPUNIT_ASSERT_EQUAL(std::string(R"(Interval: '5\xe2\x80\xae\xc2\x9b\x1b' "a\"b\\c" größer)"),
+                             escaped("Interval: '5\u202e\xc2\x9b\x1b' \"a\\\"b\\\\c\" größer"));
+        const std::string line = LogLine("event").add("key", "a\"\\\n\u2028\xff").text();
+        CPPUNIT_ASSERT_EQUAL(line, escaped(line));
     }
 
     void cannotBeForged()
