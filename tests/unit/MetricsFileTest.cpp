@@ -36,7 +36,8 @@ class MetricsFileTest : public CppUnit::TestFixture
     CPPUNIT_TEST(logsWhatItsUserMayNotDo);
     CPPUNIT_TEST(keepsTheOldTextWhenTheNextCannotBeWritten);
     CPPUNIT_TEST(leavesADirectoryInItsPlace);
-    CPPUNIT_TEST(isNotHeldUpByAPipe);
+    CPPUNIT_TEST(removesOnlyWhatItHasWritten);
+    CPPUNIT_TEST(writesThroughNothingInThePlaceOfTheTemporary);
     CPPUNIT_TEST_SUITE_END();
 
     void writesTheTextForEverybodyToRead()
@@ -191,14 +192,51 @@ class MetricsFileTest : public CppUnit::TestFixture
         expectLog({notWritten(_path, "Is a directory", "give MetricsFile the path of a file")});
     }
 
-    void isNotHeldUpByAPipe()
-    /// Somebody put it in the place of the temporary. Opened for writing, it would wait for a reader.
+    void removesOnlyWhatItHasWritten()
     {
-        CPPUNIT_ASSERT_EQUAL(0, mkfifo((_directory.path() / temporaryName).c_str(), 0644));
+        // Before its first write, and when somebody else has written the file, at its place or in it.
+        _directory.write(name, "of somebody else\n");
+        _file.moveTo(_path);
+        _file.moveTo({});
+        expectTextAndNothingBeside("of somebody else\n");
         _file.moveTo(_path);
         _file.write("one\n");
-        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, _log.lines().size());
-        CPPUNIT_ASSERT(!fs::exists(_path));
+        fs::rename(_directory.write("other", "of somebody else\n"), _path);
+        _file.moveTo({});
+        expectTextAndNothingBeside("of somebody else\n");
+        _file.moveTo(_path);
+        _file.write("one\n");
+        _directory.write(name, "written over\n");
+        _file.moveTo({});
+        expectTextAndNothingBeside("written over\n");
+        // Nor a second time.
+        _file.moveTo(_path);
+        expectLog({});
+    }
+
+    void writesThroughNothingInThePlaceOfTheTemporary()
+    {
+        const TemporaryDirectory elsewhere;
+        const fs::path victim = elsewhere.write("victim", "of somebody else");
+        const fs::path temporary = _directory.path() / temporaryName;
+        _file.moveTo(_path);
+        const auto expectWritten = [&](const std::string& text) {
+            _file.write(text);
+            expectTextAndNothingBeside(text);
+            CPPUNIT_ASSERT_EQUAL(std::string("of somebody else"), elsewhere.read("victim"));
+        };
+        fs::create_hard_link(victim, temporary);
+        expectWritten("one\n");
+        fs::create_symlink(victim, temporary);
+        expectWritten("two\n");
+        // Opened for writing, it would wait for a reader.
+        CPPUNIT_ASSERT_EQUAL(0, mkfifo(temporary.c_str(), 0644));
+        expectWritten("three\n");
+        expectLog({});
+        // A folder cannot be removed.
+        fs::create_directory(temporary);
+        _file.write("four\n");
+        expectLog({notWritten(_path, "Is a directory", "give MetricsFile the path of a file")});
     }
 
     static constexpr const char* name = "hang_detector.prom";
