@@ -19,7 +19,7 @@ void prepareDatabaseLibraries();
 
 class Connection
 /// The one connection to the job database. It is made when it is needed, stays open from run to run, and is
-/// made again when it is lost. Used by one thread.
+/// made again when it is lost or a run has failed. Used by one thread.
 {
 public:
     Connection(ConnectionString connectionString, std::chrono::milliseconds statementTimeout,

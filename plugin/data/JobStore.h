@@ -40,6 +40,9 @@ public:
     /// Connects, unless a working connection is open. The limit holds for every wait until the next open().
     /// Throws DatabaseError, or RunStopped.
 
+    void close() { _connection.drop(); }
+    /// The next open() connects again.
+
     struct Search
     {
         Thresholds thresholds;

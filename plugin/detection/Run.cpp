@@ -284,6 +284,9 @@ RunError Run::errorFrom(const DatabaseError& raised) const
 void Run::conclude()
 {
     _statistics.duration = std::chrono::duration_cast<Milliseconds>(Clock::now() - _start);
+    // The session itself may be the cause, as after a change of its search_path, and would stay so.
+    if (_statistics.error)
+        _memory.store->close();
     // Only a failed search misses which jobs are silent. A failed termination does not.
     if (_statistics.error && !_statistics.hasSearched)
         _memory.massHang.missedSearch();

@@ -16,6 +16,7 @@ class DatabaseErrorTest : public DatabaseFixture
     CPPUNIT_TEST(worksAgainWhenNewSessionsMayWrite);
     CPPUNIT_TEST(findsThePrimaryBesideItsStandby);
     CPPUNIT_TEST(worksAgainAfterTheTablesCame);
+    CPPUNIT_TEST(worksAgainAfterItsSessionWasWrong);
     CPPUNIT_TEST(survivesTheEndOfItsSessionBetweenTwoRuns);
     CPPUNIT_TEST(survivesTheEndOfItsSessionDuringARun);
     CPPUNIT_TEST(tellsWhatWasTerminatedBeforeTheSessionEnded);
@@ -124,6 +125,24 @@ class DatabaseErrorTest : public DatabaseFixture
         expectError("relation \"provisioner_jobs\" does not exist", "42P01", "check dbname");
         database().execute("ALTER TABLE away RENAME TO provisioner_jobs");
         CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
+    }
+
+    void worksAgainAfterItsSessionWasWrong()
+    /// Once the cause is mended, as the advice says.
+    {
+        const std::string wrong = "ALTER ROLE hang_detector IN DATABASE " + databaseName();
+        database().execute(wrong + " SET search_path = nowhere");
+        expectError("relation \"provisioner_jobs\" does not exist", "42P01", "the search_path of the role");
+        database().execute(wrong + " RESET search_path");
+        const std::string job = addHungJob();
+        CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
+
+        // A trigger that changes the session for the statements after its own.
+        addHungJob();
+        duringTermination("PERFORM set_config('search_path', 'nowhere', false)");
+        tryRun();
+        expectError("relation \"provisioner_jobs\" does not exist", "42P01", "the search_path of the role");
+        CPPUNIT_ASSERT_EQUAL(std::int64_t{0}, run().jobs.hung);
     }
 
     void survivesTheEndOfItsSessionBetweenTwoRuns()
