@@ -21,8 +21,14 @@ using Poco::Ascii;
 /// In bytes. A settings file has some twenty short lines; a larger file means a wrong path.
 constexpr std::size_t largestFile = 65536;
 
-constexpr const char* readingAdvice =
-    "; it belongs beside slurm.conf, and slurmctld reads it as SlurmUser: chown root:slurm and chmod 0640";
+[[noreturn]] void throwUnreadable(const std::filesystem::path& file, int error)
+{
+    const std::string reason = file.string() + ": cannot be read: " + std::generic_category().message(error);
+    if (error != ENOENT && error != ENOTDIR && error != EACCES)
+        throw UnreadableSettings(reason);
+    throw SettingsError(reason + "; it belongs beside slurm.conf, and slurmctld reads it as SlurmUser: chown "
+                                 "root:slurm and chmod 0640");
+}
 
 constexpr const char* ownerAdvice = "; run chown root:slurm and chmod 0640 on it";
 
@@ -42,7 +48,7 @@ SettingsFile SettingsFile::read(const std::filesystem::path& file)
     // O_NONBLOCK: open() must not wait for a writer if the path is a pipe.
     const int descriptor = open(file.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (descriptor < 0)
-        result.refuse("cannot be read: " + std::generic_category().message(errno) + readingAdvice);
+        throwUnreadable(file, errno);
     const std::unique_ptr<const int, void (*)(const int*)> closer(&descriptor,
                                                                   [](const int* d) { close(*d); });
 
@@ -61,7 +67,7 @@ SettingsFile SettingsFile::read(const std::filesystem::path& file)
     for (ssize_t count = 1; count > 0 && size < text.size(); size += static_cast<std::size_t>(count)) {
         count = ::read(descriptor, text.data() + size, text.size() - size);
         if (count < 0)
-            result.refuse("cannot be read: " + std::generic_category().message(errno) + readingAdvice);
+            throwUnreadable(file, errno);
     }
     if (size > largestFile)
         result.refuse("is larger than 64 KiB, so it is not a settings file");

@@ -15,6 +15,13 @@ public:
     using std::runtime_error::runtime_error;
 };
 
+class UnreadableSettings : public SettingsError
+/// The file could not be read for a reason that is not in it, such as a lack of file descriptors.
+{
+public:
+    using SettingsError::SettingsError;
+};
+
 struct SettingsEntry
 /// One `Key=Value` of the file.
 {

@@ -119,16 +119,30 @@ bool removeLeftover(const std::string& path)
 
 const char* adviceFor(std::error_code error)
 {
-    if (error == std::errc::permission_denied || error == std::errc::operation_not_permitted ||
-        error == std::errc::read_only_file_system)
+    switch (error.value()) {
+    case EACCES:
+    case EPERM:
         return "let slurmctld's user write to the directory, or give MetricsFile another one";
-    if (error == std::errc::no_such_file_or_directory || error == std::errc::not_a_directory)
+    case ENOENT:
+    case ENOTDIR:
         return "make the directory, or give MetricsFile another one";
-    if (error == std::errc::no_space_on_device)
+    case EISDIR:
+        return "a directory has this path, or this path with .tmp; give MetricsFile the path of a file";
+    case ENAMETOOLONG:
+    case ELOOP:
+        return "give MetricsFile another path";
+    case ENOSPC:
+    case EDQUOT:
         return "free space on that disk";
-    if (error == std::errc::is_a_directory)
-        return "give MetricsFile the path of a file";
-    return "check the disk, or give MetricsFile another place";
+    case EFBIG:
+        return "raise slurmctld's limit for the size of a file (LimitFSIZE)";
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM:
+        return "slurmctld is short of memory or of file descriptors; see its limits (LimitNOFILE)";
+    default:
+        return "check the disk, or give MetricsFile another place";
+    }
 }
 
 } // namespace

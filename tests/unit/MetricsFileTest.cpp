@@ -178,7 +178,8 @@ class MetricsFileTest : public CppUnit::TestFixture
         setrlimit(RLIMIT_FSIZE, &limit);
         std::signal(SIGXFSZ, handler);
         expectTextAndNothingBeside("one\n");
-        expectLog({notWritten(_path, "File too large", "check the disk, or give MetricsFile another place")});
+        expectLog({notWritten(_path, "File too large",
+                              "raise slurmctld's limit for the size of a file (LimitFSIZE)")});
     }
 
     void leavesADirectoryInItsPlace()
@@ -189,7 +190,7 @@ class MetricsFileTest : public CppUnit::TestFixture
         CPPUNIT_ASSERT(!fs::exists(_directory.path() / temporaryName));
         _file.moveTo({});
         CPPUNIT_ASSERT(fs::is_directory(_path));
-        expectLog({notWritten(_path, "Is a directory", "give MetricsFile the path of a file")});
+        expectLog({notWritten(_path, "Is a directory", directoryAdvice)});
     }
 
     void removesOnlyWhatItHasWritten()
@@ -236,9 +237,24 @@ class MetricsFileTest : public CppUnit::TestFixture
         // A folder cannot be removed.
         fs::create_directory(temporary);
         _file.write("four\n");
-        expectLog({notWritten(_path, "Is a directory", "give MetricsFile the path of a file")});
+        expectLog({notWritten(_path, "Is a directory", directoryAdvice)});
+        fs::remove(temporary);
+        _file.write("five\n");
+        // What is short is no fault of the disk.
+        rlimit limit{};
+        getrlimit(RLIMIT_NOFILE, &limit);
+        const rlimit none{0, limit.rlim_max};
+        setrlimit(RLIMIT_NOFILE, &none);
+        _file.write("six\n");
+        setrlimit(RLIMIT_NOFILE, &limit);
+        CPPUNIT_ASSERT_EQUAL(
+            notWritten(_path, "Too many open files",
+                       "slurmctld is short of memory or of file descriptors; see its limits (LimitNOFILE)"),
+            _log.lines().back());
     }
 
+    static constexpr const char* directoryAdvice =
+        "a directory has this path, or this path with .tmp; give MetricsFile the path of a file";
     static constexpr const char* name = "hang_detector.prom";
     static constexpr const char* temporaryName = "hang_detector.prom.tmp";
 

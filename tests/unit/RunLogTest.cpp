@@ -24,6 +24,7 @@ class RunLogTest : public CppUnit::TestFixture
     CPPUNIT_TEST(warnsOnceOfWhatSlurmRefuses);
     CPPUNIT_TEST(tellsOfWhatTheOperatorCanSetRight);
     CPPUNIT_TEST(warnsOnceOfEachCauseOfAnOutage);
+    CPPUNIT_TEST(saysWhatIsOver);
     CPPUNIT_TEST_SUITE_END();
 
     void expect(Poco::Notification* notification, const std::string& line)
@@ -45,7 +46,7 @@ class RunLogTest : public CppUnit::TestFixture
         const auto& [cause, sqlState, advice] = failure;
         const DatabaseError error(DatabaseError::Scope::database, cause, sqlState, advice);
         RunStatistics statistics;
-        statistics.error = RunError{cause, sqlState, advice, error.kind()};
+        statistics.error = RunError{cause, sqlState, advice, error.kind(), true};
         statistics.duration = 3ms;
         return new RunFinished(statistics);
     }
@@ -209,6 +210,34 @@ class RunLogTest : public CppUnit::TestFixture
         for (char c = 'a'; c < 'u'; ++c)
             many.push_back({std::string("no table ") + c, "42P01"});
         expectWarnings(5, many);
+    }
+
+    void saysWhatIsOver()
+    {
+        RunStatistics unexpected;
+        const auto endsWith = [&](const std::string& event) {
+            _center.postNotification(new RunFinished(RunStatistics{}));
+            const auto lines = _log.lines();
+            const std::string& line = lines.at(lines.size() - 2);
+            CPPUNIT_ASSERT_MESSAGE(line, line.starts_with("information: " + event));
+        };
+        // An error whose numbers change is logged once.
+        const auto before = warnings();
+        for (const std::string number : {"1", "23"}) {
+            unexpected.error = RunError{"unexpected error: " + number + " bytes"};
+            _center.postNotification(new RunFinished(unexpected));
+        }
+        CPPUNIT_ASSERT_EQUAL(before + 1, warnings());
+        endsWith("runs succeed again failed_runs=2");
+        RunStatistics shortage;
+        shortage.error =
+            RunError{.cause = "Too many open files", .isDatabaseError = true, .isShortageHere = true};
+        _center.postNotification(new RunFinished(shortage));
+        endsWith("runs succeed again failed_runs=1");
+        _center.postNotification(new RunFinished(shortage));
+        _center.postNotification(failed({"connection refused", ""}));
+        _center.postNotification(new RunFinished(unexpected));
+        endsWith("database answers again failed_runs=3");
     }
 
     std::ptrdiff_t warnings() const
