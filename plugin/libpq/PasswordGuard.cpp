@@ -118,8 +118,11 @@ PostgresPollingStatusType PasswordGuard::pollForAnswer()
         const ssize_t count = recv(PQsocket(_connection), part.data(), std::min(size, part.size()), 0);
         if (count < 0 && (errno == EAGAIN || errno == EINTR))
             return PGRES_POLLING_READING;
-        if (count <= 0)
-            return PQconnectPoll(_connection); // the connection has ended, and libpq says so
+        if (count <= 0) {
+            // The connection has ended. libpq says so, or makes another one.
+            _answer.clear();
+            return PQconnectPoll(_connection);
+        }
         _answer.append(part.data(), static_cast<std::size_t>(count));
         if (_answer.size() == headerSize && missing() > longestAnswer)
             return refuse("the server's answer is not one of PostgreSQL");
