@@ -175,8 +175,8 @@ void RunLog::onAllocationsUnknown(const AllocationsUnknown& notification)
     _logger.warning(LogLine("allocations unknown")
                         .add("error", notification.error)
                         .add("advice",
-                             "jobs are terminated as without Slurm; allocations are released when it "
-                             "lists its jobs again")
+                             "jobs are terminated as without Slurm, except those that were suspended at its "
+                             "last answer; allocations are released when it lists its jobs again")
                         .text());
 }
 

@@ -148,9 +148,11 @@ class RunLogTest : public CppUnit::TestFixture
             "allocation not released job_id=1 slurm_job=12 error=\"Access/permission denied\"";
         expect(new AllocationKept("1", "12", "Access/permission denied", false), "warning: " + line);
         expect(new AllocationKept("1", "12", "Access/permission denied", true), "debug: " + line);
-        expect(new AllocationsUnknown("Unable to contact slurm controller"),
-               "warning: allocations unknown error=\"Unable to contact slurm controller\" advice=\"jobs are "
-               "terminated as without Slurm; allocations are released when it lists its jobs again\"");
+        expect(
+            new AllocationsUnknown("Unable to contact slurm controller"),
+            "warning: allocations unknown error=\"Unable to contact slurm controller\" advice=\"jobs are "
+            "terminated as without Slurm, except those that were suspended at its last answer; allocations "
+            "are released when it lists its jobs again\"");
         expect(new AllocationsKnown, "information: allocations known again");
     }
 
