@@ -2,6 +2,7 @@
 
 #include "Duration.h"
 #include "SettingsFile.h"
+#include "notification/LogLine.h"
 
 #include <Poco/String.h>
 
@@ -204,7 +205,7 @@ public:
 private:
     [[noreturn]] void refuse(const std::string& reason) const
     {
-        _file.refuse(_entry, "'" + _entry.value + "' " + reason);
+        _file.refuse(_entry, "'" + shortened(_entry.value) + "' " + reason);
     }
 
     Settings& _settings;

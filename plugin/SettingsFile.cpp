@@ -1,5 +1,7 @@
 #include "SettingsFile.h"
 
+#include "notification/LogLine.h"
+
 #include <Poco/Ascii.h>
 #include <Poco/String.h>
 
@@ -119,7 +121,8 @@ std::string SettingsFile::valueIn(const std::string& line, std::size_t begin,
 
 void SettingsFile::refuse(const SettingsEntry& entry, const std::string& reason) const
 {
-    throw SettingsError(_file.string() + ":" + std::to_string(entry.line) + ": " + entry.key + ": " + reason);
+    throw SettingsError(_file.string() + ":" + std::to_string(entry.line) + ": " + shortened(entry.key) +
+                        ": " + reason);
 }
 
 void SettingsFile::refuse(const std::string& reason) const

@@ -2,6 +2,7 @@
 
 #include "Duration.h"
 #include "libpq/Errors.h"
+#include "notification/LogLine.h"
 
 #include <Poco/Exception.h>
 #include <Poco/String.h>
@@ -281,7 +282,10 @@ DatabaseError ofOneAddress(const std::string& text)
 } // namespace
 
 DatabaseError::DatabaseError(Scope scope, const std::string& cause, std::string sqlState, std::string advice)
-    : std::runtime_error(cause), _scope(scope), _sqlState(std::move(sqlState)), _advice(std::move(advice))
+    : std::runtime_error(shortened(cause)),
+      _scope(scope),
+      _sqlState(std::move(sqlState)),
+      _advice(std::move(advice))
 {}
 
 bool DatabaseError::cannotBeOfOneJob() const

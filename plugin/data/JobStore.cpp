@@ -5,6 +5,7 @@
 #include "TerminationRow.h"
 #include "Wording.h"
 #include "Words.h"
+#include "notification/LogLine.h"
 
 #include <Poco/Exception.h>
 #include <Poco/Tuple.h>
@@ -106,8 +107,14 @@ Termination JobStore::shown(Termination answer) const
 {
     for (std::string* const text :
          {&answer.type, &answer.stage, &answer.workspace, &answer.owner, &answer.templateName, &answer.error})
-        *text = _connection.withoutPasswords(std::move(*text));
+        *text = shownText(std::move(*text));
     return answer;
+}
+
+std::string JobStore::shownText(std::string text) const
+/// Shortened, because a run keeps the texts of all its jobs.
+{
+    return shortened(_connection.withoutPasswords(std::move(text)));
 }
 
 template <typename Row>
@@ -215,7 +222,7 @@ std::map<JobId, std::string> JobStore::findTerminated(const std::vector<JobId>& 
         return terminated;
     using Row = Poco::Tuple<std::string, std::string>;
     for (const auto& row : rowsOf<Row>(Statements::find_terminated_jobs, idsOf(jobs), anyDetectorsError()))
-        terminated.emplace(row.get<0>(), _connection.withoutPasswords(row.get<1>()));
+        terminated.emplace(row.get<0>(), shownText(row.get<1>()));
     return terminated;
 }
 

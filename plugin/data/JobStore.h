@@ -102,6 +102,7 @@ private:
     std::vector<Termination> answersTo(const char* statement, const Parameters&... parameters);
     DatabaseError failure(const Poco::Exception& exception);
     Termination shown(Termination answer) const;
+    std::string shownText(std::string text) const;
     template <typename Row>
     std::vector<Row> rowsOfSearch(const Search& search);
     std::vector<Termination> terminateAtOnce(std::span<const SeenJob> jobs, const Thresholds& thresholds);

@@ -75,6 +75,21 @@ bool isPlain(unsigned char c)
 
 } // namespace
 
+std::string shortened(std::string_view text)
+{
+    constexpr std::string_view mark = "...[cut]";
+    if (text.size() <= longestText)
+        return std::string(text);
+    // A character has three bytes after its first one, at most.
+    const auto isInside = [&](std::size_t at) {
+        return (static_cast<unsigned char>(text[at]) & 0xC0U) == 0x80;
+    };
+    std::size_t end = longestText - mark.size();
+    for (int i = 0; i < 3 && isInside(end); ++i)
+        --end;
+    return std::string(text.substr(0, end)).append(mark);
+}
+
 std::string escaped(std::string_view text)
 {
     std::string line;
@@ -87,12 +102,13 @@ LogLine& LogLine::add(std::string_view key, std::string_view value)
     _text += ' ';
     _text += key;
     _text += '=';
-    if (!value.empty() && std::ranges::all_of(value, isPlain)) {
-        _text += value;
+    const std::string shown = shortened(value);
+    if (!shown.empty() && std::ranges::all_of(shown, isPlain)) {
+        _text += shown;
         return *this;
     }
     _text += '"';
-    append(_text, value, "\"\\");
+    append(_text, shown, "\"\\");
     _text += '"';
     return *this;
 }

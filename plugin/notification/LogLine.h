@@ -1,10 +1,18 @@
 #pragma once
 
 #include <concepts>
+#include <cstddef>
 #include <string>
 #include <string_view>
 
 namespace HangDetection {
+
+/// In bytes. Other texts have more than enough room.
+constexpr std::size_t longestText = 1024;
+
+std::string shortened(std::string_view text);
+/// The text, or the first part of a text that is longer than longestText. The part ends with a whole
+/// character and a mark, and both together are not longer.
 
 std::string escaped(std::string_view text);
 /// The text without characters that end a line, control a terminal or change the direction of writing, and
@@ -22,7 +30,7 @@ public:
     explicit LogLine(std::string_view event) : _text(event) {}
 
     LogLine& add(std::string_view key, std::string_view value);
-    /// Appends ` key=value`, quoted and escaped where necessary.
+    /// Appends ` key=value`, shortened, quoted and escaped where necessary.
 
     template <std::integral Number>
     LogLine& add(std::string_view key, Number value)

@@ -202,7 +202,7 @@ void RunLog::onRunFailed(const RunError& error, std::chrono::milliseconds durati
         _outage = Outage{std::chrono::steady_clock::now()};
     ++_outage->runs;
     _outage->isOfDatabase |= error.isDatabaseError && !error.isShortageHere;
-    std::string kind = error.kind;
+    std::string kind = shortened(error.kind);
     std::erase_if(kind, [](unsigned char c) { return Poco::Ascii::isDigit(c); });
     const bool isNew = _outage->kinds.size() < warningsOfAnOutage && _outage->kinds.insert(kind).second;
 

@@ -40,7 +40,13 @@ std::string withoutBlanks(std::string text)
 
 void requireWords(const DatabaseError& error, const std::string& words)
 {
-    require(withoutBlanks(error.what()) == withoutBlanks(words),
+    const std::string mark = "...[cut]";
+    std::string told = error.what();
+    const bool isCut = told.size() > longestText - 4 && told.ends_with(mark);
+    if (isCut)
+        told.erase(told.size() - mark.size());
+    const std::string expected = withoutBlanks(words);
+    require(isCut ? expected.starts_with(withoutBlanks(told)) : expected == withoutBlanks(told),
             "the words are those of libpq and the server");
 }
 

@@ -17,6 +17,7 @@ class LogLineTest : public CppUnit::TestFixture
     CPPUNIT_TEST(escapesOfUnicodeLineEndsAndTurnsOnly);
     CPPUNIT_TEST(escapesBytesThatAreNoText);
     CPPUNIT_TEST(escapesAWholeLine);
+    CPPUNIT_TEST(cutsALongValue);
     CPPUNIT_TEST(cannotBeForged);
     CPPUNIT_TEST_SUITE_END();
 
@@ -74,6 +75,32 @@ class LogLineTest : public CppUnit::TestFixture
                              escaped("Interval: '5\u202e\xc2\x9b\x1b' \"a\\\"b\\\\c\" größer"));
         const std::string line = LogLine("event").add("key", "a\"\\\n\u2028\xff").text();
         CPPUNIT_ASSERT_EQUAL(line, escaped(line));
+    }
+
+    void cutsALongValue()
+    {
+        const auto textOf = [](const std::string& start, const std::string& character, std::size_t count) {
+            std::string text = start;
+            for (std::size_t i = 0; i < count; ++i)
+                text += character;
+            return text;
+        };
+        expect(textOf("", "x", 1024), textOf("", "x", 1024));
+        expect(textOf("", "x", 1016) + "...[cut]", textOf("", "x", 1025));
+        expect(textOf("", "x", 1016) + "...[cut]", textOf("", "x", 10'000'000));
+        // The most that a value can take in the log.
+        expect('"' + textOf("", R"(\x01)", 1016) + "...[cut]\"", textOf("", "\x01", 10'000'000));
+        // A character is cut out as a whole.
+        for (const std::string character : {"ö", "大", "😀"}) {
+            for (std::size_t i = 0; i < character.size(); ++i) {
+                const std::string start(i, 'x');
+                expect('"' + textOf(start, character, (1016 - i) / character.size()) + "...[cut]\"",
+                       textOf(start, character, 1000));
+            }
+        }
+        const std::string cut = shortened(textOf("", "\xbf", 2000));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1021}, cut.size());
+        CPPUNIT_ASSERT_EQUAL(cut, shortened(cut));
     }
 
     void cannotBeForged()
