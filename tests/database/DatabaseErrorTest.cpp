@@ -4,6 +4,8 @@
 #include "Standby.h"
 #include "TerminationFaults.h"
 
+#include <sys/resource.h>
+
 namespace HangDetection::Test {
 
 class DatabaseErrorTest : public DatabaseFixture
@@ -15,6 +17,8 @@ class DatabaseErrorTest : public DatabaseFixture
     CPPUNIT_TEST(tellsThatTheDatabaseTakesNoConnections);
     CPPUNIT_TEST(worksAgainWhenNewSessionsMayWrite);
     CPPUNIT_TEST(findsThePrimaryBesideItsStandby);
+    CPPUNIT_TEST(showsNoPasswordThatTheDatabaseRepeats);
+    CPPUNIT_TEST(saysThatFileDescriptorsAreShort);
     CPPUNIT_TEST(worksAgainAfterTheTablesCame);
     CPPUNIT_TEST(worksAgainAfterItsSessionWasWrong);
     CPPUNIT_TEST(survivesTheEndOfItsSessionBetweenTwoRuns);
@@ -116,6 +120,36 @@ class DatabaseErrorTest : public DatabaseFixture
         connectTo(server().directory().string());
         CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
         CPPUNIT_ASSERT(isCompleted(job));
+    }
+
+    void showsNoPasswordThatTheDatabaseRepeats()
+    {
+        const std::string job = addHungJob();
+        database().addLog(job, "a geheim123 of the connection");
+        run();
+        CPPUNIT_ASSERT_EQUAL(std::string("a *** of the connection"), posted().terminated.at(0).stage);
+        CPPUNIT_ASSERT(isCompleted(job));
+    }
+
+    void saysThatFileDescriptorsAreShort()
+    /// However many there are, until there are enough.
+    {
+        rlimit limit{};
+        getrlimit(RLIMIT_NOFILE, &limit);
+        int failures = 0;
+        for (std::optional<RunError> error = RunError(); error; ++failures) {
+            forgetDetector();
+            detector();
+            const rlimit few{static_cast<rlim_t>(failures), limit.rlim_max};
+            setrlimit(RLIMIT_NOFILE, &few);
+            error = tryRun().error;
+            setrlimit(RLIMIT_NOFILE, &limit);
+            if (error)
+                CPPUNIT_ASSERT_MESSAGE(error->cause + ": " + error->advice,
+                                       error->isShortageHere &&
+                                           error->advice.starts_with("slurmctld is short of memory"));
+        }
+        CPPUNIT_ASSERT(failures > 3);
     }
 
     void worksAgainAfterTheTablesCame()
