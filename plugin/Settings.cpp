@@ -2,6 +2,7 @@
 
 #include "Duration.h"
 #include "SettingsFile.h"
+#include "notification/LogLine.h"
 
 #include <Poco/String.h>
 
@@ -58,6 +59,8 @@ constexpr seconds week{7 * 24 * 3600};
 constexpr auto all = std::to_array<Setting>({
     {"Connection", ConnectionOfDatabase{},
      "libpq connection string or URI of the job database; passwords belong in a passfile or service file"},
+    {"CleartextPassword", YesOrNo{&Settings::cleartextPassword},
+     "send the password in clear text over TCP without TLS, if the server asks for that"},
     {"Interval", Duration{&Settings::interval, seconds(1), seconds(3600)},
      "longest time between the starts of two runs; a run that is due during another is left out"},
     // Workers report about once a second. An ordinary pause may last almost a minute.
@@ -202,7 +205,7 @@ public:
 private:
     [[noreturn]] void refuse(const std::string& reason) const
     {
-        _file.refuse(_entry, "'" + _entry.value + "' " + reason);
+        _file.refuse(_entry, "'" + shortened(_entry.value) + "' " + reason);
     }
 
     Settings& _settings;
@@ -253,6 +256,8 @@ Settings Settings::read(const std::filesystem::path& path)
         file.refuse("Connection: is missing; add Connection= with a libpq connection string or URI, such as "
                     "Connection=postgresql://hang_detector@db.example.org/coder");
 
+    settings.connection.allowCleartextPassword(settings.cleartextPassword);
+
     if (settings.hungJobExitTimeout >= settings.hungJobDuration) {
         const std::string reason = "HungJobExitTimeout (" + formatDuration(settings.hungJobExitTimeout) +
                                    ") must be shorter than HungJobDuration (" +
@@ -269,7 +274,7 @@ Settings Settings::read(const std::filesystem::path& path)
 std::vector<SettingChange> Settings::changesTo(const Settings& next) const
 {
     std::vector<SettingChange> changes;
-    if (connection != next.connection)
+    if (connection.secretText() != next.connection.secretText())
         changes.push_back({"Connection", "", ""});
     for (const Setting& setting : all) {
         const std::string before = textOf(*this, setting);

@@ -30,6 +30,9 @@ struct Settings
 /// The settings of hang_detector.conf, complete and checked. The defaults are those of Coder's own detector.
 {
     ConnectionString connection;
+    /// Also has cleartextPassword.
+    bool cleartextPassword = false;
+    /// The password may be sent in clear text without TLS.
     std::chrono::seconds interval{60};
     /// Longest time between the starts of two runs. A tick during a run is dropped.
     static constexpr std::chrono::seconds defaultHungJobDuration{300};

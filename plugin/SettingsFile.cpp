@@ -1,5 +1,7 @@
 #include "SettingsFile.h"
 
+#include "notification/LogLine.h"
+
 #include <Poco/Ascii.h>
 #include <Poco/String.h>
 
@@ -21,8 +23,16 @@ using Poco::Ascii;
 /// In bytes. A settings file has some twenty short lines; a larger file means a wrong path.
 constexpr std::size_t largestFile = 65536;
 
-constexpr const char* readingAdvice =
-    "; it belongs beside slurm.conf, and slurmctld reads it as SlurmUser: chown root:slurm and chmod 0640";
+[[noreturn]] void throwUnreadable(const std::filesystem::path& file, int error)
+{
+    const std::string reason = file.string() + ": cannot be read: " + std::generic_category().message(error);
+    if (error != ENOENT && error != ENOTDIR && error != EACCES)
+        throw UnreadableSettings(reason);
+    throw SettingsError(reason + "; it belongs beside slurm.conf, and slurmctld reads it as SlurmUser: chown "
+                                 "root:slurm and chmod 0640");
+}
+
+constexpr const char* ownerAdvice = "; run chown root:slurm and chmod 0640 on it";
 
 bool isKey(const std::string& text)
 {
@@ -40,13 +50,18 @@ SettingsFile SettingsFile::read(const std::filesystem::path& file)
     // O_NONBLOCK: open() must not wait for a writer if the path is a pipe.
     const int descriptor = open(file.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (descriptor < 0)
-        result.refuse("cannot be read: " + std::generic_category().message(errno) + readingAdvice);
+        throwUnreadable(file, errno);
     const std::unique_ptr<const int, void (*)(const int*)> closer(&descriptor,
                                                                   [](const int* d) { close(*d); });
 
     struct stat status = {};
     if (fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode))
         result.refuse("is not a regular file");
+    if ((status.st_mode & S_IWOTH) != 0)
+        result.refuse(std::string("can be written by everybody") + ownerAdvice);
+    if (status.st_uid != 0 && status.st_uid != geteuid())
+        result.refuse("belongs to the user with the number " + std::to_string(status.st_uid) +
+                      ", who is neither root nor SlurmUser" + ownerAdvice);
     result._readableByOthers = (status.st_mode & S_IROTH) != 0;
 
     std::string text(largestFile + 1, '\0');
@@ -54,7 +69,7 @@ SettingsFile SettingsFile::read(const std::filesystem::path& file)
     for (ssize_t count = 1; count > 0 && size < text.size(); size += static_cast<std::size_t>(count)) {
         count = ::read(descriptor, text.data() + size, text.size() - size);
         if (count < 0)
-            result.refuse("cannot be read: " + std::generic_category().message(errno) + readingAdvice);
+            throwUnreadable(file, errno);
     }
     if (size > largestFile)
         result.refuse("is larger than 64 KiB, so it is not a settings file");
@@ -106,7 +121,8 @@ std::string SettingsFile::valueIn(const std::string& line, std::size_t begin,
 
 void SettingsFile::refuse(const SettingsEntry& entry, const std::string& reason) const
 {
-    throw SettingsError(_file.string() + ":" + std::to_string(entry.line) + ": " + entry.key + ": " + reason);
+    throw SettingsError(_file.string() + ":" + std::to_string(entry.line) + ": " + shortened(entry.key) +
+                        ": " + reason);
 }
 
 void SettingsFile::refuse(const std::string& reason) const

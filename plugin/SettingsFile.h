@@ -15,6 +15,13 @@ public:
     using std::runtime_error::runtime_error;
 };
 
+class UnreadableSettings : public SettingsError
+/// The file could not be read for a reason that is not in it, such as a lack of file descriptors.
+{
+public:
+    using SettingsError::SettingsError;
+};
+
 struct SettingsEntry
 /// One `Key=Value` of the file.
 {
@@ -33,7 +40,8 @@ class SettingsFile
 public:
     static SettingsFile read(const std::filesystem::path& file);
     /// Throws SettingsError when the file is missing, cannot be read, is not a regular file, is larger than
-    /// 64 KiB, or has a line that is not `Key=Value`.
+    /// 64 KiB, or has a line that is not `Key=Value`. Also when everybody can write it, or when it belongs to
+    /// neither root nor the user that runs the process: it says where slurmctld sends a password.
 
     const std::vector<SettingsEntry>& entries() const { return _entries; }
 

@@ -1,6 +1,9 @@
 #include "SettingsSource.h"
 
+#include "SettingsFile.h"
+
 #include <sys/stat.h>
+#include <utility>
 
 namespace HangDetection {
 
@@ -32,7 +35,16 @@ std::optional<Settings> SettingsSource::readIfChanged()
     _isChanging = isOther && hasJustBeen(current.changed);
     if (!isOther || _isChanging)
         return std::nullopt;
-    return read();
+    try {
+        const Settings settings = read();
+        _failure.clear();
+        return settings;
+    } catch (const UnreadableSettings& error) {
+        _lastRead = {};
+        if (std::exchange(_failure, error.what()) == error.what())
+            return std::nullopt;
+        throw;
+    }
 }
 
 SettingsSource::State SettingsSource::currentState() const

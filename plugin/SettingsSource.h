@@ -5,6 +5,7 @@
 #include <chrono>
 #include <filesystem>
 #include <optional>
+#include <string>
 #include <sys/types.h>
 #include <utility>
 
@@ -22,7 +23,8 @@ public:
     std::optional<Settings> readIfChanged();
     /// Nothing when the file has not changed since the last read. Throws SettingsError, once for each change.
     /// A file that was written within the last second is left to a later call: it may be half written, and
-    /// without its HungJobDuration jobs that are alive could be terminated.
+    /// without its HungJobDuration jobs that are alive could be terminated. So is one that could not be read
+    /// because of a shortage; this is thrown once.
 
     bool isChanging() const { return _isChanging; }
     /// Whether the last readIfChanged() left such a file.
@@ -47,6 +49,8 @@ private:
 
     const std::filesystem::path _file;
     State _lastRead;
+    std::string _failure;
+    /// Why the last call could not read a file that may be right.
     bool _isChanging = false;
 };
 

@@ -25,7 +25,9 @@ Connection::Connection(ConnectionString connectionString, std::chrono::milliseco
       _statementTimeout(statementTimeout),
       _planAge(planAge),
       _session(new Libpq::SessionImpl)
-{}
+{
+    _session->allowCleartextPassword(_connectionString.isCleartextAllowed());
+}
 
 Connection::~Connection()
 {

@@ -7,6 +7,8 @@
 #include <Poco/Data/Session.h>
 
 #include <chrono>
+#include <string>
+#include <utility>
 
 namespace HangDetection {
 
@@ -17,7 +19,7 @@ void prepareDatabaseLibraries();
 
 class Connection
 /// The one connection to the job database. It is made when it is needed, stays open from run to run, and is
-/// made again when it is lost. Used by one thread.
+/// made again when it is lost or a run has failed. Used by one thread.
 {
 public:
     Connection(ConnectionString connectionString, std::chrono::milliseconds statementTimeout,
@@ -39,6 +41,12 @@ public:
 
     Poco::Data::Session session() { return {_session}; }
     /// The session of the open connection, in autocommit mode.
+
+    std::string withoutPasswords(std::string text) const
+    {
+        return _session->withoutPasswords(std::move(text));
+    }
+    /// For a text from the database that is shown.
 
     bool isLost() const { return !_session->isConnected(); }
     /// True when the open connection is known to be broken.

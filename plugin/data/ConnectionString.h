@@ -38,6 +38,11 @@ public:
 
     bool hasPassword() const { return _hasPassword; }
 
+    void allowCleartextPassword(bool isAllowed) { _isCleartextAllowed = isAllowed; }
+    bool isCleartextAllowed() const { return _isCleartextAllowed; }
+    /// Whether the password may be sent in clear text over TCP without encryption, if the server asks for
+    /// that. Not allowed at first.
+
     const std::string& secretText() const { return _text; }
     /// The connection string for libpq (see Surroundings.h). It may hold a password, so pass it to libpq and
     /// to nothing else.
@@ -45,6 +50,7 @@ public:
 private:
     std::string _text;
     bool _hasPassword = false;
+    bool _isCleartextAllowed = false;
 };
 
 } // namespace HangDetection

@@ -2,14 +2,16 @@
 
 #include "Duration.h"
 #include "libpq/Errors.h"
+#include "notification/LogLine.h"
 
-#include <Poco/Ascii.h>
 #include <Poco/Exception.h>
 #include <Poco/String.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 namespace HangDetection {
@@ -27,6 +29,20 @@ constexpr const char* connectionsAdvice =
     "no connection is left for the detector's role; find out what holds them, or raise max_connections, or "
     "the CONNECTION LIMIT of the role or the database";
 
+/// For a refusal: the server was reached.
+constexpr const char* refusedAdvice =
+    "see the log of the server, or of the pooler, and Connection in hang_detector.conf";
+
+constexpr const char* clientAdvice = "report it if it goes on: it may be a defect of the hang detector";
+
+constexpr const char* shortageAdvice =
+    "slurmctld is short of memory or of file descriptors; see its limits (LimitNOFILE), and what else takes "
+    "memory on its machine";
+
+constexpr const char* cancelledAdvice = "the statement took as long as RunTimeout, or another session "
+                                        "cancelled it; raise RunTimeout, or find out "
+                                        "what slows the database down";
+
 constexpr const char* slowAdvice = "raise RunTimeout, or find out what slows the database down";
 
 struct KnownState
@@ -40,8 +56,10 @@ struct KnownState
 constexpr const char* standbyAdvice =
     "the server is a standby or the session is read-only; let Connection name the primary, or all hosts";
 
-constexpr const char* schemaAdvice = "the database is not that of a Coder deployment that this release "
-                                     "supports, or is older than PostgreSQL 13";
+constexpr const char* schemaAdvice =
+    "see whether dbname of Connection is the database of a Coder deployment, whether this release of the "
+    "hang "
+    "detector supports it, on PostgreSQL 13 or later, and whether a trigger on its tables is wrong";
 
 /// For two errors: the session lacks a statement that the detector has prepared, or has a statement already
 /// that the detector wants to prepare.
@@ -66,10 +84,13 @@ constexpr std::array<KnownState, 19> knownStates{{
     {"3F000", Scope::database, "check the search_path of the detector's role"},
     {"42501", Scope::database, "run the hang detector's role.sql again; it grants what the role needs"},
     {"42P01", Scope::database,
-     "Connection must lead to the database of a Coder deployment; check dbname, and the search_path of the "
-     "role"},
+     "a table or a view is not there; check dbname of Connection, the search_path of the role, and triggers "
+     "on "
+     "the tables"},
     {"42P05", Scope::connection, poolerAdvice},
-    {"42703", Scope::database, "this database does not have the columns of a Coder deployment; check dbname"},
+    {"42703", Scope::database,
+     "a column is not there; check dbname of Connection, the search_path of the role, and triggers on the "
+     "tables"},
     {"42", Scope::database, schemaAdvice},
     {"53100", Scope::database, "free space on the disk of the database server"},
     {"53200", Scope::database, "the database server is out of memory or of locks; see its log"},
@@ -78,9 +99,9 @@ constexpr std::array<KnownState, 19> knownStates{{
     {"54", Scope::database, "the server has reached one of its limits; see its log"},
     {"55P03", Scope::database,
      "a table stayed locked for longer than lock_timeout, as by a migration; nothing to do"},
-    {"57014", Scope::database, slowAdvice},
+    {"57014", Scope::database, cancelledAdvice},
     {"57P", Scope::connection, unreachableAdvice},
-    {"58", Scope::database, "the server has a problem with its disk; see its log"},
+    {"58", Scope::database, "the server has a problem with its files or its disk; see its log"},
 }};
 
 struct KnownRefusal
@@ -93,16 +114,20 @@ struct KnownRefusal
 constexpr const char* loginAdvice = "check user and password of Connection in hang_detector.conf, its "
                                     "passfile, and pg_hba.conf of the server";
 
-constexpr std::array<KnownRefusal, 6> knownRefusals{{
-    {"22023",
-     "check options of Connection in hang_detector.conf, and unset PGTZ, PGDATESTYLE and PGGEQO in the "
-     "environment of slurmctld"},
+constexpr const char* optionsAdvice =
+    "check options of Connection in hang_detector.conf, and unset PGTZ, PGDATESTYLE and PGGEQO in the "
+    "environment of slurmctld";
+
+constexpr std::array<KnownRefusal, 8> knownRefusals{{
+    {"22023", optionsAdvice},
     {"28", loginAdvice},
     {"3D000", "check dbname of Connection in hang_detector.conf"},
     {"42501", "grant the detector's role the privilege to connect to the database"},
+    {"42704", optionsAdvice},
     {"53300", connectionsAdvice},
     {"55000", "the database takes no connections; ALTER DATABASE ... ALLOW_CONNECTIONS true if that was not "
               "intended"},
+    {"57P", unreachableAdvice},
 }};
 
 struct KnownVerdict
@@ -117,10 +142,24 @@ constexpr const char* tlsAdvice =
     "check sslmode, sslrootcert, sslcert and sslkey of Connection in hang_detector.conf, and the certificate "
     "of the server";
 
+constexpr const char* serviceAdvice =
+    "correct the service file, or service of Connection in hang_detector.conf";
+
+constexpr const char* authenticationAdvice =
+    "the server does not authenticate as require_auth or channel_binding of Connection demand";
+
+constexpr const char* protocolAdvice =
+    "check host and port of Connection in hang_detector.conf: what answers there is no PostgreSQL server";
+
+constexpr const char* cleartextAdvice =
+    "encrypt the connection (sslmode of Connection), or let pg_hba.conf of the server ask for scram-sha-256; "
+    "CleartextPassword=yes in hang_detector.conf allows it";
+
 /// The first match counts. A killed server ends a TLS connection with "SSL error: unexpected eof", so that
 /// comes before "SSL error".
-constexpr std::array<KnownVerdict, 10> knownVerdicts{{
+constexpr std::array<KnownVerdict, 20> knownVerdicts{{
     {"unexpected eof", unreachableAdvice},
+    {"password in clear text", cleartextAdvice},
     {"read-only", standbyAdvice},
     {"hot standby", standbyAdvice},
     {"in recovery", standbyAdvice},
@@ -129,7 +168,16 @@ constexpr std::array<KnownVerdict, 10> knownVerdicts{{
     {"SSL error", tlsAdvice},
     {"not support SSL", tlsAdvice},
     {"no password supplied", loginAdvice},
+    {"authentication method requirement", authenticationAdvice},
+    {"channel binding", authenticationAdvice},
     {"connect_timeout is no", "correct the service file"},
+    {"could not match", serviceAdvice},
+    {"service file", serviceAdvice},
+    {"definition of service", serviceAdvice},
+    {"received invalid response", protocolAdvice},
+    {"expected authentication request", protocolAdvice},
+    {"not one of PostgreSQL", protocolAdvice},
+    {"invalid", "check the options of Connection in hang_detector.conf, and its service file"},
 }};
 
 struct ServerMessage
@@ -145,6 +193,23 @@ bool isSqlState(std::string_view text)
            std::ranges::all_of(text, [](char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z'); });
 }
 
+std::string firstLine(const std::string& text)
+/// Of those that are not empty.
+{
+    const std::string message = Poco::trim(text);
+    return message.empty() ? "the server gives no reason" : message.substr(0, message.find('\n'));
+}
+
+bool isShortage(const std::string& text)
+/// Whether libpq or the system says that this process lacks memory or file descriptors, in the language of
+/// the process.
+{
+    const auto isSaid = [&](const std::string& words) { return text.find(words) != std::string::npos; };
+    return isSaid("out of memory") ||
+           std::ranges::any_of(std::array{EMFILE, ENFILE, ENOMEM, ENOBUFS},
+                               [&](int error) { return isSaid(std::generic_category().message(error)); });
+}
+
 ServerMessage parseVerboseMessage(const std::string& text)
 /// Reads "ERROR:  42P01: relation ...". The origin is the severity, in the server's language, and what stands
 /// before it in its line. Further lines are left out, because they may quote rows. All members are empty when
@@ -158,9 +223,7 @@ ServerMessage parseVerboseMessage(const std::string& text)
         if (!isSqlState(std::string_view(text).substr(state, 5)))
             continue;
         const auto line = text.rfind('\n', state) + 1;
-        const auto cause = state + 7;
-        return {text.substr(line, state - line), text.substr(state, 5),
-                text.substr(cause, text.find('\n', cause) - cause)};
+        return {text.substr(line, state - line), text.substr(state, 5), firstLine(text.substr(state + 7))};
     }
     return {};
 }
@@ -201,26 +264,38 @@ DatabaseError ofOneAddress(const std::string& text)
             if (message.sqlState.starts_with(known.prefix))
                 return {Scope::connection, cause, message.sqlState, known.advice};
         }
-        return {Scope::connection, cause, message.sqlState, unreachableAdvice};
+        return {Scope::connection, cause, message.sqlState, refusedAdvice};
     }
 
+    const std::string line = oneLine(text);
+    const std::string cause = line.empty() ? "libpq gives no reason" : line;
+    if (isShortage(text))
+        return {Scope::connection, cause, "", shortageAdvice};
     const std::string words = withoutQuotedParts(text);
     for (const KnownVerdict& known : knownVerdicts) {
         if (words.find(known.part) != std::string::npos)
-            return {Scope::connection, oneLine(text), "", known.advice};
+            return {Scope::connection, cause, "", known.advice};
     }
-    return {Scope::connection, oneLine(text), "", unreachableAdvice};
+    return {Scope::connection, cause, "", unreachableAdvice};
 }
 
 } // namespace
 
 DatabaseError::DatabaseError(Scope scope, const std::string& cause, std::string sqlState, std::string advice)
-    : std::runtime_error(cause), _scope(scope), _sqlState(std::move(sqlState)), _advice(std::move(advice))
+    : std::runtime_error(shortened(cause)),
+      _scope(scope),
+      _sqlState(std::move(sqlState)),
+      _advice(std::move(advice))
 {}
 
 bool DatabaseError::cannotBeOfOneJob() const
 {
     return _scope == Scope::connection || _sqlState.starts_with("53") || _sqlState == "57014";
+}
+
+bool DatabaseError::isShortageHere() const
+{
+    return _advice == shortageAdvice;
 }
 
 bool DatabaseError::isObjectMissing() const
@@ -230,6 +305,9 @@ bool DatabaseError::isObjectMissing() const
 
 DatabaseError DatabaseError::afterRunTimeout(std::chrono::seconds runTimeout) const
 {
+    // A reason of the server, such as a missing privilege, is still the reason after the time is over.
+    if (isShortageHere() || (!_sqlState.empty() && _sqlState != "57014"))
+        return *this;
     // If even the cancel got no answer, the connection is at fault.
     return {_scope, "RunTimeout of " + formatDuration(runTimeout) + " has passed", _sqlState,
             _sqlState.empty() ? _advice : slowAdvice};
@@ -238,29 +316,29 @@ DatabaseError DatabaseError::afterRunTimeout(std::chrono::seconds runTimeout) co
 std::string DatabaseError::kind() const
 {
     // A restart of the server gives several causes but one advice. So does a pooler that shares sessions
-    // between clients. There the advice is the kind. For other errors the cause is the kind, without its
-    // digits: the numbers of blocks, processes or ports change with each attempt.
+    // between clients. There the advice is the kind. For other errors the cause is the kind.
     const bool isAway = _sqlState.empty() || _sqlState.starts_with("57P");
     const bool isShared = _sqlState == "26000" || _sqlState == "42P05";
     const bool isAdviceTheNews = (isAway || isShared) && !_advice.empty();
-    std::string kind = isAdviceTheNews ? _advice : what();
-    std::erase_if(kind, [](unsigned char c) { return Poco::Ascii::isDigit(c); });
-    return kind;
+    return isAdviceTheNews ? _advice : what();
 }
 
 DatabaseError DatabaseError::fromStatement(const Poco::Exception& exception, bool connectionLost)
 {
     const auto* const refusal = dynamic_cast<const Libpq::ServerError*>(&exception);
     if (refusal == nullptr) {
-        if (connectionLost)
+        if (dynamic_cast<const Poco::Data::NotConnectedException*>(&exception) != nullptr)
             return {Scope::connection, "the connection to the database was lost", "", unreachableAdvice};
-        return {Scope::database, oneLine("the database client failed: " + exception.displayText()), "", ""};
+        // The name of the exception adds nothing, unless there is no text.
+        const std::string words = exception.message().empty() ? exception.displayText() : exception.message();
+        return {connectionLost ? Scope::connection : Scope::database,
+                oneLine("the database client failed: " + words), "",
+                isShortage(words) ? shortageAdvice : clientAdvice};
     }
 
     // A trigger's message may have more lines, which may quote rows. Only the first line is kept.
     const std::string& sqlState = refusal->fields().sqlState;
-    const std::string message = Poco::trim(refusal->fields().message);
-    const std::string cause = oneLine(message.substr(0, message.find('\n')));
+    const std::string cause = oneLine(firstLine(refusal->fields().message));
     if (sqlState == "42501" && refusal->fields().routine == rowSecurityRoutine)
         return {Scope::database, cause, sqlState, rowSecurityAdvice};
     for (const KnownState& known : knownStates) {

@@ -41,6 +41,9 @@ public:
     /// cancelled because the time of the run is over. With any other error the job is at fault, if jobs were
     /// terminated just before.
 
+    bool isShortageHere() const;
+    /// True when this process lacks memory or file descriptors, so that the database is not at fault.
+
     bool isObjectMissing() const;
     /// True when a table, a column or a privilege of the role is missing.
 
@@ -48,7 +51,8 @@ public:
     /// What it means when RunTimeout has passed.
 
     std::string kind() const;
-    /// Errors of the same kind are the same news for the operator, even if their texts differ.
+    /// Errors of the same kind are the same news for the operator, even if their texts, or the numbers in
+    /// them, differ.
 
     static DatabaseError fromStatement(const Poco::Exception& exception, bool connectionLost);
     /// The error of a statement, made from the exception that the session threw.

@@ -5,12 +5,12 @@
 #include "TerminationRow.h"
 #include "Wording.h"
 #include "Words.h"
+#include "notification/LogLine.h"
 
 #include <Poco/Exception.h>
 #include <Poco/Tuple.h>
 
 #include <algorithm>
-#include <iterator>
 #include <string>
 #include <utility>
 
@@ -97,9 +97,24 @@ template <typename... Parameters>
 std::vector<Termination> JobStore::answersTo(const char* statement, const Parameters&... parameters)
 {
     std::vector<Termination> answers;
-    std::ranges::transform(rowsOf<TerminationRow>(statement, parameters...), std::back_inserter(answers),
-                           &answerFrom);
+    for (const TerminationRow& row : rowsOf<TerminationRow>(statement, parameters...))
+        answers.push_back(shown(answerFrom(row)));
     return answers;
+}
+
+Termination JobStore::shown(Termination answer) const
+/// The log and the users of Slurm see the texts of an answer, and a server can write a password into each.
+{
+    for (std::string* const text :
+         {&answer.type, &answer.stage, &answer.workspace, &answer.owner, &answer.templateName, &answer.error})
+        *text = shownText(std::move(*text));
+    return answer;
+}
+
+std::string JobStore::shownText(std::string text) const
+/// Shortened, because a run keeps the texts of all its jobs.
+{
+    return shortened(_connection.withoutPasswords(std::move(text)));
 }
 
 template <typename Row>
@@ -207,7 +222,7 @@ std::map<JobId, std::string> JobStore::findTerminated(const std::vector<JobId>& 
         return terminated;
     using Row = Poco::Tuple<std::string, std::string>;
     for (const auto& row : rowsOf<Row>(Statements::find_terminated_jobs, idsOf(jobs), anyDetectorsError()))
-        terminated.emplace(row.get<0>(), row.get<1>());
+        terminated.emplace(row.get<0>(), shownText(row.get<1>()));
     return terminated;
 }
 
@@ -270,6 +285,7 @@ std::optional<DatabaseError> JobStore::addNames(std::vector<Termination>& answer
             job.workspace = row.get<1>();
             job.owner = row.get<2>();
             job.templateName = row.get<3>();
+            job = shown(std::move(job));
         }
     } catch (const DatabaseError& error) {
         if (error.isObjectMissing())

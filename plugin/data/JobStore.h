@@ -40,6 +40,9 @@ public:
     /// Connects, unless a working connection is open. The limit holds for every wait until the next open().
     /// Throws DatabaseError, or RunStopped.
 
+    void close() { _connection.drop(); }
+    /// The next open() connects again.
+
     struct Search
     {
         Thresholds thresholds;
@@ -98,6 +101,8 @@ private:
     template <typename... Parameters>
     std::vector<Termination> answersTo(const char* statement, const Parameters&... parameters);
     DatabaseError failure(const Poco::Exception& exception);
+    Termination shown(Termination answer) const;
+    std::string shownText(std::string text) const;
     template <typename Row>
     std::vector<Row> rowsOfSearch(const Search& search);
     std::vector<Termination> terminateAtOnce(std::span<const SeenJob> jobs, const Thresholds& thresholds);

@@ -9,9 +9,11 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <filesystem>
 #include <new>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -34,11 +36,15 @@ struct Account
 
 Account ownAccount()
 /// The account of the user that runs the process. A user without an account gets a home that does not exist.
+/// Throws ConnectionRefused when a shortage hides the account.
 {
     passwd entry{};
     passwd* found = nullptr;
     std::vector<char> buffer(16384);
-    getpwuid_r(geteuid(), &entry, buffer.data(), buffer.size(), &found);
+    const int error = getpwuid_r(geteuid(), &entry, buffer.data(), buffer.size(), &found);
+    if (error == EMFILE || error == ENFILE || error == ENOMEM)
+        throw Libpq::ConnectionRefused({"the account of slurmctld's user cannot be looked up: " +
+                                        std::generic_category().message(error)});
     return found == nullptr ? Account{"", "/nonexistent"} : Account{entry.pw_name, entry.pw_dir};
 }
 
@@ -145,10 +151,10 @@ std::string withoutSurroundings(const ConnectionString& connection)
     const ConnectionOptions written = Libpq::writtenOptions(text);
     if (!written)
         throw std::bad_alloc(); // ConnectionString::parse() could read it, so only memory is missing
-    keepEnvironmentOut(text, written);
-    if (valueOf(written, "service"))
-        requireOwnServiceFile();
     try {
+        keepEnvironmentOut(text, written);
+        if (valueOf(written, "service"))
+            requireOwnServiceFile();
         useOwnFiles(text, Libpq::optionsOf(text));
     } catch (const Libpq::ConnectionRefused& refusal) {
         throw DatabaseError::fromConnecting(refusal);

@@ -2,6 +2,8 @@
 
 #include "data/Words.h"
 
+#include <Poco/Exception.h>
+
 #include <algorithm>
 #include <condition_variable>
 #include <exception>
@@ -51,6 +53,8 @@ RunStatistics Run::carryOut()
         _statistics.stopped = _limit.stop.stop_requested();
         if (!_statistics.stopped)
             _statistics.error = errorFrom(error);
+    } catch (const Poco::Exception& exception) {
+        _statistics.error = RunError{"unexpected error: " + exception.displayText()};
     } catch (const std::exception& exception) {
         // Out of memory or threads, or a defect. It ends this run only.
         _statistics.error = RunError{std::string("unexpected error: ") + exception.what()};
@@ -278,12 +282,15 @@ RunError Run::errorFrom(const DatabaseError& raised) const
 {
     const DatabaseError error =
         Clock::now() < _limit.deadline ? raised : raised.afterRunTimeout(_memory.settings.runTimeout);
-    return {error.what(), error.sqlState(), error.advice(), error.kind(), true};
+    return {error.what(), error.sqlState(), error.advice(), error.kind(), true, error.isShortageHere()};
 }
 
 void Run::conclude()
 {
     _statistics.duration = std::chrono::duration_cast<Milliseconds>(Clock::now() - _start);
+    // The session itself may be the cause, as after a change of its search_path, and would stay so.
+    if (_statistics.error)
+        _memory.store->close();
     // Only a failed search misses which jobs are silent. A failed termination does not.
     if (_statistics.error && !_statistics.hasSearched)
         _memory.massHang.missedSearch();

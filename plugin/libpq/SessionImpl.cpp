@@ -3,9 +3,11 @@
 #include "Addresses.h"
 #include "AllSignalsBlocked.h"
 #include "Errors.h"
+#include "PasswordGuard.h"
 #include "StatementImpl.h"
 
 #include <Poco/Exception.h>
+#include <Poco/String.h>
 #include <poll.h>
 #include <pthread.h>
 
@@ -44,14 +46,14 @@ bool waitUntilReady(int socket, short events, const WaitLimit& limit)
     return true;
 }
 
-std::string noAnswer(PGconn* connection, std::chrono::seconds waited)
+std::string failure(PGconn* connection, const std::string& why)
 /// Worded as libpq words the error of one address.
 {
     const std::string host = PQhost(connection);
     const std::string address = PQhostaddr(connection);
     return "connection to server at \"" + host + '"' +
            (address.empty() || address == host ? "" : " (" + address + ')') + ", port " + PQport(connection) +
-           " failed: no answer within " + std::to_string(waited.count()) + 's';
+           " failed: " + why;
 }
 
 bool isCopy(const PGresult* result)
@@ -64,12 +66,6 @@ bool isCopy(const PGresult* result)
 bool isError(const PGresult* result)
 {
     return result != nullptr && PQresultStatus(result) == PGRES_FATAL_ERROR;
-}
-
-std::string fieldOf(const PGresult* result, int code)
-{
-    const char* const text = PQresultErrorField(result, code);
-    return text == nullptr ? "" : text;
 }
 
 [[noreturn]] void notSupported(const char* what)
@@ -111,20 +107,49 @@ std::optional<std::string> SessionImpl::connect(const std::string& secretText, s
         throw std::bad_alloc();
     PQsetErrorVerbosity(connection, PQERRORS_VERBOSE); // has the SQLSTATE, for which there is no field
     PQsetNoticeProcessor(connection, &ignoreNotice, nullptr);
+    learnPasswords();
 
+    PasswordGuard guard(connection);
     const WaitLimit limit = _limit.within(atMost);
     auto direction = PQstatus(connection) == CONNECTION_BAD ? PGRES_POLLING_FAILED : PGRES_POLLING_WRITING;
     while (direction != PGRES_POLLING_OK) {
         if (direction == PGRES_POLLING_FAILED)
-            return PQerrorMessage(connection);
+            return guard.refusal() ? failure(connection, *guard.refusal()) : lastError();
         const short events = direction == PGRES_POLLING_READING ? POLLIN : POLLOUT;
         if (!waitUntilReady(PQsocket(connection), events, limit))
-            return noAnswer(connection, atMost);
-        direction = PQconnectPoll(connection);
+            return failure(connection, "no answer within " + std::to_string(atMost.count()) + 's');
+        direction = _isCleartextAllowed ? PQconnectPoll(connection) : guard.poll();
     }
     if (PQsetnonblocking(connection, 1) != 0)
-        return PQerrorMessage(connection);
+        return lastError();
     return std::nullopt;
+}
+
+void SessionImpl::learnPasswords()
+{
+    _passwords.insert(PQpass(_connection.get()));
+    const ConnectionOptions options(PQconninfo(_connection.get()), &PQconninfoFree);
+    if (options)
+        _passwords.insert(valueOf(options, "sslpassword").value_or(""));
+    _passwords.erase("");
+}
+
+std::string SessionImpl::withoutPasswords(std::string text) const
+{
+    for (const std::string& password : _passwords)
+        Poco::replaceInPlace(text, password, std::string("***"));
+    return text;
+}
+
+std::string SessionImpl::lastError() const
+{
+    return withoutPasswords(PQerrorMessage(_connection.get()));
+}
+
+std::string SessionImpl::fieldOf(const PGresult* result, int code) const
+{
+    const char* const text = PQresultErrorField(result, code);
+    return text == nullptr ? "" : withoutPasswords(text);
 }
 
 void SessionImpl::close()
@@ -217,7 +242,7 @@ Result SessionImpl::resultOf(bool wasSent)
                            .routine = fieldOf(answer.get(), PG_DIAG_SOURCE_FUNCTION)});
     // An error of libpq itself. The rest of the answer may still come, so the connection is closed.
     const bool wasConnected = isConnected();
-    const std::string message = PQerrorMessage(connection);
+    const std::string message = lastError();
     close();
     if (wasConnected)
         throw Poco::Data::ExecutionException(message);

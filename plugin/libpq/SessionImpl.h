@@ -6,8 +6,10 @@
 #include <libpq-fe.h>
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -39,6 +41,10 @@ public:
     void setLimit(WaitLimit limit) { _limit = std::move(limit); }
     /// Counts for all waits from now on.
 
+    void allowCleartextPassword(bool isAllowed) { _isCleartextAllowed = isAllowed; }
+    /// Whether a password may be sent in clear text over a TCP connection without encryption. Not allowed at
+    /// first: a server that asks for it so is refused.
+
     void open(const std::string& secretText) override;
     /// Connects to the first address that accepts. Each address gets connect_timeout. The text has keywords
     /// and values; a URI is not supported. Throws ConnectionRefused. One wait has no limit: the resolver,
@@ -51,6 +57,10 @@ public:
 
     bool isGood() const override;
     /// Also false when the server has closed the connection meanwhile, or a cancel may still be on its way.
+
+    std::string withoutPasswords(std::string text) const;
+    /// The text with *** in place of each password that this session has given to libpq, also one from a
+    /// passfile or a service file. A server may repeat a password in any text. Errors are without already.
 
     Result execute(const std::string& statement, const Parameters& parameters);
     /// Throws ServerError when the server refuses the statement; also with SQLSTATE 57014 when the limit is
@@ -82,6 +92,9 @@ private:
     using Clock = WaitLimit::Clock;
 
     std::optional<std::string> connect(const std::string& secretText, std::chrono::seconds atMost);
+    void learnPasswords();
+    std::string lastError() const;
+    std::string fieldOf(const PGresult* result, int code) const;
     const char* prepared(const std::string& statement);
     void requireTime() const;
     Result resultOf(bool wasSent);
@@ -90,6 +103,9 @@ private:
 
     std::unique_ptr<PGconn, decltype(&PQfinish)> _connection{nullptr, &PQfinish};
     WaitLimit _limit;
+    bool _isCleartextAllowed = false;
+    std::set<std::string, std::greater<>> _passwords;
+    /// Kept after close(), because a server may repeat an old one. A longer one comes before its beginning.
     std::unordered_map<std::string, std::string> _names;
     /// The names of the prepared statements, by their text.
     int _prepared = 0;

@@ -51,6 +51,23 @@ void appendEscaped(std::string& line, unsigned char c)
         (line += "\\x").append({digits[c >> 4U], digits[c & 15U]});
 }
 
+void append(std::string& line, std::string_view text, std::string_view backslashed)
+/// Escapes the text. Characters that are to get a backslash are named.
+{
+    while (!text.empty()) {
+        const std::size_t length = characterLength(text);
+        if (length == 0) {
+            appendEscaped(line, static_cast<unsigned char>(text.front()));
+            text.remove_prefix(1);
+            continue;
+        }
+        if (backslashed.find(text.front()) != std::string_view::npos)
+            line += '\\';
+        line += text.substr(0, length);
+        text.remove_prefix(length);
+    }
+}
+
 bool isPlain(unsigned char c)
 {
     return c > 0x20 && c < 0x7f && c != '"' && c != '\\' && c != '=';
@@ -58,28 +75,40 @@ bool isPlain(unsigned char c)
 
 } // namespace
 
+std::string shortened(std::string_view text)
+{
+    constexpr std::string_view mark = "...[cut]";
+    if (text.size() <= longestText)
+        return std::string(text);
+    // A character has three bytes after its first one, at most.
+    const auto isInside = [&](std::size_t at) {
+        return (static_cast<unsigned char>(text[at]) & 0xC0U) == 0x80;
+    };
+    std::size_t end = longestText - mark.size();
+    for (int i = 0; i < 3 && isInside(end); ++i)
+        --end;
+    return std::string(text.substr(0, end)).append(mark);
+}
+
+std::string escaped(std::string_view text)
+{
+    std::string line;
+    append(line, text, "");
+    return line;
+}
+
 LogLine& LogLine::add(std::string_view key, std::string_view value)
 {
     _text += ' ';
     _text += key;
     _text += '=';
-    if (!value.empty() && std::ranges::all_of(value, isPlain)) {
-        _text += value;
+    const std::string shown = shortened(value);
+    if (!shown.empty() && std::ranges::all_of(shown, isPlain)) {
+        _text += shown;
         return *this;
     }
     _text += '"';
-    while (!value.empty()) {
-        const std::size_t length = characterLength(value);
-        if (length == 0) {
-            appendEscaped(_text, static_cast<unsigned char>(value.front()));
-            value.remove_prefix(1);
-            continue;
-        }
-        if (value.front() == '"' || value.front() == '\\')
-            _text += '\\';
-        _text += value.substr(0, length);
-        value.remove_prefix(length);
-    }
+    append(_text, shown, "\"\\");
     _text += '"';
     return *this;
 }

@@ -2,9 +2,12 @@
 
 #include <Poco/Logger.h>
 
+#include <chrono>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <sys/types.h>
 #include <system_error>
 
 namespace HangDetection {
@@ -16,17 +19,28 @@ class MetricsFile
 ///
 /// An error is logged when it is new and when it is over, and has no other effect. If the disk hangs, write()
 /// hangs. Used by one thread. Another process may write the same file, as the next slurmctld does for a
-/// moment.
+/// moment; then one of the two texts is left out.
 {
 public:
     explicit MetricsFile(Poco::Logger& logger) : _logger(logger) {}
     /// No file yet.
 
     void moveTo(const std::filesystem::path& path);
-    /// Takes an absolute path, or an empty one for no file. If the path is new, removes the old file.
+    /// Takes an absolute path, or an empty one for no file. If the path is new, removes the old file, unless
+    /// somebody else has written it since.
 
     void write(std::string_view text);
     /// Does nothing when there is no path.
+
+    struct Id
+    /// Of a file with its text.
+    {
+        dev_t device;
+        ino_t inode;
+        std::chrono::nanoseconds written;
+
+        bool operator==(const Id&) const = default;
+    };
 
 private:
     void remove();
@@ -34,6 +48,8 @@ private:
 
     Poco::Logger& _logger;
     std::filesystem::path _path;
+    std::optional<Id> _written;
+    /// The file of the last write.
     std::error_code _failure;
     /// The error of the last write.
 };

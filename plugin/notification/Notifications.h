@@ -20,9 +20,11 @@ struct RunError
     std::string sqlState = {};
     std::string advice = {};
     std::string kind = cause;
-    /// Errors of one kind are one piece of news, however their causes differ.
+    /// Errors of one kind are one piece of news, however their causes differ. Digits do not count.
     bool isDatabaseError = false;
-    /// The cause is the database, or the connection to it.
+    /// The database could not be used, or refused something.
+    bool isShortageHere = false;
+    /// And that because this process lacks memory or file descriptors.
 };
 
 struct RunStatistics

@@ -3,6 +3,8 @@
 #include "LogLine.h"
 #include "data/Words.h"
 
+#include <Poco/Ascii.h>
+
 namespace HangDetection {
 
 namespace {
@@ -173,8 +175,8 @@ void RunLog::onAllocationsUnknown(const AllocationsUnknown& notification)
     _logger.warning(LogLine("allocations unknown")
                         .add("error", notification.error)
                         .add("advice",
-                             "jobs are terminated as without Slurm; allocations are released when it "
-                             "lists its jobs again")
+                             "jobs are terminated as without Slurm, except those that were suspended at its "
+                             "last answer; allocations are released when it lists its jobs again")
                         .text());
 }
 
@@ -199,7 +201,10 @@ void RunLog::onRunFailed(const RunError& error, std::chrono::milliseconds durati
     if (!_outage)
         _outage = Outage{std::chrono::steady_clock::now()};
     ++_outage->runs;
-    const bool isNew = _outage->kinds.size() < warningsOfAnOutage && _outage->kinds.insert(error.kind).second;
+    _outage->isOfDatabase |= error.isDatabaseError && !error.isShortageHere;
+    std::string kind = shortened(error.kind);
+    std::erase_if(kind, [](unsigned char c) { return Poco::Ascii::isDigit(c); });
+    const bool isNew = _outage->kinds.size() < warningsOfAnOutage && _outage->kinds.insert(kind).second;
 
     LogLine line("run failed");
     line.add("error", error.cause);
@@ -219,7 +224,7 @@ void RunLog::onRunSucceeded(const RunStatistics& statistics)
     if (_outage) {
         const auto outage = std::chrono::steady_clock::now() - _outage->since;
         _logger.information(
-            LogLine("database answers again")
+            LogLine(_outage->isOfDatabase ? "database answers again" : "runs succeed again")
                 .add("failed_runs", _outage->runs)
                 .add("outage_s", std::chrono::duration_cast<std::chrono::seconds>(outage).count())
                 .text());

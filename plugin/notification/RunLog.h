@@ -30,8 +30,10 @@ private:
     {
         std::chrono::steady_clock::time_point since;
         int runs = 0;
+        bool isOfDatabase = false;
         std::set<std::string> kinds = {};
-        /// The kinds of errors that were logged as warnings.
+        /// The kinds of errors that were logged as warnings, without digits: the numbers of blocks, processes
+        /// or ports change with each attempt.
     };
 
     template <typename N>

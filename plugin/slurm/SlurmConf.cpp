@@ -1,6 +1,7 @@
 #include "SlurmConf.h"
 
 #include "SettingsFile.h"
+#include "notification/LogLine.h"
 
 #include <Poco/Ascii.h>
 #include <Poco/String.h>
@@ -66,7 +67,7 @@ std::filesystem::path SlurmConf::settingsFile() const
             continue;
         std::filesystem::path path = parameter.substr(prefix.size());
         if (!path.is_absolute())
-            throw SettingsError(_file.string() + ": SlurmctldParameters: " + parameter +
+            throw SettingsError(_file.string() + ": SlurmctldParameters: " + shortened(parameter) +
                                 " is not an absolute path; allowed: hang_detector_conf=/path/to/file");
         return path;
     }

@@ -1,20 +1,19 @@
 #include "SlurmLogChannel.h"
 
+#include "notification/LogLine.h"
+
 #include <Poco/AutoPtr.h>
 
 #include <slurm/slurm.h>
 #include <slurm/spank.h>
 
-#include <algorithm>
 #include <string>
 
 namespace HangDetection {
 
 void SlurmLogChannel::log(const Poco::Message& message)
 {
-    std::string line = "job_submit/hang_detector: " + message.getText();
-    const auto isControl = [](unsigned char c) { return c < 0x20 || c == 0x7f; };
-    std::ranges::replace_if(line, isControl, '?');
+    const std::string line = "job_submit/hang_detector: " + escaped(message.getText());
 
     switch (message.getPriority()) {
     case Poco::Message::PRIO_FATAL:

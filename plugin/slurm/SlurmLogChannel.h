@@ -8,8 +8,8 @@ namespace HangDetection {
 
 class SlurmLogChannel : public Poco::Channel
 /// Writes to slurmctld's log, each line with "job_submit/hang_detector: " before it. Slurm has no level for
-/// warnings, so they are logged as errors. A control character becomes '?', so that each message is one line.
-/// May be used by any thread.
+/// warnings, so they are logged as errors. The texts are escaped, also those that quote a setting, so each
+/// message is one line. May be used by any thread.
 {
 public:
     void log(const Poco::Message& message) override;

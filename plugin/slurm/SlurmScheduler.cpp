@@ -170,7 +170,8 @@ std::vector<SchedulerJob> SlurmScheduler::markedJobs(const RunLimit& limit)
     std::optional<Answer> answer = openQuestion().await(limit);
     if (!answer) {
         const auto waited = std::chrono::ceil<std::chrono::seconds>(limit.deadline - start);
-        throw SchedulerError("no answer within " + std::to_string(waited.count()) + " s");
+        throw SchedulerError(waited.count() > 0 ? "no answer within " + std::to_string(waited.count()) + " s"
+                                                : "the run had no time left to ask");
     }
     _question.reset();
     if (!answer->error.empty())

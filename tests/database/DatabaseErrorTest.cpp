@@ -3,6 +3,8 @@
 #include "ServerFaults.h"
 #include "TerminationFaults.h"
 
+#include <sys/resource.h>
+
 namespace HangDetection::Test {
 
 class DatabaseErrorTest : public DatabaseFixture
@@ -107,6 +109,36 @@ class DatabaseErrorTest : public DatabaseFixture
         CPPUNIT_ASSERT(isCompleted(job));
     }
 
+    TEST(showsNoPasswordThatTheDatabaseRepeats)
+    {
+        const std::string job = addHungJob();
+        database().addLog(job, "a geheim123 of the connection");
+        run();
+        CPPUNIT_ASSERT_EQUAL(std::string("a *** of the connection"), posted().terminated.at(0).stage);
+        CPPUNIT_ASSERT(isCompleted(job));
+    }
+
+    TEST(saysThatFileDescriptorsAreShort)
+    /// However many there are, until there are enough.
+    {
+        rlimit limit{};
+        getrlimit(RLIMIT_NOFILE, &limit);
+        int failures = 0;
+        for (std::optional<RunError> error = RunError(); error; ++failures) {
+            forgetDetector();
+            detector();
+            const rlimit few{static_cast<rlim_t>(failures), limit.rlim_max};
+            setrlimit(RLIMIT_NOFILE, &few);
+            error = tryRun().error;
+            setrlimit(RLIMIT_NOFILE, &limit);
+            if (error)
+                CPPUNIT_ASSERT_MESSAGE(error->cause + ": " + error->advice,
+                                       error->isShortageHere &&
+                                           error->advice.starts_with("slurmctld is short of memory"));
+        }
+        CPPUNIT_ASSERT(failures > 3);
+    }
+
     TEST(worksAgainAfterTheTablesCame)
     {
         const std::string job = addHungJob();
@@ -114,6 +146,24 @@ class DatabaseErrorTest : public DatabaseFixture
         expectError("relation \"provisioner_jobs\" does not exist", "42P01", "check dbname");
         database().execute("ALTER TABLE away RENAME TO provisioner_jobs");
         CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
+    }
+
+    TEST(worksAgainAfterItsSessionWasWrong)
+    /// Once the cause is mended, as the advice says.
+    {
+        const std::string wrong = "ALTER ROLE hang_detector IN DATABASE " + databaseName();
+        database().execute(wrong + " SET search_path = nowhere");
+        expectError("relation \"provisioner_jobs\" does not exist", "42P01", "the search_path of the role");
+        database().execute(wrong + " RESET search_path");
+        const std::string job = addHungJob();
+        CPPUNIT_ASSERT_EQUAL(std::vector{job}, run().terminated);
+
+        // A trigger that changes the session for the statements after its own.
+        addHungJob();
+        duringTermination("PERFORM set_config('search_path', 'nowhere', false)");
+        tryRun();
+        expectError("relation \"provisioner_jobs\" does not exist", "42P01", "the search_path of the role");
+        CPPUNIT_ASSERT_EQUAL(std::int64_t{0}, run().jobs.hung);
     }
 
     TEST(survivesTheEndOfItsSessionBetweenTwoRuns)

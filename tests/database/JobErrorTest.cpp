@@ -2,6 +2,7 @@
 #include "RememberedJobs.h"
 #include "Rows.h"
 #include "TerminationFaults.h"
+#include "notification/LogLine.h"
 
 namespace HangDetection::Test {
 
@@ -33,6 +34,9 @@ class JobErrorTest : public DatabaseFixture
             {"no build", false, "", "",
              "the job is a workspace build, but workspace_builds has no row for it", ""},
             {"job refused", true, "provisioner_jobs", refusal, "refused", "P0001"},
+            // Of ten megabytes. Two bytes are a character.
+            {"long reason", true, "provisioner_jobs", "RAISE EXCEPTION '%', repeat('ö', 5000000)", "...[cut]",
+             "P0001"},
             {"build refused", true, "workspace_builds", refusal, "refused", "P0001"},
             {"log refused", true, "provisioner_job_logs", refusal, "refused", "P0001"},
             {"commit refused", true, "provisioner_jobs", refusal, "refused", "P0001", true},
@@ -68,7 +72,9 @@ class JobErrorTest : public DatabaseFixture
             CPPUNIT_ASSERT_EQUAL(std::size_t{2}, posted().failed.size());
             for (const Termination& answer : posted().failed) {
                 CPPUNIT_ASSERT_EQUAL(bad, answer.jobId);
-                CPPUNIT_ASSERT_EQUAL(row.error == notWhole ? notWhole + bad + '"' : row.error, answer.error);
+                CPPUNIT_ASSERT(answer.error.size() <= longestText);
+                CPPUNIT_ASSERT_MESSAGE(answer.error,
+                                       answer.error.ends_with(row.error == notWhole ? bad + '"' : row.error));
                 CPPUNIT_ASSERT_EQUAL(row.sqlState, answer.sqlState);
             }
             CPPUNIT_ASSERT_EQUAL(others.size(), statistics.terminated.size());

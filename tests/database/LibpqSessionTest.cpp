@@ -1,4 +1,8 @@
+#include "AskingServer.h"
 #include "DatabaseFixture.h"
+#include "Rows.h"
+#include "TemporaryDirectory.h"
+#include "data/Connection.h"
 #include "data/Statements.h"
 #include "libpq/Errors.h"
 #include "libpq/SessionImpl.h"
@@ -252,6 +256,86 @@ private:
         }
     }
 
+    std::string causeOf(const std::string& connection)
+    /// Why that cannot be opened.
+    {
+        try {
+            _impl->open(connection);
+        } catch (const Libpq::ConnectionRefused& refusal) {
+            return refusal.causes().at(0);
+        }
+        CPPUNIT_FAIL("not refused");
+        return "";
+    }
+
+    TEST(sendsNoPasswordInClearText)
+    {
+        const std::string request = AskingServer::message('R', {"\0\0\0\3", 4});
+        const std::string scram = AskingServer::message('R', {"\0\0\0\12SCRAM-SHA-256\0\0", 19});
+        struct Row
+        {
+            const char* name;
+            AskingServer::Ways ways;
+            std::string connection = {};
+        };
+        const std::vector<Row> rows{
+            {"at once", {.password = password}},
+            {"without TLS", {.password = password}, " sslmode=disable"},
+            {"byte by byte", {.password = password, .isSlow = true}},
+            {"right behind the answer about TLS", {.password = password, .noTls = 'N' + request}},
+            {"right behind a request for another method", {.password = password, .request = scram + request}},
+            {"and a password from a passfile",
+             {.password = filePassword},
+             " password='' passfile=" + passfile().string()},
+        };
+        forEachRow<Row>(rows, [this](const Row& row) {
+            const AskingServer server(row.ways);
+            const std::string cause = causeOf(hostOf(server) + row.connection);
+            const std::string words = "127.0.0.1\", port " + server.port() +
+                                      " failed: the server asks for the password in clear text";
+            CPPUNIT_ASSERT_MESSAGE(cause, cause.find(words) != std::string::npos);
+            CPPUNIT_ASSERT_EQUAL(0, server.passwords());
+        });
+        // Without a password nothing can be shown.
+        const AskingServer server({.password = password});
+        const std::string cause = causeOf(hostOf(server) + " password='' passfile=/nowhere");
+        CPPUNIT_ASSERT_MESSAGE(cause, cause.find("no password supplied") != std::string::npos);
+    }
+
+    TEST(cutsThePasswordOutOfErrors)
+    {
+        _impl->allowCleartextPassword(true);
+        const AskingServer server({.password = password});
+        const std::string cause = causeOf(hostOf(server));
+        CPPUNIT_ASSERT_MESSAGE(cause, cause.find("P0001: no *** here") != std::string::npos);
+        CPPUNIT_ASSERT_EQUAL(1, server.passwords());
+
+        _impl->allowCleartextPassword(false);
+        const AskingServer local({.password = filePassword,
+                                  .socket = (_directory.path() / ".s.PGSQL.5432").string(),
+                                  .isPleased = true});
+        _impl->open("host=" + _directory.path().string() + " user=u passfile=" + passfile().string());
+        expectThrown<Libpq::ServerError>("no *** here", [this] { answer<Poco::Int64>("SELECT 1"); });
+        // Also one of an earlier connection.
+        CPPUNIT_ASSERT_EQUAL(std::string("*** or ***"),
+                             _impl->withoutPasswords(std::string(password) + " or " + filePassword));
+    }
+
+    static std::string hostOf(const AskingServer& server)
+    {
+        return "host=127.0.0.1 user=u port=" + server.port() + " password=" + password;
+    }
+
+    std::filesystem::path passfile() const
+    {
+        const auto file = _directory.write("passfile", std::string("*:*:*:*:") + filePassword + '\n');
+        std::filesystem::permissions(file, std::filesystem::perms(0600));
+        return file;
+    }
+
+    static constexpr const char* password = "Xyzzy8";
+    static constexpr const char* filePassword = "Plugh9";
+
     TEST(keepsAPlan) { CPPUNIT_ASSERT(readsAllJobsOfATableThatGrew(24h)); }
 
     TEST(plansAgainWhenAPlanIsOld) { CPPUNIT_ASSERT(!readsAllJobsOfATableThatGrew(0h)); }
@@ -280,6 +364,7 @@ private:
         return plan().find(sign) != std::string::npos;
     }
 
+    const TemporaryDirectory _directory;
     Poco::AutoPtr<Libpq::SessionImpl> _impl;
 };
 

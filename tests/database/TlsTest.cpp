@@ -1,6 +1,7 @@
 #include "ChangedVariable.h"
 #include "DatabaseFixture.h"
 #include "FreePort.h"
+#include "ServerFaults.h"
 #include "TemporaryDirectory.h"
 
 #include <netinet/in.h>
@@ -223,6 +224,41 @@ public:
         const ChangedVariable unknown("PGTZ", "junk");
         forgetDetector();
         expectError("invalid value for parameter \"TimeZone\": \"junk\"", "22023", "");
+    }
+
+    TEST(sendsAPasswordInClearTextOnlyOverTls)
+    {
+        serve();
+        _tlsDatabase->execute(std::string("ALTER ROLE ") + detectorRole + " PASSWORD 'geheim123'");
+        struct Row
+        {
+            const char* method;
+            const char* connection;
+            bool isRefused = false;
+            bool isAllowed = false;
+        };
+        for (const Row& row : std::vector<Row>{{"scram-sha-256", " sslmode=disable"},
+                                               {"scram-sha-256", " sslmode=require"},
+                                               {"scram-sha-256", " sslmode=prefer"},
+                                               {"md5", " sslmode=disable"},
+                                               {"password", " sslmode=disable", true},
+                                               {"password", " sslmode=allow", true},
+                                               {"password", " sslmode=disable", false, true},
+                                               {"password", " sslmode=prefer"},
+                                               {"password", " sslmode=verify-full"}}) {
+            const HbaRule rule(*_server, std::string("host all hang_detector all ") + row.method,
+                               " port=" + _port);
+            useConnection(row.connection);
+            settings().connection.allowCleartextPassword(row.isAllowed);
+            forgetDetector();
+            if (row.isRefused) {
+                expectError("the server asks for the password in clear text", "", "encrypt the connection");
+                continue;
+            }
+            const std::string job = _tlsDatabase->addJob();
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(std::string(row.method) + row.connection, std::vector{job},
+                                         run().terminated);
+        }
     }
 
     void expectTlsError(const std::string& cause) { expectError(cause, "", "check sslmode, sslrootcert"); }

@@ -2,6 +2,7 @@
 
 #include "Fuzzing.h"
 #include "LogRecord.h"
+#include "notification/LogLine.h"
 #include "notification/RunLog.h"
 
 #include <Poco/Message.h>
@@ -23,9 +24,12 @@ class Report
 /// A run log, and what it makes of a notification.
 {
 public:
-    void requireLine(Poco::Notification* notification, const std::string& event, const Pairs& pairs)
-    /// The log gets one line, with this event and these pairs. Takes the notification.
+    void requireLine(Poco::Notification* notification, const std::string& event, Pairs pairs)
+    /// The log gets one line, with this event and these pairs, whose values may be cut. Takes the
+    /// notification.
     {
+        for (auto& [key, value] : pairs)
+            value = shortened(value);
         _log.str("");
         _center.postNotification(notification);
         std::string line = _log.str();

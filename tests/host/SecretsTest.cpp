@@ -1,3 +1,4 @@
+#include "AskingServer.h"
 #include "ProcessState.h"
 #include "ServerFaults.h"
 #include "ServerLog.h"
@@ -167,6 +168,18 @@ private:
         }
         reconnect();
         expectSecret();
+    }
+
+    TEST(whenTheServerRepeatsIt)
+    {
+        for (const bool isPleased : {false, true}) {
+            const AskingServer server({.password = password, .isPleased = isPleased});
+            start("host=127.0.0.1 port=" + server.port() + " user=" + role + " password=" + quotedPassword +
+                  "\nCleartextPassword=yes");
+            awaitLine("no *** here");
+            CPPUNIT_ASSERT(server.passwords() > 0);
+            expectSecret();
+        }
     }
 
     std::string asKeywords() const

@@ -41,6 +41,8 @@ class SimulatorTest : public SimulatorFixture
     {
         useSettings("Interval=1h\n");
         assertFailed(" of 2 runs\n", simulate({"--runs=2", "--duration=1"}));
+        useSettings("Interval=\u202e1\xc2\x9b\n");
+        assertFailed(R"(Interval: '\xe2\x80\xae1\xc2\x9b' is not a duration)", simulate({"--runs=1"}));
         directory().write("hang_detector.conf", "Connection=host=/nowhere\nInterval=1\n");
         assertFailed("job_submit/hang_detector: run failed error=\"connection to server on socket",
                      simulate({"--runs=1", "--exit-without-fini"}));

@@ -53,11 +53,11 @@ class HbaRule
 /// about the server's superuser. Sessions that are open are not touched by it.
 {
 public:
-    HbaRule(const Sim::ThrowawayPostgres& server, const std::string& line)
-        : _connectionString(server.connectionString("postgres")),
+    HbaRule(const Sim::ThrowawayPostgres& server, const std::string& line, const std::string& options = "")
+        : _connectionString(server.connectionString("postgres") + options),
           _file(server.directory() / "data/pg_hba.conf"),
           _before(textOf(_file))
-    /// Returns when it is in force.
+    /// Returns when it is in force. The options are for the connection to the server.
     {
         write(line + '\n' + _before);
     }

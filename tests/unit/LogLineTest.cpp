@@ -54,6 +54,41 @@ class LogLineTest : public CppUnit::TestFixture
         expect(R"("\xe5\xa4")", std::string_view("\xe5\xa4\xa7", 2));
     }
 
+    TEST(escapesAWholeLine)
+    {
+        // A setting that is quoted in a refusal. What is escaped already stays.
+        CPPUNIT_ASSERT_EQUAL(std::string(R"(Interval: '5\xe2\x80\xae\xc2\x9b\x1b' "a\"b\\c" größer)"),
+                             escaped("Interval: '5\u202e\xc2\x9b\x1b' \"a\\\"b\\\\c\" größer"));
+        const std::string line = LogLine("event").add("key", "a\"\\\n\u2028\xff").text();
+        CPPUNIT_ASSERT_EQUAL(line, escaped(line));
+    }
+
+    TEST(cutsALongValue)
+    {
+        const auto textOf = [](const std::string& start, const std::string& character, std::size_t count) {
+            std::string text = start;
+            for (std::size_t i = 0; i < count; ++i)
+                text += character;
+            return text;
+        };
+        expect(textOf("", "x", 1024), textOf("", "x", 1024));
+        expect(textOf("", "x", 1016) + "...[cut]", textOf("", "x", 1025));
+        expect(textOf("", "x", 1016) + "...[cut]", textOf("", "x", 10'000'000));
+        // The most that a value can take in the log.
+        expect('"' + textOf("", R"(\x01)", 1016) + "...[cut]\"", textOf("", "\x01", 10'000'000));
+        // A character is cut out as a whole.
+        for (const std::string character : {"ö", "大", "😀"}) {
+            for (std::size_t i = 0; i < character.size(); ++i) {
+                const std::string start(i, 'x');
+                expect('"' + textOf(start, character, (1016 - i) / character.size()) + "...[cut]\"",
+                       textOf(start, character, 1000));
+            }
+        }
+        const std::string cut = shortened(textOf("", "\xbf", 2000));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1021}, cut.size());
+        CPPUNIT_ASSERT_EQUAL(cut, shortened(cut));
+    }
+
     TEST(cannotBeForged)
     {
         expect(R"("x\" job_id=1\njob_submit/hang_detector: job terminated")",

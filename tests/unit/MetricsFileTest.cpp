@@ -162,7 +162,8 @@ class MetricsFileTest : public CppUnit::TestFixture
         setrlimit(RLIMIT_FSIZE, &limit);
         std::signal(SIGXFSZ, handler);
         expectTextAndNothingBeside("one\n");
-        expectLog({notWritten(_path, "File too large", "check the disk, or give MetricsFile another place")});
+        expectLog({notWritten(_path, "File too large",
+                              "raise slurmctld's limit for the size of a file (LimitFSIZE)")});
     }
 
     TEST(leavesADirectoryInItsPlace)
@@ -173,19 +174,71 @@ class MetricsFileTest : public CppUnit::TestFixture
         CPPUNIT_ASSERT(!fs::exists(_directory.path() / temporaryName));
         _file.moveTo({});
         CPPUNIT_ASSERT(fs::is_directory(_path));
-        expectLog({notWritten(_path, "Is a directory", "give MetricsFile the path of a file")});
+        expectLog({notWritten(_path, "Is a directory", directoryAdvice)});
     }
 
-    TEST(isNotHeldUpByAPipe)
-    /// Somebody put it in the place of the temporary. Opened for writing, it would wait for a reader.
+    TEST(removesOnlyWhatItHasWritten)
     {
-        CPPUNIT_ASSERT_EQUAL(0, mkfifo((_directory.path() / temporaryName).c_str(), 0644));
+        // Before its first write, and when somebody else has written the file, at its place or in it.
+        _directory.write(name, "of somebody else\n");
+        _file.moveTo(_path);
+        _file.moveTo({});
+        expectTextAndNothingBeside("of somebody else\n");
         _file.moveTo(_path);
         _file.write("one\n");
-        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, _log.lines().size());
-        CPPUNIT_ASSERT(!fs::exists(_path));
+        fs::rename(_directory.write("other", "of somebody else\n"), _path);
+        _file.moveTo({});
+        expectTextAndNothingBeside("of somebody else\n");
+        _file.moveTo(_path);
+        _file.write("one\n");
+        _directory.write(name, "written over\n");
+        _file.moveTo({});
+        expectTextAndNothingBeside("written over\n");
+        // Nor a second time.
+        _file.moveTo(_path);
+        expectLog({});
     }
 
+    TEST(writesThroughNothingInThePlaceOfTheTemporary)
+    {
+        const TemporaryDirectory elsewhere;
+        const fs::path victim = elsewhere.write("victim", "of somebody else");
+        const fs::path temporary = _directory.path() / temporaryName;
+        _file.moveTo(_path);
+        const auto expectWritten = [&](const std::string& text) {
+            _file.write(text);
+            expectTextAndNothingBeside(text);
+            CPPUNIT_ASSERT_EQUAL(std::string("of somebody else"), elsewhere.read("victim"));
+        };
+        fs::create_hard_link(victim, temporary);
+        expectWritten("one\n");
+        fs::create_symlink(victim, temporary);
+        expectWritten("two\n");
+        // Opened for writing, it would wait for a reader.
+        CPPUNIT_ASSERT_EQUAL(0, mkfifo(temporary.c_str(), 0644));
+        expectWritten("three\n");
+        expectLog({});
+        // A folder cannot be removed.
+        fs::create_directory(temporary);
+        _file.write("four\n");
+        expectLog({notWritten(_path, "Is a directory", directoryAdvice)});
+        fs::remove(temporary);
+        _file.write("five\n");
+        // What is short is no fault of the disk.
+        rlimit limit{};
+        getrlimit(RLIMIT_NOFILE, &limit);
+        const rlimit none{0, limit.rlim_max};
+        setrlimit(RLIMIT_NOFILE, &none);
+        _file.write("six\n");
+        setrlimit(RLIMIT_NOFILE, &limit);
+        CPPUNIT_ASSERT_EQUAL(
+            notWritten(_path, "Too many open files",
+                       "slurmctld is short of memory or of file descriptors; see its limits (LimitNOFILE)"),
+            _log.lines().back());
+    }
+
+    static constexpr const char* directoryAdvice =
+        "a directory has this path, or this path with .tmp; give MetricsFile the path of a file";
     static constexpr const char* name = "hang_detector.prom";
     static constexpr const char* temporaryName = "hang_detector.prom.tmp";
 

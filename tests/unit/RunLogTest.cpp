@@ -33,7 +33,7 @@ class RunLogTest : public CppUnit::TestFixture
         const auto& [cause, sqlState, advice] = failure;
         const DatabaseError error(DatabaseError::Scope::database, cause, sqlState, advice);
         RunStatistics statistics;
-        statistics.error = RunError{cause, sqlState, advice, error.kind()};
+        statistics.error = RunError{cause, sqlState, advice, error.kind(), true};
         statistics.duration = 3ms;
         return new RunFinished(statistics);
     }
@@ -135,9 +135,11 @@ class RunLogTest : public CppUnit::TestFixture
             "allocation not released job_id=1 slurm_job=12 error=\"Access/permission denied\"";
         expect(new AllocationKept("1", "12", "Access/permission denied", false), "warning: " + line);
         expect(new AllocationKept("1", "12", "Access/permission denied", true), "debug: " + line);
-        expect(new AllocationsUnknown("Unable to contact slurm controller"),
-               "warning: allocations unknown error=\"Unable to contact slurm controller\" advice=\"jobs are "
-               "terminated as without Slurm; allocations are released when it lists its jobs again\"");
+        expect(
+            new AllocationsUnknown("Unable to contact slurm controller"),
+            "warning: allocations unknown error=\"Unable to contact slurm controller\" advice=\"jobs are "
+            "terminated as without Slurm, except those that were suspended at its last answer; allocations "
+            "are released when it lists its jobs again\"");
         expect(new AllocationsKnown, "information: allocations known again");
     }
 
@@ -197,6 +199,34 @@ class RunLogTest : public CppUnit::TestFixture
         for (char c = 'a'; c < 'u'; ++c)
             many.push_back({std::string("no table ") + c, "42P01"});
         expectWarnings(5, many);
+    }
+
+    TEST(saysWhatIsOver)
+    {
+        RunStatistics unexpected;
+        const auto endsWith = [&](const std::string& event) {
+            _center.postNotification(new RunFinished(RunStatistics{}));
+            const auto lines = _log.lines();
+            const std::string& line = lines.at(lines.size() - 2);
+            CPPUNIT_ASSERT_MESSAGE(line, line.starts_with("information: " + event));
+        };
+        // An error whose numbers change is logged once.
+        const auto before = warnings();
+        for (const std::string number : {"1", "23"}) {
+            unexpected.error = RunError{"unexpected error: " + number + " bytes"};
+            _center.postNotification(new RunFinished(unexpected));
+        }
+        CPPUNIT_ASSERT_EQUAL(before + 1, warnings());
+        endsWith("runs succeed again failed_runs=2");
+        RunStatistics shortage;
+        shortage.error =
+            RunError{.cause = "Too many open files", .isDatabaseError = true, .isShortageHere = true};
+        _center.postNotification(new RunFinished(shortage));
+        endsWith("runs succeed again failed_runs=1");
+        _center.postNotification(new RunFinished(shortage));
+        _center.postNotification(failed({"connection refused", ""}));
+        _center.postNotification(new RunFinished(unexpected));
+        endsWith("database answers again failed_runs=3");
     }
 
     std::ptrdiff_t warnings() const

@@ -6,6 +6,13 @@
 #include "TemporaryDirectory.h"
 #include "ThrownBy.h"
 
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <sys/resource.h>
+#include <thread>
 namespace HangDetection::Test {
 
 using namespace std::chrono_literals;
@@ -88,6 +95,24 @@ private:
         std::filesystem::permissions(_file, std::filesystem::perms::others_read,
                                      std::filesystem::perm_options::add);
         expectRefusedOnce(":1: Connection: holds a password, but everybody can read the file");
+    }
+
+    TEST(readsAFileAfterAShortage)
+    {
+        write("Interval=45\n");
+        std::this_thread::sleep_for(1100ms);
+        rlimit limit{};
+        getrlimit(RLIMIT_NOFILE, &limit);
+        {
+            const rlimit none{0, limit.rlim_max};
+            setrlimit(RLIMIT_NOFILE, &none);
+            const std::shared_ptr<void> restored(nullptr, [&](void*) { setrlimit(RLIMIT_NOFILE, &limit); });
+            const std::string refusal =
+                thrownBy<SettingsError>([this] { _watch.readIfChanged(); }, "a shortage").what();
+            CPPUNIT_ASSERT_EQUAL(_file.string() + ": cannot be read: Too many open files", refusal);
+            CPPUNIT_ASSERT(!_watch.readIfChanged());
+        }
+        CPPUNIT_ASSERT(nextSettings().interval == 45s);
     }
 
     TemporaryDirectory _directory;

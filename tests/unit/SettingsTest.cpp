@@ -5,7 +5,12 @@
 #include "TemporaryDirectory.h"
 #include "ThrownBy.h"
 
+#include <filesystem>
+#include <memory>
+#include <string>
 #include <sys/stat.h>
+#include <unistd.h>
+#include <vector>
 
 namespace HangDetection::Test {
 
@@ -46,10 +51,13 @@ class SettingsTest : public CppUnit::TestFixture
     TEST(readsEveryKey)
     {
         const Settings settings = read(
-            "Connection=dbname=coder password=b\nInterval=45\nHungJobDuration=2h\n"
+            "Connection=dbname=coder password=b\nCleartextPassword=yes\nInterval=45\nHungJobDuration=2h\n"
             "HungJobExitTimeout=90m\nPendingJobDuration=1h\nMaxJobsPerRun=11\nRunTimeout=61\nDryRun=yes\n"
             "MassHangRatio=50\nMassHangMinJobs=21\nReleaseAllocations=yes\nMetricsFile=/m\n");
-        CPPUNIT_ASSERT(settings.connection == ConnectionString::parse("dbname=coder password=b"));
+        ConnectionString connection = ConnectionString::parse("dbname=coder password=b");
+        CPPUNIT_ASSERT(settings.connection != connection);
+        connection.allowCleartextPassword(true);
+        CPPUNIT_ASSERT(settings.connection == connection);
         CPPUNIT_ASSERT(settings.interval == seconds(45));
         CPPUNIT_ASSERT(settings.hungJobDuration == seconds(7200));
         CPPUNIT_ASSERT(settings.hungJobExitTimeout == seconds(5400));
@@ -63,8 +71,9 @@ class SettingsTest : public CppUnit::TestFixture
         CPPUNIT_ASSERT_EQUAL(std::string("/m"), settings.metricsFile.string());
         // The connection may hold a password.
         CPPUNIT_ASSERT_EQUAL(
-            std::string("Connection=-> Interval=1m->45s HungJobDuration=5m->2h HungJobExitTimeout=3m->90m "
-                        "PendingJobDuration=0->1h MaxJobsPerRun=10->11 RunTimeout=5m->61s DryRun=no->yes "
+            std::string("Connection=-> CleartextPassword=no->yes Interval=1m->45s HungJobDuration=5m->2h "
+                        "HungJobExitTimeout=3m->90m PendingJobDuration=0->1h MaxJobsPerRun=10->11 "
+                        "RunTimeout=5m->61s DryRun=no->yes "
                         "MassHangRatio=55->50 MassHangMinJobs=20->21 ReleaseAllocations=no->yes "
                         "MetricsFile=none->/m "),
             changes(read("Connection=dbname=coder password=a\n"), settings));
@@ -130,7 +139,8 @@ class SettingsTest : public CppUnit::TestFixture
     {
         expectRefused(
             "Connection=dbname=coder\n\nIntervall=5\n",
-            ":3: Intervall: is not a known key; allowed: Connection, Interval, HungJobDuration, "
+            ":3: Intervall: is not a known key; allowed: Connection, CleartextPassword, Interval, "
+            "HungJobDuration, "
             "HungJobExitTimeout, PendingJobDuration, MaxJobsPerRun, RunTimeout, DryRun, MassHangRatio, "
             "MassHangMinJobs, ReleaseAllocations, MetricsFile");
         expectRefused("Connection=dbname=coder\nInterval=5\n# again\nINTERVAL=5\n",
@@ -168,12 +178,31 @@ class SettingsTest : public CppUnit::TestFixture
                 ":2: Interval: holds a control character; allowed are printable characters and blanks");
     }
 
-    TEST(refusesWhatIsNoReadableFile)
+    TEST(refusesAFileThatIsNotOurs)
     {
         expectFileRefused(_directory.path() / "none.conf",
                           ": cannot be read: No such file or directory; it belongs beside slurm.conf, and "
                           "slurmctld reads it as SlurmUser: chown root:slurm and chmod 0640",
                           "no file");
+        const fs::path foreign = write(_connection);
+        fs::permissions(foreign, fs::perms::others_write, fs::perm_options::add);
+        const std::string advice = "; run chown root:slurm and chmod 0640 on it";
+        expectFileRefused(foreign, ": can be written by everybody" + advice, "others may write it");
+        fs::permissions(foreign, fs::perms::others_write, fs::perm_options::remove);
+        CPPUNIT_ASSERT_MESSAGE("run this test as root", chown(foreign.c_str(), 65534, 0) == 0);
+        expectFileRefused(foreign,
+                          ": belongs to the user with the number 65534, who is neither root nor SlurmUser" +
+                              advice,
+                          "a file of somebody else");
+        // SlurmUser may own it.
+        fs::permissions(_directory.path(), fs::perms(0711));
+        CPPUNIT_ASSERT_EQUAL(0, seteuid(65534));
+        const std::shared_ptr<void> asRootAgain(nullptr, [](void*) { seteuid(0); });
+        Settings::read(foreign);
+    }
+
+    TEST(refusesWhatIsNoRegularFile)
+    {
         const fs::path pipe = _directory.path() / "pipe.conf";
         CPPUNIT_ASSERT_EQUAL(0, mkfifo(pipe.c_str(), 0600));
         for (const fs::path& file : {_directory.path(), pipe, fs::path("/dev/zero")})
