@@ -41,6 +41,10 @@ public:
     /// cancelled because the time of the run is over. With any other error the job is at fault, if jobs were
     /// terminated just before.
 
+    bool isOutcomeUnknown() const { return _scope == Scope::connection || _sqlState.empty(); }
+    /// True when the statement may have been committed all the same: the connection ended, or no error of the
+    /// server came.
+
     bool isObjectMissing() const;
     /// True when a table, a column or a privilege of the role is missing.
 

@@ -148,6 +148,18 @@ struct Termination
     std::string error;
     std::string sqlState;
     /// Five characters, or empty when the database raised no error.
+    bool isAnswerLost = false;
+    /// The answer to the request was lost, and a later run found the job like this.
+};
+
+struct Attempt
+/// Jobs whose termination was sent, but not answered.
+{
+    std::vector<SeenJob> jobs;
+    Thresholds thresholds;
+    std::chrono::microseconds since{0};
+    std::chrono::microseconds until = std::chrono::microseconds::max();
+    /// When they were sent, and when the answer was lost: since 1970, by the database's clock.
 };
 
 struct RevivedJob

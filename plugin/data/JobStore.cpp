@@ -66,6 +66,12 @@ std::string secondsOf(const Thresholds& thresholds)
         [&](Reason reason) { return std::to_string(thresholds.withLag(reason).count()); });
 }
 
+std::string errorsOf(const Thresholds& thresholds)
+{
+    return arrayForEachReason(
+        [&](Reason reason) { return Wording::of(reason, thresholds.of(reason)).error; });
+}
+
 } // namespace
 
 JobStore::JobStore(ConnectionString connectionString, std::chrono::milliseconds statementTimeout,
@@ -211,6 +217,18 @@ std::map<JobId, std::string> JobStore::findTerminated(const std::vector<JobId>& 
     return terminated;
 }
 
+std::vector<Termination> JobStore::findLost(const Attempt& attempt)
+{
+    auto answers =
+        answersTo(Statements::find_lost_terminations, idsOf(attempt.jobs), updatesOf(attempt.jobs), reasons(),
+                  errorsOf(attempt.thresholds), attempt.since.count(), attempt.until.count());
+    for (Termination& answer : answers)
+        answer.isAnswerLost = true;
+    if (const auto loss = addNames(answers))
+        throw DatabaseError(*loss);
+    return answers;
+}
+
 std::vector<RevivedJob> JobStore::findRevived(const std::vector<SeenJob>& jobs)
 {
     std::vector<RevivedJob> revived;
@@ -235,11 +253,9 @@ std::vector<Termination> JobStore::terminateAtOnce(std::span<const SeenJob> jobs
 {
     const std::string keys =
         arrayOf(jobs, [](const SeenJob& job) { return std::to_string(advisoryLockKey(job.jobId)); });
-    const auto wording = [&](Reason reason) { return Wording::of(reason, thresholds.of(reason)); };
+    const auto logLine = [&](Reason reason) { return Wording::of(reason, thresholds.of(reason)).logLine; };
     return answersTo(Statements::terminate_jobs, idsOf(jobs), updatesOf(jobs), reasons(),
-                     secondsOf(thresholds), keys,
-                     arrayForEachReason([&](Reason reason) { return wording(reason).error; }),
-                     arrayForEachReason([&](Reason reason) { return wording(reason).logLine; }));
+                     secondsOf(thresholds), keys, errorsOf(thresholds), arrayForEachReason(logLine));
 }
 
 std::optional<DatabaseError> JobStore::addNames(std::vector<Termination>& answers)

@@ -63,6 +63,7 @@ void Run::work()
 {
     _failedBefore = _memory.failedJobs.known(_start);
     _memory.store->open(_limit);
+    askForLostAnswers();
     std::vector<SeenJob> chosen = look();
     if (_isUnsure)
         chosen = lookAgain();
@@ -81,6 +82,21 @@ void Run::work()
     }
     terminate(std::move(chosen));
     release();
+}
+
+void Run::askForLostAnswers()
+{
+    try {
+        _memory.lostAnswers.ask(*_memory.store, _start,
+                                [&](const Termination& job, const Thresholds& thresholds) {
+                                    if (job.outcome == Outcome::terminated)
+                                        tellTerminated(job, thresholds.of(job.reason));
+                                    else
+                                        report(job);
+                                });
+    } catch (const DatabaseError&) {
+        // The next run asks again. If the connection is lost, the search fails, too.
+    }
 }
 
 std::vector<SeenJob> Run::look()
@@ -102,6 +118,7 @@ std::vector<SeenJob> Run::look()
          .terminated = _memory.terminatedJobs.due(_memory.settings.interval, _lookedAt),
          .earlier = earlier ? earlier->look : Look()});
     const auto took = Clock::now() - _lookedAt;
+    _lookTime = found.look.time;
     _memory.looks.add(found.look, _lookedAt);
     _statistics.hasSearched = true;
     _isUnsure = earlier ? judgeClock(found.heartbeatAge, earlier->time) : found.doubtful > 0;
@@ -208,13 +225,22 @@ void Run::terminate(std::vector<SeenJob> jobs)
 
 void Run::terminateBatch(std::span<const SeenJob> batch)
 {
+    LostAnswers& lostAnswers = _memory.lostAnswers;
+    lostAnswers.expect(batch, {.jobs = {}, .thresholds = thresholds(), .since = _lookTime},
+                       Clock::now() + _memory.settings.runTimeout);
     try {
-        _memory.store->terminate(batch, thresholds(), [&](const Termination& job) { report(job); });
+        _memory.store->terminate(batch, thresholds(), [&](const Termination& job) {
+            report(job);
+            lostAnswers.answered(job);
+        });
+        lostAnswers.settled();
     } catch (const DatabaseError& error) {
+        if (!error.isOutcomeUnknown())
+            lostAnswers.settled();
         // A trigger can cause any error for one job, and can even end the session. After terminations in this
         // run, the job is at fault, unless the error concerns every job.
-        const bool isOfTheJob =
-            batch.size() == 1 && !_statistics.terminated.empty() && !error.cannotBeOfOneJob();
+        const bool isOfTheJob = batch.size() == 1 && !_statistics.terminated.empty() &&
+                                !error.cannotBeOfOneJob() && !error.isOutcomeUnknown();
         if (isOfTheJob) {
             report(failedTermination(batch.front().jobId, error));
             return;
@@ -269,6 +295,11 @@ void Run::reportTerminated(const Termination& job)
         return;
     }
     _statistics.terminated.push_back(job.jobId);
+    tellTerminated(job, threshold);
+}
+
+void Run::tellTerminated(const Termination& job, std::chrono::seconds threshold)
+{
     _memory.terminatedJobs.add({job.jobId, job.updatedAt}, Clock::now());
     _memory.failedJobs.remove(job.jobId);
     _memory.notifications.postNotification(new JobTerminated(job, threshold));
@@ -287,6 +318,8 @@ void Run::conclude()
     // Only a failed search misses which jobs are silent. A failed termination does not.
     if (_statistics.error && !_statistics.hasSearched)
         _memory.massHang.missedSearch();
+    _memory.lostAnswers.lost(_lookTime +
+                             std::chrono::ceil<std::chrono::microseconds>(Clock::now() - _lookedAt));
     _statistics.pause = nextPause();
     _memory.notifications.postNotification(new RunFinished(_statistics));
 }

@@ -41,6 +41,7 @@ private:
     using Milliseconds = std::chrono::milliseconds;
 
     void work();
+    void askForLostAnswers();
     std::vector<SeenJob> look();
     std::vector<SeenJob> lookAgain();
     bool judgeClock(std::optional<Milliseconds> heartbeatAge, Clock::time_point earlierLook);
@@ -52,6 +53,7 @@ private:
     void release();
     void report(const Termination& job);
     void reportTerminated(const Termination& job);
+    void tellTerminated(const Termination& job, std::chrono::seconds threshold);
     RunError errorFrom(const DatabaseError& raised) const;
     void conclude();
     std::optional<Milliseconds> nextPause();
@@ -66,6 +68,8 @@ private:
     std::set<JobId> _failedBefore;
     RunStatistics _statistics;
     Clock::time_point _lookedAt;
+    std::chrono::microseconds _lookTime{0};
+    /// The same by the database's clock, since 1970.
     bool _isUnsure = false;
     /// The last look found jobs that may be silent, but had no earlier look to compare with; or the clock of
     /// the heartbeats may be behind.

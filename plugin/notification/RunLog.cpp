@@ -28,6 +28,9 @@ std::string lineOf(const std::string& event, const Termination& job, std::chrono
         if (!name.empty())
             line.add(key, name);
     }
+    if (job.isAnswerLost)
+        line.add("note", "the answer of the database was lost; another detector with the same threshold may "
+                         "have terminated the job in that moment");
     return line.text();
 }
 
