@@ -80,8 +80,9 @@ struct Thresholds
     std::chrono::seconds pending{0};
     /// 0: pending jobs are left alone.
     std::chrono::seconds lag{0};
-    /// How much the clock that stamps the heartbeats is behind the database's clock. A job is hung so much
-    /// later.
+    std::chrono::seconds pendingLag{0};
+    /// How much longer than the threshold a job has to be silent by the database's clock: because the clock
+    /// that stamps the heartbeats is behind, and because there was a time in which no worker could report.
 
     std::chrono::seconds of(Reason reason) const
     {
@@ -95,9 +96,9 @@ struct Thresholds
     }
 
     std::chrono::seconds withLag(Reason reason) const
-    /// By the database's clock. Only workers send heartbeats, so the lag does not count for pending jobs.
+    /// By the database's clock.
     {
-        return of(reason) + (reason == Reason::pending ? std::chrono::seconds(0) : lag);
+        return of(reason) + (reason == Reason::pending ? pendingLag : lag);
     }
 };
 

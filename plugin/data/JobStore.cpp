@@ -112,10 +112,11 @@ template <typename Row>
 std::vector<Row> JobStore::rowsOfSearch(const Search& search)
 {
     const auto rowsBy = [&](const char* statement) {
-        return rowsOf<Row>(
-            statement, search.thresholds.withLag(Reason::hung).count(), search.lookAhead.count(),
-            search.places, idsOf(search.last), search.thresholds.pending.count(), idsOf(search.terminated),
-            updatesOf(search.terminated), search.earlier.snapshot, search.earlier.time.count());
+        return rowsOf<Row>(statement, search.thresholds.withLag(Reason::hung).count(),
+                           search.lookAhead.count(), search.places, idsOf(search.last),
+                           search.thresholds.withLag(Reason::pending).count(), idsOf(search.terminated),
+                           updatesOf(search.terminated), search.earlier.snapshot,
+                           search.earlier.time.count());
     };
     if (_connection.canSearchByStatus() && Clock::now() - _lastFullSearch < _fullSearchInterval) {
         try {

@@ -108,7 +108,7 @@ std::vector<SeenJob> Run::look()
     for (const auto& [job, logged] : _memory.previewedJobs.known(_lookedAt))
         last.push_back(job);
     std::ranges::copy(_memory.allocations.suspended(), std::back_inserter(last));
-    _memory.looks.useSession(_memory.store->sessions());
+    _memory.looks.begin(_lookedAt, _memory.store->sessions());
     const auto earlier = _memory.looks.find(_lookedAt);
     FoundJobs found = _memory.store->findJobs(
         {.thresholds = thresholds(),
@@ -117,11 +117,16 @@ std::vector<SeenJob> Run::look()
          .last = std::move(last),
          .terminated = _memory.terminatedJobs.due(_memory.settings.interval, _lookedAt),
          .earlier = earlier ? earlier->look : Look()});
-    const auto took = Clock::now() - _lookedAt;
+    const auto answered = Clock::now();
+    const auto took = answered - _lookedAt;
     _lookTime = found.look.time;
-    _memory.looks.add(found.look, _lookedAt);
+    const auto added = _memory.looks.add(found.look, _lookedAt, answered);
+    if (added.gap > EarlierLooks::tolerance)
+        _memory.notifications.postNotification(
+            new SilenceNotCounted(std::chrono::duration_cast<std::chrono::seconds>(added.gap)));
     _statistics.hasSearched = true;
     _isUnsure = earlier ? judgeClock(found.heartbeatAge, earlier->time) : found.doubtful > 0;
+    _isUnsure = _isUnsure || added.isUnsure;
     if (_isUnsure)
         found.chosen.clear();
     // If the earlier look was long ago, a worker may have reported after it, and have died then. Its job may
@@ -142,6 +147,7 @@ std::vector<SeenJob> Run::lookAgain()
     // The wait between two looks does not count for RunTimeout. A run whose time is over does not wait: its
     // search fails.
     if (Clock::now() < _limit.deadline) {
+        _memory.looks.expectNext(Clock::now() + _memory.looks.apart());
         waitFor(_memory.looks.apart(), _limit.stop);
         _limit.deadline += _memory.looks.apart();
         _memory.store->open(_limit);
@@ -315,12 +321,15 @@ RunError Run::errorFrom(const DatabaseError& raised) const
 void Run::conclude()
 {
     _statistics.duration = std::chrono::duration_cast<Milliseconds>(Clock::now() - _start);
-    // Only a failed search misses which jobs are silent. A failed termination does not.
+    // After a termination that failed the database was well: it had just searched.
     if (_statistics.error && !_statistics.hasSearched)
-        _memory.massHang.missedSearch();
+        _memory.looks.missed(_start);
     _memory.lostAnswers.lost(_lookTime +
                              std::chrono::ceil<std::chrono::microseconds>(Clock::now() - _lookedAt));
     _statistics.pause = nextPause();
+    const Milliseconds interval = _memory.settings.interval;
+    _memory.looks.expectNext(Clock::now() + std::min(_statistics.pause.value_or(interval), interval),
+                             _statistics.error.has_value());
     _memory.notifications.postNotification(new RunFinished(_statistics));
 }
 
@@ -339,18 +348,34 @@ std::optional<Run::Milliseconds> Run::nextPause()
         return _memory.looks.apart();
     if (!_nextHang)
         return std::nullopt;
-    const auto untilHang = std::chrono::ceil<Milliseconds>(*_nextHang - now);
+    const auto untilHang = std::chrono::ceil<Milliseconds>(
+        std::min(*_nextHang - now, untilThresholdsChange().value_or(Clock::duration::max())));
     const auto apart = _memory.looks.apart();
     // One more look comes before the job is hung. Then the look at its threshold has an earlier one to
     // compare with, and the termination need not wait for a second look.
     return std::max<Milliseconds>(untilHang > 2 * apart ? untilHang - apart : untilHang, leastPause);
 }
 
+std::optional<Run::Clock::duration> Run::untilThresholdsChange() const
+{
+    std::optional<Clock::duration> first;
+    for (const auto threshold : {_memory.settings.hungJobDuration, _memory.settings.pendingJobDuration}) {
+        const auto change = _memory.looks.delay(threshold, Clock::now()).changesIn;
+        if (change)
+            first = std::min<Clock::duration>(first.value_or(*change), *change);
+    }
+    return first;
+}
+
 Thresholds Run::thresholds() const
 {
-    return {.hung = _memory.settings.hungJobDuration,
-            .pending = _memory.settings.pendingJobDuration,
-            .lag = _memory.clockLag.known()};
+    const auto& [hung, pending] =
+        std::pair(_memory.settings.hungJobDuration, _memory.settings.pendingJobDuration);
+    const auto now = Clock::now();
+    return {.hung = hung,
+            .pending = pending,
+            .lag = _memory.clockLag.known() + _memory.looks.delay(hung, now).length,
+            .pendingLag = _memory.looks.delay(pending, now).length};
 }
 
 } // namespace HangDetection

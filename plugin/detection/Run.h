@@ -46,6 +46,7 @@ private:
     std::vector<SeenJob> lookAgain();
     bool judgeClock(std::optional<Milliseconds> heartbeatAge, Clock::time_point earlierLook);
     bool judgeMassHang();
+    std::optional<Clock::duration> untilThresholdsChange() const;
     std::vector<SeenJob> dropSuspended(const std::vector<SeenJob>& jobs);
     void preview(std::span<const SeenJob> jobs);
     void terminate(std::vector<SeenJob> jobs);
@@ -71,8 +72,8 @@ private:
     std::chrono::microseconds _lookTime{0};
     /// The same by the database's clock, since 1970.
     bool _isUnsure = false;
-    /// The last look found jobs that may be silent, but had no earlier look to compare with; or the clock of
-    /// the heartbeats may be behind.
+    /// The last look found jobs that may be silent, but had no earlier look to compare with; or a clock may
+    /// be wrong.
     bool _wantsSecondLook = false;
     /// The next run comes some seconds later, to look again.
     std::optional<Clock::time_point> _nextHang;

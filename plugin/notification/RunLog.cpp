@@ -52,6 +52,7 @@ RunLog::RunLog(Poco::NotificationCenter& center, Poco::Logger& logger)
       _revived(to(center, &RunLog::onJobRevived)),
       _clockLagBegan(to(center, &RunLog::onClockLagBegan)),
       _clockLagEnded(to(center, &RunLog::onClockLagEnded)),
+      _silenceNotCounted(to(center, &RunLog::onSilenceNotCounted)),
       _massHangBegan(to(center, &RunLog::onMassHangBegan)),
       _massHangEnded(to(center, &RunLog::onMassHangEnded)),
       _indexMissing(to(center, &RunLog::onIndexMissing)),
@@ -113,6 +114,13 @@ void RunLog::onClockLagBegan(const ClockLagBegan& notification)
 void RunLog::onClockLagEnded(const ClockLagEnded&)
 {
     _logger.information("heartbeats are on time again");
+}
+
+void RunLog::onSilenceNotCounted(const SilenceNotCounted& notification)
+{
+    _logger.information(LogLine("workers could not report for a while, this does not count as silence")
+                            .add("gap_s", notification.gap.count())
+                            .text());
 }
 
 void RunLog::onMassHangBegan(const MassHangBegan& notification)

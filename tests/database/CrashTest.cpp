@@ -224,7 +224,7 @@ class CrashTest : public BackgroundRunFixture
         const auto textOf = [](const Termination& job) {
             return job.jobId + ' ' + job.type + ' ' + job.stage + ' ' + job.workspaceId + ' ' +
                    std::to_string(job.buildNumber) + (job.state == BuildState::copied ? " copied" : "") +
-                   (job.silent >= 301s && job.silent < 360s ? " silent" : "") +
+                   (job.silent >= 600s && job.silent < 660s ? " silent" : "") +
                    (job.reason == Reason::hung ? " hung" : "") + (job.isAnswerLost ? " lost" : "");
         };
         std::vector<std::string> told;

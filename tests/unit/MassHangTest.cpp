@@ -18,7 +18,6 @@ class MassHangTest : public CppUnit::TestFixture
     CPPUNIT_TEST(isNotExtendedByComingAndGoing);
     CPPUNIT_TEST(isNewAfterAWholeHoldWithoutOne);
     CPPUNIT_TEST(isNotNewAfterALongPauseBetweenTwoSearches);
-    CPPUNIT_TEST(isNotNewAfterTheDatabaseWasAwayForAMoment);
     CPPUNIT_TEST(isNotNewWithOtherLimits);
     CPPUNIT_TEST_SUITE_END();
 
@@ -108,16 +107,6 @@ class MassHangTest : public CppUnit::TestFixture
         expectMassHang(began, 0s);
         expectMassHang(ended, 12 * hold);
         expectMassHang(none, 24 * hold);
-    }
-
-    void isNotNewAfterTheDatabaseWasAwayForAMoment()
-    {
-        expectMassHang(began, 0s);
-        _massHang.missedSearch();
-        expectMassHang(held, hold - 1ms);
-        _massHang.missedSearch();
-        expectMassHang(ended, 2 * hold - 2ms);
-        expectMassHang(none, 4 * hold);
     }
 
     void isNotNewWithOtherLimits()
