@@ -17,7 +17,7 @@ struct JobRow
     /// Empty: a new one.
     std::string type = "template_version_import";
     std::optional<std::string> startedAgo = "20 minutes";
-    std::string updatedAgo = "301 seconds";
+    std::string updatedAgo = "10 minutes";
     std::optional<std::string> canceledAgo = std::nullopt;
     std::optional<std::string> completedAgo = std::nullopt;
 };

@@ -44,6 +44,10 @@ public:
     bool isShortageHere() const;
     /// True when this process lacks memory or file descriptors, so that the database is not at fault.
 
+    bool isOutcomeUnknown() const { return _scope == Scope::connection || _sqlState.empty(); }
+    /// True when the statement may have been committed all the same: the connection ended, or no error of the
+    /// server came.
+
     bool isObjectMissing() const;
     /// True when a table, a column or a privilege of the role is missing.
 

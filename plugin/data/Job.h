@@ -45,7 +45,8 @@ struct Look
     std::string snapshot = "1:1:";
     /// A pg_snapshot of PostgreSQL. The default stands for an empty database: every job counts as written
     /// since.
-    Timestamp time = "-infinity";
+    std::chrono::microseconds time{0};
+    /// Since 1970, by the database's clock.
 };
 
 struct FoundJobs
@@ -82,8 +83,9 @@ struct Thresholds
     std::chrono::seconds pending{0};
     /// 0: pending jobs are left alone.
     std::chrono::seconds lag{0};
-    /// How much the clock that stamps the heartbeats is behind the database's clock. A job is hung so much
-    /// later.
+    std::chrono::seconds pendingLag{0};
+    /// How much longer than the threshold a job has to be silent by the database's clock: because the clock
+    /// that stamps the heartbeats is behind, and because there was a time in which no worker could report.
 
     std::chrono::seconds of(Reason reason) const
     {
@@ -97,9 +99,9 @@ struct Thresholds
     }
 
     std::chrono::seconds withLag(Reason reason) const
-    /// By the database's clock. Only workers send heartbeats, so the lag does not count for pending jobs.
+    /// By the database's clock.
     {
-        return of(reason) + (reason == Reason::pending ? std::chrono::seconds(0) : lag);
+        return of(reason) + (reason == Reason::pending ? pendingLag : lag);
     }
 };
 
@@ -150,6 +152,18 @@ struct Termination
     std::string error;
     std::string sqlState;
     /// Five characters, or empty when the database raised no error.
+    bool isAnswerLost = false;
+    /// The answer to the request was lost, and a later run found the job like this.
+};
+
+struct Attempt
+/// Jobs whose termination was sent, but not answered.
+{
+    std::vector<SeenJob> jobs;
+    Thresholds thresholds;
+    std::chrono::microseconds since{0};
+    std::chrono::microseconds until = std::chrono::microseconds::max();
+    /// When they were sent, and when the answer was lost: since 1970, by the database's clock.
 };
 
 struct RevivedJob

@@ -66,6 +66,12 @@ std::string secondsOf(const Thresholds& thresholds)
         [&](Reason reason) { return std::to_string(thresholds.withLag(reason).count()); });
 }
 
+std::string errorsOf(const Thresholds& thresholds)
+{
+    return arrayForEachReason(
+        [&](Reason reason) { return Wording::of(reason, thresholds.of(reason)).error; });
+}
+
 } // namespace
 
 JobStore::JobStore(ConnectionString connectionString, std::chrono::milliseconds statementTimeout,
@@ -123,8 +129,9 @@ std::vector<Row> JobStore::rowsOfSearch(const Search& search)
     const auto rowsBy = [&](const char* statement) {
         return rowsOf<Row>(statement, search.thresholds.withLag(Reason::hung).count(),
                            search.lookAhead.count(), search.places, idsOf(search.last),
-                           search.thresholds.pending.count(), idsOf(search.terminated),
-                           updatesOf(search.terminated), search.earlier.snapshot, search.earlier.time);
+                           search.thresholds.withLag(Reason::pending).count(), idsOf(search.terminated),
+                           updatesOf(search.terminated), search.earlier.snapshot,
+                           search.earlier.time.count());
     };
     if (_connection.canSearchByStatus() && Clock::now() - _lastFullSearch < _fullSearchInterval) {
         try {
@@ -144,7 +151,7 @@ FoundJobs JobStore::findJobs(const Search& search)
 {
     using Poco::Int64;
     using Row = Poco::Tuple<std::string, std::string, Int64, Int64, Int64, Int64, Int64, Int64, bool, Int64,
-                            Int64, std::string, std::string>;
+                            Int64, std::string, Int64>;
     const bool arePendingSought = search.thresholds.pending.count() > 0;
     FoundJobs jobs;
     for (const auto& row : rowsOfSearch<Row>(search)) {
@@ -161,7 +168,7 @@ FoundJobs JobStore::findJobs(const Search& search)
         jobs.doubtful = row.get<9>();
         if (row.get<10>() >= 0)
             jobs.heartbeatAge = std::chrono::milliseconds(row.get<10>());
-        jobs.look = {row.get<11>(), row.get<12>()};
+        jobs.look = {row.get<11>(), std::chrono::microseconds(row.get<12>())};
     }
     return jobs;
 }
@@ -226,6 +233,18 @@ std::map<JobId, std::string> JobStore::findTerminated(const std::vector<JobId>& 
     return terminated;
 }
 
+std::vector<Termination> JobStore::findLost(const Attempt& attempt)
+{
+    auto answers =
+        answersTo(Statements::find_lost_terminations, idsOf(attempt.jobs), updatesOf(attempt.jobs), reasons(),
+                  errorsOf(attempt.thresholds), attempt.since.count(), attempt.until.count());
+    for (Termination& answer : answers)
+        answer.isAnswerLost = true;
+    if (const auto loss = addNames(answers))
+        throw DatabaseError(*loss);
+    return answers;
+}
+
 std::vector<RevivedJob> JobStore::findRevived(const std::vector<SeenJob>& jobs)
 {
     std::vector<RevivedJob> revived;
@@ -250,11 +269,9 @@ std::vector<Termination> JobStore::terminateAtOnce(std::span<const SeenJob> jobs
 {
     const std::string keys =
         arrayOf(jobs, [](const SeenJob& job) { return std::to_string(advisoryLockKey(job.jobId)); });
-    const auto wording = [&](Reason reason) { return Wording::of(reason, thresholds.of(reason)); };
+    const auto logLine = [&](Reason reason) { return Wording::of(reason, thresholds.of(reason)).logLine; };
     return answersTo(Statements::terminate_jobs, idsOf(jobs), updatesOf(jobs), reasons(),
-                     secondsOf(thresholds), keys,
-                     arrayForEachReason([&](Reason reason) { return wording(reason).error; }),
-                     arrayForEachReason([&](Reason reason) { return wording(reason).logLine; }));
+                     secondsOf(thresholds), keys, errorsOf(thresholds), arrayForEachReason(logLine));
 }
 
 std::optional<DatabaseError> JobStore::addNames(std::vector<Termination>& answers)

@@ -78,11 +78,16 @@ public:
     /// the others are terminated all the same: the batch is halved until that job is alone in its statement.
     ///
     /// Throws DatabaseError for an error that every job would get. A job without an answer is then completely
-    /// terminated or untouched. A later search finds out which.
+    /// terminated or untouched; which, is unknown if isOutcomeUnknown(). findLost() finds out.
 
     std::map<JobId, std::string> findTerminated(const std::vector<JobId>& jobs);
     /// The jobs that this hang detector or another has terminated, with their errors. Without jobs it does
     /// not ask the database. Throws DatabaseError.
+
+    std::vector<Termination> findLost(const Attempt& attempt);
+    /// The jobs that are completed: terminated as far as can be known, or completed by something else.
+    /// Another detector with the same threshold may have terminated one in the same moment. Throws
+    /// DatabaseError.
 
     std::vector<RevivedJob> findRevived(const std::vector<SeenJob>& jobs);
     /// The jobs that were updated since their termination, but not by a detector. Throws DatabaseError.

@@ -35,6 +35,10 @@ void HangDetector::use(Settings settings)
         settings.runTimeout != _memory.settings.runTimeout) {
         _memory.store = std::make_unique<JobStore>(settings.connection, settings.runTimeout);
         _memory.clockLag = {};
+        if (settings.connection != _memory.settings.connection) {
+            _memory.lostAnswers.forget();
+            _memory.looks.missed(EarlierLooks::Clock::now());
+        }
         _memory.indexAdvice.reset();
     }
     _memory.looks.forget();

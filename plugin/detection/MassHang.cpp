@@ -6,10 +6,8 @@ namespace HangDetection {
 
 MassHang::Verdict MassHang::judge(const JobCounts& jobs, Clock::time_point now)
 {
-    if (_sighting && isAnother(*_sighting, now))
+    if (_sighting && _sighting->goneSince && now - *_sighting->goneSince >= _limits.hold)
         _sighting.reset();
-    _lastSearch = now;
-    _missedSearch = false;
 
     const bool areManySilent = _limits.ratio > 0 && jobs.silent > _limits.minJobs &&
                                jobs.silent * 100 > jobs.running * _limits.ratio;
@@ -34,13 +32,6 @@ std::optional<MassHang::Clock::duration> MassHang::holdLeft(Clock::time_point no
 {
     return _sighting && _sighting->isHeld ? std::optional(_sighting->first + _limits.hold - now)
                                           : std::nullopt;
-}
-
-bool MassHang::isAnother(const Sighting& known, Clock::time_point now) const
-/// Whether a mass hang that is seen now is a new one.
-{
-    return (known.goneSince && now - *known.goneSince >= _limits.hold) ||
-           (_missedSearch && now - _lastSearch >= _limits.hold);
 }
 
 } // namespace HangDetection

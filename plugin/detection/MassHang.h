@@ -17,8 +17,7 @@ class MassHang
 ///
 /// A mass hang is held for one hold at most, counted from its first sight. The next mass hang counts as a new
 /// one only if there was none for a whole hold. So a mass hang that comes and goes is held no longer than one
-/// that stays. When the database could not be asked for a whole hold, that explains the silence of all jobs.
-/// Then the next mass hang counts as a new one, too.
+/// that stays.
 ///
 /// The caller passes the time. Used by one thread.
 {
@@ -50,9 +49,6 @@ public:
     Verdict judge(const JobCounts& jobs, Clock::time_point now);
     /// Call it once for each search, with what the search found.
 
-    void missedSearch() { _missedSearch = true; }
-    /// Call it when the database could not be asked which jobs are silent.
-
     std::optional<Clock::duration> holdLeft(Clock::time_point now) const;
     /// The rest of the hold. No value when the last verdict was not to hold.
 
@@ -65,12 +61,8 @@ private:
         bool isEndTold = false;
     };
 
-    bool isAnother(const Sighting& known, Clock::time_point now) const;
-
     Limits _limits;
     std::optional<Sighting> _sighting;
-    Clock::time_point _lastSearch;
-    bool _missedSearch = false;
 };
 
 } // namespace HangDetection

@@ -4,6 +4,7 @@
 #include "EarlierLooks.h"
 #include "FailedJobs.h"
 #include "IndexAdvice.h"
+#include "LostAnswers.h"
 #include "MassHang.h"
 #include "OnceAnHour.h"
 #include "RetryPause.h"
@@ -32,6 +33,7 @@ struct Memory
     IndexAdvice indexAdvice;
     ClockLag clockLag = {};
     RetryPause retryPause = {};
+    LostAnswers lostAnswers = {};
     FailedJobs failedJobs = {};
     OnceAnHour<JobId> previewedJobs{FailedJobs::capacity};
     /// Jobs of which a dry run logged that it would terminate them. They stay, so each is logged only once an

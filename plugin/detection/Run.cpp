@@ -67,6 +67,7 @@ void Run::work()
 {
     _failedBefore = _memory.failedJobs.known(_start);
     _memory.store->open(_limit);
+    askForLostAnswers();
     std::vector<SeenJob> chosen = look();
     if (_isUnsure)
         chosen = lookAgain();
@@ -87,6 +88,21 @@ void Run::work()
     release();
 }
 
+void Run::askForLostAnswers()
+{
+    try {
+        _memory.lostAnswers.ask(*_memory.store, _start,
+                                [&](const Termination& job, const Thresholds& thresholds) {
+                                    if (job.outcome == Outcome::terminated)
+                                        tellTerminated(job, thresholds.of(job.reason));
+                                    else
+                                        report(job);
+                                });
+    } catch (const DatabaseError&) {
+        // The next run asks again. If the connection is lost, the search fails, too.
+    }
+}
+
 std::vector<SeenJob> Run::look()
 /// Returns the jobs that this run is to terminate. Jobs that it probably cannot terminate, and jobs that a
 /// dry run has logged already, get only the places that are left.
@@ -96,7 +112,7 @@ std::vector<SeenJob> Run::look()
     for (const auto& [job, logged] : _memory.previewedJobs.known(_lookedAt))
         last.push_back(job);
     std::ranges::copy(_memory.allocations.suspended(), std::back_inserter(last));
-    _memory.looks.useSession(_memory.store->sessions());
+    _memory.looks.begin(_lookedAt, _memory.store->sessions());
     const auto earlier = _memory.looks.find(_lookedAt);
     FoundJobs found = _memory.store->findJobs(
         {.thresholds = thresholds(),
@@ -105,10 +121,16 @@ std::vector<SeenJob> Run::look()
          .last = std::move(last),
          .terminated = _memory.terminatedJobs.due(_memory.settings.interval, _lookedAt),
          .earlier = earlier ? earlier->look : Look()});
-    const auto took = Clock::now() - _lookedAt;
-    _memory.looks.add(found.look, _lookedAt);
+    const auto answered = Clock::now();
+    const auto took = answered - _lookedAt;
+    _lookTime = found.look.time;
+    const auto added = _memory.looks.add(found.look, _lookedAt, answered);
+    if (added.gap > EarlierLooks::tolerance)
+        _memory.notifications.postNotification(
+            new SilenceNotCounted(std::chrono::duration_cast<std::chrono::seconds>(added.gap)));
     _statistics.hasSearched = true;
     _isUnsure = earlier ? judgeClock(found.heartbeatAge, earlier->time) : found.doubtful > 0;
+    _isUnsure = _isUnsure || added.isUnsure;
     if (_isUnsure)
         found.chosen.clear();
     // If the earlier look was long ago, a worker may have reported after it, and have died then. Its job may
@@ -129,6 +151,7 @@ std::vector<SeenJob> Run::lookAgain()
     // The wait between two looks does not count for RunTimeout. A run whose time is over does not wait: its
     // search fails.
     if (Clock::now() < _limit.deadline) {
+        _memory.looks.expectNext(Clock::now() + _memory.looks.apart());
         waitFor(_memory.looks.apart(), _limit.stop);
         _limit.deadline += _memory.looks.apart();
         _memory.store->open(_limit);
@@ -212,13 +235,22 @@ void Run::terminate(std::vector<SeenJob> jobs)
 
 void Run::terminateBatch(std::span<const SeenJob> batch)
 {
+    LostAnswers& lostAnswers = _memory.lostAnswers;
+    lostAnswers.expect(batch, {.jobs = {}, .thresholds = thresholds(), .since = _lookTime},
+                       Clock::now() + _memory.settings.runTimeout);
     try {
-        _memory.store->terminate(batch, thresholds(), [&](const Termination& job) { report(job); });
+        _memory.store->terminate(batch, thresholds(), [&](const Termination& job) {
+            report(job);
+            lostAnswers.answered(job);
+        });
+        lostAnswers.settled();
     } catch (const DatabaseError& error) {
+        if (!error.isOutcomeUnknown())
+            lostAnswers.settled();
         // A trigger can cause any error for one job, and can even end the session. After terminations in this
         // run, the job is at fault, unless the error concerns every job.
-        const bool isOfTheJob =
-            batch.size() == 1 && !_statistics.terminated.empty() && !error.cannotBeOfOneJob();
+        const bool isOfTheJob = batch.size() == 1 && !_statistics.terminated.empty() &&
+                                !error.cannotBeOfOneJob() && !error.isOutcomeUnknown();
         if (isOfTheJob) {
             report(failedTermination(batch.front().jobId, error));
             return;
@@ -273,6 +305,11 @@ void Run::reportTerminated(const Termination& job)
         return;
     }
     _statistics.terminated.push_back(job.jobId);
+    tellTerminated(job, threshold);
+}
+
+void Run::tellTerminated(const Termination& job, std::chrono::seconds threshold)
+{
     _memory.terminatedJobs.add({job.jobId, job.updatedAt}, Clock::now());
     _memory.failedJobs.remove(job.jobId);
     _memory.notifications.postNotification(new JobTerminated(job, threshold));
@@ -291,10 +328,15 @@ void Run::conclude()
     // The session itself may be the cause, as after a change of its search_path, and would stay so.
     if (_statistics.error)
         _memory.store->close();
-    // Only a failed search misses which jobs are silent. A failed termination does not.
+    // After a termination that failed the database was well: it had just searched.
     if (_statistics.error && !_statistics.hasSearched)
-        _memory.massHang.missedSearch();
+        _memory.looks.missed(_start);
+    _memory.lostAnswers.lost(_lookTime +
+                             std::chrono::ceil<std::chrono::microseconds>(Clock::now() - _lookedAt));
     _statistics.pause = nextPause();
+    const Milliseconds interval = _memory.settings.interval;
+    _memory.looks.expectNext(Clock::now() + std::min(_statistics.pause.value_or(interval), interval),
+                             _statistics.error.has_value());
     _memory.notifications.postNotification(new RunFinished(_statistics));
 }
 
@@ -313,18 +355,34 @@ std::optional<Run::Milliseconds> Run::nextPause()
         return _memory.looks.apart();
     if (!_nextHang)
         return std::nullopt;
-    const auto untilHang = std::chrono::ceil<Milliseconds>(*_nextHang - now);
+    const auto untilHang = std::chrono::ceil<Milliseconds>(
+        std::min(*_nextHang - now, untilThresholdsChange().value_or(Clock::duration::max())));
     const auto apart = _memory.looks.apart();
     // One more look comes before the job is hung. Then the look at its threshold has an earlier one to
     // compare with, and the termination need not wait for a second look.
     return std::max<Milliseconds>(untilHang > 2 * apart ? untilHang - apart : untilHang, leastPause);
 }
 
+std::optional<Run::Clock::duration> Run::untilThresholdsChange() const
+{
+    std::optional<Clock::duration> first;
+    for (const auto threshold : {_memory.settings.hungJobDuration, _memory.settings.pendingJobDuration}) {
+        const auto change = _memory.looks.delay(threshold, Clock::now()).changesIn;
+        if (change)
+            first = std::min<Clock::duration>(first.value_or(*change), *change);
+    }
+    return first;
+}
+
 Thresholds Run::thresholds() const
 {
-    return {.hung = _memory.settings.hungJobDuration,
-            .pending = _memory.settings.pendingJobDuration,
-            .lag = _memory.clockLag.known()};
+    const auto& [hung, pending] =
+        std::pair(_memory.settings.hungJobDuration, _memory.settings.pendingJobDuration);
+    const auto now = Clock::now();
+    return {.hung = hung,
+            .pending = pending,
+            .lag = _memory.clockLag.known() + _memory.looks.delay(hung, now).length,
+            .pendingLag = _memory.looks.delay(pending, now).length};
 }
 
 } // namespace HangDetection

@@ -41,10 +41,12 @@ private:
     using Milliseconds = std::chrono::milliseconds;
 
     void work();
+    void askForLostAnswers();
     std::vector<SeenJob> look();
     std::vector<SeenJob> lookAgain();
     bool judgeClock(std::optional<Milliseconds> heartbeatAge, Clock::time_point earlierLook);
     bool judgeMassHang();
+    std::optional<Clock::duration> untilThresholdsChange() const;
     std::vector<SeenJob> dropSuspended(const std::vector<SeenJob>& jobs);
     void preview(std::span<const SeenJob> jobs);
     void terminate(std::vector<SeenJob> jobs);
@@ -52,6 +54,7 @@ private:
     void release();
     void report(const Termination& job);
     void reportTerminated(const Termination& job);
+    void tellTerminated(const Termination& job, std::chrono::seconds threshold);
     RunError errorFrom(const DatabaseError& raised) const;
     void conclude();
     std::optional<Milliseconds> nextPause();
@@ -66,9 +69,11 @@ private:
     std::set<JobId> _failedBefore;
     RunStatistics _statistics;
     Clock::time_point _lookedAt;
+    std::chrono::microseconds _lookTime{0};
+    /// The same by the database's clock, since 1970.
     bool _isUnsure = false;
-    /// The last look found jobs that may be silent, but had no earlier look to compare with; or the clock of
-    /// the heartbeats may be behind.
+    /// The last look found jobs that may be silent, but had no earlier look to compare with; or a clock may
+    /// be wrong.
     bool _wantsSecondLook = false;
     /// The next run comes some seconds later, to look again.
     std::optional<Clock::time_point> _nextHang;

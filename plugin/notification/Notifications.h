@@ -135,6 +135,16 @@ class ClockLagEnded : public Poco::Notification
 /// A job reports with the present time.
 {};
 
+class SilenceNotCounted : public Poco::Notification
+/// There was a time in which no worker could report, or may not have been able to. It does not count as
+/// silence.
+{
+public:
+    explicit SilenceNotCounted(std::chrono::seconds time) : gap(time) {}
+
+    const std::chrono::seconds gap;
+};
+
 class MassHangBegan : public Poco::Notification
 /// So many jobs fell silent at once that nothing is terminated for a while. Posted once
 /// for each mass hang.

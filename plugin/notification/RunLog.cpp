@@ -30,6 +30,9 @@ std::string lineOf(const std::string& event, const Termination& job, std::chrono
         if (!name.empty())
             line.add(key, name);
     }
+    if (job.isAnswerLost)
+        line.add("note", "the answer of the database was lost; another detector with the same threshold may "
+                         "have terminated the job in that moment");
     return line.text();
 }
 
@@ -51,6 +54,7 @@ RunLog::RunLog(Poco::NotificationCenter& center, Poco::Logger& logger)
       _revived(to(center, &RunLog::onJobRevived)),
       _clockLagBegan(to(center, &RunLog::onClockLagBegan)),
       _clockLagEnded(to(center, &RunLog::onClockLagEnded)),
+      _silenceNotCounted(to(center, &RunLog::onSilenceNotCounted)),
       _massHangBegan(to(center, &RunLog::onMassHangBegan)),
       _massHangEnded(to(center, &RunLog::onMassHangEnded)),
       _indexMissing(to(center, &RunLog::onIndexMissing)),
@@ -112,6 +116,13 @@ void RunLog::onClockLagBegan(const ClockLagBegan& notification)
 void RunLog::onClockLagEnded(const ClockLagEnded&)
 {
     _logger.information("heartbeats are on time again");
+}
+
+void RunLog::onSilenceNotCounted(const SilenceNotCounted& notification)
+{
+    _logger.information(LogLine("workers could not report for a while, this does not count as silence")
+                            .add("gap_s", notification.gap.count())
+                            .text());
 }
 
 void RunLog::onMassHangBegan(const MassHangBegan& notification)

@@ -46,6 +46,7 @@ private:
     void onJobRevived(const JobRevived& notification);
     void onClockLagBegan(const ClockLagBegan& notification);
     void onClockLagEnded(const ClockLagEnded& notification);
+    void onSilenceNotCounted(const SilenceNotCounted& notification);
     void onMassHangBegan(const MassHangBegan& notification);
     void onMassHangEnded(const MassHangEnded& notification);
     void onIndexMissing(const IndexMissing& notification);
@@ -66,6 +67,7 @@ private:
     Subscription<JobRevived> _revived;
     Subscription<ClockLagBegan> _clockLagBegan;
     Subscription<ClockLagEnded> _clockLagEnded;
+    Subscription<SilenceNotCounted> _silenceNotCounted;
     Subscription<MassHangBegan> _massHangBegan;
     Subscription<MassHangEnded> _massHangEnded;
     Subscription<IndexMissing> _indexMissing;

@@ -3,8 +3,54 @@
 #include "JobsUnderFault.h"
 #include "RandomMoments.h"
 #include "Rounds.h"
+#include "StallingProxy.h"
+#include "TerminationFaults.h"
+
+#include <Poco/NObserver.h>
+
+#include <algorithm>
+#include <iterator>
+#include <new>
+#include <stop_token>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
 
 namespace HangDetection::Test {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+class ShortOfMemory
+/// An observer that has no memory for the first termination.
+{
+public:
+    explicit ShortOfMemory(Poco::NotificationCenter& center) : _center(center)
+    {
+        _center.addObserver(Observer(*this, &ShortOfMemory::handle));
+    }
+
+    ~ShortOfMemory() { _center.removeObserver(Observer(*this, &ShortOfMemory::handle)); }
+
+    ShortOfMemory(const ShortOfMemory&) = delete;
+    ShortOfMemory& operator=(const ShortOfMemory&) = delete;
+
+private:
+    using Observer = Poco::NObserver<ShortOfMemory, JobTerminated>;
+
+    void handle(const Poco::AutoPtr<JobTerminated>&)
+    {
+        if (!std::exchange(_hasFailed, true))
+            throw std::bad_alloc();
+    }
+
+    Poco::NotificationCenter& _center;
+    bool _hasFailed = false;
+};
+
+} // namespace
 
 class CrashTest : public DatabaseFixture
 /// The session or the server dies while jobs are terminated.
@@ -143,6 +189,87 @@ class CrashTest : public DatabaseFixture
         }
         jobs.expectNothingLeft();
         figure() << "survived " << faults << " faults: the server crashed after a termination\n";
+    }
+
+    TEST(tellsInTheNextRunWhatGotNoAnswer)
+    /// The server commits, and the network dies before its answer.
+    {
+        StallingProxy proxy(server().directory());
+        settings().connection =
+            ConnectionString::parse(connectionString(detectorRole) + " host=" + proxy.directory().string());
+        settings().runTimeout = 2s;
+        settings().interval = 1s;
+        connectDetector();
+        const std::string workspace = "0e1c1d3a-6a7e-4f0e-9c39-1a8c6b6c9a51";
+        addFinishedBuild(workspace, 1, "state");
+        const std::string build = addHungBuild(workspace, 2);
+        const std::string import = addHungJob();
+        database().addLog(import, "Parsing");
+        proxy.fallSilentAfterStatement("will be terminated.");
+        CPPUNIT_ASSERT(tryRun().error);
+        CPPUNIT_ASSERT(isCompleted(build) && isCompleted(import));
+        CPPUNIT_ASSERT(posted().terminated.empty());
+        proxy.endSilence();
+
+        CPPUNIT_ASSERT(run().terminated.empty()); // by this run
+        const auto textOf = [](const Termination& job) {
+            return job.jobId + ' ' + job.type + ' ' + job.stage + ' ' + job.workspaceId + ' ' +
+                   std::to_string(job.buildNumber) + (job.state == BuildState::copied ? " copied" : "") +
+                   (job.silent >= 600s && job.silent < 660s ? " silent" : "") +
+                   (job.reason == Reason::hung ? " hung" : "") + (job.isAnswerLost ? " lost" : "");
+        };
+        std::vector<std::string> told;
+        std::ranges::transform(posted().terminated, std::back_inserter(told), textOf);
+        std::vector expected{build + " workspace_build Unknown " + workspace + " 2 copied silent hung lost",
+                             import + " template_version_import Parsing  0 silent hung lost"};
+        std::ranges::sort(told);
+        std::ranges::sort(expected);
+        CPPUNIT_ASSERT_EQUAL(expected, told);
+        run();
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, posted().terminated.size());
+        database().heartbeat(import);
+        std::this_thread::sleep_for(1s);
+        run();
+        CPPUNIT_ASSERT_EQUAL(std::vector<std::string>{import + " reported"}, posted().revived);
+    }
+
+    TEST(tellsInTheNextRunWhatItCouldNotTell)
+    /// As when memory is short while the rows are read.
+    {
+        Poco::NotificationCenter center;
+        ShortOfMemory observer(center);
+        const PostedNotifications told(center);
+        HangDetector detector(settings(), center, nullptr, 0ms);
+        addHungJobs(2);
+        const RunStatistics failed = detector.run({});
+        CPPUNIT_ASSERT_EQUAL(std::string("unexpected error: std::bad_alloc"), failed.error.value().cause);
+        CPPUNIT_ASSERT(told.terminated.empty());
+        detector.run({});
+        detector.run({});
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, told.terminated.size());
+        CPPUNIT_ASSERT(told.terminated.front().jobId != told.terminated.back().jobId);
+    }
+
+    TEST(countsNoTerminationOfAnotherDetector)
+    /// The detector's own is taken back, without an answer.
+    {
+        connectDetector();
+        const std::vector<std::string> jobs = addHungJobs(3);
+        endSessionsThatTerminate(database());
+        CPPUNIT_ASSERT(tryRun().error);
+        endSessionsNoMore(database());
+        const auto complete = [this](const std::string& job, const std::string& error) {
+            database().execute(
+                "UPDATE provisioner_jobs SET updated_at = now(), completed_at = now(), error = '" + error +
+                "' WHERE id = '" + job + '\'');
+        };
+        complete(jobs[0], Sim::ContractTexts().error());
+        complete(jobs[1], Sim::ContractTexts{.detector = "the reaper"}.error());
+        CPPUNIT_ASSERT_EQUAL(std::vector{jobs[2]}, run().terminated);
+        run();
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, posted().terminated.size());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, posted().skipped.size());
+        CPPUNIT_ASSERT(posted().skipped.front().outcome == Outcome::completed);
     }
 
     void drawOut(JobsUnderFault& jobs)

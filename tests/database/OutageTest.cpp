@@ -6,6 +6,7 @@
 #include <csignal>
 #include <sys/types.h>
 #include <sys/wait.h>
+#include <thread>
 #include <unistd.h>
 
 namespace HangDetection::Test {
@@ -67,6 +68,22 @@ const std::vector<OutageRow>& outages()
     return rows;
 }
 
+struct GapRow
+/// A time in which workers may not have been able to report.
+{
+    std::string fault;
+    std::string variant = {};
+};
+
+const std::vector<GapRow>& gaps()
+{
+    static const std::vector<GapRow> rows{{.fault = "aServerThatIsDown", .variant = "IsNoSilence"},
+                                          {.fault = "aSessionThatIsLost", .variant = "IsNoSilence"},
+                                          {.fault = "aClockThatIsSetAhead", .variant = "IsNoSilence"},
+                                          {.fault = "aProcessThatStoodStill", .variant = "IsNoSilence"}};
+    return rows;
+}
+
 } // namespace
 
 class OutageTest : public ServiceFixture
@@ -74,6 +91,62 @@ class OutageTest : public ServiceFixture
 /// growing pauses, and when the outage is over it says so and terminates what hung meanwhile.
 {
     TEST_SUITE(OutageTest);
+
+    TEST_FOR_EACH(gaps(), spares)(const GapRow& row)
+    /// Jobs whose workers could not report for longer than the threshold. Each gets one threshold, whatever
+    /// their number. A job that was hung before does not wait.
+    {
+        settings().hungJobDuration = 10s;
+        settings().interval = 1s;
+        prepareClock();
+        const std::string hung = addHungJob();
+        std::optional<OpenTransaction> holder;
+        holder.emplace(connectionString(), "SELECT FROM provisioner_jobs FOR UPDATE");
+        database().addJobs(15, {.updatedAgo = "0 seconds"});
+        CPPUNIT_ASSERT_EQUAL(1, run().locked);
+        if (row.fault == "aServerThatIsDown") {
+            holder.reset();
+            const FaultSite site{server(), testDatabase(), detectorRole, [this] { applyRoleScript(); }};
+            MadeFault down(databaseFault(row.fault), site);
+            CPPUNIT_ASSERT(tryRun().error);
+            std::this_thread::sleep_for(12s);
+            down.end();
+        } else if (row.fault == "aSessionThatIsLost") {
+            std::this_thread::sleep_for(11s);
+            endSessionOfDetector();
+        } else if (row.fault == "aClockThatIsSetAhead") {
+            database().execute("UPDATE clock.ahead SET time = '20 seconds'");
+        } else {
+            std::this_thread::sleep_for(13s);
+        }
+        holder.reset();
+        const auto over = Clock::now();
+        CPPUNIT_ASSERT_EQUAL(std::vector{hung}, run().terminated);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, posted().gaps.size());
+        CPPUNIT_ASSERT(posted().gaps.front() >= 11s && posted().gaps.front() < 60s);
+        const RunStatistics later = run();
+        CPPUNIT_ASSERT(later.terminated.empty());
+        CPPUNIT_ASSERT(later.pause && *later.pause <= 10s);
+        std::this_thread::sleep_until(over + 6s);
+        CPPUNIT_ASSERT(run().terminated.empty());
+        std::this_thread::sleep_until(over + 15s);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{10}, run().terminated.size());
+    }
+
+    void prepareClock()
+    /// The detector's sessions use this function, and not the server's own.
+    {
+        for (const std::string& sql :
+             {std::string("CREATE SCHEMA clock"), std::string("CREATE TABLE clock.ahead (time interval)"),
+              std::string("INSERT INTO clock.ahead VALUES ('0')"),
+              std::string("CREATE FUNCTION clock.now() RETURNS timestamptz STABLE LANGUAGE sql AS"
+                          " 'SELECT pg_catalog.now() + time FROM clock.ahead'"),
+              std::string("GRANT USAGE ON SCHEMA clock TO public"),
+              std::string("GRANT SELECT ON clock.ahead TO public"),
+              std::string("ALTER ROLE ") + detectorRole + " IN DATABASE " + databaseName() +
+                  " SET search_path = clock, public, pg_catalog"})
+            database().execute(sql);
+    }
 
     TEST_FOR_EACH(outages(), bears)(const OutageRow& row)
     {

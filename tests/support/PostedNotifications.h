@@ -23,6 +23,7 @@ public:
         });
         on<ClockLagBegan>(center, [this](const auto& n) { clockLags.push_back(n.lag); });
         on<ClockLagEnded>(center, [this](const auto&) { ++clockLagsEnded; });
+        on<SilenceNotCounted>(center, [this](const auto& n) { gaps.push_back(n.gap); });
         on<MassHangBegan>(center, [this](const auto& n) {
             massHangBegan.push_back(countsOf(n) + " for " + std::to_string(n.hold.count()) + " s");
         });
@@ -50,6 +51,7 @@ public:
     /// Those of them that were known already.
     std::vector<std::chrono::seconds> clockLags;
     int clockLagsEnded = 0;
+    std::vector<std::chrono::seconds> gaps;
     std::vector<std::string> massHangBegan;
     /// As "silent of running for seconds s".
     std::vector<std::string> massHangEnded;

@@ -98,16 +98,6 @@ class MassHangTest : public CppUnit::TestFixture
         expectMassHang(none, 24 * hold);
     }
 
-    TEST(isNotNewAfterTheDatabaseWasAwayForAMoment)
-    {
-        expectMassHang(began, 0s);
-        _massHang.missedSearch();
-        expectMassHang(held, hold - 1ms);
-        _massHang.missedSearch();
-        expectMassHang(ended, 2 * hold - 2ms);
-        expectMassHang(none, 4 * hold);
-    }
-
     TEST(isNotNewWithOtherLimits)
     {
         expectMassHang(began, 0s);

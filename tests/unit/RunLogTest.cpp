@@ -66,6 +66,11 @@ class RunLogTest : public CppUnit::TestFixture
         job.owner = "ada";
         job.templateName = "gpu\nlarge";
         expectBoth(build + R"(kept workspace="my thesis" owner=ada template="gpu\nlarge")");
+        job.isAnswerLost = true;
+        expectBoth(build +
+                   R"(kept workspace="my thesis" owner=ada template="gpu\nlarge" note="the answer of )"
+                   "the database was lost; another detector with the same threshold may have "
+                   "terminated the job in that moment\"");
     }
 
     TEST(writesALineForEachJobThatIsLeft)
@@ -158,6 +163,8 @@ class RunLogTest : public CppUnit::TestFixture
                "is behind that of the database; set it right. Until then jobs are hung only that much "
                "later\"");
         expect(new ClockLagEnded, "information: heartbeats are on time again");
+        expect(new SilenceNotCounted(66s), "information: workers could not report for a while, this does not "
+                                           "count as silence gap_s=66");
     }
 
     void expectWarnings(std::ptrdiff_t expected, const std::vector<Failure>& failures)

@@ -10,7 +10,7 @@
 -- $6  uuid[]: jobs that were terminated
 -- $7  timestamptz[]: their updated_at after the termination, in the same order
 -- $8  pg_snapshot of an earlier search in this session; '1:1:' when there is none
--- $9  timestamptz: the time of that search; '-infinity' when there is none
+-- $9  bigint: the time of that search, in microseconds since 1970
 --
 -- One row for each chosen job: its id and its updated_at. The other columns are the same in each row. When
 -- no job is chosen, there is one row without an id.
@@ -25,7 +25,7 @@
 --   reported_ms             milliseconds since the newest updated_at of the jobs that reported since the
 --                           earlier search; -1 when none did. Canceled jobs do not count, because a cancel
 --                           writes the row, too
---   snapshot, searched_at   the snapshot and the time of this search, for the next one
+--   snapshot, searched_us   the snapshot and the time of this search, for the next one
 --
 -- Coder sets updated_at by its own clock, which may be behind. So an old updated_at is not enough: a job is
 -- silent only if its row was not written since the earlier search. That is so when the snapshot of that
@@ -46,6 +46,7 @@ WITH since AS MATERIALIZED (
         now() - ($1::double precision - $2::double precision) * interval '1 second' AS silent,
         now() - $5::double precision * interval '1 second' AS pending,
         now() - interval '1000 years' AS longest_ago,
+        to_timestamp($9::double precision / 1000000::double precision) AS last_search,
         pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS next_transaction
 ),
 
@@ -63,7 +64,7 @@ compared AS (
         updated_at <= hung AS is_past_hung,
         updated_at <= silent AS is_past_silent,
         CASE
-            WHEN updated_at >= $9::timestamptz THEN true
+            WHEN updated_at >= last_search THEN true
             ELSE NOT pg_visible_in_snapshot(
                 (next_transaction - ((next_transaction - writer::text::bigint) & 4294967295))::text::xid8,
                 $8::pg_snapshot)
@@ -154,7 +155,7 @@ SELECT
         floor(extract(epoch FROM counted.reported)::double precision * 1000::double precision)::bigint,
         -1) AS reported_ms,
     pg_current_snapshot()::text AS snapshot,
-    now()::text AS searched_at
+    floor(extract(epoch FROM now())::double precision * 1000000::double precision)::bigint AS searched_us
 FROM counted
 CROSS JOIN waiting
 LEFT JOIN chosen ON true

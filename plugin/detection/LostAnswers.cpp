@@ -1,0 +1,53 @@
+#include "LostAnswers.h"
+
+#include <algorithm>
+
+namespace HangDetection {
+
+namespace {
+
+void drop(std::vector<SeenJob>& jobs, const JobId& answered)
+{
+    std::erase_if(jobs, [&](const SeenJob& job) { return job.jobId == answered; });
+}
+
+} // namespace
+
+void LostAnswers::expect(std::span<const SeenJob> jobs, const Attempt& attempt,
+                         Clock::time_point mayWorkUntil)
+{
+    _attempts.push_back({attempt, mayWorkUntil});
+    _attempts.back().jobs.assign(jobs.begin(), jobs.end());
+}
+
+void LostAnswers::answered(const Termination& job)
+{
+    drop(_attempts.back().jobs, job.jobId);
+    // An earlier statement may be what has locked it.
+    if (job.outcome == Outcome::locked)
+        return;
+    for (Sent& attempt : _attempts)
+        drop(attempt.jobs, job.jobId);
+}
+
+void LostAnswers::lost(std::chrono::microseconds now)
+{
+    for (Sent& attempt : _attempts)
+        attempt.until = std::min(attempt.until, now);
+}
+
+void LostAnswers::ask(JobStore& store, Clock::time_point now, const Report& report)
+{
+    for (Sent& attempt : _attempts) {
+        if (attempt.jobs.empty())
+            continue;
+        for (const Termination& job : store.findLost(attempt)) {
+            report(job, attempt.thresholds);
+            drop(attempt.jobs, job.jobId);
+        }
+    }
+    std::erase_if(_attempts,
+                  [&](const Sent& attempt) { return attempt.jobs.empty() || now >= attempt.mayWorkUntil; });
+}
+
+} // namespace HangDetection
