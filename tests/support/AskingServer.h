@@ -44,6 +44,7 @@ public:
     ~AskingServer()
     {
         shutdown(_socket, SHUT_RDWR);
+        shutdown(_client, SHUT_RDWR);
         _thread.join();
         close(_socket);
     }
@@ -89,8 +90,10 @@ private:
 
     void serve()
     {
-        for (int client = 0; (client = accept(_socket, nullptr, nullptr)) >= 0; close(client))
+        for (int client = 0; (client = accept(_socket, nullptr, nullptr)) >= 0; close(client)) {
+            _client = client;
             serve(client);
+        }
     }
 
     void serve(int client)
@@ -148,6 +151,7 @@ private:
 
     const Ways _ways;
     const int _socket;
+    std::atomic_int _client = -1;
     std::atomic_int _passwords = 0;
     std::thread _thread;
 };
