@@ -271,6 +271,24 @@ Settings Settings::read(const std::filesystem::path& path)
     return settings;
 }
 
+Settings Settings::withLessHarmOf(const Settings& other) const
+{
+    // For these two, 0 is never.
+    const auto longer = [](seconds a, seconds b) {
+        return a == seconds(0) || b == seconds(0) ? seconds(0) : std::max(a, b);
+    };
+    const auto fewer = [](int a, int b) { return a == 0 || b == 0 ? std::max(a, b) : std::min(a, b); };
+    Settings careful = *this;
+    careful.dryRun = dryRun || other.dryRun;
+    careful.hungJobDuration = std::max(hungJobDuration, other.hungJobDuration);
+    careful.pendingJobDuration = longer(pendingJobDuration, other.pendingJobDuration);
+    careful.maxJobsPerRun = std::min(maxJobsPerRun, other.maxJobsPerRun);
+    careful.massHangRatio = fewer(massHangRatio, other.massHangRatio);
+    careful.massHangMinJobs = std::min(massHangMinJobs, other.massHangMinJobs);
+    careful.releaseAllocations = releaseAllocations && other.releaseAllocations;
+    return careful;
+}
+
 std::vector<SettingChange> Settings::changesTo(const Settings& next) const
 {
     std::vector<SettingChange> changes;

@@ -66,6 +66,10 @@ struct Settings
     static std::vector<SettingDescription> descriptions();
     /// Of all keys, in the order of the texts.
 
+    Settings withLessHarmOf(const Settings& other) const;
+    /// The same settings, with those of the other by which fewer jobs are terminated, or fewer Slurm jobs
+    /// cancelled.
+
     std::vector<SettingChange> changesTo(const Settings& next) const;
     /// In the order of the README's table.
 };

@@ -25,16 +25,49 @@ Settings SettingsSource::read()
 {
     // Before the read, so that the next call sees a change during it.
     _lastRead = currentState();
-    return Settings::read(_file);
+    _changing.reset();
+    return _inForce = Settings::read(_file);
 }
 
 std::optional<Settings> SettingsSource::readIfChanged()
 {
     const State current = currentState();
-    const bool isOther = current != _lastRead;
-    _isChanging = isOther && hasJustBeen(current.changed);
-    if (!isOther || _isChanging)
+    if (current == _lastRead) {
+        _changing.reset();
         return std::nullopt;
+    }
+    return hasJustBeen(current.changed) ? follow(current) : readSettled();
+}
+
+std::optional<Settings> SettingsSource::follow(const State& current)
+{
+    const auto now = Clock::now();
+    auto settings = readUnsettled();
+    if (!_changing)
+        _changing = Changing{now, current, settings, now};
+    const bool isSame = settings && _changing->settings && _changing->state.size == current.size &&
+                        _changing->settings->changesTo(*settings).empty();
+    if (isSame && now - _changing->sameSince >= settled)
+        return readSettled();
+    if (!isSame)
+        _changing->sameSince = now;
+    _changing->state = current;
+    _changing->settings = settings;
+
+    if (settings) {
+        settings = _inForce.withLessHarmOf(*settings);
+        if (!_inForce.changesTo(*settings).empty())
+            return _inForce = *settings;
+    }
+    if (now - _changing->since >= patience && !std::exchange(_changing->isTold, true))
+        throw SettingsError(_file.string() +
+                            ": is written all the time, so it may be half written; until it "
+                            "stays the same for a second, only what does less harm takes effect");
+    return std::nullopt;
+}
+
+std::optional<Settings> SettingsSource::readSettled()
+{
     try {
         const Settings settings = read();
         _failure.clear();
@@ -44,6 +77,15 @@ std::optional<Settings> SettingsSource::readIfChanged()
         if (std::exchange(_failure, error.what()) == error.what())
             return std::nullopt;
         throw;
+    }
+}
+
+std::optional<Settings> SettingsSource::readUnsettled() const
+{
+    try {
+        return Settings::read(_file);
+    } catch (const SettingsError&) {
+        return std::nullopt;
     }
 }
 

@@ -16,6 +16,8 @@ void drop(std::vector<SeenJob>& jobs, const JobId& answered)
 void LostAnswers::expect(std::span<const SeenJob> jobs, const Attempt& attempt,
                          Clock::time_point mayWorkUntil)
 {
+    if (_attempts.size() == capacity)
+        _attempts.erase(_attempts.begin());
     _attempts.push_back({attempt, mayWorkUntil});
     _attempts.back().jobs.assign(jobs.begin(), jobs.end());
 }

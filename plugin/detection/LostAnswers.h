@@ -4,6 +4,7 @@
 #include "data/JobStore.h"
 
 #include <chrono>
+#include <cstddef>
 #include <functional>
 #include <span>
 #include <vector>
@@ -37,6 +38,10 @@ public:
     void ask(JobStore& store, Clock::time_point now, const Report& report);
     /// Reports the jobs that are completed, with the thresholds of the attempt. Later calls ask again for the
     /// other jobs, while their statement may still be at work. Throws DatabaseError.
+
+    static constexpr std::size_t capacity = 10;
+    /// How many statements without an answer are remembered. A run ends at the first, and asks about those
+    /// before it, so there are more only if jobs make statement after statement fail.
 
 private:
     struct Sent : Attempt

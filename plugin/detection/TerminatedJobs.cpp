@@ -26,8 +26,8 @@ void TerminatedJobs::reportRevived(JobStore& store)
 {
     try {
         for (const RevivedJob& job : store.findRevived(all())) {
-            _jobs.erase(job.jobId);
             _notifications.postNotification(new JobRevived(job));
+            _jobs.erase(job.jobId);
         }
     } catch (const DatabaseError&) {
         // This error does not make the run fail. If it lasts, the next run gets it.

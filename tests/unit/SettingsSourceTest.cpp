@@ -13,6 +13,7 @@
 #include <string>
 #include <sys/resource.h>
 #include <thread>
+#include <utility>
 namespace HangDetection::Test {
 
 using namespace std::chrono_literals;
@@ -41,7 +42,11 @@ private:
     /// A change is taken a second after it was made; the rest is for a slow machine.
     {
         std::optional<Settings> settings;
-        CPPUNIT_ASSERT(eventually(20s, [&] { return (settings = _watch.readIfChanged()).has_value(); }));
+        CPPUNIT_ASSERT(eventually(20s, [&] {
+            if (auto read = _watch.readIfChanged())
+                settings = std::move(read);
+            return settings && !_watch.isChanging();
+        }));
         return *settings;
     }
 
@@ -84,6 +89,55 @@ private:
         CPPUNIT_ASSERT(nextSettings().interval == 45s);
         CPPUNIT_ASSERT(Clock::now() - begin >= 900ms);
         CPPUNIT_ASSERT(!_watch.isChanging());
+    }
+
+    TEST(takesLessHarmAtOnce)
+    {
+        write("HungJobDuration=4m\nPendingJobDuration=30m\nMassHangRatio=0\nMassHangMinJobs=40\n"
+              "ReleaseAllocations=yes\n");
+        const Settings before = nextSettings();
+        write("MaxJobsPerRun=99\nDryRun=yes\n");
+        const auto careful = _watch.readIfChanged();
+        if (!_watch.isChanging())
+            return; // too slow to tell
+        CPPUNIT_ASSERT(careful);
+        std::string changes;
+        for (const SettingChange& change : before.changesTo(*careful))
+            changes += change.key + ' ' + change.before + ' ' + change.after + '\n';
+        CPPUNIT_ASSERT_EQUAL(std::string("HungJobDuration 4m 5m\nPendingJobDuration 30m 0\nDryRun no yes\n"
+                                         "MassHangRatio 0 55\nMassHangMinJobs 40 20\n"
+                                         "ReleaseAllocations yes no\n"),
+                             changes);
+        CPPUNIT_ASSERT_EQUAL(99, nextSettings().maxJobsPerRun);
+    }
+
+    TEST(readsAFileWhoseTimeChangesAllTheTime)
+    {
+        std::optional<Settings> settings;
+        CPPUNIT_ASSERT(eventually(20s, [&] {
+            write("Interval=45\n");
+            return (settings = _watch.readIfChanged()).has_value();
+        }));
+        CPPUNIT_ASSERT(settings->interval == 45s);
+    }
+
+    TEST(refusesOnceAFileThatNeverSettles)
+    {
+        int refused = 0;
+        std::string text = "Interval=45\n";
+        eventually(SettingsSource::patience + 2s, [&] {
+            write(text += "#\n");
+            try {
+                CPPUNIT_ASSERT(!_watch.readIfChanged());
+            } catch (const SettingsError& error) {
+                ++refused;
+                const std::string reason = error.what();
+                CPPUNIT_ASSERT_MESSAGE(reason, reason.find("is written all the time") != std::string::npos);
+            }
+            return false;
+        });
+        CPPUNIT_ASSERT_EQUAL(1, refused);
+        CPPUNIT_ASSERT(nextSettings().interval == 45s);
     }
 
     TEST(refusesEachWrongFileOnce)
