@@ -1,3 +1,4 @@
+#include "ContractTexts.h"
 #include "DatabaseFixture.h"
 #include "Figure.h"
 #include "JobsUnderFault.h"

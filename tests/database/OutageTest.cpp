@@ -110,7 +110,7 @@ class OutageTest : public ServiceFixture
             MadeFault down(databaseFault(row.fault), site);
             CPPUNIT_ASSERT(tryRun().error);
             std::this_thread::sleep_for(12s);
-            down.end();
+            down.now();
         } else if (row.fault == "aSessionThatIsLost") {
             std::this_thread::sleep_for(11s);
             endSessionOfDetector();
