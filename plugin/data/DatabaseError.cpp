@@ -119,7 +119,8 @@ constexpr const char* tlsAdvice =
 
 /// The first match counts. A killed server ends a TLS connection with "SSL error: unexpected eof", so that
 /// comes before "SSL error".
-constexpr std::array<KnownVerdict, 10> knownVerdicts{{
+constexpr std::array<KnownVerdict, 11> knownVerdicts{{
+    {"not a regular file", "let Connection and the service file name files, not pipes, devices or folders"},
     {"unexpected eof", unreachableAdvice},
     {"read-only", standbyAdvice},
     {"hot standby", standbyAdvice},

@@ -6,8 +6,12 @@
 #include "StatementImpl.h"
 
 #include <Poco/Exception.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 
 #include <array>
 #include <exception>
@@ -42,6 +46,11 @@ bool waitUntilReady(int socket, short events, const WaitLimit& limit)
             return false;
     } while (!isReady(socket, events, stopCheck));
     return true;
+}
+
+std::string tooMuch(std::size_t limit)
+{
+    return "the server sent more than " + std::to_string(limit >> 20) + " MiB";
 }
 
 std::string noAnswer(PGconn* connection, std::chrono::seconds waited)
@@ -113,6 +122,7 @@ std::optional<std::string> SessionImpl::connect(const std::string& secretText, s
     PQsetNoticeProcessor(connection, &ignoreNotice, nullptr);
 
     const WaitLimit limit = _limit.within(atMost);
+    countFromNow();
     auto direction = PQstatus(connection) == CONNECTION_BAD ? PGRES_POLLING_FAILED : PGRES_POLLING_WRITING;
     while (direction != PGRES_POLLING_OK) {
         if (direction == PGRES_POLLING_FAILED)
@@ -121,6 +131,8 @@ std::optional<std::string> SessionImpl::connect(const std::string& secretText, s
         if (!waitUntilReady(PQsocket(connection), events, limit))
             return noAnswer(connection, atMost);
         direction = PQconnectPoll(connection);
+        if (received() > idleLimit)
+            return tooMuch(idleLimit) + " before a session began";
     }
     if (PQsetnonblocking(connection, 1) != 0)
         return PQerrorMessage(connection);
@@ -143,9 +155,17 @@ bool SessionImpl::isConnected() const
 bool SessionImpl::isGood() const
 {
     // A server that was restarted has left an error and the end of the connection in the socket.
-    while (isConnected() && !_limit.isReached() && isReady(PQsocket(_connection.get()), POLLIN, {})) {
-        if (PQconsumeInput(_connection.get()) != 1)
+    PGconn* const connection = _connection.get();
+    while (isConnected() && !_limit.isReached() && isReady(PQsocket(connection), POLLIN, {})) {
+        if (!consumeInput())
             return false;
+        // libpq keeps what it reads until it is asked for its meaning, and notifications until they are
+        // taken.
+        PQisBusy(connection);
+        while (PGnotify* const notification = PQnotifies(connection))
+            PQfreemem(notification);
+        if (received() > idleLimit)
+            throw ServerError({.message = tooMuch(idleLimit) + " unasked", .sqlState = "08P01"});
     }
     return isConnected() && !_cancelled;
 }
@@ -187,6 +207,7 @@ Result SessionImpl::resultOf(bool wasSent)
 {
     PGconn* const connection = _connection.get();
     Result answer(nullptr, &PQclear);
+    countFromNow();
     for (bool isOver = !wasSent; !isOver;) {
         awaitAnswer();
         Result next(PQgetResult(connection), &PQclear);
@@ -196,6 +217,7 @@ Result SessionImpl::resultOf(bool wasSent)
         if (next && !isError(answer.get()))
             answer = std::move(next);
     }
+    countFromNow();
     if (isCopy(answer.get())) {
         close();
         notSupported("COPY");
@@ -241,13 +263,48 @@ void SessionImpl::awaitAnswer()
             cancel();
         // Read even if the socket is not ready: poll() does not see what TLS has read already.
         isReady(PQsocket(connection), events, stopCheck);
-        if (PQconsumeInput(connection) == 1)
+        const bool isRead = consumeInput();
+        if (received() > answerLimit) {
+            close();
+            throw ServerError({.message = tooMuch(answerLimit) + " as one answer", .sqlState = "08P01"});
+        }
+        if (isRead)
             continue;
         if (!isConnected())
             return; // PQgetResult has the error
         close();
         throw Poco::Data::NotConnectedException();
     }
+}
+
+bool SessionImpl::consumeInput() const
+{
+    int bytes = 0;
+    if (ioctl(PQsocket(_connection.get()), FIONREAD, &bytes) == 0)
+        _read += static_cast<std::size_t>(bytes);
+    return PQconsumeInput(_connection.get()) == 1;
+}
+
+std::optional<std::size_t> SessionImpl::bytesOfSocket() const
+{
+    tcp_info info{};
+    socklen_t size = sizeof info;
+    if (getsockopt(PQsocket(_connection.get()), IPPROTO_TCP, TCP_INFO, &info, &size) != 0)
+        return std::nullopt;
+    return info.tcpi_bytes_received;
+}
+
+void SessionImpl::countFromNow()
+{
+    _read = 0;
+    _countedFrom = bytesOfSocket().value_or(0);
+}
+
+std::size_t SessionImpl::received() const
+{
+    // libpq may have made another socket.
+    const auto bytes = bytesOfSocket();
+    return bytes && *bytes >= _countedFrom ? *bytes - _countedFrom : _read;
 }
 
 void SessionImpl::cancel()

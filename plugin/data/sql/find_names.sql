@@ -5,12 +5,12 @@
 -- $2  the workspaces that they build, in the same order, uuid[]; null for a job that builds none
 --
 -- One row for each job: its id, and the names of its workspace, of the workspace's owner and of the template.
--- A name is empty where there is none.
+-- A name is empty where there is none, and is cut after 256 characters.
 SELECT
     job.id::text,
-    concat(workspace.name) AS workspace,
-    concat(owner.username) AS owner,
-    concat(template.name) AS template
+    concat(left(workspace.name, 256)) AS workspace,
+    concat(left(owner.username, 256)) AS owner,
+    concat(left(template.name, 256)) AS template
 FROM unnest($1::uuid[], $2::uuid[]) AS job (id, workspace_id)
 LEFT JOIN workspaces workspace ON workspace.id = job.workspace_id
 LEFT JOIN users owner ON owner.id = workspace.owner_id

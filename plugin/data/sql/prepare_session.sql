@@ -14,6 +14,7 @@
 -- better order takes time at each planning.
 -- row_security: a policy that hides rows makes a statement fail. Otherwise the search would find no hung job,
 -- and all would seem well.
+-- client_min_messages: the detector reads no notices, of which a trigger may send any number.
 -- jit: the server would compile the search over a large table each time, for no gain.
 -- synchronous_commit: off becomes local, and any other value stays. With off, a server that crashes can lose
 -- a termination that was notified already. Then the job would be terminated and notified again. local waits
@@ -36,6 +37,7 @@ SELECT
     set_config('plan_cache_mode', 'force_generic_plan', false),
     set_config('join_collapse_limit', '1', false),
     set_config('row_security', 'off', false),
+    set_config('client_min_messages', 'error', false),
     set_config('jit', 'off', false),
     set_config(
         'synchronous_commit',
