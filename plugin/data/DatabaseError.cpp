@@ -157,7 +157,8 @@ constexpr const char* cleartextAdvice =
 
 /// The first match counts. A killed server ends a TLS connection with "SSL error: unexpected eof", so that
 /// comes before "SSL error".
-constexpr std::array<KnownVerdict, 20> knownVerdicts{{
+constexpr std::array<KnownVerdict, 21> knownVerdicts{{
+    {"not a regular file", "let Connection and the service file name files, not pipes, devices or folders"},
     {"unexpected eof", unreachableAdvice},
     {"password in clear text", cleartextAdvice},
     {"read-only", standbyAdvice},

@@ -166,6 +166,14 @@ struct Attempt
     /// When they were sent, and when the answer was lost: since 1970, by the database's clock.
 };
 
+struct LockHolder
+/// A session of the database.
+{
+    std::int64_t process = 0;
+    std::string role;
+    std::string application;
+};
+
 struct RevivedJob
 /// A terminated job that its worker has updated since.
 {

@@ -255,6 +255,15 @@ std::vector<RevivedJob> JobStore::findRevived(const std::vector<SeenJob>& jobs)
     return revived;
 }
 
+std::optional<LockHolder> JobStore::findLockHolder(const JobId& job)
+{
+    using Row = Poco::Tuple<Poco::Int64, std::string, std::string>;
+    const auto rows = rowsOf<Row>(Statements::find_lock_holder, Poco::Int64{advisoryLockKey(job)});
+    if (rows.empty())
+        return std::nullopt;
+    return LockHolder{rows.front().get<0>(), rows.front().get<1>(), rows.front().get<2>()};
+}
+
 DatabaseError JobStore::failure(const Poco::Exception& exception)
 /// The error of a statement. Closes the connection if the error made it useless.
 {

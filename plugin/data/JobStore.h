@@ -92,6 +92,10 @@ public:
     std::vector<RevivedJob> findRevived(const std::vector<SeenJob>& jobs);
     /// The jobs that were updated since their termination, but not by a detector. Throws DatabaseError.
 
+    std::optional<LockHolder> findLockHolder(const JobId& job);
+    /// Who holds the advisory lock of the job. Nothing when nobody does: then its row is locked, which does
+    /// not show by whom. Throws DatabaseError.
+
     std::vector<Termination> preview(std::span<const SeenJob> jobs, const Thresholds& thresholds);
     /// What terminate() would answer for the jobs, if no other session had locked one of them and no trigger
     /// changed the result. Writes nothing and locks nothing. Throws DatabaseError.

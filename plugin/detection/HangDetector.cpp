@@ -24,7 +24,8 @@ HangDetector::HangDetector(Settings settings, Poco::NotificationCenter& notifica
               .looks = EarlierLooks(looksApart),
               .massHang = MassHang(limitsIn(_memory.settings)),
               .terminatedJobs = TerminatedJobs(notifications),
-              .indexAdvice = IndexAdvice(notifications)}
+              .indexAdvice = IndexAdvice(notifications),
+              .lockedJobs = LockedJobs(notifications)}
 {
     _memory.allocations.enable(_memory.settings.releaseAllocations);
 }

@@ -4,6 +4,7 @@
 #include "EarlierLooks.h"
 #include "FailedJobs.h"
 #include "IndexAdvice.h"
+#include "LockedJobs.h"
 #include "LostAnswers.h"
 #include "MassHang.h"
 #include "OnceAnHour.h"
@@ -31,6 +32,7 @@ struct Memory
     MassHang massHang;
     TerminatedJobs terminatedJobs;
     IndexAdvice indexAdvice;
+    LockedJobs lockedJobs;
     ClockLag clockLag = {};
     RetryPause retryPause = {};
     LostAnswers lostAnswers = {};

@@ -85,6 +85,7 @@ void Run::work()
         return;
     }
     terminate(std::move(chosen));
+    _memory.lockedJobs.report(*_memory.store, Clock::now());
     release();
 }
 
@@ -242,6 +243,7 @@ void Run::terminateBatch(std::span<const SeenJob> batch)
         _memory.store->terminate(batch, thresholds(), [&](const Termination& job) {
             report(job);
             lostAnswers.answered(job);
+            _memory.lockedJobs.answered(job, Clock::now());
         });
         lostAnswers.settled();
     } catch (const DatabaseError& error) {

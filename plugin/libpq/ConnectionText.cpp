@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdlib>
+#include <filesystem>
 #include <new>
 #include <sstream>
 #include <system_error>
@@ -22,6 +24,39 @@ const PQconninfoOption& optionOf(const ConnectionOptions& options, std::string_v
     return *option;
 }
 
+void requireRegular(const std::string& what, const std::filesystem::path& file)
+/// A file that is missing, or cannot be looked at, is left to libpq.
+{
+    std::error_code error;
+    const auto status = std::filesystem::status(file, error);
+    if (!error && std::filesystem::exists(status) && !std::filesystem::is_regular_file(status))
+        throw ConnectionRefused({what + " \"" + file.string() + "\" is not a regular file"});
+}
+
+void requireRegularServiceFiles(const ConnectionOptions& options)
+/// All files in which libpq may look for a service.
+{
+    const auto variable = [](const char* name, const char* otherwise) {
+        const char* const value = std::getenv(name);
+        return std::filesystem::path(value == nullptr ? otherwise : value);
+    };
+    requireRegular("service file", valueOf(options, "servicefile").value_or("")); // from libpq 18 on
+    requireRegular("service file", variable("PGSERVICEFILE", ""));
+    requireRegular("service file", variable("HOME", "/") / ".pg_service.conf");
+    requireRegular("service file", variable("PGSYSCONFDIR", "/etc/postgresql-common") / "pg_service.conf");
+}
+
+void requireRegularFiles(const ConnectionOptions& options)
+{
+    for (const char* const keyword :
+         {"passfile", "sslcert", "sslkey", "sslrootcert", "sslcrl", "sslkeylogfile"})
+        requireRegular(keyword, valueOf(options, keyword).value_or(""));
+    std::error_code error;
+    for (std::filesystem::directory_iterator files(valueOf(options, "sslcrldir").value_or(""), error), end;
+         !error && files != end; files.increment(error))
+        requireRegular("sslcrldir has", files->path());
+}
+
 } // namespace
 
 ConnectionOptions writtenOptions(const std::string& text)
@@ -34,8 +69,11 @@ ConnectionOptions optionsOf(const std::string& text)
     ConnectionOptions options = writtenOptions(text);
     if (!options)
         throw ConnectionRefused({"the connection string cannot be read"}); // libpq's error quotes it
-    if (!valueOf(options, "service") && hostsOf(options))
+    if (!valueOf(options, "service") && hostsOf(options)) {
+        requireRegularFiles(options);
         return options;
+    }
+    requireRegularServiceFiles(options);
     // libpq reads the service and then refuses this gssencmode, so it does not connect. Because of the
     // password it reads no passfile.
     const std::unique_ptr<PGconn, decltype(&PQfinish)> connection(
@@ -45,6 +83,7 @@ ConnectionOptions optionsOf(const std::string& text)
         throw std::bad_alloc();
     if (valueOf(options, "gssencmode") != "?" || !hostsOf(options))
         throw ConnectionRefused({PQerrorMessage(connection.get())});
+    requireRegularFiles(options);
     return options;
 }
 

@@ -18,8 +18,9 @@ ConnectionOptions writtenOptions(const std::string& text);
 
 ConnectionOptions optionsOf(const std::string& text);
 /// The options in a connection string and in the service that it names. Reads the service file. Throws
-/// ConnectionRefused when libpq cannot read one of them, or when the lists of hosts, addresses and ports
-/// have different lengths.
+/// ConnectionRefused when libpq cannot read one of them, when the lists of hosts, addresses and ports have
+/// different lengths, and when a file that libpq would open is no regular file: libpq would wait for ever for
+/// somebody who writes into a pipe.
 
 std::optional<std::string> valueOf(const ConnectionOptions& options, std::string_view keyword);
 /// Nothing when the option was not given.

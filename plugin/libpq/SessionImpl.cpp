@@ -8,8 +8,12 @@
 
 #include <Poco/Exception.h>
 #include <Poco/String.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 
 #include <array>
 #include <exception>
@@ -44,6 +48,11 @@ bool waitUntilReady(int socket, short events, const WaitLimit& limit)
             return false;
     } while (!isReady(socket, events, stopCheck));
     return true;
+}
+
+std::string tooMuch(std::size_t limit)
+{
+    return "the server sent more than " + std::to_string(limit >> 20) + " MiB";
 }
 
 std::string failure(PGconn* connection, const std::string& why)
@@ -111,6 +120,7 @@ std::optional<std::string> SessionImpl::connect(const std::string& secretText, s
 
     PasswordGuard guard(connection);
     const WaitLimit limit = _limit.within(atMost);
+    countFromNow();
     auto direction = PQstatus(connection) == CONNECTION_BAD ? PGRES_POLLING_FAILED : PGRES_POLLING_WRITING;
     while (direction != PGRES_POLLING_OK) {
         if (direction == PGRES_POLLING_FAILED)
@@ -119,6 +129,8 @@ std::optional<std::string> SessionImpl::connect(const std::string& secretText, s
         if (!waitUntilReady(PQsocket(connection), events, limit))
             return failure(connection, "no answer within " + std::to_string(atMost.count()) + 's');
         direction = _isCleartextAllowed ? PQconnectPoll(connection) : guard.poll();
+        if (received() > idleLimit)
+            return failure(connection, tooMuch(idleLimit) + " before a session began");
     }
     if (PQsetnonblocking(connection, 1) != 0)
         return lastError();
@@ -168,9 +180,17 @@ bool SessionImpl::isConnected() const
 bool SessionImpl::isGood() const
 {
     // A server that was restarted has left an error and the end of the connection in the socket.
-    while (isConnected() && !_limit.isReached() && isReady(PQsocket(_connection.get()), POLLIN, {})) {
-        if (PQconsumeInput(_connection.get()) != 1)
+    PGconn* const connection = _connection.get();
+    while (isConnected() && !_limit.isReached() && isReady(PQsocket(connection), POLLIN, {})) {
+        if (!consumeInput())
             return false;
+        // libpq keeps what it reads until it is asked for its meaning, and notifications until they are
+        // taken.
+        PQisBusy(connection);
+        while (PGnotify* const notification = PQnotifies(connection))
+            PQfreemem(notification);
+        if (received() > idleLimit)
+            throw ServerError({.message = tooMuch(idleLimit) + " unasked", .sqlState = "08P01"});
     }
     return isConnected() && !_cancelled;
 }
@@ -212,6 +232,7 @@ Result SessionImpl::resultOf(bool wasSent)
 {
     PGconn* const connection = _connection.get();
     Result answer(nullptr, &PQclear);
+    countFromNow();
     for (bool isOver = !wasSent; !isOver;) {
         awaitAnswer();
         Result next(PQgetResult(connection), &PQclear);
@@ -221,6 +242,7 @@ Result SessionImpl::resultOf(bool wasSent)
         if (next && !isError(answer.get()))
             answer = std::move(next);
     }
+    countFromNow();
     if (isCopy(answer.get())) {
         close();
         notSupported("COPY");
@@ -266,13 +288,48 @@ void SessionImpl::awaitAnswer()
             cancel();
         // Read even if the socket is not ready: poll() does not see what TLS has read already.
         isReady(PQsocket(connection), events, stopCheck);
-        if (PQconsumeInput(connection) == 1)
+        const bool isRead = consumeInput();
+        if (received() > answerLimit) {
+            close();
+            throw ServerError({.message = tooMuch(answerLimit) + " as one answer", .sqlState = "08P01"});
+        }
+        if (isRead)
             continue;
         if (!isConnected())
             return; // PQgetResult has the error
         close();
         throw Poco::Data::NotConnectedException();
     }
+}
+
+bool SessionImpl::consumeInput() const
+{
+    int bytes = 0;
+    if (ioctl(PQsocket(_connection.get()), FIONREAD, &bytes) == 0)
+        _read += static_cast<std::size_t>(bytes);
+    return PQconsumeInput(_connection.get()) == 1;
+}
+
+std::optional<std::size_t> SessionImpl::bytesOfSocket() const
+{
+    tcp_info info{};
+    socklen_t size = sizeof info;
+    if (getsockopt(PQsocket(_connection.get()), IPPROTO_TCP, TCP_INFO, &info, &size) != 0)
+        return std::nullopt;
+    return info.tcpi_bytes_received;
+}
+
+void SessionImpl::countFromNow()
+{
+    _read = 0;
+    _countedFrom = bytesOfSocket().value_or(0);
+}
+
+std::size_t SessionImpl::received() const
+{
+    // libpq may have made another socket.
+    const auto bytes = bytesOfSocket();
+    return bytes && *bytes >= _countedFrom ? *bytes - _countedFrom : _read;
 }
 
 void SessionImpl::cancel()

@@ -6,6 +6,7 @@
 #include <libpq-fe.h>
 
 #include <chrono>
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -57,6 +58,7 @@ public:
 
     bool isGood() const override;
     /// Also false when the server has closed the connection meanwhile, or a cancel may still be on its way.
+    /// Throws ServerError when more than idleLimit has come since the last answer: close it then.
 
     std::string withoutPasswords(std::string text) const;
     /// The text with *** in place of each password that this session has given to libpq, also one from a
@@ -65,11 +67,17 @@ public:
     Result execute(const std::string& statement, const Parameters& parameters);
     /// Throws ServerError when the server refuses the statement; also with SQLSTATE 57014 when the limit is
     /// reached before the statement is sent. Throws Poco::Data::NotConnectedException when the connection is
-    /// lost, and Poco::Data::ExecutionException when libpq gives up. After these two it is unknown whether
-    /// the statement was committed.
+    /// lost, and Poco::Data::ExecutionException when libpq gives up. After these two, and after a ServerError
+    /// with which the connection is lost, it is unknown whether the statement was committed.
 
     /// How long the server may take to answer a cancel.
     static constexpr std::chrono::seconds cancelGrace{1};
+
+    /// How many bytes may come as one answer, which closes the connection when there are more, and how many
+    /// between two answers. ServerError has the SQLSTATE 08P01 then. On a unix socket, bytes that come during
+    /// a read may not be counted.
+    static constexpr std::size_t answerLimit = std::size_t{64} << 20;
+    static constexpr std::size_t idleLimit = std::size_t{1} << 20;
 
     Poco::SharedPtr<Poco::Data::StatementImpl> createStatementImpl() override;
     void begin() override;
@@ -99,6 +107,10 @@ private:
     void requireTime() const;
     Result resultOf(bool wasSent);
     void awaitAnswer();
+    bool consumeInput() const;
+    std::optional<std::size_t> bytesOfSocket() const;
+    void countFromNow();
+    std::size_t received() const;
     void cancel();
 
     std::unique_ptr<PGconn, decltype(&PQfinish)> _connection{nullptr, &PQfinish};
@@ -106,6 +118,9 @@ private:
     bool _isCleartextAllowed = false;
     std::set<std::string, std::greater<>> _passwords;
     /// Kept after close(), because a server may repeat an old one. A longer one comes before its beginning.
+    mutable std::size_t _read = 0;
+    /// What waited before each read. A unix socket does not count its bytes.
+    std::size_t _countedFrom = 0;
     std::unordered_map<std::string, std::string> _names;
     /// The names of the prepared statements, by their text.
     int _prepared = 0;

@@ -111,6 +111,20 @@ public:
     /// The same error of this job was posted within the last hour, or there are too many to post each as new.
 };
 
+class JobLockedLong : public Poco::Notification
+/// Another session has had a hung job locked for an hour, so it is not terminated. Posted once for each job.
+{
+public:
+    JobLockedLong(JobId locked, std::chrono::seconds duration, std::optional<LockHolder> session)
+        : jobId(std::move(locked)), time(duration), holder(std::move(session))
+    {}
+
+    const JobId jobId;
+    const std::chrono::seconds time;
+    const std::optional<LockHolder> holder;
+    /// Nothing when it is unknown.
+};
+
 class JobRevived : public Poco::Notification
 /// A job was alive although it was terminated: its worker has updated it since then. Posted once for each
 /// job.

@@ -51,6 +51,7 @@ RunLog::RunLog(Poco::NotificationCenter& center, Poco::Logger& logger)
       _wouldBeTerminated(to(center, &RunLog::onJobWouldBeTerminated)),
       _skipped(to(center, &RunLog::onJobSkipped)),
       _failed(to(center, &RunLog::onJobFailed)),
+      _lockedLong(to(center, &RunLog::onJobLockedLong)),
       _revived(to(center, &RunLog::onJobRevived)),
       _clockLagBegan(to(center, &RunLog::onClockLagBegan)),
       _clockLagEnded(to(center, &RunLog::onClockLagEnded)),
@@ -92,6 +93,20 @@ void RunLog::onJobFailed(const JobFailed& notification)
         _logger.debug(line.text());
     else
         _logger.error(line.text());
+}
+
+void RunLog::onJobLockedLong(const JobLockedLong& notification)
+{
+    LogLine line("job is locked by another session");
+    line.add("job_id", notification.jobId).add("locked_s", notification.time.count());
+    if (notification.holder)
+        line.add("pid", notification.holder->process)
+            .add("role", notification.holder->role)
+            .add("application", notification.holder->application);
+    _logger.warning(line.add("advice",
+                             "a hung job cannot be terminated while it is locked; end that session, "
+                             "see pg_locks and pg_stat_activity")
+                        .text());
 }
 
 void RunLog::onJobRevived(const JobRevived& notification)

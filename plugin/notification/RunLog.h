@@ -43,6 +43,7 @@ private:
     void onJobWouldBeTerminated(const JobWouldBeTerminated& notification);
     void onJobSkipped(const JobSkipped& notification);
     void onJobFailed(const JobFailed& notification);
+    void onJobLockedLong(const JobLockedLong& notification);
     void onJobRevived(const JobRevived& notification);
     void onClockLagBegan(const ClockLagBegan& notification);
     void onClockLagEnded(const ClockLagEnded& notification);
@@ -64,6 +65,7 @@ private:
     Subscription<JobWouldBeTerminated> _wouldBeTerminated;
     Subscription<JobSkipped> _skipped;
     Subscription<JobFailed> _failed;
+    Subscription<JobLockedLong> _lockedLong;
     Subscription<JobRevived> _revived;
     Subscription<ClockLagBegan> _clockLagBegan;
     Subscription<ClockLagEnded> _clockLagEnded;

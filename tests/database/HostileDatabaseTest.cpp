@@ -110,7 +110,7 @@ class HostileDatabaseTest : public DatabaseFixture
                             EXECUTE format('CREATE FUNCTION public.%I(%s, %s)', name, one, other) || body;
                             made := made + 1;
                         END LOOP;
-                        FOREACH name IN ARRAY '{=,<>,<,<=,>,>=,+,-,*,/,&,||,~,!~,~~}'::text[] LOOP
+                        FOREACH name IN ARRAY '{=,<>,<,<=,>,>=,+,-,*,/,&,>>,||,~,!~,~~}'::text[] LOOP
                             EXECUTE format('CREATE OPERATOR public.%s (FUNCTION = public.better,'
                                 ' LEFTARG = %s, RIGHTARG = %s)', name, one, other);
                             made := made + 1;

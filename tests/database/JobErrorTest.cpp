@@ -1,7 +1,11 @@
 #include "DatabaseFixture.h"
+#include "OpenTransaction.h"
 #include "RememberedJobs.h"
 #include "Rows.h"
 #include "TerminationFaults.h"
+#include "data/AdvisoryLock.h"
+#include "data/JobStore.h"
+#include "detection/LockedJobs.h"
 #include "notification/LogLine.h"
 
 namespace HangDetection::Test {
@@ -80,6 +84,41 @@ class JobErrorTest : public DatabaseFixture
             CPPUNIT_ASSERT_EQUAL(others.size(), statistics.terminated.size());
             CPPUNIT_ASSERT(jobs.terminatedCompletely() == std::set(others.begin(), others.end()));
         });
+    }
+
+    TEST(tellsOnceWhoHasLockedAJobForAnHour)
+    {
+        Termination job;
+        job.jobId = addHungJob();
+        job.outcome = Outcome::locked;
+        JobStore store(ConnectionString::parse(connectionString(detectorRole)), patience);
+        store.open({});
+        Poco::NotificationCenter center;
+        const PostedNotifications told(center);
+        LockedJobs jobs(center);
+        const auto start = LockedJobs::Clock::now();
+        const auto answerAndReport = [&](std::chrono::minutes after) {
+            jobs.answered(job, start + after);
+            jobs.report(store, start + after);
+        };
+        std::optional<OpenTransaction> holder;
+        holder.emplace(connectionString() + " application_name=greedy",
+                       "SELECT pg_advisory_xact_lock(" + std::to_string(advisoryLockKey(job.jobId)) + ')');
+        CPPUNIT_ASSERT_EQUAL(1, run().locked);
+        for (const auto after : {0min, 59min, 60min, 61min})
+            answerAndReport(after);
+        std::vector<std::string> expected{job.jobId + " for 3600 s by postgres greedy"};
+        CPPUNIT_ASSERT_EQUAL(expected, told.lockedLong);
+
+        // It was free in between, and its row is locked now.
+        holder.reset();
+        job.outcome = Outcome::reported;
+        answerAndReport(62min);
+        job.outcome = Outcome::locked;
+        for (const auto after : {63min, 122min, 124min})
+            answerAndReport(after);
+        expected.push_back(job.jobId + " for 3660 s by somebody");
+        CPPUNIT_ASSERT_EQUAL(expected, told.lockedLong);
     }
 
     void interfere(const std::string& table, const std::string& job, const std::string& how, bool isAtCommit)

@@ -1,5 +1,7 @@
 #include "AskingServer.h"
+#include "ChangedVariable.h"
 #include "DatabaseFixture.h"
+#include "Eventually.h"
 #include "Rows.h"
 #include "TemporaryDirectory.h"
 #include "data/Connection.h"
@@ -13,6 +15,8 @@
 #include <Poco/UUID.h>
 
 #include <limits>
+#include <sys/stat.h>
+#include <thread>
 
 namespace HangDetection::Test {
 
@@ -242,6 +246,44 @@ private:
         CPPUNIT_ASSERT_EQUAL(size,
                              answer<std::string>("SELECT repeat('x', " + std::to_string(size) + ")").size());
         expectBack(std::string(size, 'y'), "text");
+    }
+
+    TEST(refusesAFloodThatItDidNotAskFor)
+    {
+        const auto flood = [this](int messages) {
+            database().value("SELECT count(pg_notify('flood', i || repeat('x', 7900)))::text"
+                             " FROM generate_series(1, " +
+                             std::to_string(messages) + ") AS i");
+        };
+        session() << "LISTEN flood", now;
+        flood(10);
+        CPPUNIT_ASSERT(eventually(patience, [this] { return session().isGood(); }));
+        flood(2000);
+        expectThrown<Libpq::ServerError>("the server sent more than 1 MiB unasked", [this] {
+            // The server sends what a kernel takes, and the rest later.
+            eventually(patience, [this] { return !session().isGood(); });
+        });
+    }
+
+    TEST(opensNoPipe)
+    {
+        const TemporaryDirectory directory;
+        const std::string pipe = (directory.path() / "pipe").string();
+        CPPUNIT_ASSERT_EQUAL(0, mkfifo(pipe.c_str(), 0600));
+        const auto expectRefused = [&](const std::string& what, const std::string& options) {
+            try {
+                _impl->open(connectionString() + options);
+                CPPUNIT_FAIL("not refused: " + what);
+            } catch (const Libpq::ConnectionRefused& refusal) {
+                CPPUNIT_ASSERT_EQUAL(what + " \"" + pipe + "\" is not a regular file",
+                                     refusal.causes().at(0));
+            }
+        };
+        for (const std::string keyword : {"passfile", "sslcert", "sslkey", "sslrootcert", "sslcrl"})
+            expectRefused(keyword, ' ' + keyword + '=' + pipe);
+        expectRefused("sslcrldir has", " sslcrldir=" + directory.path().string());
+        const ChangedVariable services("PGSERVICEFILE", pipe);
+        expectRefused("service file", " service=coder");
     }
 
     TEST(tellsNoConnectionString)

@@ -3,7 +3,10 @@
 #include "FreePort.h"
 #include "ServerFaults.h"
 #include "TemporaryDirectory.h"
+#include "libpq/Errors.h"
+#include "libpq/SessionImpl.h"
 
+#include <libpq-fe.h>
 #include <netinet/in.h>
 #include <pwd.h>
 #include <sched.h>
@@ -177,6 +180,29 @@ public:
             forgetDetector();
         });
         close(silent);
+    }
+
+    TEST(refusesAnAnswerThatIsTooLarge)
+    /// Here, as only a socket of the network counts exactly.
+    {
+        serve();
+        const Poco::AutoPtr<Libpq::SessionImpl> impl(new Libpq::SessionImpl);
+        for (const char* const question :
+             {"SELECT repeat('x', 100000000)", "SELECT repeat('x', 20000) FROM generate_series(1, 5000)"}) {
+            impl->open("host=localhost hostaddr=127.0.0.2" + common());
+            try {
+                impl->execute(question, {});
+                CPPUNIT_FAIL(question);
+            } catch (const Libpq::ServerError& error) {
+                CPPUNIT_ASSERT_EQUAL(std::string("the server sent more than 64 MiB as one answer"),
+                                     error.message());
+            }
+            CPPUNIT_ASSERT(!impl->isConnected());
+        }
+        impl->open("host=localhost hostaddr=127.0.0.2" + common());
+        for (int i = 0; i < 10; ++i)
+            impl->execute("SELECT repeat('x', 10000000)", {});
+        CPPUNIT_ASSERT(impl->isGood());
     }
 
     TEST(connectsAlthoughAnotherHomeIsClosed)

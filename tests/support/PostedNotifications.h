@@ -29,6 +29,10 @@ public:
         });
         on<MassHangEnded>(center, [this](const auto& n) { massHangEnded.push_back(countsOf(n)); });
         on<IndexMissing>(center, [this](const auto& n) { indexMissing.push_back(n.searchTime); });
+        on<JobLockedLong>(center, [this](const auto& n) {
+            lockedLong.push_back(n.jobId + " for " + std::to_string(n.time.count()) + " s by " +
+                                 (n.holder ? n.holder->role + ' ' + n.holder->application : "somebody"));
+        });
         on<JobRevived>(center, [this](const auto& n) {
             revived.push_back(n.job.jobId + (n.job.hasSucceeded ? " succeeded" : " reported"));
         });
@@ -58,6 +62,8 @@ public:
     /// As "silent of running".
     std::vector<std::chrono::milliseconds> indexMissing;
     /// How long each search took.
+    std::vector<std::string> lockedLong;
+    /// As "job for seconds s by role application", or "... by somebody".
     std::vector<std::string> revived;
     /// As "job succeeded" or "job reported".
     std::vector<std::string> allocations;

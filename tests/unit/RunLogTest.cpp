@@ -158,6 +158,12 @@ class RunLogTest : public CppUnit::TestFixture
             "information: search takes long without an index search_ms=120 advice=\"run the hang detector's "
             "role.sql again; if Coder has no index on job_status, let the owner of its tables run "
             "index.sql\"");
+        const std::string locked = "warning: job is locked by another session job_id=1 locked_s=3600 ";
+        const std::string endIt = "advice=\"a hung job cannot be terminated while it is locked; end that "
+                                  "session, see pg_locks and pg_stat_activity\"";
+        expect(new JobLockedLong("1", 1h, std::nullopt), locked + endIt);
+        expect(new JobLockedLong("1", 1h, LockHolder{7, "ada", ""}),
+               locked + "pid=7 role=ada application=\"\" " + endIt);
         expect(new ClockLagBegan(330s),
                "warning: heartbeats have times of the past lag_s=330 advice=\"the clock of the Coder server "
                "is behind that of the database; set it right. Until then jobs are hung only that much "

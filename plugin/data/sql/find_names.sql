@@ -5,12 +5,12 @@
 -- $2  the workspaces that they build, in the same order, uuid[]; null for a job that builds none
 --
 -- One row for each job: its id, and the names of its workspace, of the workspace's owner and of the template.
--- A name is empty where there is none.
+-- A name is empty where there is none, and is cut after 256 characters.
 SELECT
     job.id::text,
-    coalesce(workspace.name::text, '') AS workspace,
-    coalesce(owner.username::text, '') AS owner,
-    coalesce(template.name::text, '') AS template
+    coalesce(left(workspace.name::text, 256), '') AS workspace,
+    coalesce(left(owner.username::text, 256), '') AS owner,
+    coalesce(left(template.name::text, 256), '') AS template
 FROM unnest($1::uuid[], $2::uuid[]) AS job (id, workspace_id)
 LEFT JOIN workspaces workspace ON workspace.id = job.workspace_id
 LEFT JOIN users owner ON owner.id = workspace.owner_id

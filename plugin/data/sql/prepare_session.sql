@@ -15,6 +15,7 @@
 -- row_security: a policy that hides rows makes a statement fail. Otherwise the search would find no hung job,
 -- and all would seem well.
 -- TimeZone, DateStyle: a time that this session writes as text is read right by a later one.
+-- client_min_messages: the detector reads no notices, of which a trigger may send any number.
 -- jit: the server would compile the search over a large table each time, for no gain.
 -- synchronous_commit: off becomes local, and any other value stays. With off, a server that crashes can lose
 -- a termination that was notified already. Then the job would be terminated and notified again. local waits
@@ -37,6 +38,7 @@ SELECT
     pg_catalog.set_config('plan_cache_mode', 'force_generic_plan', false),
     pg_catalog.set_config('join_collapse_limit', '1', false),
     pg_catalog.set_config('row_security', 'off', false),
+    pg_catalog.set_config('client_min_messages', 'error', false),
     pg_catalog.set_config('TimeZone', 'UTC', false),
     pg_catalog.set_config('DateStyle', 'ISO', false),
     pg_catalog.set_config('jit', 'off', false),

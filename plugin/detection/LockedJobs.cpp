@@ -1,0 +1,33 @@
+#include "LockedJobs.h"
+
+#include "notification/Notifications.h"
+
+namespace HangDetection {
+
+void LockedJobs::answered(const Termination& job, Clock::time_point now)
+{
+    if (job.outcome == Outcome::locked)
+        _jobs.try_emplace(job.jobId, Locked{now, now}).first->second.last = now;
+    else
+        _jobs.erase(job.jobId);
+}
+
+void LockedJobs::report(JobStore& store, Clock::time_point now)
+{
+    // A job that completed is not tried again.
+    std::erase_if(_jobs, [&](const auto& entry) { return now - entry.second.last > patience; });
+    try {
+        for (auto& [id, job] : _jobs) {
+            if (job.isTold || now - job.since < patience)
+                continue;
+            _notifications.postNotification(
+                new JobLockedLong(id, std::chrono::duration_cast<std::chrono::seconds>(now - job.since),
+                                  store.findLockHolder(id)));
+            job.isTold = true;
+        }
+    } catch (const DatabaseError&) {
+        // This error does not make the run fail. If it lasts, the next run gets it.
+    }
+}
+
+} // namespace HangDetection
