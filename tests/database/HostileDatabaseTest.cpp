@@ -44,6 +44,7 @@ class HostileDatabaseTest : public DatabaseFixture
                             .lookAhead = std::chrono::minutes(1),
                             .places = 10});
             store.wantsIndex();
+            store.findLockHolder(jobs.front());
             store.findLost({.jobs = {{jobs.front(), "-infinity"}}, .thresholds = {std::chrono::minutes(5)}});
             CPPUNIT_ASSERT_EQUAL(jobs.size(), store.findTerminated(jobs).size());
             CPPUNIT_ASSERT_EQUAL(std::size_t{0}, store.findRevived({{jobs.front(), "-infinity"}}).size());
@@ -60,10 +61,10 @@ class HostileDatabaseTest : public DatabaseFixture
     {
         std::set<std::string> names;
         for (const char* const statement :
-             {Statements::find_jobs, Statements::find_jobs_by_status, Statements::find_lost_terminations,
-              Statements::find_names, Statements::find_revived_jobs, Statements::find_terminated_jobs,
-              Statements::prepare_session, Statements::preview_terminations, Statements::terminate_jobs,
-              Statements::wants_index}) {
+             {Statements::find_jobs, Statements::find_jobs_by_status, Statements::find_lock_holder,
+              Statements::find_lost_terminations, Statements::find_names, Statements::find_revived_jobs,
+              Statements::find_terminated_jobs, Statements::prepare_session, Statements::preview_terminations,
+              Statements::terminate_jobs, Statements::wants_index}) {
             const std::string text(statement);
             static const std::regex call("([a-z_]+)\\(");
             for (std::sregex_iterator found(text.begin(), text.end(), call), end; found != end; ++found)

@@ -186,7 +186,7 @@ public:
     /// Here, as only a socket of the network counts exactly.
     {
         serve();
-        const Poco::AutoPtr<Libpq::SessionImpl> impl(new Libpq::SessionImpl);
+        Poco::AutoPtr<Libpq::SessionImpl> impl(new Libpq::SessionImpl);
         for (const char* const question :
              {"SELECT repeat('x', 100000000)", "SELECT repeat('x', 20000) FROM generate_series(1, 5000)"}) {
             impl->open("host=localhost hostaddr=127.0.0.2" + common());
