@@ -47,8 +47,12 @@ std::optional<Settings> SettingsSource::follow(const State& current)
         _changing = Changing{now, current, settings, now};
     const bool isSame = settings && _changing->settings && _changing->state.size == current.size &&
                         _changing->settings->changesTo(*settings).empty();
-    if (isSame && now - _changing->sameSince >= settled)
-        return readSettled();
+    if (isSame && now - _changing->sameSince >= settled) {
+        // Not read once more: that could find the file half written.
+        _lastRead = current;
+        _changing.reset();
+        return _inForce = *settings;
+    }
     if (!isSame)
         _changing->sameSince = now;
     _changing->state = current;

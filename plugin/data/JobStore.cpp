@@ -261,7 +261,8 @@ std::optional<LockHolder> JobStore::findLockHolder(const JobId& job)
     const auto rows = rowsOf<Row>(Statements::find_lock_holder, Poco::Int64{advisoryLockKey(job)});
     if (rows.empty())
         return std::nullopt;
-    return LockHolder{rows.front().get<0>(), rows.front().get<1>(), rows.front().get<2>()};
+    const Row& row = rows.front();
+    return LockHolder{row.get<0>(), shownText(row.get<1>()), shownText(row.get<2>())};
 }
 
 DatabaseError JobStore::failure(const Poco::Exception& exception)

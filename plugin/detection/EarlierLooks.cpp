@@ -10,9 +10,16 @@ using std::chrono::duration_cast;
 void EarlierLooks::begin(Clock::time_point now, int session)
 {
     const bool isOther = std::exchange(_session, session) != session;
-    if (isOther)
+    bool isLost = false;
+    if (isOther) {
         forget();
-    const bool isLost = isOther && !_mayBeInNewSession;
+        // If each session is lost, something between here and the server cuts it, and workers can report.
+        isLost = !_mayBeInNewSession && !_wasLost;
+        _wasLost = !_mayBeInNewSession;
+        _sessionSince = now;
+    } else if (now - _sessionSince > patience) {
+        _wasLost = false;
+    }
     const bool isLate = _due && now > *_due + patience;
     _isMissed = _isMissed || (_latest && (isLost || isLate));
     _mayBeInNewSession = false;

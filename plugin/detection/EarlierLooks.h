@@ -115,6 +115,9 @@ private:
     std::deque<Gap> _gaps;
     std::optional<Clock::time_point> _due;
     int _session = 0;
+    Clock::time_point _sessionSince;
+    bool _wasLost = false;
+    /// The session before this one was lost between two looks, and this one is young.
     bool _mayBeInNewSession = true;
     bool _isMissed = false;
     Clock::time_point _missedSince;

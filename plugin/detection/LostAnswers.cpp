@@ -1,6 +1,8 @@
 #include "LostAnswers.h"
 
 #include <algorithm>
+#include <map>
+#include <utility>
 
 namespace HangDetection {
 
@@ -34,19 +36,29 @@ void LostAnswers::answered(const Termination& job)
 
 void LostAnswers::lost(std::chrono::microseconds now)
 {
-    for (Sent& attempt : _attempts)
-        attempt.until = std::min(attempt.until, now);
+    for (Sent& attempt : _attempts) {
+        if (attempt.until == std::chrono::microseconds::max())
+            attempt.until = now;
+    }
 }
 
 void LostAnswers::ask(JobStore& store, Clock::time_point now, const Report& report)
 {
-    for (Sent& attempt : _attempts) {
+    std::map<JobId, std::pair<Termination, Thresholds>> found;
+    for (const Sent& attempt : _attempts) {
         if (attempt.jobs.empty())
             continue;
         for (const Termination& job : store.findLost(attempt)) {
-            report(job, attempt.thresholds);
-            drop(attempt.jobs, job.jobId);
+            const auto [known, isNew] = found.try_emplace(job.jobId, job, attempt.thresholds);
+            // A job may have been sent twice. Then only one of the statements has terminated it.
+            if (!isNew && job.outcome == Outcome::terminated)
+                known->second = {job, attempt.thresholds};
         }
+    }
+    for (const auto& [id, answer] : found) {
+        report(answer.first, answer.second);
+        for (Sent& attempt : _attempts)
+            drop(attempt.jobs, id);
     }
     std::erase_if(_attempts,
                   [&](const Sent& attempt) { return attempt.jobs.empty() || now >= attempt.mayWorkUntil; });

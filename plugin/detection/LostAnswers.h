@@ -29,7 +29,8 @@ public:
     /// The last jobs that were sent, and are not answered, are untouched.
 
     void lost(std::chrono::microseconds now);
-    /// Call it at the end of a run, with the time of the database: answers that are still missing are lost.
+    /// Call it at the end of a run, with the time of the database: answers to what the run has sent, and that
+    /// are still missing, are lost.
 
     void forget() { _attempts.clear(); }
 

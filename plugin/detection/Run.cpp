@@ -330,8 +330,10 @@ void Run::conclude()
     // The session itself may be the cause, as after a change of its search_path, and would stay so.
     if (_statistics.error)
         _memory.store->close();
-    // After a termination that failed the database was well: it had just searched.
-    if (_statistics.error && !_statistics.hasSearched)
+    // A termination that failed at once says nothing of the time before: the database had just searched. But
+    // while one waited for long, no worker may have been able to report.
+    const bool hasWaited = Clock::now() - _lookedAt > EarlierLooks::patience;
+    if (_statistics.error && (!_statistics.hasSearched || hasWaited))
         _memory.looks.missed(_start);
     _memory.lostAnswers.lost(_lookTime +
                              std::chrono::ceil<std::chrono::microseconds>(Clock::now() - _lookedAt));

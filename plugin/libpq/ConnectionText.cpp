@@ -25,11 +25,12 @@ const PQconninfoOption& optionOf(const ConnectionOptions& options, std::string_v
 }
 
 void requireRegular(const std::string& what, const std::filesystem::path& file)
-/// A file that is missing, or cannot be looked at, is left to libpq.
+/// A file that is missing, or cannot be looked at, is left to libpq. So is /dev/null, which stands for none.
 {
     std::error_code error;
     const auto status = std::filesystem::status(file, error);
-    if (!error && std::filesystem::exists(status) && !std::filesystem::is_regular_file(status))
+    const bool isHarmless = std::filesystem::is_regular_file(status) || file == "/dev/null";
+    if (!error && std::filesystem::exists(status) && !isHarmless)
         throw ConnectionRefused({what + " \"" + file.string() + "\" is not a regular file"});
 }
 
@@ -53,8 +54,11 @@ void requireRegularFiles(const ConnectionOptions& options)
         requireRegular(keyword, valueOf(options, keyword).value_or(""));
     std::error_code error;
     for (std::filesystem::directory_iterator files(valueOf(options, "sslcrldir").value_or(""), error), end;
-         !error && files != end; files.increment(error))
-        requireRegular("sslcrldir has", files->path());
+         !error && files != end; files.increment(error)) {
+        std::error_code ignored;
+        if (!files->is_directory(ignored))
+            requireRegular("sslcrldir has", files->path());
+    }
 }
 
 } // namespace

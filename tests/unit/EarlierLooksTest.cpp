@@ -98,6 +98,21 @@ class EarlierLooksTest : public CppUnit::TestFixture
         expectGap(0s, look(51s, 3), false);
     }
 
+    TEST(countsTheTimeWhenEachSessionIsCut)
+    /// Such as by a proxy that ends idle connections.
+    {
+        look(0s, 1);
+        expectGap(60s, look(60s, 2), false);
+        expectGap(0s, look(63s, 2), false);
+        _looks.expectNext(_start + 120s);
+        expectGap(0s, look(120s, 3), false);
+        _looks.expectNext(_start + 180s);
+        expectGap(0s, look(180s, 3), false);
+        // After a session that lasted, the loss of one is news again.
+        _looks.expectNext(_start + 240s);
+        expectGap(60s, look(240s, 4), false);
+    }
+
     TEST(countsNoTimeBeforeALateLook)
     {
         look(0s);

@@ -15,6 +15,7 @@
 -- row_security: a policy that hides rows makes a statement fail. Otherwise the search would find no hung job,
 -- and all would seem well.
 -- TimeZone, DateStyle: a time that this session writes as text is read right by a later one.
+-- idle_session_timeout: the session is idle between two runs. PostgreSQL 13 does not have this option.
 -- client_min_messages: the detector reads no notices, of which a trigger may send any number.
 -- jit: the server would compile the search over a large table each time, for no gain.
 -- synchronous_commit: off becomes local, and any other value stays. With off, a server that crashes can lose
@@ -39,6 +40,10 @@ SELECT
     pg_catalog.set_config('join_collapse_limit', '1', false),
     pg_catalog.set_config('row_security', 'off', false),
     pg_catalog.set_config('client_min_messages', 'error', false),
+    CASE
+        WHEN pg_catalog.current_setting('idle_session_timeout', true) IS NOT NULL
+            THEN pg_catalog.set_config('idle_session_timeout', '0', false)
+    END,
     pg_catalog.set_config('TimeZone', 'UTC', false),
     pg_catalog.set_config('DateStyle', 'ISO', false),
     pg_catalog.set_config('jit', 'off', false),
