@@ -2,9 +2,10 @@
 
 #include "Errors.h"
 
+#include <Poco/Environment.h>
+
 #include <algorithm>
 #include <charconv>
-#include <cstdlib>
 #include <filesystem>
 #include <new>
 #include <sstream>
@@ -38,8 +39,7 @@ void requireRegularServiceFiles(const ConnectionOptions& options)
 /// All files in which libpq may look for a service.
 {
     const auto variable = [](const char* name, const char* otherwise) {
-        const char* const value = std::getenv(name);
-        return std::filesystem::path(value == nullptr ? otherwise : value);
+        return std::filesystem::path(Poco::Environment::get(name, otherwise));
     };
     requireRegular("service file", valueOf(options, "servicefile").value_or("")); // from libpq 18 on
     requireRegular("service file", variable("PGSERVICEFILE", ""));
