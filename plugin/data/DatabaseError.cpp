@@ -58,8 +58,7 @@ constexpr const char* standbyAdvice =
 
 constexpr const char* schemaAdvice =
     "see whether dbname of Connection is the database of a Coder deployment, whether this release of the "
-    "hang "
-    "detector supports it, on PostgreSQL 13 or later, and whether a trigger on its tables is wrong";
+    "hang detector supports it, on PostgreSQL 13 or later, and whether a trigger on its tables is wrong";
 
 /// For two errors: the session lacks a statement that the detector has prepared, or has a statement already
 /// that the detector wants to prepare.
@@ -85,8 +84,7 @@ constexpr std::array<KnownState, 19> knownStates{{
     {"42501", Scope::database, "run the hang detector's role.sql again; it grants what the role needs"},
     {"42P01", Scope::database,
      "a table or a view is not there; check dbname of Connection, the search_path of the role, and triggers "
-     "on "
-     "the tables"},
+     "on the tables"},
     {"42P05", Scope::connection, poolerAdvice},
     {"42703", Scope::database,
      "a column is not there; check dbname of Connection, the search_path of the role, and triggers on the "

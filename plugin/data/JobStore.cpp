@@ -111,8 +111,7 @@ std::vector<Termination> JobStore::answersTo(const char* statement, const Parame
 Termination JobStore::shown(Termination answer) const
 /// The log and the users of Slurm see the texts of an answer, and a server can write a password into each.
 {
-    for (std::string* const text :
-         {&answer.type, &answer.stage, &answer.workspace, &answer.owner, &answer.templateName, &answer.error})
+    for (std::string* const text : {&answer.type, &answer.stage, &answer.error})
         *text = shownText(std::move(*text));
     return answer;
 }
@@ -300,19 +299,18 @@ std::optional<DatabaseError> JobStore::addNames(std::vector<Termination>& answer
         return std::nullopt;
     try {
         using Row = Poco::Tuple<std::string, std::string, std::string, std::string>;
-        const auto idsOf = [&](auto member) {
+        const auto idsIn = [&](auto member) {
             return arrayOf(terminated, [&](const auto& entry) {
                 const std::string& id = (*entry.second).*member;
                 return id.empty() ? "NULL" : id;
             });
         };
-        for (const auto& row : rowsOf<Row>(Statements::find_names, idsOf(&Termination::jobId),
-                                           idsOf(&Termination::workspaceId))) {
+        for (const auto& row : rowsOf<Row>(Statements::find_names, idsIn(&Termination::jobId),
+                                           idsIn(&Termination::workspaceId))) {
             Termination& job = *terminated.at(row.get<0>());
-            job.workspace = row.get<1>();
-            job.owner = row.get<2>();
-            job.templateName = row.get<3>();
-            job = shown(std::move(job));
+            job.workspace = shownText(row.get<1>());
+            job.owner = shownText(row.get<2>());
+            job.templateName = shownText(row.get<3>());
         }
     } catch (const DatabaseError& error) {
         if (error.isObjectMissing())

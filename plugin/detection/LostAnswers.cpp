@@ -26,11 +26,10 @@ void LostAnswers::expect(std::span<const SeenJob> jobs, const Attempt& attempt,
 
 void LostAnswers::answered(const Termination& job)
 {
-    drop(_attempts.back().jobs, job.jobId);
-    // An earlier statement may be what has locked it.
-    if (job.outcome == Outcome::locked)
-        return;
-    for (Sent& attempt : _attempts)
+    // An earlier statement may be what has locked the job.
+    const bool isOnlyOfTheLast = job.outcome == Outcome::locked;
+    const std::span attempts(_attempts);
+    for (Sent& attempt : isOnlyOfTheLast ? attempts.last(1) : attempts)
         drop(attempt.jobs, job.jobId);
 }
 

@@ -1,9 +1,8 @@
 #include "DatabaseFixture.h"
+#include "Figure.h"
+#include "RandomMoments.h"
 #include "data/Statements.h"
 
-#include <Poco/Environment.h>
-
-#include <iostream>
 #include <limits>
 #include <random>
 #include <regex>
@@ -127,10 +126,8 @@ class HostileDatabaseTest : public DatabaseFixture
     TEST(bearsEveryValueThatAColumnCanHold)
     /// Rows at random. The same seed gives the same rows.
     {
-        const std::string given = Poco::Environment::get("HANG_DETECTOR_SEED", "");
-        const unsigned seed =
-            given.empty() ? std::random_device{}() : static_cast<unsigned>(std::stoul(given));
-        std::mt19937 engine(seed);
+        const unsigned long seed = RandomMoments::givenSeed();
+        std::mt19937 engine(static_cast<std::mt19937::result_type>(seed));
         settings().maxJobsPerRun = 10000;
         settings().massHangRatio = 0;
         settings().pendingJobDuration = std::chrono::minutes(30);
@@ -159,8 +156,8 @@ class HostileDatabaseTest : public DatabaseFixture
             CPPUNIT_ASSERT_EQUAL_MESSAGE(where, due.value(), std::to_string(statistics.terminated.size()));
             terminated += static_cast<int>(statistics.terminated.size());
         }
-        std::cout << "figure: " << rounds * 20 << " jobs with random values of every column (seed " << seed
-                  << "), " << terminated << " terminated, no error" << std::endl;
+        figure() << rounds * 20 << " jobs with random values of every column (seed " << seed << "), "
+                 << terminated << " terminated, no error\n";
     }
 
     void addRandomJob(std::mt19937& engine)

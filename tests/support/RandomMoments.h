@@ -30,6 +30,12 @@ public:
           _engine(static_cast<std::mt19937::result_type>(_seed))
     {}
 
+    static unsigned long givenSeed()
+    {
+        const std::string given = Poco::Environment::get("HANG_DETECTOR_SEED", "");
+        return given.empty() ? std::random_device{}() : std::stoul(given);
+    }
+
     unsigned long seed() const { return _seed; }
 
     bool areLeft() const { return _taken < _count || (!haveHit() && _taken < mostRounds * _count); }
@@ -67,12 +73,6 @@ public:
     }
 
 private:
-    static unsigned long givenSeed()
-    {
-        const std::string given = Poco::Environment::get("HANG_DETECTOR_SEED", "");
-        return given.empty() ? std::random_device{}() : std::stoul(given);
-    }
-
     static constexpr int mostRounds = 3;
 
     const std::function<Moment()> _measure;
