@@ -307,10 +307,12 @@ std::optional<DatabaseError> JobStore::addNames(std::vector<Termination>& answer
         };
         for (const auto& row : rowsOf<Row>(Statements::find_names, idsIn(&Termination::jobId),
                                            idsIn(&Termination::workspaceId))) {
-            Termination& job = *terminated.at(row.get<0>());
-            job.workspace = shownText(row.get<1>());
-            job.owner = shownText(row.get<2>());
-            job.templateName = shownText(row.get<3>());
+            const auto job = terminated.find(row.get<0>());
+            if (job == terminated.end())
+                continue; // a server may say anything
+            job->second->workspace = shownText(row.get<1>());
+            job->second->owner = shownText(row.get<2>());
+            job->second->templateName = shownText(row.get<3>());
         }
     } catch (const DatabaseError& error) {
         if (error.isObjectMissing())

@@ -40,6 +40,15 @@ struct Memory
     OnceAnHour<JobId> previewedJobs{FailedJobs::capacity};
     /// Jobs of which a dry run logged that it would terminate them. They stay, so each is logged only once an
     /// hour, and jobs that are not logged yet come first.
+
+    void forgetJobs()
+    /// For a server that refuses what an earlier answer said, as after a garbled one.
+    {
+        looks.forget();
+        terminatedJobs.forget();
+        failedJobs = {};
+        previewedJobs.clear();
+    }
 };
 
 } // namespace HangDetection

@@ -51,7 +51,7 @@ public:
     static constexpr std::chrono::hours retention{1};
 
 private:
-    const std::size_t _capacity;
+    std::size_t _capacity;
     std::map<Key, Clock::time_point> _added;
 };
 

@@ -115,13 +115,12 @@ std::vector<SeenJob> Run::look()
     std::ranges::copy(_memory.allocations.suspended(), std::back_inserter(last));
     _memory.looks.begin(_lookedAt, _memory.store->sessions());
     const auto earlier = _memory.looks.find(_lookedAt);
-    FoundJobs found = _memory.store->findJobs(
-        {.thresholds = thresholds(),
-         .lookAhead = lookAheadIn(_memory.settings),
-         .places = _memory.settings.maxJobsPerRun,
-         .last = std::move(last),
-         .terminated = _memory.terminatedJobs.due(_memory.settings.interval, _lookedAt),
-         .earlier = earlier ? earlier->look : Look()});
+    FoundJobs found = search({.thresholds = thresholds(),
+                              .lookAhead = lookAheadIn(_memory.settings),
+                              .places = _memory.settings.maxJobsPerRun,
+                              .last = std::move(last),
+                              .terminated = _memory.terminatedJobs.due(_memory.settings.interval, _lookedAt),
+                              .earlier = earlier ? earlier->look : Look()});
     const auto answered = Clock::now();
     const auto took = answered - _lookedAt;
     _lookTime = found.look.time;
@@ -145,6 +144,18 @@ std::vector<SeenJob> Run::look()
         _memory.terminatedJobs.reportRevived(*_memory.store);
     _memory.indexAdvice.searchTook(took, *_memory.store);
     return std::move(found.chosen);
+}
+
+FoundJobs Run::search(const JobStore::Search& search)
+{
+    try {
+        return _memory.store->findJobs(search);
+    } catch (const DatabaseError& error) {
+        // No row of a table can fail the search, so a parameter is wrong.
+        if (error.scope() == DatabaseError::Scope::job)
+            _memory.forgetJobs();
+        throw;
+    }
 }
 
 std::vector<SeenJob> Run::lookAgain()

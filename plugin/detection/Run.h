@@ -43,6 +43,7 @@ private:
     void work();
     void askForLostAnswers();
     std::vector<SeenJob> look();
+    FoundJobs search(const JobStore::Search& search);
     std::vector<SeenJob> lookAgain();
     bool judgeClock(std::optional<Milliseconds> heartbeatAge, Clock::time_point earlierLook);
     bool judgeMassHang();

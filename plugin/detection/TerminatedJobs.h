@@ -31,6 +31,8 @@ public:
     /// Posts JobRevived once for each job that was alive. This takes another statement, so call it only when
     /// the search found that one of the jobs was updated. Errors are left to the next run.
 
+    void forget() { _jobs.clear(); }
+
     static constexpr std::chrono::hours retention{1};
     /// A worker learns of the termination by its next report, which comes within minutes.
 

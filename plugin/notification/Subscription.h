@@ -41,12 +41,16 @@ private:
     void handle(const Poco::AutoPtr<N>& notification)
     {
         try {
-            _handler(*notification);
-        } catch (const std::exception& exception) {
-            // Only the name of a Poco exception, as its text may quote a connection string.
-            _logger.error("observer " + _name + " failed: " + exception.what());
+            try {
+                _handler(*notification);
+            } catch (const std::exception& exception) {
+                // Only the name of a Poco exception, as its text may quote a connection string.
+                _logger.error("observer " + _name + " failed: " + exception.what());
+            } catch (...) {
+                _logger.error("observer " + _name + " failed: unknown exception");
+            }
         } catch (...) {
-            _logger.error("observer " + _name + " failed: unknown exception");
+            // Logging failed, too.
         }
     }
 

@@ -26,16 +26,27 @@ constexpr std::size_t longestComment = 1024;
 constexpr const char* allowed =
     "; allowed in the comment: provisioner_job=UUID with the id of one provisioner job";
 constexpr std::string_view separators = " \t\r\n\f\v,;";
+constexpr std::size_t uuidLength = 36;
+
+bool isHexDigit(char c)
+/// Inline, unlike Poco's.
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
+bool isSeparator(char c)
+{
+    return separators.find(c) != separators.npos;
+}
 
 bool isUuid(std::string_view text)
 /// Allows only the form with 8-4-4-4-12 hexadecimal digits.
 {
-    constexpr std::size_t length = 36;
-    if (text.size() != length)
+    if (text.size() != uuidLength)
         return false;
-    for (std::size_t i = 0; i < length; ++i) {
+    for (std::size_t i = 0; i < uuidLength; ++i) {
         const bool isHyphen = i == 8 || i == 13 || i == 18 || i == 23;
-        if (isHyphen ? text[i] != '-' : !Poco::Ascii::isHexDigit(static_cast<unsigned char>(text[i])))
+        if (isHyphen ? text[i] != '-' : !isHexDigit(text[i]))
             return false;
     }
     return true;
@@ -62,20 +73,35 @@ Mark markIn(std::string_view comment)
 {
     comment = comment.substr(0, longestComment);
     Mark found;
-    while (!comment.empty()) {
-        const auto end = std::min(comment.find_first_of(separators), comment.size());
-        const std::string_view token = comment.substr(0, end);
-        comment.remove_prefix(std::min(end + 1, comment.size()));
-        if (!token.starts_with(prefix))
+    for (auto at = comment.find(prefix); at != comment.npos; at = comment.find(prefix, at + 1)) {
+        if (at > 0 && !isSeparator(comment[at - 1]))
             continue;
-        const std::string_view text = token.substr(prefix.size());
-        if (!isUuid(text))
-            return {Mark::Kind::wrong, text};
-        if (found.kind == Mark::Kind::good && Poco::icompare(text, found.text) != 0)
+        const std::string_view rest = comment.substr(at + prefix.size());
+        const std::string_view text = rest.substr(0, uuidLength);
+        const bool isRepeated = text == found.text;
+        if ((!isRepeated && !isUuid(text)) || (rest.size() > uuidLength && !isSeparator(rest[uuidLength])))
+            return {Mark::Kind::wrong, rest.substr(0, rest.find_first_of(separators))};
+        if (!isRepeated && found.kind == Mark::Kind::good && Poco::icompare(text, found.text) != 0)
             return {Mark::Kind::contradicted};
         found = {Mark::Kind::good, text};
     }
     return found;
+}
+
+std::optional<std::string> errorOf(const Mark& mark)
+{
+    switch (mark.kind) {
+    case Mark::Kind::wrong:
+        return std::string(prefix) + std::string(mark.text.substr(0, longestMark)) +
+               (mark.text.size() > longestMark ? "..." : "") + " is not the id of a provisioner job" +
+               allowed;
+    case Mark::Kind::contradicted:
+        return std::string("the comment names more than one provisioner job") + allowed;
+    case Mark::Kind::none:
+    case Mark::Kind::good:
+        break;
+    }
+    return std::nullopt;
 }
 
 std::string_view shortened(const char* comment)
@@ -117,38 +143,24 @@ std::optional<JobId> markedJob(std::string_view comment)
 
 std::optional<std::string> markError(std::string_view comment)
 {
-    const Mark mark = markIn(comment);
-    switch (mark.kind) {
-    case Mark::Kind::wrong:
-        return std::string(prefix) + std::string(mark.text.substr(0, longestMark)) +
-               (mark.text.size() > longestMark ? "..." : "") + " is not the id of a provisioner job" +
-               allowed;
-    case Mark::Kind::contradicted:
-        return std::string("the comment names more than one provisioner job") + allowed;
-    case Mark::Kind::none:
-    case Mark::Kind::good:
-        break;
-    }
-    return std::nullopt;
+    return errorOf(markIn(comment));
 }
 
 bool isMarkAllowed(const char* comment, char** message) noexcept
 {
-    try {
-        const std::string_view text = shortened(comment);
-        const auto error = markError(text);
-        if (!error) {
-            if (seen == 0 || markedJob(text))
-                ++seen;
-            return true;
-        }
-        if (message != nullptr)
-            append(*message, *error);
-        return false;
-    } catch (...) {
-        // Out of memory. The mark is checked again before it is used.
+    const Mark mark = markIn(shortened(comment));
+    if (mark.kind == Mark::Kind::none || mark.kind == Mark::Kind::good) {
+        if (seen == 0 || mark.kind == Mark::Kind::good)
+            ++seen;
         return true;
     }
+    try {
+        if (message != nullptr)
+            append(*message, errorOf(mark).value());
+    } catch (const std::exception&) {
+        // Out of memory. The user gets no reason.
+    }
+    return false;
 }
 
 std::uint64_t marksSeen() noexcept

@@ -7,6 +7,7 @@
 #include "Readings.h"
 #include "TemporaryDirectory.h"
 #include "detection/Service.h"
+#include "slurm/JobMark.h"
 
 #include <condition_variable>
 #include <iostream>
@@ -14,6 +15,13 @@
 #include <mutex>
 #include <sstream>
 #include <thread>
+#include <tuple>
+
+// Exported by Slurm's library, but in none of its installed headers.
+extern "C" {
+char* slurm_xstrdup(const char* text);
+void slurm_xfree(void** memory);
+}
 
 namespace HangDetection::Benchmark {
 
@@ -113,6 +121,7 @@ public:
     /// Everything in its order: the short ones first.
     {
         addFacts();
+        measureJobSubmit();
         measureRuns();
         measureIdle(isLarge);
         if (hasLatency)
@@ -141,6 +150,39 @@ private:
                             " current_setting('shared_buffers'))"));
         _report.addFact("processors", std::to_string(std::thread::hardware_concurrency()));
         _report.addFact("repetitions", std::to_string(_repeat));
+    }
+
+    void measureJobSubmit()
+    /// What a submission waits for, beside the copy that Slurm makes of its comment, by Slurm's own function.
+    {
+        const std::string mark = "provisioner_job=" + Sim::JobDatabase::newId() + ' ';
+        for (const auto& [what, text, marks, calls] :
+             {std::tuple("without a mark", "an ordinary comment about this job", 0, 100000),
+              {"with one mark", "", 1, 100000},
+              {"full of marks", "", 1024 / static_cast<int>(mark.size()), 100000},
+              {"of 50 MB", "", 50000000 / static_cast<int>(mark.size()), 10}}) {
+            std::string comment(text);
+            for (int i = 0; i < marks; ++i)
+                comment += mark;
+            const auto nanoseconds = [&](auto action) {
+                Samples samples;
+                for (int i = 0; i < _repeat; ++i) {
+                    const auto start = Clock::now();
+                    for (int call = 0; call < calls; ++call)
+                        action();
+                    samples.push_back(std::chrono::duration<double, std::nano>(Clock::now() - start).count() /
+                                      calls);
+                }
+                return textOf(median(samples));
+            };
+            const std::string checked = nanoseconds([&] { isMarkAllowed(comment.c_str()); });
+            const std::string copied = nanoseconds([&] {
+                void* copy = slurm_xstrdup(comment.c_str());
+                slurm_xfree(&copy);
+            });
+            _report.addFact(std::string("a comment ") + what + ", checked by job_submit and copied by Slurm",
+                            checked + " and " + copied + " ns");
+        }
     }
 
     void measureRuns()

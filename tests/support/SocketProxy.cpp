@@ -85,14 +85,15 @@ public:
         return speaker == Speaker::client ? _client.number() : _server.number();
     }
 
-    std::optional<std::string> passOnFrom(Speaker speaker) const
-    /// What was said; nothing when the speaker has hung up, or nobody listens.
+    std::optional<std::string> passOnFrom(Speaker speaker, const SocketProxy::Change& change) const
+    /// What was said; nothing when the connection has to end: the speaker has hung up, or nobody listens.
     {
         std::array<char, 65536> buffer{};
         const auto size = recv(descriptorOf(speaker), buffer.data(), buffer.size(), 0);
         if (size <= 0)
             return std::nullopt;
         std::string said(buffer.data(), static_cast<std::size_t>(size));
+        const bool goesOn = speaker == Speaker::client || change(said);
         const int listener = descriptorOf(speaker == Speaker::client ? Speaker::server : Speaker::client);
         for (std::string_view rest = said; !rest.empty();) {
             const auto passed = send(listener, rest.data(), rest.size(), MSG_NOSIGNAL);
@@ -100,7 +101,7 @@ public:
                 return std::nullopt;
             rest.remove_prefix(static_cast<std::size_t>(passed));
         }
-        return said;
+        return goesOn ? std::optional(said) : std::nullopt;
     }
 
 private:
@@ -113,8 +114,8 @@ private:
 
 struct SocketProxy::State
 {
-    State(const fs::path& serverDirectory, Listener whoListens)
-        : server(addressOf(serverDirectory)), tell(std::move(whoListens))
+    State(const fs::path& serverDirectory, Listener whoListens, Change whatChanges)
+        : server(addressOf(serverDirectory)), tell(std::move(whoListens)), change(std::move(whatChanges))
     {
         const sockaddr_un own = addressOf(directory.path());
         constexpr int backlog = 4096; // of a silence, in which none is accepted
@@ -163,7 +164,7 @@ struct SocketProxy::State
             for (const Speaker speaker : {Speaker::client, Speaker::server}) {
                 if (isSilent || !isReady(connection.descriptorOf(speaker)))
                     continue;
-                const auto said = connection.passOnFrom(speaker);
+                const auto said = connection.passOnFrom(speaker, change);
                 if (!said)
                     return true;
                 tell(connection.number(), speaker, *said);
@@ -188,6 +189,7 @@ struct SocketProxy::State
     const Descriptor listener{socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
     const Descriptor alarm{eventfd(0, EFD_CLOEXEC)};
     const Listener tell;
+    const Change change;
     std::list<Connection> connections;
     /// Belongs to the thread, as does no other member that is not constant, but for the next.
     int accepted = 0;
@@ -197,8 +199,8 @@ struct SocketProxy::State
     std::thread thread;
 };
 
-SocketProxy::SocketProxy(const fs::path& serverDirectory, Listener listener)
-    : _state(std::make_unique<State>(serverDirectory, std::move(listener)))
+SocketProxy::SocketProxy(const fs::path& serverDirectory, Listener listener, Change change)
+    : _state(std::make_unique<State>(serverDirectory, std::move(listener), std::move(change)))
 {
     _state->thread = std::thread([state = _state.get()] { state->run(); });
 }

@@ -25,7 +25,13 @@ public:
     /// Called by the proxy's thread after something was passed on, and before anything else
     /// is. Connections are counted from 1. A client that connects says nothing, the first time.
 
-    SocketProxy(const std::filesystem::path& serverDirectory, Listener listener);
+    using Change = std::function<bool(std::string& said)>;
+    /// Called with what the server said before it is passed on, and may change it. When it returns false,
+    /// the connection ends after that.
+
+    SocketProxy(
+        const std::filesystem::path& serverDirectory, Listener listener,
+        Change change = [](std::string&) { return true; });
     /// Where the server has its socket. Throws std::system_error.
 
     ~SocketProxy();
