@@ -78,10 +78,9 @@ Mark markIn(std::string_view comment)
             continue;
         const std::string_view rest = comment.substr(at + prefix.size());
         const std::string_view text = rest.substr(0, uuidLength);
-        const bool isRepeated = text == found.text;
-        if ((!isRepeated && !isUuid(text)) || (rest.size() > uuidLength && !isSeparator(rest[uuidLength])))
+        if (!isUuid(text) || (rest.size() > uuidLength && !isSeparator(rest[uuidLength])))
             return {Mark::Kind::wrong, rest.substr(0, rest.find_first_of(separators))};
-        if (!isRepeated && found.kind == Mark::Kind::good && Poco::icompare(text, found.text) != 0)
+        if (found.kind == Mark::Kind::good && Poco::icompare(text, found.text) != 0)
             return {Mark::Kind::contradicted};
         found = {Mark::Kind::good, text};
     }
