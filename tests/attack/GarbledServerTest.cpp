@@ -29,11 +29,12 @@ public:
         _passed = 0;
     }
 
-    void append(const std::string& message)
-    /// Once, when the server has answered a statement.
+    void insert(const std::string& message, bool isBefore)
+    /// Once, before or after the answer to a statement.
     {
         const std::lock_guard lock(_mutex);
         _message = message;
+        _isBefore = isBefore;
     }
 
     std::size_t passed() const
@@ -48,7 +49,7 @@ public:
         const std::lock_guard lock(_mutex);
         static const std::string readyForQuery("Z\0\0\0\5I", 6);
         if (!_message.empty() && said.ends_with(readyForQuery))
-            said += std::exchange(_message, "");
+            said.insert(_isBefore ? 0 : said.size(), std::exchange(_message, ""));
         const std::size_t from = _passed;
         _passed += said.size();
         if (!_isDue || _byte >= _passed)
@@ -97,6 +98,7 @@ private:
     std::size_t _passed = 0;
     bool _isDue = false;
     std::string _message;
+    bool _isBefore = false;
 };
 
 } // namespace
@@ -152,7 +154,7 @@ private:
     }
 
     TEST(worksAgainAfterAStrayMessage)
-    /// One that nobody asked for, after the answer to a search.
+    /// One that nobody asked for, before or after the answer to a search.
     {
         const auto message = [](char type, std::string text) {
             const auto size = static_cast<char>(text.size() + 4);
@@ -165,12 +167,14 @@ private:
               message('N', "SNOTICE\0\0"s), message('S', "client_encoding\0UTF8\0"s),
               message('A', "\0\0\0\1channel\0payload\0"s), message('R', "\0\0\0\3"s), message('G', "\0\0\0"s),
               message('H', "\0\0\0"s), message('W', "\0\0\0"s), message('~', ""), "\xff\xff\xff\xff\xff"s}) {
-            run();
-            _garbling.append(stray);
-            tryRun();
-            const std::string job = addHungJob();
-            expectToWorkSoon("the message " + stray.substr(0, 1));
-            CPPUNIT_ASSERT(isCompleted(job));
+            for (const bool isBefore : {true, false}) {
+                run();
+                _garbling.insert(stray, isBefore);
+                tryRun();
+                const std::string job = addHungJob();
+                expectToWorkSoon("the message " + stray.substr(0, 1));
+                CPPUNIT_ASSERT(isCompleted(job));
+            }
         }
     }
 
