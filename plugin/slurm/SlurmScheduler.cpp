@@ -12,10 +12,12 @@
 #include <chrono>
 #include <csignal>
 #include <ctime>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 namespace HangDetection {
@@ -183,17 +185,31 @@ SlurmScheduler::Question& SlurmScheduler::openQuestion()
 {
     // Asks again after an answer that came too late, as it may be out of date.
     if (!_question || _question->isAnswered()) {
-        _question = std::make_shared<Question>();
-        signalFreeThread("hang_slurm", [question = _question] { question->answer(ask()); }).detach();
+        auto question = std::make_shared<Question>();
+        try {
+            signalFreeThread("hang_slurm", [question] { question->answer(ask()); }).detach();
+        } catch (const std::system_error& error) {
+            throw SchedulerError(std::string("no thread can be started to ask: ") + error.what());
+        }
+        _question = std::move(question);
     }
     return *_question;
 }
 
-SlurmScheduler::Answer SlurmScheduler::ask()
+SlurmScheduler::Answer SlurmScheduler::ask() noexcept
+{
+    try {
+        return {listMarkedJobs(), ""};
+    } catch (const std::exception& exception) {
+        return {{}, exception.what()};
+    }
+}
+
+std::vector<SchedulerJob> SlurmScheduler::listMarkedJobs()
 {
     job_info_msg_t* jobs = nullptr;
     if (slurm_load_jobs(0, &jobs, SHOW_ALL) != SLURM_SUCCESS)
-        return {{}, slurm_strerror(errno)};
+        throwLastError();
     const std::unique_ptr<job_info_msg_t, FreeJobs> owner(jobs);
     const std::time_t now = std::time(nullptr);
 
@@ -210,7 +226,7 @@ SlurmScheduler::Answer SlurmScheduler::ask()
                               .hasEnded = hasEnded(job),
                               .isPart = isCut(waitingTasks(job))});
     }
-    return {std::move(marked), ""};
+    return marked;
 }
 
 std::uint64_t SlurmScheduler::marksSeen() const

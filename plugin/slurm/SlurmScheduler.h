@@ -48,7 +48,8 @@ private:
         std::optional<Answer> _answer;
     };
 
-    static Answer ask();
+    static Answer ask() noexcept;
+    static std::vector<SchedulerJob> listMarkedJobs();
     Question& openQuestion();
 
     std::shared_ptr<Question> _question;

@@ -11,6 +11,7 @@
 #include "TemporaryDirectory.h"
 #include "notification/Metrics.h"
 #include "notification/RunLog.h"
+#include "slurm/SlurmScheduler.h"
 
 #include <algorithm>
 #include <new>
@@ -134,6 +135,23 @@ class FailingCallsTest : public DatabaseFixture
             return FailingCalls::counted();
         };
         forEachOf(callsOf(0), callsOf);
+    }
+
+    TEST(saysThatNoThreadAsksSlurm)
+    /// Each time, as a question that nobody asks is not waited for.
+    {
+        SlurmScheduler slurm;
+        for (int question = 0; question < 2; ++question) {
+            std::string error;
+            const FailingCalls failures(Kind::systemCalls, 1, Extent::one);
+            try {
+                slurm.markedJobs({{}, RunLimit::Clock::now() + std::chrono::milliseconds(10)});
+            } catch (const SchedulerError& refusal) {
+                const FailingCalls::Pause pause;
+                error = refusal.what();
+            }
+            CPPUNIT_ASSERT_MESSAGE(error, error.starts_with("no thread can be started to ask"));
+        }
     }
 
     template <typename Attempt>
