@@ -1,3 +1,4 @@
+#include "Attacks.h"
 #include "DatabaseFixture.h"
 #include "Figure.h"
 #include "RandomMoments.h"
@@ -121,6 +122,7 @@ class HostileDatabaseTest : public DatabaseFixture
             END $make$)");
         const Text made = database().value("SELECT make_better_matches($1::text[])::text", '{' + list + '}');
         CPPUNIT_ASSERT_MESSAGE(made.value(), std::stoi(made.value()) > 10000);
+        figure() << made.value() << " better matches for operators and functions, none called\n";
     }
 
     TEST(bearsEveryValueThatAColumnCanHold)
@@ -133,6 +135,7 @@ class HostileDatabaseTest : public DatabaseFixture
         settings().pendingJobDuration = std::chrono::minutes(30);
         database().execute("ALTER TABLE template_versions DROP CONSTRAINT template_versions_job_id_key");
         database().execute("CREATE SEQUENCE odd_ids");
+        const int rounds = attacks(20);
         int terminated = 0;
         for (int round = 0; round < rounds; ++round) {
             const std::string where = "seed " + std::to_string(seed) + ", round " + std::to_string(round);
@@ -226,8 +229,6 @@ class HostileDatabaseTest : public DatabaseFixture
             std::to_string(number) + ", 'start', gen_random_uuid(), " + any({"NULL", "''", "'\\x00ff'"}) +
             ", '" + job + "')");
     }
-
-    static constexpr int rounds = 20;
 };
 
 } // namespace HangDetection::Test
