@@ -93,35 +93,31 @@ FailingCalls::Pause::~Pause()
 
 } // namespace HangDetection::Test
 
-// The C library exports its allocation under these names, too, and a sanitizer its own. To ask dlsym() for
-// them would allocate.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define REAL_ALLOCATION(name) __interceptor_##name
-#else
-#define REAL_ALLOCATION(name) __libc_##name
-#endif
+#define JOINED(prefix, name) prefix##name
+#define REAL(prefix, name) JOINED(prefix, name)
+#define REAL_CALL(name) REAL(REAL_ALLOCATION, name)
 
 #pragma GCC visibility push(default)
 
 extern "C" {
 
-void* REAL_ALLOCATION(malloc)(std::size_t);
-void* REAL_ALLOCATION(calloc)(std::size_t, std::size_t);
-void* REAL_ALLOCATION(realloc)(void*, std::size_t);
+void* REAL_CALL(malloc)(std::size_t);
+void* REAL_CALL(calloc)(std::size_t, std::size_t);
+void* REAL_CALL(realloc)(void*, std::size_t);
 
 void* malloc(std::size_t size) noexcept
 {
-    return allocationFails() ? nullptr : REAL_ALLOCATION(malloc)(size);
+    return allocationFails() ? nullptr : REAL_CALL(malloc)(size);
 }
 
 void* calloc(std::size_t count, std::size_t size) noexcept
 {
-    return allocationFails() ? nullptr : REAL_ALLOCATION(calloc)(count, size);
+    return allocationFails() ? nullptr : REAL_CALL(calloc)(count, size);
 }
 
 void* realloc(void* memory, std::size_t size) noexcept
 {
-    return allocationFails() ? nullptr : REAL_ALLOCATION(realloc)(memory, size);
+    return allocationFails() ? nullptr : REAL_CALL(realloc)(memory, size);
 }
 
 // A function that fails with this result and this errno.
