@@ -19,7 +19,7 @@ SELECT EXISTS (
     SELECT
     FROM pg_index i
     JOIN pg_class c ON c.oid = i.indexrelid
-    WHERE i.indrelid = 'provisioner_jobs'::regclass
+    WHERE i.indrelid = 'provisioner_jobs'::regclass::oid
       AND c.relname = 'hang_detector_running_jobs'
       AND NOT i.indisvalid
 ) AS index_is_broken \gset

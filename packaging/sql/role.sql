@@ -6,6 +6,9 @@
 --     psql --dbname=coder --file=role.sql --set=role=another_name
 --
 -- The role has no password; \password hang_detector in psql gives it one.
+--
+-- Each operator and function fits its arguments exactly, so that none that somebody made in another schema
+-- is a better match and runs with the rights of the operator.
 \set ON_ERROR_STOP on
 \if :{?role}
 \else
@@ -24,9 +27,9 @@ REVOKE ALL ON provisioner_jobs, provisioner_job_logs, workspace_builds FROM :"ro
 
 SELECT
     relnamespace::regnamespace AS schema,
-    pg_get_serial_sequence('provisioner_job_logs', 'id') AS log_sequence
+    pg_get_serial_sequence('provisioner_job_logs'::text, 'id'::text) AS log_sequence
 FROM pg_class
-WHERE oid = 'provisioner_jobs'::regclass \gset
+WHERE oid = 'provisioner_jobs'::regclass::oid \gset
 
 GRANT CONNECT ON DATABASE :"DBNAME" TO :"role";
 GRANT USAGE ON SCHEMA :schema TO :"role";
@@ -44,7 +47,7 @@ GRANT
 SELECT EXISTS (
     SELECT
     FROM pg_attribute
-    WHERE attrelid = 'provisioner_jobs'::regclass AND attname = 'job_status'
+    WHERE attrelid = 'provisioner_jobs'::regclass::oid AND attname = 'job_status'
 ) AS has_status \gset
 \if :has_status
     GRANT SELECT (job_status) ON provisioner_jobs TO :"role";
@@ -79,24 +82,24 @@ FROM (VALUES ('workspaces'), ('users'), ('templates'), ('template_versions')) AS
 COMMIT;
 
 -- A policy may hide rows from the role. The detector then refuses to work, as it would miss jobs.
-SELECT coalesce(string_agg(c.relname, ', '), '') AS tables_with_policies
+SELECT coalesce(string_agg(c.relname::text, ', '::text), '') AS tables_with_policies
 FROM pg_class c
 JOIN pg_roles r ON r.rolname = :'role'
-WHERE c.oid IN ('provisioner_jobs'::regclass, 'provisioner_job_logs'::regclass, 'workspace_builds'::regclass)
+WHERE c.oid IN (
+    'provisioner_jobs'::regclass::oid, 'provisioner_job_logs'::regclass::oid, 'workspace_builds'::regclass::oid)
   AND c.relrowsecurity
   AND NOT (r.rolbypassrls OR r.rolsuper) \gset
-SELECT :'tables_with_policies' <> '' AS has_policies \gset
+SELECT :'tables_with_policies'::text <> '' AS has_policies \gset
 \if :has_policies
     \warn 'WARNING: row level security would hide rows of' :tables_with_policies 'from' :role '- the detector will not work'
     \warn 'HINT: let a superuser run: ALTER ROLE' :"role" 'BYPASSRLS'
 \endif
 
--- What somebody creates there can be called by any other session whose statements do not name the
--- schema of each function. The detector's do, or fit exactly; other programs may not.
-SELECT coalesce(string_agg(DISTINCT n.nspname, ', '), '') AS open_schemas
+-- What somebody creates there can be called by any session whose statements do not fit exactly.
+SELECT coalesce(string_agg(DISTINCT n.nspname::text, ', '::text), '') AS open_schemas
 FROM pg_namespace n, aclexplode(n.nspacl) a
-WHERE n.nspname IN ('public', :'schema') AND a.grantee = 0 AND a.privilege_type = 'CREATE' \gset
-SELECT :'open_schemas' <> '' AS has_open_schemas \gset
+WHERE n.nspname IN ('public', :'schema') AND a.grantee = 0::oid AND a.privilege_type = 'CREATE' \gset
+SELECT :'open_schemas'::text <> '' AS has_open_schemas \gset
 \if :has_open_schemas
     \warn 'WARNING: everybody may create functions and operators in schema' :open_schemas
     \warn 'HINT: let its owner run: REVOKE CREATE ON SCHEMA' :open_schemas 'FROM PUBLIC'

@@ -2,6 +2,7 @@
 #include "DatabaseFixture.h"
 #include "Figure.h"
 #include "RandomMoments.h"
+#include "TemporaryDirectory.h"
 #include "data/Statements.h"
 
 #include <limits>
@@ -53,6 +54,9 @@ class HostileDatabaseTest : public DatabaseFixture
         JobStore store(ConnectionString::parse(connectionString(detectorRole)), patience);
         store.open({});
         CPPUNIT_ASSERT(!store.wantsIndex());
+        // Operators run these as superusers.
+        applyRoleScript();
+        runScript("index.sql", connectionString());
     }
 
     void makeBetterMatches()
@@ -60,12 +64,14 @@ class HostileDatabaseTest : public DatabaseFixture
     /// that may occur. Its result is of no type, so a statement that would call it is refused.
     {
         std::set<std::string> names;
-        for (const char* const statement :
-             {Statements::find_jobs, Statements::find_jobs_by_status, Statements::find_lock_holder,
-              Statements::find_lost_terminations, Statements::find_names, Statements::find_revived_jobs,
-              Statements::find_terminated_jobs, Statements::prepare_session, Statements::preview_terminations,
-              Statements::terminate_jobs, Statements::wants_index}) {
-            const std::string text(statement);
+        for (const std::string& text :
+             {textOf(SQL_SCRIPTS "/role.sql"), textOf(SQL_SCRIPTS "/index.sql"),
+              std::string(Statements::find_jobs), std::string(Statements::find_jobs_by_status),
+              std::string(Statements::find_lock_holder), std::string(Statements::find_lost_terminations),
+              std::string(Statements::find_names), std::string(Statements::find_revived_jobs),
+              std::string(Statements::find_terminated_jobs), std::string(Statements::prepare_session),
+              std::string(Statements::preview_terminations), std::string(Statements::terminate_jobs),
+              std::string(Statements::wants_index)}) {
             static const std::regex call("([a-z_]+)\\(");
             for (std::sregex_iterator found(text.begin(), text.end(), call), end; found != end; ++found)
                 names.insert((*found)[1]);
@@ -84,7 +90,7 @@ class HostileDatabaseTest : public DatabaseFixture
                           'workspace_builds'::regclass)
                     UNION
                     SELECT unnest('{boolean,name,smallint,integer,bigint,numeric,double precision,text,oid,
-                        regclass,xid,xid8,pg_snapshot,pg_node_tree,int2vector,uuid[],bigint[],text[],
+                        regclass,regnamespace,aclitem[],xid,xid8,pg_snapshot,pg_node_tree,int2vector,uuid[],bigint[],text[],
                         double precision[],timestamptz[],interval,anyelement,anyarray,anynonarray,
                         anyenum}'::regtype[]));
                 -- Before there are better matches for what this query calls.
