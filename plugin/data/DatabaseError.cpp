@@ -45,6 +45,10 @@ constexpr const char* cancelledAdvice = "the statement took as long as RunTimeou
 
 constexpr const char* slowAdvice = "raise RunTimeout, or find out what slows the database down";
 
+constexpr const char* answerAdvice = "find out what answers there, and what stands between it and slurmctld";
+
+constexpr const char* forkAdvice = "the database server is short of memory or of processes; see its log";
+
 struct KnownState
 /// An error that every job of a run would get, by its SQLSTATE or the class of its SQLSTATE.
 {
@@ -75,7 +79,8 @@ constexpr const char* rowSecurityAdvice =
     "with BYPASSRLS for that role";
 
 /// The first match counts. The codes are those of the PostgreSQL manual, appendix "Error Codes".
-constexpr std::array<KnownState, 19> knownStates{{
+constexpr std::array<KnownState, 20> knownStates{{
+    {"08P01", Scope::connection, answerAdvice},
     {"08", Scope::connection, unreachableAdvice},
     {"0A", Scope::database, schemaAdvice},
     {"25006", Scope::connection, standbyAdvice},
@@ -268,6 +273,9 @@ DatabaseError ofOneAddress(const std::string& text)
 
     const std::string line = oneLine(text);
     const std::string cause = line.empty() ? "libpq gives no reason" : line;
+    // A server that cannot start a process for the session says so with the words of its system.
+    if (text.find("could not fork") != std::string::npos)
+        return {Scope::connection, cause, "", forkAdvice};
     if (isShortage(text))
         return {Scope::connection, cause, "", shortageAdvice};
     const std::string words = withoutQuotedParts(text);
@@ -347,6 +355,11 @@ DatabaseError DatabaseError::fromStatement(const Poco::Exception& exception, boo
     if (connectionLost)
         return {Scope::connection, cause, sqlState, unreachableAdvice};
     return {Scope::job, cause, sqlState, ""};
+}
+
+DatabaseError DatabaseError::fromAnswer(const std::string& nonsense)
+{
+    return {Scope::connection, "the server gave a wrong answer: " + nonsense, "08P01", answerAdvice};
 }
 
 DatabaseError DatabaseError::fromConnecting(const Libpq::ConnectionRefused& refusal)

@@ -61,6 +61,9 @@ public:
     static DatabaseError fromStatement(const Poco::Exception& exception, bool connectionLost);
     /// The error of a statement, made from the exception that the session threw.
 
+    static DatabaseError fromAnswer(const std::string& nonsense);
+    /// The error of an answer that PostgreSQL would not give. The text must quote nothing of it.
+
     static DatabaseError fromConnecting(const Libpq::ConnectionRefused& refusal);
     /// One error for all addresses. The advice comes from a server that is up and answered, if there is one.
 

@@ -9,6 +9,7 @@
 
 #include <Poco/Exception.h>
 #include <Poco/Tuple.h>
+#include <Poco/UUID.h>
 
 #include <algorithm>
 #include <string>
@@ -32,6 +33,33 @@ std::string arrayOf(const Items& items, Text text)
         array += text(item);
     }
     return array + '}';
+}
+
+const std::string& idIn(const std::string& answer)
+/// Ids are remembered and logged as they are.
+{
+    constexpr std::size_t length = 36;
+    if (answer.size() != length || !Poco::UUID().tryParse(answer))
+        throw DatabaseError::fromAnswer("an id is no UUID");
+    return answer;
+}
+
+const std::string& timestampIn(const std::string& answer)
+{
+    constexpr std::size_t longest = 64;
+    if (answer.size() > longest)
+        throw DatabaseError::fromAnswer("a time is too long");
+    return answer;
+}
+
+std::chrono::microseconds clockIn(Poco::Int64 answer)
+{
+    // Nanoseconds since 1970 have to fit into 64 bits.
+    constexpr std::chrono::microseconds end = std::chrono::years(230);
+    const std::chrono::microseconds time(answer);
+    if (time < std::chrono::microseconds(0) || time > end)
+        throw DatabaseError::fromAnswer("its clock is centuries away");
+    return time;
 }
 
 std::string idsOf(const std::vector<JobId>& jobs)
@@ -111,6 +139,10 @@ std::vector<Termination> JobStore::answersTo(const char* statement, const Parame
 Termination JobStore::shown(Termination answer) const
 /// The log and the users of Slurm see the texts of an answer, and a server can write a password into each.
 {
+    idIn(answer.jobId);
+    if (!answer.workspaceId.empty())
+        idIn(answer.workspaceId);
+    timestampIn(answer.updatedAt);
     for (std::string* const text : {&answer.type, &answer.stage, &answer.error})
         *text = shownText(std::move(*text));
     return answer;
@@ -155,7 +187,7 @@ FoundJobs JobStore::findJobs(const Search& search)
     FoundJobs jobs;
     for (const auto& row : rowsOfSearch<Row>(search)) {
         if (!row.get<0>().empty())
-            jobs.chosen.push_back({row.get<0>(), row.get<1>()});
+            jobs.chosen.push_back({idIn(row.get<0>()), timestampIn(row.get<1>())});
         jobs.counts = {.running = row.get<2>(),
                        .silent = row.get<3>(),
                        .hung = row.get<4>(),
@@ -167,7 +199,7 @@ FoundJobs JobStore::findJobs(const Search& search)
         jobs.doubtful = row.get<9>();
         if (row.get<10>() >= 0)
             jobs.heartbeatAge = std::chrono::milliseconds(row.get<10>());
-        jobs.look = {row.get<11>(), std::chrono::microseconds(row.get<12>())};
+        jobs.look = {row.get<11>(), clockIn(row.get<12>())};
     }
     return jobs;
 }
@@ -183,8 +215,10 @@ Termination failedTermination(const JobId& job, const DatabaseError& error)
 
 bool JobStore::wantsIndex()
 {
-    return !_connection.canSearchByStatus() &&
-           rowsOf<Poco::Tuple<bool>>(Statements::wants_index).at(0).get<0>();
+    if (_connection.canSearchByStatus())
+        return false;
+    const auto rows = rowsOf<Poco::Tuple<bool>>(Statements::wants_index);
+    return !rows.empty() && rows.front().get<0>();
 }
 
 void JobStore::terminate(std::span<const SeenJob> jobs, const Thresholds& thresholds, const Answer& answer)
@@ -228,7 +262,7 @@ std::map<JobId, std::string> JobStore::findTerminated(const std::vector<JobId>& 
         return terminated;
     using Row = Poco::Tuple<std::string, std::string>;
     for (const auto& row : rowsOf<Row>(Statements::find_terminated_jobs, idsOf(jobs), anyDetectorsError()))
-        terminated.emplace(row.get<0>(), shownText(row.get<1>()));
+        terminated.emplace(idIn(row.get<0>()), shownText(row.get<1>()));
     return terminated;
 }
 
@@ -250,7 +284,7 @@ std::vector<RevivedJob> JobStore::findRevived(const std::vector<SeenJob>& jobs)
     using Row = Poco::Tuple<std::string, bool>;
     for (const auto& row :
          rowsOf<Row>(Statements::find_revived_jobs, idsOf(jobs), updatesOf(jobs), anyDetectorsError()))
-        revived.push_back({row.get<0>(), row.get<1>()});
+        revived.push_back({idIn(row.get<0>()), row.get<1>()});
     return revived;
 }
 

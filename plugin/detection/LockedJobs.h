@@ -6,6 +6,7 @@
 #include <Poco/NotificationCenter.h>
 
 #include <chrono>
+#include <cstddef>
 #include <map>
 
 namespace HangDetection {
@@ -28,6 +29,12 @@ public:
     /// run.
 
     static constexpr std::chrono::hours patience{1};
+
+    static constexpr std::size_t capacity = 1000;
+    /// Upper limit. More locked jobs have one cause.
+
+    static constexpr int mostInARun = 10;
+    /// Each takes a round trip. The others are left to the next runs.
 
 private:
     struct Locked

@@ -44,10 +44,20 @@ void LostAnswers::lost(std::chrono::microseconds now)
 void LostAnswers::ask(JobStore& store, Clock::time_point now, const Report& report)
 {
     std::map<JobId, std::pair<Termination, Thresholds>> found;
-    for (const Sent& attempt : _attempts) {
+    const auto answersTo = [&](Sent& attempt) -> std::vector<Termination> {
+        try {
+            return store.findLost(attempt);
+        } catch (const DatabaseError& error) {
+            if (error.scope() != DatabaseError::Scope::job)
+                throw;
+            attempt.jobs.clear(); // the server would refuse it again
+            return {};
+        }
+    };
+    for (Sent& attempt : _attempts) {
         if (attempt.jobs.empty())
             continue;
-        for (const Termination& job : store.findLost(attempt)) {
+        for (const Termination& job : answersTo(attempt)) {
             const auto [known, isNew] = found.try_emplace(job.jobId, job, attempt.thresholds);
             // A job may have been sent twice. Then only one of the statements has terminated it.
             if (!isNew && job.outcome == Outcome::terminated)

@@ -334,20 +334,24 @@ std::size_t SessionImpl::received() const
 
 void SessionImpl::cancel()
 /// Asks the server to cancel the statement. PQcancel blocks while the server is frozen, so a thread of its
-/// own calls it.
+/// own calls it. There is one at a time: a server can hold each for ever.
 {
     _cancelled = Clock::now();
+    if (_isCancelling->exchange(true))
+        return;                      // the connection is closed after cancelGrace, which is enough
     const AllSignalsBlocked blocked; // the thread inherits this
     try {
         const std::shared_ptr<PGcancel> request(PQgetCancel(_connection.get()), &PQfreeCancel);
-        std::thread thread([request] {
+        std::thread thread([request, isCancelling = _isCancelling] {
             std::array<char, 256> error{};
             PQcancel(request.get(), error.data(), error.size());
+            *isCancelling = false;
         });
         pthread_setname_np(thread.native_handle(), "pq_cancel");
         thread.detach();
     } catch (const std::exception&) {
-        // No thread could be started. The connection is closed after cancelGrace, which is enough.
+        // No thread could be started.
+        *_isCancelling = false;
     }
 }
 

@@ -5,6 +5,7 @@
 #include <Poco/Data/AbstractSessionImpl.h>
 #include <libpq-fe.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <functional>
@@ -125,6 +126,8 @@ private:
     /// The names of the prepared statements, by their text.
     int _prepared = 0;
     /// How many were tried. Each try has a new name, as one whose answer was lost may have taken its name.
+    const std::shared_ptr<std::atomic<bool>> _isCancelling = std::make_shared<std::atomic<bool>>(false);
+    /// Shared with the thread that cancels, which may outlive the session.
     std::optional<Clock::time_point> _cancelled;
     /// When the server was asked to cancel a statement.
 };

@@ -17,9 +17,10 @@ bool isControl(unsigned char c)
 
 bool isLayout(const unsigned char* bytes)
 /// Whether this character of three bytes ends a line or changes the direction of writing in some programs
-/// that show a log: U+2028 to U+202E, U+2066 to U+2069.
+/// that show a log: U+200E, U+200F, U+2028 to U+202E, U+2066 to U+2069.
 {
-    return bytes[0] == 0xE2 && ((bytes[1] == 0x80 && bytes[2] >= 0xA8 && bytes[2] <= 0xAE) ||
+    return bytes[0] == 0xE2 && ((bytes[1] == 0x80 && (bytes[2] == 0x8E || bytes[2] == 0x8F)) ||
+                                (bytes[1] == 0x80 && bytes[2] >= 0xA8 && bytes[2] <= 0xAE) ||
                                 (bytes[1] == 0x81 && bytes[2] >= 0xA6 && bytes[2] <= 0xA9));
 }
 
@@ -35,7 +36,8 @@ std::size_t characterLength(std::string_view text)
     const int length = bytes[0] >= 0xF0 ? 4 : bytes[0] >= 0xE0 ? 3 : 2;
     if (static_cast<std::size_t>(length) > text.size() || !Poco::UTF8Encoding::isLegal(bytes, length))
         return 0;
-    if (length == 3 && isLayout(bytes))
+    const bool isArabicMark = bytes[0] == 0xD8 && bytes[1] == 0x9C; // U+061C
+    if (isArabicMark || (length == 3 && isLayout(bytes)))
         return 0;
     return static_cast<std::size_t>(length);
 }

@@ -176,8 +176,12 @@ std::vector<SchedulerJob> SlurmScheduler::markedJobs(const RunLimit& limit)
                                                 : "the run had no time left to ask");
     }
     _question.reset();
-    if (!answer->error.empty())
-        throw SchedulerError(answer->error);
+    try {
+        if (answer->failure)
+            std::rethrow_exception(answer->failure);
+    } catch (const std::exception& exception) {
+        throw SchedulerError(exception.what());
+    }
     return std::move(answer->jobs);
 }
 
@@ -199,9 +203,10 @@ SlurmScheduler::Question& SlurmScheduler::openQuestion()
 SlurmScheduler::Answer SlurmScheduler::ask() noexcept
 {
     try {
-        return {listMarkedJobs(), ""};
-    } catch (const std::exception& exception) {
-        return {{}, exception.what()};
+        return {listMarkedJobs(), nullptr};
+    } catch (...) {
+        // Without a text, as memory may be missing.
+        return {{}, std::current_exception()};
     }
 }
 

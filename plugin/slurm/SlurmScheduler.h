@@ -4,6 +4,7 @@
 
 #include <condition_variable>
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -30,8 +31,8 @@ private:
     struct Answer
     {
         std::vector<SchedulerJob> jobs;
-        std::string error;
-        /// Empty when Slurm answered.
+        std::exception_ptr failure;
+        /// Null when Slurm answered.
     };
 
     class Question

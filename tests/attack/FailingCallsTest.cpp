@@ -159,7 +159,7 @@ class FailingCallsTest : public DatabaseFixture
     /// Some of the calls, spread over all of them. Returns how many.
     {
         CPPUNIT_ASSERT(calls > 0);
-        const int step = std::max(1, calls / attacks(60));
+        const int step = std::max(1, calls / attacks(30));
         const int first = 1 + static_cast<int>(RandomMoments::givenSeed() % static_cast<unsigned>(step));
         int attempts = 0;
         for (int failing = first; failing <= calls; failing += step, ++attempts)

@@ -37,6 +37,14 @@ public:
         _isBefore = isBefore;
     }
 
+    void replace(const std::string& text, const std::string& by)
+    /// In each answer. Both have the same length.
+    {
+        const std::lock_guard lock(_mutex);
+        _replaced = text;
+        _by = by;
+    }
+
     std::size_t passed() const
     /// So many bytes since garbleAt.
     {
@@ -50,6 +58,8 @@ public:
         static const std::string readyForQuery("Z\0\0\0\5I", 6);
         if (!_message.empty() && said.ends_with(readyForQuery))
             said.insert(_isBefore ? 0 : said.size(), std::exchange(_message, ""));
+        if (const auto at = said.find(_replaced); !_replaced.empty() && at != std::string::npos)
+            said.replace(at, _replaced.size(), _by);
         const std::size_t from = _passed;
         _passed += said.size();
         if (!_isDue || _byte >= _passed)
@@ -99,6 +109,8 @@ private:
     bool _isDue = false;
     std::string _message;
     bool _isBefore = false;
+    std::string _replaced;
+    std::string _by;
 };
 
 } // namespace
@@ -176,6 +188,18 @@ private:
                 CPPUNIT_ASSERT(isCompleted(job));
             }
         }
+    }
+
+    TEST(remembersAndLogsNoIdThatIsNone)
+    /// A server could write a password there, or more than memory holds.
+    {
+        const std::string job = addHungJob();
+        _garbling.replace(job, "geheim123" + job.substr(9));
+        expectError("an id is no UUID", "08P01", "find out what answers there");
+        CPPUNIT_ASSERT(!isCompleted(job));
+        _garbling.replace("", "");
+        run();
+        CPPUNIT_ASSERT(isCompleted(job));
     }
 
     void expectToWorkSoon(const std::string& where)

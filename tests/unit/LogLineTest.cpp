@@ -39,6 +39,7 @@ class LogLineTest : public CppUnit::TestFixture
     TEST(escapesOfUnicodeLineEndsAndTurnsOnly)
     {
         expect(R"("a\xe2\x80\xa8b\xe2\x80\xa9")", "a\u2028b\u2029");
+        expect(R"("\xd8\x9c\xe2\x80\x8e\xe2\x80\x8f")", "\u061c\u200e\u200f");
         expect(R"("\xe2\x80\xaeb\xe2\x81\xa9")", "\u202eb\u2069");
         expect("\"\u2027\u202f\u2065\u206a\"", "\u2027\u202f\u2065\u206a");
         // Other languages stay as they are.
