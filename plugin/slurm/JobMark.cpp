@@ -36,7 +36,7 @@ bool isHexDigit(char c)
 
 bool isSeparator(char c)
 {
-    return separators.find(c) != separators.npos;
+    return separators.find(c) != std::string_view::npos;
 }
 
 bool isUuid(std::string_view text)
@@ -73,7 +73,7 @@ Mark markIn(std::string_view comment)
 {
     comment = comment.substr(0, longestComment);
     Mark found;
-    for (auto at = comment.find(prefix); at != comment.npos; at = comment.find(prefix, at + 1)) {
+    for (auto at = comment.find(prefix); at != std::string_view::npos; at = comment.find(prefix, at + 1)) {
         if (at > 0 && !isSeparator(comment[at - 1]))
             continue;
         const std::string_view rest = comment.substr(at + prefix.size());
