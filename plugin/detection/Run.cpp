@@ -346,8 +346,10 @@ void Run::conclude()
     const bool hasWaited = Clock::now() - _lookedAt > EarlierLooks::patience;
     if (_statistics.error && (!_statistics.hasSearched || hasWaited))
         _memory.looks.missed(_start);
+    // The server may begin a little later with a statement that was sent before the connection was closed.
     _memory.lostAnswers.lost(_lookTime +
-                             std::chrono::ceil<std::chrono::microseconds>(Clock::now() - _lookedAt));
+                             std::chrono::ceil<std::chrono::microseconds>(Clock::now() - _lookedAt) +
+                             EarlierLooks::tolerance);
     _statistics.pause = nextPause();
     const Milliseconds interval = _memory.settings.interval;
     _memory.looks.expectNext(Clock::now() + std::min(_statistics.pause.value_or(interval), interval),
