@@ -260,7 +260,7 @@ class CrashTest : public DatabaseFixture
         CPPUNIT_ASSERT(tryRun().error);
         endSessionsNoMore(database());
         // The time in which the answer was lost is known only about as exactly as an answer takes.
-        std::this_thread::sleep_for(1s);
+        std::this_thread::sleep_for(EarlierLooks::tolerance + 1s);
         const auto complete = [this](const std::string& job, const std::string& error) {
             database().execute(
                 "UPDATE provisioner_jobs SET updated_at = now(), completed_at = now(), error = '" + error +
