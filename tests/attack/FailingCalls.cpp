@@ -93,9 +93,11 @@ FailingCalls::Pause::~Pause()
 
 } // namespace HangDetection::Test
 
-#define JOINED(prefix, name) prefix##name
-#define REAL(prefix, name) JOINED(prefix, name)
-#define REAL_CALL(name) REAL(REAL_ALLOCATION, name)
+#ifdef SANITIZED
+#define REAL_CALL(name) __interceptor_##name
+#else
+#define REAL_CALL(name) __libc_##name
+#endif
 
 #pragma GCC visibility push(default)
 
@@ -133,11 +135,11 @@ void* realloc(void* memory, std::size_t size) noexcept
     }
 
 // One that takes one more argument, or none, of at most a pointer's size.
-#define FAILING_WITH_MORE(name, Argument, argument, error)                                                   \
-    int name(int first, Argument argument, ...)                                                              \
+#define FAILING_WITH_MORE(name, First, Second, specifier, error)                                             \
+    int name(First first, Second second, ...) specifier                                                      \
     {                                                                                                        \
         va_list list;                                                                                        \
-        va_start(list, argument);                                                                            \
+        va_start(list, second);                                                                              \
         void* const more = va_arg(list, void*);                                                              \
         va_end(list);                                                                                        \
         if (fails(FailingCalls::Kind::systemCalls)) {                                                        \
@@ -145,7 +147,7 @@ void* realloc(void* memory, std::size_t size) noexcept
             return -1;                                                                                       \
         }                                                                                                    \
         static const auto call = real(&name, #name);                                                         \
-        return call(first, argument, more);                                                                  \
+        return call(first, second, more);                                                                    \
     }
 
 FAILING(int, socket, (int domain, int type, int protocol) noexcept, (domain, type, protocol), -1, EMFILE)
@@ -187,36 +189,10 @@ FAILING(int, getnameinfo,
         (const sockaddr* address, socklen_t size, char* host, socklen_t hostSize, char* port,
          socklen_t portSize, int flags),
         (address, size, host, hostSize, port, portSize, flags), EAI_MEMORY, ENOMEM)
-FAILING_WITH_MORE(fcntl, int, command, EMFILE)
-FAILING_WITH_MORE(fcntl64, int, command, EMFILE)
-
-int ioctl(int file, unsigned long request, ...) noexcept
-{
-    va_list list;
-    va_start(list, request);
-    void* const more = va_arg(list, void*);
-    va_end(list);
-    if (fails(FailingCalls::Kind::systemCalls)) {
-        errno = EIO;
-        return -1;
-    }
-    static const auto call = real(&ioctl, "ioctl");
-    return call(file, request, more);
-}
-
-int open64(const char* path, int flags, ...)
-{
-    va_list list;
-    va_start(list, flags);
-    const mode_t mode = va_arg(list, mode_t);
-    va_end(list);
-    if (fails(FailingCalls::Kind::systemCalls)) {
-        errno = EMFILE;
-        return -1;
-    }
-    static const auto call = real(&open64, "open64");
-    return call(path, flags, mode);
-}
+FAILING_WITH_MORE(fcntl, int, int, , EMFILE)
+FAILING_WITH_MORE(fcntl64, int, int, , EMFILE)
+FAILING_WITH_MORE(open64, const char*, int, , EMFILE)
+FAILING_WITH_MORE(ioctl, int, unsigned long, noexcept, EIO)
 
 } // extern "C"
 

@@ -1,8 +1,8 @@
-#include "Attacks.h"
 #include "DatabaseFixture.h"
 #include "Figure.h"
 #include "JobsUnderFault.h"
 #include "RandomMoments.h"
+#include "Rounds.h"
 #include "SocketProxy.h"
 
 #include <algorithm>

@@ -1,7 +1,7 @@
-#include "Attacks.h"
 #include "DatabaseFixture.h"
 #include "Figure.h"
 #include "RandomMoments.h"
+#include "Rounds.h"
 #include "TemporaryDirectory.h"
 #include "data/Statements.h"
 
@@ -64,14 +64,12 @@ class HostileDatabaseTest : public DatabaseFixture
     /// that may occur. Its result is of no type, so a statement that would call it is refused.
     {
         std::set<std::string> names;
-        for (const std::string& text :
-             {textOf(SQL_SCRIPTS "/role.sql"), textOf(SQL_SCRIPTS "/index.sql"),
-              std::string(Statements::find_jobs), std::string(Statements::find_jobs_by_status),
-              std::string(Statements::find_lock_holder), std::string(Statements::find_lost_terminations),
-              std::string(Statements::find_names), std::string(Statements::find_revived_jobs),
-              std::string(Statements::find_terminated_jobs), std::string(Statements::prepare_session),
-              std::string(Statements::preview_terminations), std::string(Statements::terminate_jobs),
-              std::string(Statements::wants_index)}) {
+        for (const std::string& text : std::vector<std::string>{
+                 textOf(SQL_SCRIPTS "/role.sql"), textOf(SQL_SCRIPTS "/index.sql"), Statements::find_jobs,
+                 Statements::find_jobs_by_status, Statements::find_lock_holder,
+                 Statements::find_lost_terminations, Statements::find_names, Statements::find_revived_jobs,
+                 Statements::find_terminated_jobs, Statements::prepare_session,
+                 Statements::preview_terminations, Statements::terminate_jobs, Statements::wants_index}) {
             static const std::regex call("([a-z_]+)\\(");
             for (std::sregex_iterator found(text.begin(), text.end(), call), end; found != end; ++found)
                 names.insert((*found)[1]);
@@ -90,8 +88,8 @@ class HostileDatabaseTest : public DatabaseFixture
                           'workspace_builds'::regclass)
                     UNION
                     SELECT unnest('{boolean,name,smallint,integer,bigint,numeric,double precision,text,oid,
-                        regclass,regnamespace,aclitem[],xid,xid8,pg_snapshot,pg_node_tree,int2vector,uuid[],bigint[],text[],
-                        double precision[],timestamptz[],interval,anyelement,anyarray,anynonarray,
+                        regclass,regnamespace,aclitem[],xid,xid8,pg_snapshot,pg_node_tree,int2vector,uuid[],
+                        bigint[],text[],double precision[],timestamptz[],interval,anyelement,anyarray,anynonarray,
                         anyenum}'::regtype[]));
                 -- Before there are better matches for what this query calls.
                 of_two text[] := ARRAY(

@@ -1,5 +1,9 @@
 #pragma once
 
+#include <Poco/Environment.h>
+
+#include <string>
+
 namespace HangDetection::Test {
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -13,6 +17,12 @@ constexpr int rounds(int count)
 /// everything slower, a fifth of it.
 {
     return count / roundsAreCutBy;
+}
+
+inline int attacks(int count)
+/// The same for a suite of attacks. HANG_DETECTOR_ATTACKS=N in the environment makes N times as many.
+{
+    return rounds(count) * std::stoi(Poco::Environment::get("HANG_DETECTOR_ATTACKS", "1"));
 }
 
 } // namespace HangDetection::Test
