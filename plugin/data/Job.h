@@ -1,15 +1,36 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace HangDetection {
 
 using JobId = std::string;
 /// The id of a provisioner job as PostgreSQL writes a uuid: 36 characters, lower case.
+
+constexpr std::size_t jobIdLength = 36;
+
+constexpr bool isJobId(std::string_view text)
+/// Whether the text has the form of a JobId, with digits in either case. Job submission waits for it, so it
+/// is inline and copies nothing.
+{
+    const auto isHexDigit = [](char c) {
+        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+    };
+    if (text.size() != jobIdLength)
+        return false;
+    for (std::size_t i = 0; i < jobIdLength; ++i) {
+        const bool isHyphen = i == 8 || i == 13 || i == 18 || i == 23;
+        if (isHyphen ? text[i] != '-' : !isHexDigit(text[i]))
+            return false;
+    }
+    return true;
+}
 
 using Timestamp = std::string;
 /// A timestamptz as the database writes it, only for the database to compare. As text it holds every value of

@@ -9,7 +9,6 @@
 
 #include <Poco/Exception.h>
 #include <Poco/Tuple.h>
-#include <Poco/UUID.h>
 
 #include <algorithm>
 #include <string>
@@ -38,8 +37,7 @@ std::string arrayOf(const Items& items, Text text)
 const std::string& idIn(const std::string& answer)
 /// Ids are remembered and logged as they are.
 {
-    constexpr std::size_t length = 36;
-    if (answer.size() != length || !Poco::UUID().tryParse(answer))
+    if (!isJobId(answer))
         throw DatabaseError::fromAnswer("an id is no UUID");
     return answer;
 }
@@ -49,6 +47,15 @@ const std::string& timestampIn(const std::string& answer)
     constexpr std::size_t longest = 64;
     if (answer.size() > longest)
         throw DatabaseError::fromAnswer("a time is too long");
+    return answer;
+}
+
+Termination checked(Termination answer)
+{
+    idIn(answer.jobId);
+    if (!answer.workspaceId.empty())
+        idIn(answer.workspaceId);
+    timestampIn(answer.updatedAt);
     return answer;
 }
 
@@ -132,17 +139,13 @@ std::vector<Termination> JobStore::answersTo(const char* statement, const Parame
 {
     std::vector<Termination> answers;
     for (const TerminationRow& row : rowsOf<TerminationRow>(statement, parameters...))
-        answers.push_back(shown(answerFrom(row)));
+        answers.push_back(shown(checked(answerFrom(row))));
     return answers;
 }
 
 Termination JobStore::shown(Termination answer) const
 /// The log and the users of Slurm see the texts of an answer, and a server can write a password into each.
 {
-    idIn(answer.jobId);
-    if (!answer.workspaceId.empty())
-        idIn(answer.workspaceId);
-    timestampIn(answer.updatedAt);
     for (std::string* const text : {&answer.type, &answer.stage, &answer.error})
         *text = shownText(std::move(*text));
     return answer;

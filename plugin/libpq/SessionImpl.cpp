@@ -334,11 +334,12 @@ std::size_t SessionImpl::received() const
 
 void SessionImpl::cancel()
 /// Asks the server to cancel the statement. PQcancel blocks while the server is frozen, so a thread of its
-/// own calls it. There is one at a time: a server can hold each for ever.
+/// own calls it. There is one at a time: a server can hold each for ever. Without a cancel, the connection is
+/// closed after cancelGrace, which is enough.
 {
     _cancelled = Clock::now();
     if (_isCancelling->exchange(true))
-        return;                      // the connection is closed after cancelGrace, which is enough
+        return;
     const AllSignalsBlocked blocked; // the thread inherits this
     try {
         const std::shared_ptr<PGcancel> request(PQgetCancel(_connection.get()), &PQfreeCancel);

@@ -2,12 +2,10 @@
 
 #include "SlurmRelease.h"
 
-#include <Poco/Ascii.h>
 #include <Poco/String.h>
 
 #include <slurm/slurm.h>
 
-#include <algorithm>
 #include <atomic>
 #include <cstring>
 
@@ -26,30 +24,10 @@ constexpr std::size_t longestComment = 1024;
 constexpr const char* allowed =
     "; allowed in the comment: provisioner_job=UUID with the id of one provisioner job";
 constexpr std::string_view separators = " \t\r\n\f\v,;";
-constexpr std::size_t uuidLength = 36;
-
-bool isHexDigit(char c)
-/// Inline, unlike Poco's.
-{
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
 
 bool isSeparator(char c)
 {
     return separators.find(c) != std::string_view::npos;
-}
-
-bool isUuid(std::string_view text)
-/// Allows only the form with 8-4-4-4-12 hexadecimal digits.
-{
-    if (text.size() != uuidLength)
-        return false;
-    for (std::size_t i = 0; i < uuidLength; ++i) {
-        const bool isHyphen = i == 8 || i == 13 || i == 18 || i == 23;
-        if (isHyphen ? text[i] != '-' : !isHexDigit(text[i]))
-            return false;
-    }
-    return true;
 }
 
 struct Mark
@@ -77,8 +55,8 @@ Mark markIn(std::string_view comment)
         if (at > 0 && !isSeparator(comment[at - 1]))
             continue;
         const std::string_view rest = comment.substr(at + prefix.size());
-        const std::string_view text = rest.substr(0, uuidLength);
-        if (!isUuid(text) || (rest.size() > uuidLength && !isSeparator(rest[uuidLength])))
+        const std::string_view text = rest.substr(0, jobIdLength);
+        if (!isJobId(text) || (rest.size() > jobIdLength && !isSeparator(rest[jobIdLength])))
             return {Mark::Kind::wrong, rest.substr(0, rest.find_first_of(separators))};
         if (found.kind == Mark::Kind::good && Poco::icompare(text, found.text) != 0)
             return {Mark::Kind::contradicted};
