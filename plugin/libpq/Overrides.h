@@ -2,6 +2,7 @@
 
 #include <Poco/Data/AbstractBinder.h>
 #include <Poco/Data/AbstractExtractor.h>
+#include <Poco/Nullable.h>
 
 #include <cstddef>
 #include <deque>
@@ -40,6 +41,13 @@ public:
     using Extracting<Derived, Types...>::extract;
 
     bool extract(std::size_t column, Type& value) override { return derived().read(column, value); }
+    // Overrides from Poco 1.14 on. Before, Poco asks isNull() and then for the value.
+    bool extract(std::size_t column, Poco::Nullable<Type>& value)
+    {
+        Type found{};
+        value = derived().read(column, found) ? Poco::Nullable<Type>(found) : Poco::Nullable<Type>();
+        return !value.isNull();
+    }
     bool extract(std::size_t column, std::vector<Type>& value) override
     {
         return derived().read(column, value);
