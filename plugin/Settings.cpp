@@ -279,6 +279,8 @@ Settings Settings::withLessHarmOf(const Settings& other) const
     };
     const auto fewer = [](int a, int b) { return a == 0 || b == 0 ? std::max(a, b) : std::min(a, b); };
     Settings careful = *this;
+    careful.cleartextPassword = cleartextPassword && other.cleartextPassword;
+    careful.connection.allowCleartextPassword(careful.cleartextPassword);
     careful.dryRun = dryRun || other.dryRun;
     careful.hungJobDuration = std::max(hungJobDuration, other.hungJobDuration);
     careful.pendingJobDuration = longer(pendingJobDuration, other.pendingJobDuration);

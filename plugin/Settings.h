@@ -67,8 +67,8 @@ struct Settings
     /// Of all keys, in the order of the texts.
 
     Settings withLessHarmOf(const Settings& other) const;
-    /// The same settings, with those of the other by which fewer jobs are terminated, or fewer Slurm jobs
-    /// cancelled.
+    /// The same settings, with those of the other by which fewer jobs are terminated, fewer Slurm jobs
+    /// cancelled, or no password is sent in clear text.
 
     std::vector<SettingChange> changesTo(const Settings& next) const;
     /// In the order of the README's table.

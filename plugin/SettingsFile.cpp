@@ -25,7 +25,8 @@ constexpr std::size_t largestFile = 65536;
 
 [[noreturn]] void throwUnreadable(const std::filesystem::path& file, int error)
 {
-    const std::string reason = file.string() + ": cannot be read: " + std::generic_category().message(error);
+    const std::string reason =
+        shortened(file.string()) + ": cannot be read: " + std::generic_category().message(error);
     if (error != ENOENT && error != ENOTDIR && error != EACCES)
         throw UnreadableSettings(reason);
     throw SettingsError(reason + "; it belongs beside slurm.conf, and slurmctld reads it as SlurmUser: chown "
@@ -45,7 +46,7 @@ bool isKey(const std::string& text)
 
 SettingsFile SettingsFile::read(const std::filesystem::path& file)
 {
-    SettingsFile result(file);
+    SettingsFile result(shortened(file.string()));
 
     // O_NONBLOCK: open() must not wait for a writer if the path is a pipe.
     const int descriptor = open(file.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
@@ -59,6 +60,9 @@ SettingsFile SettingsFile::read(const std::filesystem::path& file)
         result.refuse("is not a regular file");
     if ((status.st_mode & S_IWOTH) != 0)
         result.refuse(std::string("can be written by everybody") + ownerAdvice);
+    if ((status.st_mode & S_IWGRP) != 0 && status.st_gid != 0 && status.st_gid != getegid())
+        result.refuse("can be written by the group with the number " + std::to_string(status.st_gid) +
+                      ", which is neither root's nor SlurmUser's" + ownerAdvice);
     if (status.st_uid != 0 && status.st_uid != geteuid())
         result.refuse("belongs to the user with the number " + std::to_string(status.st_uid) +
                       ", who is neither root nor SlurmUser" + ownerAdvice);
@@ -89,7 +93,7 @@ void SettingsFile::parse(const std::string& text)
         const auto equals = line.find('=');
         SettingsEntry entry{Poco::trim(line.substr(0, equals)), "", number};
         if (equals == std::string::npos || !isKey(entry.key))
-            throw SettingsError(_file.string() + ":" + std::to_string(number) +
+            throw SettingsError(_name + ":" + std::to_string(number) +
                                 ": not a setting; a line is Key=Value, or a comment that starts with #");
         entry.value = valueIn(line, equals + 1, entry);
         if (std::ranges::any_of(entry.value, [](unsigned char c) { return c < 0x20 || c == 0x7f; }))
@@ -121,13 +125,13 @@ std::string SettingsFile::valueIn(const std::string& line, std::size_t begin,
 
 void SettingsFile::refuse(const SettingsEntry& entry, const std::string& reason) const
 {
-    throw SettingsError(_file.string() + ":" + std::to_string(entry.line) + ": " + shortened(entry.key) +
-                        ": " + reason);
+    throw SettingsError(_name + ":" + std::to_string(entry.line) + ": " + shortened(entry.key) + ": " +
+                        reason);
 }
 
 void SettingsFile::refuse(const std::string& reason) const
 {
-    throw SettingsError(_file.string() + ": " + reason);
+    throw SettingsError(_name + ": " + reason);
 }
 
 } // namespace HangDetection

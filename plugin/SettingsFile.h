@@ -40,8 +40,9 @@ class SettingsFile
 public:
     static SettingsFile read(const std::filesystem::path& file);
     /// Throws SettingsError when the file is missing, cannot be read, is not a regular file, is larger than
-    /// 64 KiB, or has a line that is not `Key=Value`. Also when everybody can write it, or when it belongs to
-    /// neither root nor the user that runs the process: it says where slurmctld sends a password.
+    /// 64 KiB, or has a line that is not `Key=Value`. Also when it belongs to anybody but root and the user
+    /// that runs the process, or when anybody but these two and their groups can write it: it says where
+    /// slurmctld sends a password.
 
     const std::vector<SettingsEntry>& entries() const { return _entries; }
 
@@ -55,12 +56,13 @@ public:
     /// Throws `FILE: reason`, for an error of the whole file.
 
 private:
-    explicit SettingsFile(std::filesystem::path file) : _file(std::move(file)) {}
+    explicit SettingsFile(std::string name) : _name(std::move(name)) {}
 
     void parse(const std::string& text);
     std::string valueIn(const std::string& line, std::size_t begin, const SettingsEntry& entry) const;
 
-    std::filesystem::path _file;
+    std::string _name;
+    /// The path, for errors.
     std::vector<SettingsEntry> _entries;
     bool _readableByOthers = false;
 };

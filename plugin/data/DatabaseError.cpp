@@ -145,8 +145,18 @@ constexpr const char* tlsAdvice =
     "check sslmode, sslrootcert, sslcert and sslkey of Connection in hang_detector.conf, and the certificate "
     "of the server";
 
+constexpr const char* fileAdvice =
+    "let Connection and the service file name files, not pipes, devices or folders";
+
 constexpr const char* serviceAdvice =
     "correct the service file, or service of Connection in hang_detector.conf";
+
+constexpr const char* certificateAdvice = "check sslrootcert, sslcert, sslkey and sslpassword of Connection "
+                                          "in hang_detector.conf: SlurmUser has to "
+                                          "be able to read the files, and nobody else the key";
+
+/// Of errors that the database has no part in.
+constexpr std::array advicesAboutThisMachine{shortageAdvice, fileAdvice, serviceAdvice, certificateAdvice};
 
 constexpr const char* authenticationAdvice =
     "the server does not authenticate as require_auth or channel_binding of Connection demand";
@@ -160,21 +170,22 @@ constexpr const char* cleartextAdvice =
 
 /// The first match counts. A killed server ends a TLS connection with "SSL error: unexpected eof", so that
 /// comes before "SSL error".
-constexpr std::array<KnownVerdict, 21> knownVerdicts{{
-    {"not a regular file", "let Connection and the service file name files, not pipes, devices or folders"},
+constexpr std::array<KnownVerdict, 22> knownVerdicts{{
+    {"not a regular file", fileAdvice},
     {"unexpected eof", unreachableAdvice},
     {"password in clear text", cleartextAdvice},
     {"read-only", standbyAdvice},
     {"hot standby", standbyAdvice},
     {"in recovery", standbyAdvice},
+    {"certificate file", certificateAdvice},
+    {"private key file", certificateAdvice},
     {"certificate", tlsAdvice},
-    {"private key", tlsAdvice},
     {"SSL error", tlsAdvice},
     {"not support SSL", tlsAdvice},
     {"no password supplied", loginAdvice},
     {"authentication method requirement", authenticationAdvice},
     {"channel binding", authenticationAdvice},
-    {"connect_timeout is no", "correct the service file"},
+    {"connect_timeout is no", serviceAdvice},
     {"could not match", serviceAdvice},
     {"service file", serviceAdvice},
     {"definition of service", serviceAdvice},
@@ -300,9 +311,9 @@ bool DatabaseError::cannotBeOfOneJob() const
     return _scope == Scope::connection || _sqlState.starts_with("53") || _sqlState == "57014";
 }
 
-bool DatabaseError::isShortageHere() const
+bool DatabaseError::isOfThisMachine() const
 {
-    return _advice == shortageAdvice;
+    return std::ranges::find(advicesAboutThisMachine, _advice) != advicesAboutThisMachine.end();
 }
 
 bool DatabaseError::isObjectMissing() const
@@ -313,7 +324,7 @@ bool DatabaseError::isObjectMissing() const
 DatabaseError DatabaseError::afterRunTimeout(std::chrono::seconds runTimeout) const
 {
     // A reason of the server, such as a missing privilege, is still the reason after the time is over.
-    if (isShortageHere() || (!_sqlState.empty() && _sqlState != "57014"))
+    if (isOfThisMachine() || (!_sqlState.empty() && _sqlState != "57014"))
         return *this;
     // If even the cancel got no answer, the connection is at fault.
     return {_scope, "RunTimeout of " + formatDuration(runTimeout) + " has passed", _sqlState,

@@ -41,8 +41,9 @@ public:
     /// cancelled because the time of the run is over. With any other error the job is at fault, if jobs were
     /// terminated just before.
 
-    bool isShortageHere() const;
-    /// True when this process lacks memory or file descriptors, so that the database is not at fault.
+    bool isOfThisMachine() const;
+    /// True when the database is not at fault: this process lacks memory or file descriptors, or a file that
+    /// libpq reads is wrong.
 
     bool isOutcomeUnknown() const { return _scope == Scope::connection || _sqlState.empty(); }
     /// True when the statement may have been committed all the same: the connection ended, or no error of the

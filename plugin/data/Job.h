@@ -138,6 +138,7 @@ enum class Outcome
     suspended,  /// its Slurm job does not run, which explains its silence; untouched
     noBuild,    /// a workspace build without its row in workspace_builds; untouched
     notUpdated, /// a trigger of the database prevents the update; untouched
+    takenBack,  /// terminated before, but something took that back each time; untouched
     failed      /// the database raised an error because of this job; untouched
 };
 

@@ -60,6 +60,9 @@ inline constexpr std::array words<Outcome>{
                   "the job is a workspace build, but workspace_builds has no row for it"},
     Word<Outcome>{Outcome::notUpdated, "not_updated", Effect::failed,
                   "a trigger in the database prevents the update of the job"},
+    Word<Outcome>{Outcome::takenBack, "taken_back", Effect::failed,
+                  "the job was terminated twice within an hour, and is hung again; look for a trigger that "
+                  "takes the termination back"},
     Word<Outcome>{Outcome::failed, "failed", Effect::failed},
 };
 

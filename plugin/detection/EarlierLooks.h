@@ -77,6 +77,9 @@ public:
     void expectNext(Clock::time_point due, bool mayBeInNewSession = false);
     /// When the next look is due. It may be in a new session when a termination ended this one.
 
+    void expectNewSession() { _mayBeInNewSession = true; }
+    /// For a next look that is in a new session for a reason of our own.
+
     void forget();
     /// No look is earlier than the next one. Gaps stay known.
 

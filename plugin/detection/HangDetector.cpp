@@ -36,6 +36,7 @@ void HangDetector::use(Settings settings)
         settings.runTimeout != _memory.settings.runTimeout) {
         _memory.store = std::make_unique<JobStore>(settings.connection, settings.runTimeout);
         _memory.clockLag = {};
+        _memory.looks.expectNewSession();
         if (settings.connection != _memory.settings.connection) {
             _memory.lostAnswers.forget();
             _memory.looks.missed(EarlierLooks::Clock::now());

@@ -1,6 +1,7 @@
 #include "PeriodicTask.h"
 
 #include "SignalFreeThread.h"
+#include "notification/LogLine.h"
 
 #include <Poco/AutoPtr.h>
 #include <Poco/Event.h>
@@ -136,7 +137,7 @@ PeriodicTask::Next PeriodicTask::runOnce(State& state) noexcept
         try {
             return state.handler(state.stop.get_token());
         } catch (const std::exception& exception) {
-            state.logger.error(std::string("run ended by an unexpected error: ") + exception.what());
+            state.logger.error("run ended by an unexpected error: " + shortened(exception.what()));
         } catch (...) {
             state.logger.error("run ended by an unexpected error");
         }

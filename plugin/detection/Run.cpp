@@ -79,11 +79,12 @@ void Run::work()
     // terminated already.
     if (chosen.empty() && (_statistics.dryRun || !_memory.allocations.isDue()))
         return;
-    chosen = dropSuspended(chosen);
+    dropSuspended(chosen);
     if (_statistics.dryRun) {
         preview(chosen);
         return;
     }
+    dropTakenBack(chosen);
     terminate(std::move(chosen));
     _memory.lockedJobs.report(*_memory.store, Clock::now());
     release();
@@ -196,21 +197,33 @@ bool Run::judgeMassHang()
     return verdict == MassHang::Verdict::began || verdict == MassHang::Verdict::held;
 }
 
-std::vector<SeenJob> Run::dropSuspended(const std::vector<SeenJob>& jobs)
+void Run::dropSuspended(std::vector<SeenJob>& jobs)
 {
     const auto suspended = _memory.allocations.askForSuspended(_memory.settings.hungJobDuration, _limit);
-    std::vector<SeenJob> rest;
-    for (const SeenJob& job : jobs) {
-        if (!suspended.contains(job.jobId)) {
-            rest.push_back(job);
-            continue;
-        }
-        Termination skipped;
-        skipped.jobId = job.jobId;
-        skipped.outcome = Outcome::suspended;
-        report(skipped);
-    }
-    return rest;
+    drop(
+        jobs, [&](const SeenJob& job) { return suspended.contains(job.jobId); }, Outcome::suspended);
+}
+
+void Run::dropTakenBack(std::vector<SeenJob>& jobs)
+{
+    const TerminatedJobs& terminated = _memory.terminatedJobs;
+    drop(
+        jobs, [&](const SeenJob& job) { return terminated.isTakenBack(job.jobId); }, Outcome::takenBack);
+}
+
+template <typename Predicate>
+void Run::drop(std::vector<SeenJob>& jobs, Predicate predicate, Outcome outcome)
+{
+    std::erase_if(jobs, [&](const SeenJob& job) {
+        if (!predicate(job))
+            return false;
+        Termination answer;
+        answer.jobId = job.jobId;
+        answer.outcome = outcome;
+        answer.error = wordFor(outcome).error;
+        report(answer);
+        return true;
+    });
 }
 
 template <typename Action>
@@ -332,7 +345,7 @@ RunError Run::errorFrom(const DatabaseError& raised) const
 {
     const DatabaseError error =
         Clock::now() < _limit.deadline ? raised : raised.afterRunTimeout(_memory.settings.runTimeout);
-    return {error.what(), error.sqlState(), error.advice(), error.kind(), true, error.isShortageHere()};
+    return {error.what(), error.sqlState(), error.advice(), error.kind(), !error.isOfThisMachine()};
 }
 
 void Run::conclude()

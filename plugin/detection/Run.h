@@ -48,7 +48,8 @@ private:
     bool judgeClock(std::optional<Milliseconds> heartbeatAge, Clock::time_point earlierLook);
     bool judgeMassHang();
     std::optional<Clock::duration> untilThresholdsChange() const;
-    std::vector<SeenJob> dropSuspended(const std::vector<SeenJob>& jobs);
+    void dropSuspended(std::vector<SeenJob>& jobs);
+    void dropTakenBack(std::vector<SeenJob>& jobs);
     void preview(std::span<const SeenJob> jobs);
     void terminate(std::vector<SeenJob> jobs);
     void terminateBatch(std::span<const SeenJob> batch);
@@ -60,6 +61,9 @@ private:
     void conclude();
     std::optional<Milliseconds> nextPause();
     Thresholds thresholds() const;
+
+    template <typename Predicate>
+    void drop(std::vector<SeenJob>& jobs, Predicate predicate, Outcome outcome);
 
     template <typename Action>
     void inBatches(std::span<const SeenJob> jobs, std::size_t size, Action action);

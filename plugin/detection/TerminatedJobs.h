@@ -23,8 +23,12 @@ public:
 
     void add(const SeenJob& terminated, Clock::time_point now);
 
+    bool isTakenBack(const JobId& job) const;
+    /// Whether the job was terminated twice within the last hour. A cancel at the same moment can take back
+    /// one termination. If the job is hung a third time, something else does that, such as a trigger.
+
     std::vector<SeenJob> due(std::chrono::seconds pause, Clock::time_point now);
-    /// The jobs that the search of this run is to check: all of the last hour, or none when the last check
+    /// The jobs that the search of this run is to check: those of the last hour, or none when the last check
     /// was less than the pause ago.
 
     void reportRevived(JobStore& store);
@@ -36,16 +40,21 @@ public:
     static constexpr std::chrono::hours retention{1};
     /// A worker learns of the termination by its next report, which comes within minutes.
 
-    static constexpr std::size_t capacity = 500;
-    /// Upper limit. 500 is sample enough when thousands are terminated.
+    static constexpr std::size_t capacity = 20000;
+    /// The jobs of two runs of the largest MaxJobsPerRun, which take about 4 MB.
+
+    static constexpr std::size_t sampleSize = 500;
+    /// Upper limit for the jobs that are checked: sample enough when thousands are terminated.
 
 private:
-    std::vector<SeenJob> all() const;
+    std::vector<SeenJob> sample() const;
 
     struct Terminated
     {
         Timestamp updatedAt;
         Clock::time_point since;
+        int times = 0;
+        bool isRevived = false;
     };
 
     Poco::NotificationCenter& _notifications;

@@ -24,6 +24,10 @@ constexpr std::size_t cleartextPassword = 3;
 /// As in libpq, for the longest answer: an error.
 constexpr std::size_t longestAnswer = 30000;
 
+/// A server that cannot start a process for the session answers with this letter, a text and a zero byte, as
+/// before PostgreSQL 7.4. Then the text stands where the length would be, so the length is too large.
+constexpr char errorAnswer = 'E';
+
 std::size_t numberAt(const std::string& text, std::size_t at)
 /// Four bytes, the highest first.
 {
@@ -124,7 +128,7 @@ PostgresPollingStatusType PasswordGuard::pollForAnswer()
             return PQconnectPoll(_connection);
         }
         _answer.append(part.data(), static_cast<std::size_t>(count));
-        if (_answer.size() == headerSize && missing() > longestAnswer)
+        if (_answer.size() >= headerSize && missing() > longestAnswer)
             return refuse("the server's answer is not one of PostgreSQL");
     }
     const std::string answer = std::exchange(_answer, {});
@@ -139,7 +143,10 @@ std::size_t PasswordGuard::missing() const
 {
     if (_answer.size() < headerSize)
         return headerSize - _answer.size();
-    return numberAt(_answer, 1) + 1 - _answer.size();
+    const std::size_t size = numberAt(_answer, 1) + 1;
+    if (_answer.front() == errorAnswer && size > longestAnswer && _answer.size() < longestAnswer)
+        return _answer.back() == '\0' ? 0 : 1;
+    return size - _answer.size();
 }
 
 PostgresPollingStatusType PasswordGuard::pollWith(const std::string& answer)

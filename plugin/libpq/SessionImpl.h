@@ -76,8 +76,8 @@ public:
 
     /// How many bytes may come as one answer, which closes the connection when there are more, and how many
     /// between two answers. ServerError has the SQLSTATE 08P01 then. On a unix socket, bytes that come during
-    /// a read may not be counted.
-    static constexpr std::size_t answerLimit = std::size_t{64} << 20;
+    /// a read may not be counted. In memory, an answer of many NULLs takes several times its bytes.
+    static constexpr std::size_t answerLimit = std::size_t{16} << 20;
     static constexpr std::size_t idleLimit = std::size_t{1} << 20;
 
     Poco::SharedPtr<Poco::Data::StatementImpl> createStatementImpl() override;

@@ -22,9 +22,7 @@ struct RunError
     std::string kind = cause;
     /// Errors of one kind are one piece of news, however their causes differ. Digits do not count.
     bool isDatabaseError = false;
-    /// The database could not be used, or refused something.
-    bool isShortageHere = false;
-    /// And that because this process lacks memory or file descriptors.
+    /// The database could not be used, or refused something, and the cause is not on this machine.
 };
 
 struct RunStatistics

@@ -227,7 +227,7 @@ void RunLog::onRunFailed(const RunError& error, std::chrono::milliseconds durati
     if (!_outage)
         _outage = Outage{std::chrono::steady_clock::now()};
     ++_outage->runs;
-    _outage->isOfDatabase |= error.isDatabaseError && !error.isShortageHere;
+    _outage->isOfDatabase |= error.isDatabaseError;
     std::string kind = shortened(error.kind);
     std::erase_if(kind, [](unsigned char c) { return Poco::Ascii::isDigit(c); });
     const bool isNew = _outage->kinds.size() < warningsOfAnOutage && _outage->kinds.insert(kind).second;

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "LogLine.h"
+
 #include <Poco/AutoPtr.h>
 #include <Poco/Logger.h>
 #include <Poco/NObserver.h>
@@ -45,7 +47,7 @@ private:
                 _handler(*notification);
             } catch (const std::exception& exception) {
                 // Only the name of a Poco exception, as its text may quote a connection string.
-                _logger.error("observer " + _name + " failed: " + exception.what());
+                _logger.error("observer " + _name + " failed: " + shortened(exception.what()));
             } catch (...) {
                 _logger.error("observer " + _name + " failed: unknown exception");
             }

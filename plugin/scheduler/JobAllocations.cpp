@@ -111,12 +111,14 @@ void JobAllocations::release(const std::map<JobId, std::string>& terminated, con
         if (patient.isReached())
             return;
         try {
-            const bool isReleased = _scheduler->release(job, reason->second);
+            const bool isReleased = _scheduler->release(job, reason->second, patient);
             if (isReleased)
                 _notifications.postNotification(new AllocationReleased(job.markedWith, job.name));
             // The scheduler's next answer names the rest of an array, and has the new name of a job.
             isAllReleased = isAllReleased && isReleased && !job.isPart;
         } catch (const SchedulerError& error) {
+            if (limit.stop.stop_requested())
+                return;
             isAllReleased = false;
             const bool isNew = _kept.insert(job.name).second;
             _notifications.postNotification(

@@ -59,10 +59,11 @@ public:
     /// A number that grows with each job that is submitted with a mark, or gets one. While it stays the same,
     /// an empty answer of markedJobs() stays empty.
 
-    virtual bool release(const SchedulerJob& job, const std::string& reason) = 0;
+    virtual bool release(const SchedulerJob& job, const std::string& reason, const RunLimit& limit) = 0;
     /// Writes the reason into the job's record and cancels the job. False when the scheduler has no job with
     /// this name and mark any more: the job has ended, or has another mark, or some waiting tasks of an array
-    /// have started and have names of their own now. Throws SchedulerError.
+    /// have started and have names of their own now. Throws SchedulerError, also when the limit is reached
+    /// before it is known what became of the job.
 };
 
 } // namespace HangDetection

@@ -11,6 +11,7 @@
 #include "SlurmConf.h"
 #include "SlurmLogChannel.h"
 #include "SlurmRelease.h"
+#include "notification/LogLine.h"
 
 #include <slurm/slurm.h>
 #include <slurm/slurm_errno.h>
@@ -35,7 +36,7 @@ int guarded(Action action) noexcept
         } catch (const SettingsError& error) {
             slurmLogger().error(error.what());
         } catch (const std::exception& exception) {
-            slurmLogger().error(std::string("unexpected error: ") + exception.what());
+            slurmLogger().error("unexpected error: " + shortened(exception.what()));
         } catch (...) {
             slurmLogger().error("unexpected error");
         }

@@ -10,10 +10,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <condition_variable>
 #include <csignal>
 #include <ctime>
 #include <exception>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -144,73 +146,7 @@ void comment(std::string job, std::string text)
         slurm_free_job_array_resp(answer);
 }
 
-} // namespace
-
-void SlurmScheduler::Question::answer(Answer answer)
-{
-    const std::lock_guard lock(_mutex);
-    _answer = std::move(answer);
-    _hasAnswer.notify_all();
-}
-
-bool SlurmScheduler::Question::isAnswered()
-{
-    const std::lock_guard lock(_mutex);
-    return _answer.has_value();
-}
-
-std::optional<SlurmScheduler::Answer> SlurmScheduler::Question::await(const RunLimit& limit)
-{
-    std::unique_lock lock(_mutex);
-    _hasAnswer.wait_until(lock, limit.stop, limit.deadline, [this] { return _answer.has_value(); });
-    return std::exchange(_answer, std::nullopt);
-}
-
-std::vector<SchedulerJob> SlurmScheduler::markedJobs(const RunLimit& limit)
-{
-    const auto start = RunLimit::Clock::now();
-    std::optional<Answer> answer = openQuestion().await(limit);
-    if (!answer) {
-        const auto waited = std::chrono::ceil<std::chrono::seconds>(limit.deadline - start);
-        throw SchedulerError(waited.count() > 0 ? "no answer within " + std::to_string(waited.count()) + " s"
-                                                : "the run had no time left to ask");
-    }
-    _question.reset();
-    try {
-        if (answer->failure)
-            std::rethrow_exception(answer->failure);
-    } catch (const std::exception& exception) {
-        throw SchedulerError(exception.what());
-    }
-    return std::move(answer->jobs);
-}
-
-SlurmScheduler::Question& SlurmScheduler::openQuestion()
-{
-    // Asks again after an answer that came too late, as it may be out of date.
-    if (!_question || _question->isAnswered()) {
-        auto question = std::make_shared<Question>();
-        try {
-            signalFreeThread("hang_slurm", [question] { question->answer(ask()); }).detach();
-        } catch (const std::system_error& error) {
-            throw SchedulerError(std::string("no thread can be started to ask: ") + error.what());
-        }
-        _question = std::move(question);
-    }
-    return *_question;
-}
-
-SlurmScheduler::Answer SlurmScheduler::ask() noexcept
-{
-    try {
-        return {listMarkedJobs(), nullptr};
-    } catch (...) {
-        // Without a text, as memory may be missing.
-        return {{}, std::current_exception()};
-    }
-}
-
-std::vector<SchedulerJob> SlurmScheduler::listMarkedJobs()
+std::vector<SchedulerJob> listMarkedJobs()
 {
     job_info_msg_t* jobs = nullptr;
     if (slurm_load_jobs(0, &jobs, SHOW_ALL) != SLURM_SUCCESS)
@@ -234,12 +170,7 @@ std::vector<SchedulerJob> SlurmScheduler::listMarkedJobs()
     return marked;
 }
 
-std::uint64_t SlurmScheduler::marksSeen() const
-{
-    return HangDetection::marksSeen();
-}
-
-bool SlurmScheduler::release(const SchedulerJob& job, const std::string& reason)
+bool releaseJob(const SchedulerJob& job, const std::string& reason, const RunLimit& limit)
 {
     const auto before = adminCommentOf(job);
     if (!before)
@@ -254,11 +185,104 @@ bool SlurmScheduler::release(const SchedulerJob& job, const std::string& reason)
             return false;
         }
     }
+    if (limit.isReached())
+        return false; // nobody waits for the answer
     if (slurm_kill_job2(job.name.c_str(), SIGKILL, 0, nullptr) == SLURM_SUCCESS)
         return true;
     if (!isGone(errno))
         throwLastError();
     return false;
+}
+
+} // namespace
+
+class SlurmScheduler::Work
+/// Calls of Slurm's API, and what became of them. Shared with the thread that makes them.
+{
+public:
+    explicit Work(std::function<void()> calls) : _calls(std::move(calls)) {}
+
+    void carryOut() noexcept
+    {
+        std::exception_ptr failure;
+        try {
+            _calls();
+        } catch (...) {
+            // Without a text, as memory may be missing.
+            failure = std::current_exception();
+        }
+        const std::lock_guard lock(_mutex);
+        _failure = std::move(failure);
+        _isDone = true;
+        _done.notify_all();
+    }
+
+    bool await(const RunLimit& limit)
+    /// False when the limit is reached first.
+    {
+        std::unique_lock lock(_mutex);
+        return _done.wait_until(lock, limit.stop, limit.deadline, [this] { return _isDone; });
+    }
+
+    void rethrowFailure() const
+    /// Call it when the work is done. Throws SchedulerError.
+    {
+        try {
+            if (_failure)
+                std::rethrow_exception(_failure);
+        } catch (const std::exception& exception) {
+            throw SchedulerError(exception.what());
+        }
+    }
+
+private:
+    const std::function<void()> _calls;
+    std::mutex _mutex;
+    std::condition_variable_any _done;
+    std::exception_ptr _failure;
+    bool _isDone = false;
+};
+
+void SlurmScheduler::carryOut(std::function<void()> calls, const RunLimit& limit)
+/// Throws SchedulerError, also when the limit is reached before the calls have returned.
+{
+    const auto left = std::chrono::ceil<std::chrono::seconds>(limit.deadline - RunLimit::Clock::now());
+    if (left.count() <= 0)
+        throw SchedulerError("the run had no time left to ask");
+    const auto isLate = [&] {
+        return SchedulerError("no answer within " + std::to_string(left.count()) + " s");
+    };
+    if (_work && !_work->await(limit))
+        throw isLate();
+    auto work = std::make_shared<Work>(std::move(calls));
+    try {
+        signalFreeThread("hang_slurm", [work] { work->carryOut(); }).detach();
+    } catch (const std::system_error& error) {
+        throw SchedulerError(std::string("no thread can be started to ask: ") + error.what());
+    }
+    _work = std::move(work);
+    if (!_work->await(limit))
+        throw isLate();
+    _work->rethrowFailure();
+}
+
+std::vector<SchedulerJob> SlurmScheduler::markedJobs(const RunLimit& limit)
+{
+    const auto jobs = std::make_shared<std::vector<SchedulerJob>>();
+    carryOut([jobs] { *jobs = listMarkedJobs(); }, limit);
+    return std::move(*jobs);
+}
+
+std::uint64_t SlurmScheduler::marksSeen() const
+{
+    return HangDetection::marksSeen();
+}
+
+bool SlurmScheduler::release(const SchedulerJob& job, const std::string& reason, const RunLimit& limit)
+{
+    const auto isReleased = std::make_shared<bool>(false);
+    carryOut([=] { *isReleased = releaseJob(job, reason, limit); }, limit);
+    return *isReleased;
 }
 
 } // namespace HangDetection

@@ -2,12 +2,9 @@
 
 #include "scheduler/Scheduler.h"
 
-#include <condition_variable>
 #include <cstdint>
-#include <exception>
+#include <functional>
 #include <memory>
-#include <mutex>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,45 +13,27 @@ namespace HangDetection {
 class SlurmScheduler : public Scheduler
 /// Asks slurmctld through its public API, as a client does, although it is the same process: the requests go
 /// through its port, and no lock is held meanwhile.
+///
+/// Slurm's API waits for minutes when another controller is active and does not answer. So its calls are made
+/// in a thread of their own, which is left behind at a stop or when the time is over. There is one such
+/// thread at a time.
 {
 public:
     std::vector<SchedulerJob> markedJobs(const RunLimit& limit) override;
-    /// A thread of its own asks Slurm, because Slurm's API waits for minutes when another controller is
-    /// active and does not answer. The thread is left behind at a stop or when the time is over.
 
     std::uint64_t marksSeen() const override;
 
-    bool release(const SchedulerJob& job, const std::string& reason) override;
-    /// The reason goes into the admin_comment. The job is killed as by scancel.
+    bool release(const SchedulerJob& job, const std::string& reason, const RunLimit& limit) override;
+    /// The reason goes into the admin_comment. The job is killed as by scancel. A thread that is left behind
+    /// kills no job after the limit.
 
 private:
-    struct Answer
-    {
-        std::vector<SchedulerJob> jobs;
-        std::exception_ptr failure;
-        /// Null when Slurm answered.
-    };
+    class Work;
 
-    class Question
-    /// Shared with the thread that asks it.
-    {
-    public:
-        void answer(Answer answer);
-        bool isAnswered();
-        std::optional<Answer> await(const RunLimit& limit);
+    void carryOut(std::function<void()> calls, const RunLimit& limit);
 
-    private:
-        std::mutex _mutex;
-        std::condition_variable_any _hasAnswer;
-        std::optional<Answer> _answer;
-    };
-
-    static Answer ask() noexcept;
-    static std::vector<SchedulerJob> listMarkedJobs();
-    Question& openQuestion();
-
-    std::shared_ptr<Question> _question;
-    /// The question without an answer yet, if there is one.
+    std::shared_ptr<Work> _work;
+    /// What the thread does or did last.
 };
 
 } // namespace HangDetection

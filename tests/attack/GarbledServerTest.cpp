@@ -202,6 +202,17 @@ private:
         CPPUNIT_ASSERT(isCompleted(job));
     }
 
+    TEST(believesNoClockThatIsCenturiesAway)
+    {
+        const std::string job = addHungJob();
+        // The first six digits of a time in microseconds, as the search answers with it, change every three
+        // hours.
+        const std::string time = database().value("SELECT left(extract(epoch FROM now())::text, 6)").value();
+        _garbling.replace(time, '9' + time.substr(1));
+        expectError("its clock is centuries away", "08P01", "find out what answers there");
+        CPPUNIT_ASSERT(!isCompleted(job));
+    }
+
     void expectToWorkSoon(const std::string& where)
     /// The dead session costs one run at most.
     {

@@ -183,6 +183,25 @@ class JobErrorTest : public DatabaseFixture
         CPPUNIT_ASSERT(database().logs(refused).empty());
     }
 
+    TEST(terminatesTwiceAtMostWhatATriggerTakesBack)
+    /// After the termination, so that the statement does not see it.
+    {
+        const std::string job = addHungJob();
+        database().execute("CREATE FUNCTION take_back() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN "
+                           "UPDATE provisioner_jobs SET completed_at = NULL, updated_at = old.updated_at "
+                           "WHERE id = new.id; RETURN NULL; END$$");
+        database().execute("CREATE TRIGGER take_back AFTER UPDATE ON provisioner_jobs FOR EACH ROW "
+                           "WHEN (new.completed_at IS NOT NULL) EXECUTE FUNCTION take_back()");
+        for (int i = 0; i < 2; ++i)
+            CPPUNIT_ASSERT_EQUAL(std::size_t{1}, run().terminated.size());
+        for (int i = 0; i < 2; ++i)
+            CPPUNIT_ASSERT_EQUAL(1, run().failed);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{10}, database().logs(job).size());
+        CPPUNIT_ASSERT_EQUAL(1, posted().failedAsBefore);
+        const std::string& error = posted().failed.front().error;
+        CPPUNIT_ASSERT_MESSAGE(error, error.find("look for a trigger") != std::string::npos);
+    }
+
     TEST(givesThePlacesOfARunToTheOthersFirst)
     {
         settings().maxJobsPerRun = 2;

@@ -2,7 +2,9 @@
 #include "ChangedVariable.h"
 #include "DatabaseFixture.h"
 #include "Eventually.h"
+#include "ProcessState.h"
 #include "Rows.h"
+#include "StallingProxy.h"
 #include "TemporaryDirectory.h"
 #include "data/Connection.h"
 #include "data/Statements.h"
@@ -15,8 +17,10 @@
 #include <Poco/UUID.h>
 
 #include <limits>
+#include <list>
 #include <sys/stat.h>
 #include <thread>
+#include <unistd.h>
 
 namespace HangDetection::Test {
 
@@ -242,7 +246,7 @@ private:
 
     TEST(readsAnAnswerOfManyMegabytes)
     {
-        constexpr std::size_t size = 30'000'000;
+        constexpr std::size_t size = 10'000'000;
         CPPUNIT_ASSERT_EQUAL(size,
                              answer<std::string>("SELECT repeat('x', " + std::to_string(size) + ")").size());
         expectBack(std::string(size, 'y'), "text");
@@ -263,6 +267,21 @@ private:
             // The server sends what a kernel takes, and the rest later.
             eventually(patience, [this] { return !session().isGood(); });
         });
+    }
+
+    TEST(hasOneThreadForCancelsThatAreHeld)
+    {
+        std::list<StallingProxy> networks;
+        for (int i = 0; i < 2; ++i) {
+            StallingProxy& network = networks.emplace_back(server().directory());
+            network.fallSilentAfterStatement("pg_sleep");
+            _impl->setLimit({});
+            _impl->open(connectionString() + " host=" + network.directory().string());
+            _impl->setLimit({{}, Libpq::WaitLimit::Clock::now() + 100ms});
+            expectThrown<Poco::Data::NotConnectedException>(
+                "", [this] { answer<std::string>("SELECT pg_sleep(600)::text"); });
+            CPPUNIT_ASSERT_EQUAL(std::size_t{1}, threadsOf(getpid()).count("pq_cancel"));
+        }
     }
 
     TEST(opensNoPipe)
@@ -342,6 +361,18 @@ private:
         const AskingServer server({.password = password});
         const std::string cause = causeOf(hostOf(server) + " password='' passfile=/nowhere");
         CPPUNIT_ASSERT_MESSAGE(cause, cause.find("no password supplied") != std::string::npos);
+    }
+
+    TEST(passesOnTheErrorOfAServerThatCannotFork)
+    /// In a form of its own.
+    {
+        const std::string error = "could not fork new process for connection: Cannot allocate memory";
+        for (const bool isSlow : {false, true}) {
+            const AskingServer server(
+                {.password = password, .request = 'E' + error + '\n' + '\0', .isSlow = isSlow});
+            const std::string cause = causeOf(hostOf(server));
+            CPPUNIT_ASSERT_MESSAGE(cause, cause.find(error) != std::string::npos);
+        }
     }
 
     TEST(cutsThePasswordOutOfErrors)

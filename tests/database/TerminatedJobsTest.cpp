@@ -127,7 +127,7 @@ class TerminatedJobsTest : public DatabaseFixture
         watchTerminated();
         database().execute("UPDATE provisioner_jobs SET updated_at = now()");
         look(60s);
-        CPPUNIT_ASSERT_EQUAL(TerminatedJobs::capacity, revived().size());
+        CPPUNIT_ASSERT_EQUAL(TerminatedJobs::sampleSize, revived().size());
     }
 
     TEST(failsNoRun)

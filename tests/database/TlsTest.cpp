@@ -150,7 +150,7 @@ public:
         fs::permissions(key, fs::perms::owner_read | fs::perms::owner_write);
         useConnection(" sslcert=" + certificate.string() + " sslkey=" + key.string() +
                       " sslpassword=geheim123");
-        expectTlsError("could not load private key file");
+        expectError("could not load private key file", "", "check sslrootcert");
     }
 
     TEST(triesTheNextAddressAfterOneThatDoesNotAnswer)
@@ -188,13 +188,13 @@ public:
         serve();
         Poco::AutoPtr<Libpq::SessionImpl> impl(new Libpq::SessionImpl);
         for (const char* const question :
-             {"SELECT repeat('x', 100000000)", "SELECT repeat('x', 20000) FROM generate_series(1, 5000)"}) {
+             {"SELECT repeat('x', 40000000)", "SELECT repeat('x', 20000) FROM generate_series(1, 2000)"}) {
             impl->open("host=localhost hostaddr=127.0.0.2" + common());
             try {
                 impl->execute(question, {});
                 CPPUNIT_FAIL(question);
             } catch (const Libpq::ServerError& error) {
-                CPPUNIT_ASSERT_EQUAL(std::string("the server sent more than 64 MiB as one answer"),
+                CPPUNIT_ASSERT_EQUAL(std::string("the server sent more than 16 MiB as one answer"),
                                      error.message());
             }
             CPPUNIT_ASSERT(!impl->isConnected());

@@ -157,6 +157,21 @@ private:
         CPPUNIT_ASSERT_MESSAGE(answer, answer.starts_with("no answer"));
         CPPUNIT_ASSERT(Clock::now() - start < 60s);
     }
+
+    TEST(cancelsNothingAfterItHasGivenUp)
+    /// Slurm is silent from the question to some seconds after the stop.
+    {
+        cluster().configure("MessageTimeout", "90");
+        const std::string slurmJob = startMarked();
+        const std::string controller = std::to_string(cluster().controller());
+        const std::string answer =
+            cluster().run({"timeout", "--preserve-status", "3", RELEASE_BY_HAND, reason, "sh", "-c",
+                           "kill -STOP " + controller + "; setsid sh -c 'sleep 6; kill -CONT " + controller +
+                               "' >/dev/null 2>&1 </dev/null &"});
+        CPPUNIT_ASSERT_MESSAGE(answer, answer.starts_with(slurmJob + "\nno answer"));
+        const std::string shown = cluster().show(slurmJob);
+        CPPUNIT_ASSERT_MESSAGE(shown, shown.find("JobState=RUNNING") != std::string::npos);
+    }
 };
 
 } // namespace HangDetection::Test

@@ -3,7 +3,7 @@
 // usage: release-by-hand REASON [COMMAND [ARGUMENT ...]]
 // SIGTERM stops the wait for an answer.
 // Prints for each marked job its name, whether it is suspended, and since when it runs again; then
-// `released`, `gone` or the error.
+// `released`, `gone` or the error. It ends when nothing is asked any more.
 
 #include "slurm/SlurmScheduler.h"
 
@@ -49,8 +49,8 @@ try {
     // As each of its commands does. Later releases than 22.05 end a program that does not.
     slurm_init(nullptr);
     SlurmScheduler slurm;
-    const std::vector<SchedulerJob> marked =
-        slurm.markedJobs({stop.get_token(), RunLimit::Clock::now() + std::chrono::minutes(2)});
+    const RunLimit limit{stop.get_token(), RunLimit::Clock::now() + std::chrono::minutes(2)};
+    const std::vector<SchedulerJob> marked = slurm.markedJobs(limit);
     for (const SchedulerJob& job : marked) {
         std::cout << job.name;
         if (job.hasEnded)
@@ -63,8 +63,15 @@ try {
     }
     if (argc > 2)
         runCommand(argv + 2);
-    if (argc > 1)
-        std::cout << (slurm.release(marked.at(0), argv[1]) ? "released" : "gone") << '\n';
+    if (argc < 2)
+        return EXIT_SUCCESS;
+    try {
+        const bool isReleased = slurm.release(marked.at(0), argv[1], limit);
+        std::cout << (isReleased ? "released" : "gone") << '\n';
+    } catch (const SchedulerError& error) {
+        std::cout << error.what() << '\n';
+    }
+    slurm.markedJobs({{}, limit.deadline});
     return EXIT_SUCCESS;
 } catch (const std::exception& exception) {
     std::cout << exception.what() << '\n';

@@ -51,7 +51,7 @@ public:
 
     std::uint64_t marksSeen() const override { return _script.marksSeen; }
 
-    bool release(const SchedulerJob& job, const std::string& reason) override
+    bool release(const SchedulerJob& job, const std::string& reason, const RunLimit&) override
     {
         if (!_script.releaseError.empty())
             throw SchedulerError(_script.releaseError);

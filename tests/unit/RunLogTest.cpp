@@ -232,8 +232,7 @@ class RunLogTest : public CppUnit::TestFixture
         CPPUNIT_ASSERT_EQUAL(before + 1, warnings());
         endsWith("runs succeed again failed_runs=2");
         RunStatistics shortage;
-        shortage.error =
-            RunError{.cause = "Too many open files", .isDatabaseError = true, .isShortageHere = true};
+        shortage.error = RunError{"Too many open files"};
         _center.postNotification(new RunFinished(shortage));
         endsWith("runs succeed again failed_runs=1");
         _center.postNotification(new RunFinished(shortage));

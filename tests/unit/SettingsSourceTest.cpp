@@ -94,7 +94,7 @@ private:
     TEST(takesLessHarmAtOnce)
     {
         write("HungJobDuration=4m\nPendingJobDuration=30m\nMassHangRatio=0\nMassHangMinJobs=40\n"
-              "ReleaseAllocations=yes\n");
+              "ReleaseAllocations=yes\nCleartextPassword=yes\n");
         const Settings before = nextSettings();
         write("MaxJobsPerRun=99\nDryRun=yes\n");
         const auto careful = _watch.readIfChanged();
@@ -104,10 +104,13 @@ private:
         std::string changes;
         for (const SettingChange& change : before.changesTo(*careful))
             changes += change.key + ' ' + change.before + ' ' + change.after + '\n';
-        CPPUNIT_ASSERT_EQUAL(std::string("HungJobDuration 4m 5m\nPendingJobDuration 30m 0\nDryRun no yes\n"
-                                         "MassHangRatio 0 55\nMassHangMinJobs 40 20\n"
-                                         "ReleaseAllocations yes no\n"),
-                             changes);
+        CPPUNIT_ASSERT(!careful->connection.isCleartextAllowed());
+        CPPUNIT_ASSERT_EQUAL(
+            std::string(
+                "CleartextPassword yes no\nHungJobDuration 4m 5m\nPendingJobDuration 30m 0\nDryRun no yes\n"
+                "MassHangRatio 0 55\nMassHangMinJobs 40 20\n"
+                "ReleaseAllocations yes no\n"),
+            changes);
         CPPUNIT_ASSERT_EQUAL(99, nextSettings().maxJobsPerRun);
     }
 

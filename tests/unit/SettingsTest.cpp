@@ -188,8 +188,14 @@ class SettingsTest : public CppUnit::TestFixture
         fs::permissions(foreign, fs::perms::others_write, fs::perm_options::add);
         const std::string advice = "; run chown root:slurm and chmod 0640 on it";
         expectFileRefused(foreign, ": can be written by everybody" + advice, "others may write it");
-        fs::permissions(foreign, fs::perms::others_write, fs::perm_options::remove);
-        CPPUNIT_ASSERT_MESSAGE("run this test as root", chown(foreign.c_str(), 65534, 0) == 0);
+        fs::permissions(foreign, fs::perms(0660));
+        CPPUNIT_ASSERT_MESSAGE("run this test as root", chown(foreign.c_str(), 0, 65534) == 0);
+        expectFileRefused(foreign,
+                          ": can be written by the group with the number 65534, which is neither root's nor "
+                          "SlurmUser's" +
+                              advice,
+                          "another group may write it");
+        CPPUNIT_ASSERT_EQUAL(0, chown(foreign.c_str(), 65534, 0));
         expectFileRefused(foreign,
                           ": belongs to the user with the number 65534, who is neither root nor SlurmUser" +
                               advice,

@@ -111,7 +111,9 @@ class SurroundingsTest : public CppUnit::TestFixture
             thrownBy<Libpq::ConnectionRefused>([] { attemptsFor("service=time"); }, "service=time"));
         CPPUNIT_ASSERT_EQUAL(std::string("connect_timeout is not a whole number of seconds"),
                              std::string(error.what()));
-        CPPUNIT_ASSERT_EQUAL(std::string("correct the service file"), error.advice());
+        CPPUNIT_ASSERT_EQUAL(
+            std::string("correct the service file, or service of Connection in hang_detector.conf"),
+            error.advice());
     }
 
     TEST(shufflesHosts)
