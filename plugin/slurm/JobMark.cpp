@@ -56,9 +56,10 @@ Mark markIn(std::string_view comment)
             continue;
         const std::string_view rest = comment.substr(at + prefix.size());
         const std::string_view text = rest.substr(0, jobIdLength);
-        if (!isJobId(text) || (rest.size() > jobIdLength && !isSeparator(rest[jobIdLength])))
+        const bool isSame = text == found.text; // checked already
+        if (!(isSame || isJobId(text)) || (rest.size() > jobIdLength && !isSeparator(rest[jobIdLength])))
             return {Mark::Kind::wrong, rest.substr(0, rest.find_first_of(separators))};
-        if (found.kind == Mark::Kind::good && Poco::icompare(text, found.text) != 0)
+        if (!isSame && found.kind == Mark::Kind::good && Poco::icompare(text, found.text) != 0)
             return {Mark::Kind::contradicted};
         found = {Mark::Kind::good, text};
     }
