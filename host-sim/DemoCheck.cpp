@@ -22,7 +22,7 @@ const DemoJob* terminatedJobOf(const DemoCluster& cluster, const SimulatedJob& s
 {
     const auto job =
         std::find_if(cluster.jobs().begin(), cluster.jobs().end(), [&](const DemoJob& candidate) {
-            return candidate.isToBeTerminated() && markedJob(slurmJob.comment) == candidate.row.id;
+            return candidate.isToBeTerminated() && markOf(slurmJob.comment) == Mark{.text = candidate.row.id};
         });
     return job == cluster.jobs().end() ? nullptr : &*job;
 }

@@ -62,7 +62,7 @@ std::string slurmJobsOf(const std::string& jobId, const std::vector<SimulatedJob
 {
     std::map<SimulatedJob::State, std::string> ids;
     for (const SimulatedJob& slurmJob : slurmJobs) {
-        if (markedJob(slurmJob.comment) != jobId)
+        if (markOf(slurmJob.comment) != Mark{.text = jobId})
             continue;
         std::string& inState = ids[slurmJob.state];
         inState += (inState.empty() ? "" : ",") + std::to_string(slurmJob.id);

@@ -64,9 +64,18 @@ void JobDatabase::insertJobs(int count, const std::optional<std::string>& id, co
            " SELECT coalesce($1::uuid, gen_random_uuid()), now() - interval '1 hour', now() - $2::interval,"
            " now() - $3::interval, now() - $4::interval, now() - $5::interval, gen_random_uuid(),"
            " gen_random_uuid(), gen_random_uuid(), 'terraform', 'file', $6::provisioner_job_type,"
-           " gen_random_uuid() FROM generate_series(1, $7)",
+           " coalesce($8::uuid, gen_random_uuid()) FROM generate_series(1, $7)",
         with(nullable(id)), with(row.updatedAgo), with(nullable(row.startedAgo)),
-        with(nullable(row.canceledAgo)), with(nullable(row.completedAgo)), with(row.type), with(count), now;
+        with(nullable(row.canceledAgo)), with(nullable(row.completedAgo)), with(row.type), with(count),
+        with(nullable(row.worker)), now;
+}
+
+std::string JobDatabase::addDaemon(const std::string& name)
+{
+    std::string id = newId();
+    _session << "INSERT INTO provisioner_daemons (id, name, last_seen_at) VALUES ($1::uuid, $2, now())",
+        with(id), with(name), now;
+    return id;
 }
 
 std::string JobDatabase::addBuild(const BuildRow& row)

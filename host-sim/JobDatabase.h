@@ -20,6 +20,8 @@ struct JobRow
     std::string updatedAgo = "10 minutes";
     std::optional<std::string> canceledAgo = std::nullopt;
     std::optional<std::string> completedAgo = std::nullopt;
+    std::optional<std::string> worker = std::nullopt;
+    /// The id of the daemon that took it. No value: a daemon without a row.
 };
 
 struct BuildRow
@@ -71,6 +73,9 @@ public:
 
     void addJobs(int count, const JobRow& row = {});
     /// Adds this many jobs, each with a new id.
+
+    std::string addDaemon(const std::string& name);
+    /// Adds a provisioner daemon and returns its id.
 
     std::string addBuild(const BuildRow& row);
     /// Adds a workspace build and returns the id of its workspace.

@@ -5,10 +5,14 @@
 #include "notification/LogLine.h"
 
 #include <Poco/String.h>
+#include <Poco/StringTokenizer.h>
 
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <optional>
+#include <pwd.h>
+#include <utility>
 #include <variant>
 
 namespace HangDetection {
@@ -42,6 +46,11 @@ struct AbsolutePath
     std::filesystem::path Settings::*member;
 };
 
+struct Users
+{
+    std::vector<TrustedUser> Settings::*member;
+};
+
 struct ConnectionOfDatabase
 {};
 
@@ -49,7 +58,7 @@ struct Setting
 /// A key of hang_detector.conf, where its value belongs, what is allowed, and its meaning for the operator.
 {
     const char* key;
-    std::variant<ConnectionOfDatabase, Duration, Number, YesOrNo, AbsolutePath> kind;
+    std::variant<ConnectionOfDatabase, Duration, Number, YesOrNo, Users, AbsolutePath> kind;
     const char* meaning;
 };
 
@@ -71,6 +80,14 @@ constexpr auto all = std::to_array<Setting>({
     // A job waits for a free worker, which may take minutes where nothing is wrong.
     {"PendingJobDuration", Duration{&Settings::pendingJobDuration, seconds(60), week, true},
      "a job that was never started and not touched for this long is terminated as pending; 0 is never"},
+    // Slurm's times are whole seconds, and silence is seen by two looks.
+    {"EndedJobDuration", Duration{&Settings::endedJobDuration, seconds(10), seconds(3600), true},
+     "a job whose Slurm job has ended, and that is silent since for this long, is terminated as ended; 0 is "
+     "never; "
+     "needs TrustedUsers, and has to be shorter than HungJobDuration"},
+    {"TrustedUsers", Users{&Settings::trustedUsers},
+     "only marks of these users' Slurm jobs explain a silence or prove an end; with none, marks of all users "
+     "explain a silence, and none proves an end"},
     {"MaxJobsPerRun", Number{&Settings::maxJobsPerRun, 1, 10000},
      "how many jobs one run terminates at most; if there are more, the choice is random, and the next run "
      "follows after a second, but not in a dry run"},
@@ -110,6 +127,11 @@ std::string allowed(const YesOrNo&)
     return "yes or no";
 }
 
+std::string allowed(const Users&)
+{
+    return "names or numbers of users, separated by commas";
+}
+
 std::string allowed(const AbsolutePath&)
 {
     return "an absolute path of a file, or nothing for no file";
@@ -137,10 +159,33 @@ std::string text(const Settings& settings, const YesOrNo& answer)
     return settings.*answer.member ? "yes" : "no";
 }
 
+std::string text(const Settings& settings, const Users& users)
+{
+    std::string names;
+    for (const TrustedUser& user : settings.*users.member)
+        names += (names.empty() ? "" : ",") + user.name;
+    return names.empty() ? "none" : names;
+}
+
 std::string text(const Settings& settings, const AbsolutePath& path)
 {
     const std::filesystem::path& value = settings.*path.member;
     return value.empty() ? "none" : value.string();
+}
+
+std::optional<std::uint32_t> numberOfUser(const std::string& name)
+{
+    std::uint32_t number = 0;
+    const char* const end = name.data() + name.size();
+    if (const auto [rest, error] = std::from_chars(name.data(), end, number);
+        error == std::errc{} && rest == end)
+        return number;
+    std::vector<char> buffer(std::size_t{1} << 16);
+    passwd entry{};
+    passwd* found = nullptr;
+    if (getpwnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr)
+        return std::nullopt;
+    return entry.pw_uid;
 }
 
 class Reader
@@ -192,6 +237,21 @@ public:
         if (!isYes && Poco::icompare(_entry.value, "no") != 0)
             refuse("is not allowed; allowed: " + allowed(answer));
         _settings.*answer.member = isYes;
+    }
+
+    void operator()(const Users& users) const
+    {
+        std::vector<TrustedUser> found;
+        const Poco::StringTokenizer names(
+            _entry.value, ",", Poco::StringTokenizer::TOK_TRIM | Poco::StringTokenizer::TOK_IGNORE_EMPTY);
+        for (const std::string& name : names) {
+            const auto number = numberOfUser(name);
+            if (!number)
+                _file.refuse(_entry, "'" + shortened(name) +
+                                         "' is no user of this machine; allowed: " + allowed(users));
+            found.push_back({name, *number});
+        }
+        _settings.*users.member = std::move(found);
     }
 
     void operator()(const AbsolutePath& path) const
@@ -268,6 +328,17 @@ Settings Settings::read(const std::filesystem::path& path)
                 file.refuse(*entry, reason);
         }
     }
+    if (settings.endedJobDuration > seconds(0)) {
+        const SettingsEntry& entry = *findEntry(file.entries(), "EndedJobDuration");
+        if (settings.trustedUsers.empty())
+            file.refuse(entry,
+                        "needs TrustedUsers with the users whose Slurm jobs run provisioner daemons: any "
+                        "other user could have jobs terminated by a mark");
+        if (settings.endedJobDuration >= settings.hungJobDuration)
+            file.refuse(entry, "EndedJobDuration (" + formatDuration(settings.endedJobDuration) +
+                                   ") must be shorter than HungJobDuration (" +
+                                   formatDuration(settings.hungJobDuration) + ")");
+    }
     return settings;
 }
 
@@ -278,11 +349,15 @@ Settings Settings::withLessHarmOf(const Settings& other) const
         return a == seconds(0) || b == seconds(0) ? seconds(0) : std::max(a, b);
     };
     const auto fewer = [](int a, int b) { return a == 0 || b == 0 ? std::max(a, b) : std::min(a, b); };
+    constexpr Users users{&Settings::trustedUsers};
     Settings careful = *this;
     careful.cleartextPassword = cleartextPassword && other.cleartextPassword;
     careful.connection.allowCleartextPassword(careful.cleartextPassword);
     careful.dryRun = dryRun || other.dryRun;
     careful.hungJobDuration = std::max(hungJobDuration, other.hungJobDuration);
+    careful.endedJobDuration = text(*this, users) == text(other, users)
+                                   ? longer(endedJobDuration, other.endedJobDuration)
+                                   : seconds(0);
     careful.pendingJobDuration = longer(pendingJobDuration, other.pendingJobDuration);
     careful.maxJobsPerRun = std::min(maxJobsPerRun, other.maxJobsPerRun);
     careful.massHangRatio = fewer(massHangRatio, other.massHangRatio);

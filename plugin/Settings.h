@@ -3,6 +3,7 @@
 #include "data/ConnectionString.h"
 
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -26,6 +27,13 @@ struct SettingDescription
     std::string meaning;
 };
 
+struct TrustedUser
+/// A user of the cluster.
+{
+    std::string name; /// as written, maybe a number
+    std::uint32_t number;
+};
+
 struct Settings
 /// The settings of hang_detector.conf, complete and checked. The defaults are those of Coder's own detector.
 {
@@ -43,6 +51,11 @@ struct Settings
     /// no worker is still at work on a job that is terminated.
     std::chrono::seconds pendingJobDuration{0};
     /// A job that was never started and not touched for this long is terminated as pending. 0: never.
+    std::chrono::seconds endedJobDuration{0};
+    /// A job that has been silent since its Slurm job ended, for this long, is terminated as ended. 0: never.
+    std::vector<TrustedUser> trustedUsers;
+    /// The users whose Slurm jobs' marks count. Empty: those of all users explain a silence, and none proves
+    /// an end.
     int maxJobsPerRun = 10;
     /// How many jobs one run tries to terminate at most. If more are hung, the choice is random.
     std::chrono::seconds runTimeout{300};

@@ -61,6 +61,15 @@ CREATE TABLE workspace_builds (
     UNIQUE (workspace_id, build_number)
 );
 
+CREATE TABLE provisioner_daemons (
+    id uuid PRIMARY KEY,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    name varchar(64) NOT NULL,
+    provisioners provisioner_type[] NOT NULL DEFAULT '{terraform}',
+    tags jsonb NOT NULL DEFAULT '{}',
+    last_seen_at timestamptz
+);
+
 CREATE TABLE users (
     id uuid PRIMARY KEY,
     username text NOT NULL

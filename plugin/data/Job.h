@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -53,11 +54,51 @@ struct JobCounts
     /// All jobs that are to be terminated.
 };
 
+struct Mark
+/// What a job of the scheduler says about itself: which provisioner job it runs, or which daemon, which takes
+/// one provisioner job after the other.
+{
+    enum class Kind
+    {
+        job,
+        daemon
+    };
+
+    Kind kind = Kind::job;
+    std::string text = {};
+    /// A JobId, or the name of a daemon, in any bytes.
+
+    auto operator<=>(const Mark&) const = default;
+};
+
+struct WorkerEnd
+/// How the job of the scheduler that ran a worker has ended.
+{
+    std::string schedulerJob;
+    std::string state;
+    /// The scheduler's word, such as NODE_FAIL.
+
+    bool operator==(const WorkerEnd&) const = default;
+};
+
 struct SeenJob
 /// A job, and its updated_at when the search read it.
 {
     JobId jobId;
     Timestamp updatedAt;
+    std::optional<WorkerEnd> workerEnd = std::nullopt;
+    /// Why the job is to be terminated as ended, if it is.
+};
+
+struct MarkedJob
+/// A running provisioner job that belongs to a mark.
+{
+    SeenJob job;
+    Mark mark = {};
+    std::chrono::milliseconds startedAgo{0};
+    std::chrono::milliseconds silent{0};
+    /// Since its start and since its last heartbeat. Coder's server stamps both, and the database says how
+    /// long ago that was.
 };
 
 struct Look
@@ -93,8 +134,9 @@ struct FoundJobs
 enum class Reason
 /// Why a job is terminated.
 {
-    hung,   /// started or canceled, and silent for HungJobDuration
-    pending /// neither started nor canceled, and not updated for PendingJobDuration
+    hung,    /// started or canceled, and silent for HungJobDuration
+    pending, /// neither started nor canceled, and not updated for PendingJobDuration
+    ended    /// started, and silent since its worker's job of the scheduler ended, for EndedJobDuration
 };
 
 struct Thresholds
@@ -103,8 +145,10 @@ struct Thresholds
     std::chrono::seconds hung;
     std::chrono::seconds pending{0};
     /// 0: pending jobs are left alone.
+    std::chrono::seconds ended{0};
     std::chrono::seconds lag{0};
     std::chrono::seconds pendingLag{0};
+    std::chrono::seconds endedLag{0};
     /// How much longer than the threshold a job has to be silent by the database's clock: because the clock
     /// that stamps the heartbeats is behind, and because there was a time in which no worker could report.
 
@@ -114,15 +158,25 @@ struct Thresholds
         case Reason::hung:
             return hung;
         case Reason::pending:
+            return pending;
+        case Reason::ended:
             break;
         }
-        return pending;
+        return ended;
     }
 
     std::chrono::seconds withLag(Reason reason) const
     /// By the database's clock.
     {
-        return of(reason) + (reason == Reason::pending ? pendingLag : lag);
+        switch (reason) {
+        case Reason::hung:
+            return hung + lag;
+        case Reason::pending:
+            return pending + pendingLag;
+        case Reason::ended:
+            break;
+        }
+        return ended + endedLag;
     }
 };
 
@@ -158,6 +212,8 @@ struct Termination
     Outcome outcome = Outcome::failed;
     Reason reason = Reason::hung;
     /// As the statement found the job under its lock.
+    std::optional<WorkerEnd> workerEnd = std::nullopt;
+    /// Of a job that ended.
     std::string type;
     std::chrono::seconds silent{0};
     /// The time from the job's last update, such as a heartbeat, to the termination.

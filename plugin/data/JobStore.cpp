@@ -8,6 +8,7 @@
 #include "notification/LogLine.h"
 
 #include <Poco/Exception.h>
+#include <Poco/NumberFormatter.h>
 #include <Poco/Tuple.h>
 
 #include <algorithm>
@@ -82,6 +83,32 @@ std::string idsOf(std::span<const SeenJob> jobs)
 std::string updatesOf(std::span<const SeenJob> jobs)
 {
     return arrayOf(jobs, [](const SeenJob& job) { return '"' + job.updatedAt + '"'; });
+}
+
+std::string workerEndsOf(std::span<const SeenJob> jobs)
+{
+    return arrayOf(
+        jobs, [](const SeenJob& job) { return '"' + (job.workerEnd ? textOf(*job.workerEnd) : "") + '"'; });
+}
+
+std::string bytesOf(const std::vector<std::string>& texts)
+/// As a bytea[].
+{
+    return arrayOf(texts, [](const std::string& text) {
+        std::string bytes = "\"\\\\x";
+        for (const unsigned char c : text)
+            bytes += Poco::NumberFormatter::formatHex(static_cast<unsigned>(c), 2);
+        return bytes + '"';
+    });
+}
+
+void addWorkerEnds(std::vector<Termination>& answers, std::span<const SeenJob> jobs)
+{
+    for (Termination& answer : answers) {
+        const auto job = std::ranges::find(jobs, answer.jobId, &SeenJob::jobId);
+        if (answer.reason == Reason::ended && job != jobs.end())
+            answer.workerEnd = job->workerEnd;
+    }
 }
 
 template <typename Text>
@@ -252,7 +279,8 @@ void JobStore::terminate(std::span<const SeenJob> jobs, const Thresholds& thresh
 std::vector<Termination> JobStore::preview(std::span<const SeenJob> jobs, const Thresholds& thresholds)
 {
     auto answers = answersTo(Statements::preview_terminations, idsOf(jobs), updatesOf(jobs), reasons(),
-                             secondsOf(thresholds));
+                             secondsOf(thresholds), workerEndsOf(jobs));
+    addWorkerEnds(answers, jobs);
     if (const auto loss = addNames(answers))
         throw DatabaseError(*loss);
     return answers;
@@ -271,9 +299,10 @@ std::map<JobId, std::string> JobStore::findTerminated(const std::vector<JobId>& 
 
 std::vector<Termination> JobStore::findLost(const Attempt& attempt)
 {
-    auto answers =
-        answersTo(Statements::find_lost_terminations, idsOf(attempt.jobs), updatesOf(attempt.jobs), reasons(),
-                  errorsOf(attempt.thresholds), attempt.since.count(), attempt.until.count());
+    auto answers = answersTo(Statements::find_lost_terminations, idsOf(attempt.jobs), updatesOf(attempt.jobs),
+                             reasons(), errorsOf(attempt.thresholds), workerEndsOf(attempt.jobs),
+                             attempt.since.count(), attempt.until.count());
+    addWorkerEnds(answers, attempt.jobs);
     for (Termination& answer : answers)
         answer.isAnswerLost = true;
     if (const auto loss = addNames(answers))
@@ -289,6 +318,44 @@ std::vector<RevivedJob> JobStore::findRevived(const std::vector<SeenJob>& jobs)
          rowsOf<Row>(Statements::find_revived_jobs, idsOf(jobs), updatesOf(jobs), anyDetectorsError()))
         revived.push_back({idIn(row.get<0>()), row.get<1>()});
     return revived;
+}
+
+std::map<std::string, std::string> JobStore::findDaemons(const std::vector<std::string>& names)
+{
+    std::map<std::string, std::string> daemons;
+    if (names.empty())
+        return daemons;
+    using Row = Poco::Tuple<std::string, std::string>;
+    for (const auto& row : rowsOf<Row>(Statements::find_daemons, bytesOf(names)))
+        daemons.emplace(idIn(row.get<0>()), row.get<1>());
+    return daemons;
+}
+
+std::vector<MarkedJob> JobStore::findMarked(const std::vector<JobId>& ids,
+                                            const std::map<std::string, std::string>& daemons)
+{
+    std::vector<MarkedJob> marked;
+    if (ids.empty() && daemons.empty())
+        return marked;
+    const auto daemonIds = arrayOf(daemons, [](const auto& daemon) { return daemon.first; });
+    using Row = Poco::Tuple<std::string, std::string, std::string, Poco::Int64, Poco::Int64>;
+    for (const auto& row :
+         rowsOf<Row>(_connection.canSearchByStatus() ? Statements::find_marked_jobs_by_status
+                                                     : Statements::find_marked_jobs,
+                     idsOf(ids), daemonIds)) {
+        MarkedJob job{.job = {idIn(row.get<0>()), timestampIn(row.get<1>())},
+                      .startedAgo = std::chrono::milliseconds(row.get<3>()),
+                      .silent = std::chrono::milliseconds(row.get<4>())};
+        if (std::ranges::find(ids, job.job.jobId) != ids.end()) {
+            job.mark = {Mark::Kind::job, job.job.jobId};
+            marked.push_back(job);
+        }
+        if (const auto daemon = daemons.find(row.get<2>()); daemon != daemons.end()) {
+            job.mark = {Mark::Kind::daemon, daemon->second};
+            marked.push_back(job);
+        }
+    }
+    return marked;
 }
 
 std::optional<LockHolder> JobStore::findLockHolder(const JobId& job)
@@ -316,8 +383,11 @@ std::vector<Termination> JobStore::terminateAtOnce(std::span<const SeenJob> jobs
     const std::string keys =
         arrayOf(jobs, [](const SeenJob& job) { return std::to_string(advisoryLockKey(job.jobId)); });
     const auto logLine = [&](Reason reason) { return Wording::of(reason, thresholds.of(reason)).logLine; };
-    return answersTo(Statements::terminate_jobs, idsOf(jobs), updatesOf(jobs), reasons(),
-                     secondsOf(thresholds), keys, errorsOf(thresholds), arrayForEachReason(logLine));
+    auto answers =
+        answersTo(Statements::terminate_jobs, idsOf(jobs), updatesOf(jobs), reasons(), secondsOf(thresholds),
+                  workerEndsOf(jobs), keys, errorsOf(thresholds), arrayForEachReason(logLine));
+    addWorkerEnds(answers, jobs);
+    return answers;
 }
 
 std::optional<DatabaseError> JobStore::addNames(std::vector<Termination>& answers)

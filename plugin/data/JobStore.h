@@ -92,6 +92,16 @@ public:
     std::vector<RevivedJob> findRevived(const std::vector<SeenJob>& jobs);
     /// The jobs that were updated since their termination, but not by a detector. Throws DatabaseError.
 
+    std::map<std::string, std::string> findDaemons(const std::vector<std::string>& names);
+    /// The daemons with these names, by their ids: those whose name no other daemon has. Without names it
+    /// does not ask the database. Throws DatabaseError; isObjectMissing() where Coder has no daemons, or the
+    /// role may not read them.
+
+    std::vector<MarkedJob> findMarked(const std::vector<JobId>& ids,
+                                      const std::map<std::string, std::string>& daemons);
+    /// The running jobs with these ids, and those that these daemons have taken. One that is both is there
+    /// twice. Without ids and daemons it does not ask the database. Throws DatabaseError.
+
     std::optional<LockHolder> findLockHolder(const JobId& job);
     /// Who holds the advisory lock of the job. Nothing when nobody does: then its row is locked, which does
     /// not show by whom. Throws DatabaseError.

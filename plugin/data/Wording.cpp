@@ -25,20 +25,25 @@ std::string minutesOf(std::chrono::seconds threshold)
 
 Wording Wording::of(Reason reason, std::chrono::seconds threshold)
 {
-    const std::string start =
-        beginning + std::string(nameOf(reason)) + " for " + minutesOf(threshold) + " minutes and ";
+    const std::string start = beginning +
+                              (reason == Reason::ended ? std::string("dead (") + workerEndPlace + ')'
+                                                       : std::string(nameOf(reason)) + " for " +
+                                                             minutesOf(threshold) + " minutes") +
+                              " and ";
     return {start + "has been terminated by hang detector.", start + "will be terminated."};
+}
+
+std::string textOf(const WorkerEnd& end)
+{
+    return "Slurm job " + end.schedulerJob + ": " + end.state;
 }
 
 const std::string& anyDetectorsError()
 {
-    static const std::string pattern = [] {
-        std::string reasons;
-        for (const Word<Reason>& reason : words<Reason>)
-            (reasons += reasons.empty() ? "" : "|") += reason.word;
-        return std::string("^") + beginning + '(' + reasons +
-               ") for [0-9.]+ minutes and has been terminated by (hang detector|the reaper)[.]$";
-    }();
+    static const std::string pattern =
+        std::string("^") + beginning +
+        "((hung|pending) for [0-9.]+ minutes|dead [(][^()]*[)]) and has been terminated by "
+        "(hang detector|the reaper)[.]$";
     return pattern;
 }
 

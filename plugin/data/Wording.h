@@ -18,7 +18,13 @@ struct Wording
     /// The third of the five lines in the job's log.
 
     static Wording of(Reason reason, std::chrono::seconds threshold);
+    /// The texts of a job that ended have workerEndPlace in place of textOf() its worker's end.
 };
+
+constexpr const char* workerEndPlace = "%";
+
+std::string textOf(const WorkerEnd& end);
+/// Has neither quotes nor backslashes.
 
 const std::string& anyDetectorsError();
 /// A PostgreSQL regular expression for the error of a job that a detector terminated: this detector, or

@@ -45,6 +45,7 @@ template <>
 inline constexpr std::array words<Reason>{
     Word<Reason>{Reason::hung, "hung"},
     Word<Reason>{Reason::pending, "pending"},
+    Word<Reason>{Reason::ended, "ended"},
 };
 
 template <>

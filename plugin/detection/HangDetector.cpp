@@ -13,6 +13,16 @@ MassHang::Limits limitsIn(const Settings& settings)
     return {settings.massHangRatio, settings.massHangMinJobs, settings.hungJobDuration};
 }
 
+JobAllocations::Rules rulesIn(const Settings& settings)
+{
+    JobAllocations::Rules rules{.isAsked =
+                                    settings.releaseAllocations || settings.endedJobDuration.count() > 0,
+                                .areReleased = settings.releaseAllocations};
+    for (const TrustedUser& user : settings.trustedUsers)
+        rules.trusted.insert(user.number);
+    return rules;
+}
+
 } // namespace
 
 HangDetector::HangDetector(Settings settings, Poco::NotificationCenter& notifications,
@@ -21,13 +31,14 @@ HangDetector::HangDetector(Settings settings, Poco::NotificationCenter& notifica
               .store = std::make_unique<JobStore>(_memory.settings.connection, _memory.settings.runTimeout),
               .notifications = notifications,
               .allocations = JobAllocations(std::move(scheduler), notifications),
+              .workerEnds = WorkerEnds(notifications),
               .looks = EarlierLooks(looksApart),
               .massHang = MassHang(limitsIn(_memory.settings)),
               .terminatedJobs = TerminatedJobs(notifications),
               .indexAdvice = IndexAdvice(notifications),
               .lockedJobs = LockedJobs(notifications)}
 {
-    _memory.allocations.enable(_memory.settings.releaseAllocations);
+    _memory.allocations.use(rulesIn(_memory.settings));
 }
 
 void HangDetector::use(Settings settings)
@@ -44,7 +55,7 @@ void HangDetector::use(Settings settings)
         _memory.indexAdvice.reset();
     }
     _memory.looks.forget();
-    _memory.allocations.enable(settings.releaseAllocations);
+    _memory.allocations.use(rulesIn(settings));
     _memory.massHang.setLimits(limitsIn(settings));
     if (!settings.dryRun)
         _memory.previewedJobs.clear();

@@ -13,10 +13,12 @@
 #include "TerminatedJobs.h"
 #include "data/JobStore.h"
 #include "scheduler/JobAllocations.h"
+#include "scheduler/WorkerEnds.h"
 
 #include <Poco/NotificationCenter.h>
 
 #include <memory>
+#include <string>
 
 namespace HangDetection {
 
@@ -28,6 +30,7 @@ struct Memory
     /// Never null. It is replaced when its settings change.
     Poco::NotificationCenter& notifications;
     JobAllocations allocations;
+    WorkerEnds workerEnds;
     EarlierLooks looks;
     MassHang massHang;
     TerminatedJobs terminatedJobs;
@@ -37,6 +40,8 @@ struct Memory
     RetryPause retryPause = {};
     LostAnswers lostAnswers = {};
     FailedJobs failedJobs = {};
+    OnceAnHour<std::string> unknownDaemons{1};
+    /// Whether it was logged that the database does not say which jobs belong to a mark.
     OnceAnHour<JobId> previewedJobs{FailedJobs::capacity};
     /// Jobs of which a dry run logged that it would terminate them. They stay, so each is logged only once an
     /// hour, and jobs that are not logged yet come first.

@@ -1,5 +1,6 @@
 #include "Run.h"
 
+#include "data/Wording.h"
 #include "data/Words.h"
 
 #include <Poco/Exception.h>
@@ -9,6 +10,7 @@
 #include <exception>
 #include <iterator>
 #include <mutex>
+#include <random>
 #include <string>
 #include <utility>
 
@@ -71,13 +73,16 @@ void Run::work()
     std::vector<SeenJob> chosen = look();
     if (_isUnsure)
         chosen = lookAgain();
+    // Without a hung job, the scheduler is asked for what has ended, or is to be released. A dry run releases
+    // nothing.
+    const bool isDue = _memory.allocations.isDue() && (!_statistics.dryRun || areEndsSought());
+    if (!chosen.empty() || isDue)
+        askScheduler(!chosen.empty());
     _statistics.held = judgeMassHang();
     if (_statistics.held)
         chosen.clear();
-
-    // A dry run releases nothing. Any other run may also have to release allocations of jobs that are
-    // terminated already.
-    if (chosen.empty() && (_statistics.dryRun || !_memory.allocations.isDue()))
+    chosen = withEnded(std::move(chosen));
+    if (chosen.empty() && !isDue)
         return;
     dropSuspended(chosen);
     if (_statistics.dryRun) {
@@ -183,11 +188,91 @@ bool Run::judgeClock(std::optional<Milliseconds> heartbeatAge, Clock::time_point
     return verdict == ClockLag::Verdict::began || _memory.clockLag.isSuspected();
 }
 
+bool Run::areEndsSought() const
+{
+    return _memory.settings.endedJobDuration.count() > 0;
+}
+
+void Run::askScheduler(bool isAnyHung)
+{
+    const Settings& settings = _memory.settings;
+    _memory.allocations.ask(_limit);
+    if (areEndsSought())
+        _memory.workerEnds.learn(_memory.allocations.trusted(), settings.hungJobDuration, Clock::now());
+    const std::vector<MarkedJob> marked = findMarked(isAnyHung);
+    std::ranges::copy_if(marked, std::back_inserter(_ofDaemons),
+                         [](const MarkedJob& job) { return job.mark.kind == Mark::Kind::daemon; });
+    if (areEndsSought() && !_isUnsure)
+        _ends =
+            _memory.workerEnds.judge(marked, settings.endedJobDuration, thresholds().endedLag, Clock::now());
+}
+
+std::vector<MarkedJob> Run::findMarked(bool isAnyHung)
+/// The running jobs of the marks that matter: those of which a Slurm job has ended, and when jobs are hung,
+/// those of all daemons.
+{
+    std::vector<JobId> jobs;
+    std::vector<std::string> names;
+    if (areEndsSought()) {
+        jobs = _memory.workerEnds.jobs();
+        names = _memory.workerEnds.daemons();
+    }
+    if (isAnyHung)
+        std::ranges::copy(_memory.allocations.daemons(), std::back_inserter(names));
+    const auto unlessMissing = [this](auto find) -> decltype(find()) {
+        try {
+            return find();
+        } catch (const DatabaseError& error) {
+            if (!error.isObjectMissing())
+                throw;
+            if (_memory.unknownDaemons.add("", Clock::now()))
+                _memory.notifications.postNotification(new DaemonsUnknown(error.what()));
+            return {};
+        }
+    };
+    const auto daemons = unlessMissing([&] { return _memory.store->findDaemons(names); });
+    return unlessMissing([&] { return _memory.store->findMarked(jobs, daemons); });
+}
+
+std::vector<SeenJob> Run::withEnded(std::vector<SeenJob> jobs)
+/// Adds the jobs whose worker has ended, and shares the places of the run: each kind gets half of them, and
+/// what the other does not need.
+{
+    std::erase_if(jobs, [&](const SeenJob& job) {
+        return std::ranges::find(_ends.dead, job.jobId, &SeenJob::jobId) != _ends.dead.end();
+    });
+    std::vector<SeenJob> ended = _ends.dead;
+    std::ranges::shuffle(ended, std::minstd_rand(std::random_device{}()));
+    std::ranges::stable_partition(ended,
+                                  [&](const SeenJob& job) { return !_failedBefore.contains(job.jobId); });
+    const auto places = static_cast<std::size_t>(_memory.settings.maxJobsPerRun);
+    const std::size_t ofEnded = std::min(ended.size(), places - std::min(jobs.size(), places / 2));
+    _statistics.left += static_cast<std::int64_t>(ended.size() + jobs.size());
+    ended.resize(ofEnded);
+    jobs.resize(std::min(jobs.size(), places - ofEnded));
+    ended.insert(ended.end(), jobs.begin(), jobs.end());
+    _statistics.left -= static_cast<std::int64_t>(ended.size());
+    return ended;
+}
+
+JobCounts Run::countsWithoutEnded() const
+/// Jobs whose Slurm job has ended are silent for a reason that the mass hang does not share.
+{
+    JobCounts jobs = _statistics.jobs;
+    const auto hung = thresholds().withLag(Reason::hung);
+    for (const MarkedJob& job : _ends.explained) {
+        jobs.running -= 1;
+        jobs.silent -= job.silent >= hung - lookAheadIn(_memory.settings) ? 1 : 0;
+        jobs.hung -= job.silent >= hung ? 1 : 0;
+    }
+    return jobs;
+}
+
 bool Run::judgeMassHang()
 {
     if (_isUnsure)
         return _memory.massHang.holdLeft(_start).has_value();
-    const JobCounts& jobs = _statistics.jobs;
+    const JobCounts jobs = countsWithoutEnded();
     const auto verdict = _memory.massHang.judge(jobs, Clock::now());
     if (verdict == MassHang::Verdict::began)
         _memory.notifications.postNotification(
@@ -199,9 +284,11 @@ bool Run::judgeMassHang()
 
 void Run::dropSuspended(std::vector<SeenJob>& jobs)
 {
-    const auto suspended = _memory.allocations.askForSuspended(_memory.settings.hungJobDuration, _limit);
-    drop(
-        jobs, [&](const SeenJob& job) { return suspended.contains(job.jobId); }, Outcome::suspended);
+    const auto suspended = _memory.allocations.explain(_ofDaemons, _memory.settings.hungJobDuration);
+    const auto isSuspended = [&](const SeenJob& job) {
+        return !job.workerEnd && suspended.contains(job.jobId);
+    };
+    drop(jobs, isSuspended, Outcome::suspended);
 }
 
 void Run::dropTakenBack(std::vector<SeenJob>& jobs)
@@ -292,8 +379,20 @@ void Run::terminateBatch(std::span<const SeenJob> batch)
 
 void Run::release()
 {
-    const auto terminated = _memory.store->findTerminated(_memory.allocations.marked());
-    _memory.allocations.release(terminated, _limit);
+    std::map<Mark, std::string> over;
+    for (const auto& [job, error] : _memory.store->findTerminated(_memory.allocations.marked()))
+        over.emplace(Mark{Mark::Kind::job, job}, error);
+    // A daemon may have taken another job meanwhile.
+    std::set<Mark> busy;
+    for (const MarkedJob& job : _ofDaemons) {
+        if (const auto hung = _hungErrors.find(job.job.jobId); hung != _hungErrors.end())
+            over.emplace(job.mark, hung->second);
+        else
+            busy.insert(job.mark);
+    }
+    for (const Mark& mark : busy)
+        over.erase(mark);
+    _memory.allocations.release(over, _limit);
 }
 
 void Run::report(const Termination& job)
@@ -331,6 +430,8 @@ void Run::reportTerminated(const Termination& job)
         return;
     }
     _statistics.terminated.push_back(job.jobId);
+    if (job.reason == Reason::hung)
+        _hungErrors.emplace(job.jobId, Wording::of(job.reason, threshold).error);
     tellTerminated(job, threshold);
 }
 
@@ -375,6 +476,23 @@ std::optional<Run::Milliseconds> Run::nextPause()
     if (_statistics.error)
         return _memory.retryPause.next(_memory.settings.interval);
     _memory.retryPause.reset();
+    const auto untilHang = pauseUntilHang();
+    const auto untilEnd = pauseUntilEnd();
+    return untilHang && untilEnd ? std::min(untilHang, untilEnd) : untilHang ? untilHang : untilEnd;
+}
+
+std::optional<Run::Milliseconds> Run::pauseUntilEnd() const
+/// While jobs are marked, an end is to be seen in half of the time after which it counts.
+{
+    if (!areEndsSought() || !_memory.allocations.mayBeMarked())
+        return std::nullopt;
+    const Clock::duration half = _memory.settings.endedJobDuration / 2;
+    return std::max<Milliseconds>(std::chrono::ceil<Milliseconds>(std::min(_ends.next.value_or(half), half)),
+                                  leastPause);
+}
+
+std::optional<Run::Milliseconds> Run::pauseUntilHang() const
+{
     const auto now = Clock::now();
     if (const auto holdLeft = _memory.massHang.holdLeft(now))
         return std::max(std::chrono::ceil<Milliseconds>(*holdLeft), Milliseconds(0));
@@ -406,13 +524,15 @@ std::optional<Run::Clock::duration> Run::untilThresholdsChange() const
 
 Thresholds Run::thresholds() const
 {
-    const auto& [hung, pending] =
-        std::pair(_memory.settings.hungJobDuration, _memory.settings.pendingJobDuration);
+    const Settings& settings = _memory.settings;
     const auto now = Clock::now();
-    return {.hung = hung,
-            .pending = pending,
-            .lag = _memory.clockLag.known() + _memory.looks.delay(hung, now).length,
-            .pendingLag = _memory.looks.delay(pending, now).length};
+    const auto lag = _memory.clockLag.known();
+    return {.hung = settings.hungJobDuration,
+            .pending = settings.pendingJobDuration,
+            .ended = settings.endedJobDuration,
+            .lag = lag + _memory.looks.delay(settings.hungJobDuration, now).length,
+            .pendingLag = _memory.looks.delay(settings.pendingJobDuration, now).length,
+            .endedLag = lag + _memory.looks.delay(settings.endedJobDuration, now).length};
 }
 
 } // namespace HangDetection

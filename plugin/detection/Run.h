@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <map>
 #include <optional>
 #include <set>
 #include <span>
@@ -46,6 +47,11 @@ private:
     FoundJobs search(const JobStore::Search& search);
     std::vector<SeenJob> lookAgain();
     bool judgeClock(std::optional<Milliseconds> heartbeatAge, Clock::time_point earlierLook);
+    bool areEndsSought() const;
+    void askScheduler(bool isAnyHung);
+    std::vector<MarkedJob> findMarked(bool isAnyHung);
+    std::vector<SeenJob> withEnded(std::vector<SeenJob> jobs);
+    JobCounts countsWithoutEnded() const;
     bool judgeMassHang();
     std::optional<Clock::duration> untilThresholdsChange() const;
     void dropSuspended(std::vector<SeenJob>& jobs);
@@ -60,6 +66,8 @@ private:
     RunError errorFrom(const DatabaseError& raised) const;
     void conclude();
     std::optional<Milliseconds> nextPause();
+    std::optional<Milliseconds> pauseUntilEnd() const;
+    std::optional<Milliseconds> pauseUntilHang() const;
     Thresholds thresholds() const;
 
     template <typename Predicate>
@@ -79,6 +87,11 @@ private:
     bool _isUnsure = false;
     /// The last look found jobs that may be silent, but had no earlier look to compare with; or a clock may
     /// be wrong.
+    std::vector<MarkedJob> _ofDaemons;
+    /// Running jobs of daemons that jobs of the scheduler are marked with, as far as they matter to this run.
+    WorkerEnds::Verdict _ends;
+    std::map<JobId, std::string> _hungErrors;
+    /// The errors of the jobs that this run has terminated as hung.
     bool _wantsSecondLook = false;
     /// The next run comes some seconds later, to look again.
     std::optional<Clock::time_point> _nextHang;

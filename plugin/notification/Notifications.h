@@ -197,11 +197,11 @@ class AllocationReleased : public Poco::Notification
 /// A Slurm job that was marked with a terminated job is cancelled.
 {
 public:
-    AllocationReleased(JobId markedWith, std::string cancelled)
-        : jobId(std::move(markedWith)), schedulerJob(std::move(cancelled))
+    AllocationReleased(Mark markedWith, std::string cancelled)
+        : mark(std::move(markedWith)), schedulerJob(std::move(cancelled))
     {}
 
-    const JobId jobId;
+    const Mark mark;
     const std::string schedulerJob;
 };
 
@@ -209,14 +209,14 @@ class AllocationKept : public Poco::Notification
 /// A Slurm job that was marked with a terminated job could not be cancelled. Later runs try again.
 {
 public:
-    AllocationKept(JobId markedWith, std::string kept, std::string reason, bool wasReported)
-        : jobId(std::move(markedWith)),
+    AllocationKept(Mark markedWith, std::string kept, std::string reason, bool wasReported)
+        : mark(std::move(markedWith)),
           schedulerJob(std::move(kept)),
           error(std::move(reason)),
           isKnown(wasReported)
     {}
 
-    const JobId jobId;
+    const Mark mark;
     const std::string schedulerJob;
     const std::string error;
     const bool isKnown;
@@ -236,6 +236,28 @@ public:
 class AllocationsKnown : public Poco::Notification
 /// Slurm lists its jobs again.
 {};
+
+class WorkerOutlivedItsEnd : public Poco::Notification
+/// A job reports although the Slurm job that is marked with it or its daemon has ended. So the mark was
+/// wrong, and nothing is done. Posted once for each job.
+{
+public:
+    WorkerOutlivedItsEnd(JobId reporting, WorkerEnd stated)
+        : jobId(std::move(reporting)), workerEnd(std::move(stated))
+    {}
+
+    const JobId jobId;
+    const WorkerEnd workerEnd;
+};
+
+class DaemonsUnknown : public Poco::Notification
+/// The database does not say which jobs belong to a mark. Posted once an hour.
+{
+public:
+    explicit DaemonsUnknown(std::string reason) : error(std::move(reason)) {}
+
+    const std::string error;
+};
 
 class RunFinished : public Poco::Notification
 /// The last notification of every run, whether it succeeded or not.

@@ -16,9 +16,10 @@ std::string lineOf(const std::string& event, const Termination& job, std::chrono
 /// A dry run logs the same text as a termination.
 {
     LogLine line(event);
-    line.add("job_id", job.jobId)
-        .add("reason", nameOf(job.reason))
-        .add("type", job.type)
+    line.add("job_id", job.jobId).add("reason", nameOf(job.reason));
+    if (job.workerEnd)
+        line.add("slurm_job", job.workerEnd->schedulerJob).add("slurm_state", job.workerEnd->state);
+    line.add("type", job.type)
         .add("silent_s", job.silent.count())
         .add("threshold_s", threshold.count())
         .add("stage", job.stage);
@@ -34,6 +35,11 @@ std::string lineOf(const std::string& event, const Termination& job, std::chrono
         line.add("note", "the answer of the database was lost; another detector with the same threshold may "
                          "have terminated the job in that moment");
     return line.text();
+}
+
+std::string_view keyOf(const Mark& mark)
+{
+    return mark.kind == Mark::Kind::job ? "job_id" : "daemon";
 }
 
 } // namespace
@@ -63,6 +69,8 @@ RunLog::RunLog(Poco::NotificationCenter& center, Poco::Logger& logger)
       _kept(to(center, &RunLog::onAllocationKept)),
       _unknown(to(center, &RunLog::onAllocationsUnknown)),
       _known(to(center, &RunLog::onAllocationsKnown)),
+      _outlived(to(center, &RunLog::onWorkerOutlivedItsEnd)),
+      _daemonsUnknown(to(center, &RunLog::onDaemonsUnknown)),
       _finished(to(center, &RunLog::onRunFinished))
 {}
 
@@ -178,7 +186,7 @@ void RunLog::onIndexMissing(const IndexMissing& notification)
 void RunLog::onAllocationReleased(const AllocationReleased& notification)
 {
     _logger.information(LogLine("allocation released")
-                            .add("job_id", notification.jobId)
+                            .add(keyOf(notification.mark), notification.mark.text)
                             .add("slurm_job", notification.schedulerJob)
                             .text());
 }
@@ -186,7 +194,7 @@ void RunLog::onAllocationReleased(const AllocationReleased& notification)
 void RunLog::onAllocationKept(const AllocationKept& notification)
 {
     const std::string line = LogLine("allocation not released")
-                                 .add("job_id", notification.jobId)
+                                 .add(keyOf(notification.mark), notification.mark.text)
                                  .add("slurm_job", notification.schedulerJob)
                                  .add("error", notification.error)
                                  .text();
@@ -209,6 +217,28 @@ void RunLog::onAllocationsUnknown(const AllocationsUnknown& notification)
 void RunLog::onAllocationsKnown(const AllocationsKnown&)
 {
     _logger.information("allocations known again");
+}
+
+void RunLog::onWorkerOutlivedItsEnd(const WorkerOutlivedItsEnd& notification)
+{
+    _logger.warning(LogLine("job reports although its Slurm job has ended")
+                        .add("job_id", notification.jobId)
+                        .add("slurm_job", notification.workerEnd.schedulerJob)
+                        .add("slurm_state", notification.workerEnd.state)
+                        .add("advice",
+                             "the mark of that Slurm job is wrong, and is ignored; find out who runs the "
+                             "job, and correct the mark")
+                        .text());
+}
+
+void RunLog::onDaemonsUnknown(const DaemonsUnknown& notification)
+{
+    _logger.warning(LogLine("marks with provisioner_daemon= mean nothing")
+                        .add("error", notification.error)
+                        .add("advice",
+                             "run the hang detector's role.sql again; it grants what they need, where "
+                             "Coder has provisioner_daemons")
+                        .text());
 }
 
 void RunLog::onRunFinished(const RunFinished& notification)

@@ -55,6 +55,8 @@ private:
     void onAllocationKept(const AllocationKept& notification);
     void onAllocationsUnknown(const AllocationsUnknown& notification);
     void onAllocationsKnown(const AllocationsKnown& notification);
+    void onWorkerOutlivedItsEnd(const WorkerOutlivedItsEnd& notification);
+    void onDaemonsUnknown(const DaemonsUnknown& notification);
     void onRunFinished(const RunFinished& notification);
     void onRunFailed(const RunError& error, std::chrono::milliseconds duration);
     void onRunSucceeded(const RunStatistics& statistics);
@@ -77,6 +79,8 @@ private:
     Subscription<AllocationKept> _kept;
     Subscription<AllocationsUnknown> _unknown;
     Subscription<AllocationsKnown> _known;
+    Subscription<WorkerOutlivedItsEnd> _outlived;
+    Subscription<DaemonsUnknown> _daemonsUnknown;
     Subscription<RunFinished> _finished;
 };
 

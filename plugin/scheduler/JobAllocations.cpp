@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <iterator>
 #include <utility>
 
 namespace HangDetection {
@@ -12,37 +13,73 @@ JobAllocations::JobAllocations(std::unique_ptr<Scheduler> scheduler, Poco::Notif
     : _scheduler(std::move(scheduler)), _notifications(notifications)
 {}
 
-void JobAllocations::enable(bool isEnabled)
+void JobAllocations::use(Rules rules)
 {
-    const bool wasEnabled = std::exchange(_isEnabled, isEnabled);
-    _isUnfinished = _isUnfinished || (isEnabled && !wasEnabled);
+    _isUnfinished = _isUnfinished || (rules.areReleased && !_rules.areReleased);
+    _rules = std::move(rules);
 }
 
 bool JobAllocations::isDue() const
 {
-    return isAsked() && (_isUnfinished || _mayBeMarked || _scheduler->marksSeen() != _marksSeen);
+    return isAsked() && (_isUnfinished || mayBeMarked());
 }
 
-std::set<JobId> JobAllocations::askForSuspended(std::chrono::seconds threshold, const RunLimit& limit)
+bool JobAllocations::isTrusted(const SchedulerJob& job) const
+{
+    return _rules.trusted.empty() || _rules.trusted.contains(job.user);
+}
+
+std::vector<SchedulerJob> JobAllocations::trusted() const
+{
+    std::vector<SchedulerJob> jobs;
+    for (const auto* const listed : {&_marked, &_ended})
+        std::ranges::copy_if(*listed, std::back_inserter(jobs),
+                             [this](const auto& job) { return isTrusted(job); });
+    return jobs;
+}
+
+std::vector<std::string> JobAllocations::daemons() const
+{
+    std::set<std::string> names;
+    for (const SchedulerJob& job : _marked) {
+        if (job.mark.kind == Mark::Kind::daemon)
+            names.insert(job.mark.text);
+    }
+    return {names.begin(), names.end()};
+}
+
+std::set<JobId> JobAllocations::explain(std::span<const MarkedJob> ofDaemons, std::chrono::seconds threshold)
 {
     if (!isAsked())
         return {};
-    _isUnfinished = true;
-    const bool isAnswered = ask(limit);
+    std::multimap<Mark, JobId> jobsOf;
+    for (const MarkedJob& job : ofDaemons)
+        jobsOf.emplace(job.mark, job.job.jobId);
     const auto now = Clock::now();
     std::set<JobId> marked;
+    const auto mayRunAgain = [&](const JobId& job, Clock::time_point until) {
+        marked.insert(job);
+        auto& known = _suspendedUntil[job];
+        known = std::max(known, until);
+    };
     for (const SchedulerJob& job : _marked) {
-        marked.insert(job.markedWith);
+        if (!isTrusted(job))
+            continue;
         // Slurm does not record when a signal stops or continues a job, so the time of the question counts.
         const auto left = job.isSuspended ? threshold : threshold - job.resumedAgo.value_or(threshold);
-        auto& until = _suspendedUntil[job.markedWith];
-        until = std::max(until, now + left);
+        if (job.mark.kind == Mark::Kind::job) {
+            mayRunAgain(job.mark.text, now + left);
+            continue;
+        }
+        const auto [begin, end] = jobsOf.equal_range(job.mark);
+        for (auto ofDaemon = begin; ofDaemon != end; ++ofDaemon)
+            mayRunAgain(ofDaemon->second, now + left);
     }
 
     std::set<JobId> jobs;
     for (const JobId& job : suspended()) {
         // A Slurm job that has ended explains no silence any more.
-        if (!isAnswered || marked.contains(job))
+        if (_isUnknown || marked.contains(job))
             jobs.insert(job);
     }
     return jobs;
@@ -63,11 +100,11 @@ std::vector<JobId> JobAllocations::suspended()
 
 std::vector<JobId> JobAllocations::marked() const
 {
-    if (!isAsked() || _isUnknown)
-        return {};
     std::set<JobId> jobs;
-    for (const SchedulerJob& job : _marked)
-        jobs.insert(job.markedWith);
+    for (const SchedulerJob& job : _marked) {
+        if (job.mark.kind == Mark::Kind::job)
+            jobs.insert(job.mark.text);
+    }
     return {jobs.begin(), jobs.end()};
 }
 
@@ -76,15 +113,22 @@ RunLimit JobAllocations::patientLimit(const RunLimit& limit)
     return limit.within(std::min<Clock::duration>(patience, (limit.deadline - Clock::now()) / 2));
 }
 
-bool JobAllocations::ask(const RunLimit& limit)
+void JobAllocations::ask(const RunLimit& limit)
 {
     _marked.clear();
+    _ended.clear();
+    if (!isAsked())
+        return;
+    _isUnfinished = _rules.areReleased;
     // Slurm lists a job a moment after its mark is seen. So the number is read before the question.
     const auto seenBefore = std::exchange(_marksSeen, _scheduler->marksSeen());
     try {
         _marked = _scheduler->markedJobs(patientLimit(limit));
         _mayBeMarked = !_marked.empty() || _marksSeen != seenBefore;
-        std::erase_if(_marked, std::mem_fn(&SchedulerJob::hasEnded));
+        const auto ended = std::ranges::stable_partition(
+            _marked, [](const SchedulerJob& job) { return !job.endedAgo.has_value(); });
+        _ended.assign(ended.begin(), ended.end());
+        _marked.erase(ended.begin(), ended.end());
         // Waiting jobs come first: otherwise they would start on the nodes that the other releases free.
         std::stable_partition(_marked.begin(), _marked.end(), std::mem_fn(&SchedulerJob::isWaiting));
         if (std::exchange(_isUnknown, false))
@@ -95,25 +139,24 @@ bool JobAllocations::ask(const RunLimit& limit)
         if (!std::exchange(_isUnknown, true))
             _notifications.postNotification(new AllocationsUnknown(error.what()));
     }
-    return !_isUnknown;
 }
 
-void JobAllocations::release(const std::map<JobId, std::string>& terminated, const RunLimit& limit)
+void JobAllocations::release(const std::map<Mark, std::string>& over, const RunLimit& limit)
 {
     if (!isAsked() || _isUnknown)
         return;
     const RunLimit patient = patientLimit(limit);
     bool isAllReleased = true;
     for (const SchedulerJob& job : _marked) {
-        const auto reason = terminated.find(job.markedWith);
-        if (reason == terminated.end())
+        const auto reason = over.find(job.mark);
+        if (reason == over.end() || !_rules.areReleased)
             continue;
         if (patient.isReached())
             return;
         try {
             const bool isReleased = _scheduler->release(job, reason->second, patient);
             if (isReleased)
-                _notifications.postNotification(new AllocationReleased(job.markedWith, job.name));
+                _notifications.postNotification(new AllocationReleased(job.mark, job.name));
             // The scheduler's next answer names the rest of an array, and has the new name of a job.
             isAllReleased = isAllReleased && isReleased && !job.isPart;
         } catch (const SchedulerError& error) {
@@ -121,8 +164,7 @@ void JobAllocations::release(const std::map<JobId, std::string>& terminated, con
                 return;
             isAllReleased = false;
             const bool isNew = _kept.insert(job.name).second;
-            _notifications.postNotification(
-                new AllocationKept(job.markedWith, job.name, error.what(), !isNew));
+            _notifications.postNotification(new AllocationKept(job.mark, job.name, error.what(), !isNew));
         }
     }
     if (isAllReleased) {

@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -29,25 +30,45 @@ public:
     JobAllocations(std::unique_ptr<Scheduler> scheduler, Poco::NotificationCenter& notifications);
     /// The scheduler may be null. It is not asked before enable(true).
 
-    void enable(bool isEnabled);
-    /// Whether the scheduler is asked. If not, or without a scheduler, no silence is explained and nothing is
-    /// released. When it is enabled again, the next run asks the scheduler, because jobs may have been
-    /// terminated meanwhile.
+    struct Rules
+    {
+        bool isAsked = false;
+        /// Whether the scheduler is asked. If not, or without a scheduler, no silence is explained, no end is
+        /// known, and nothing is released.
+        bool areReleased = false;
+        std::set<std::uint32_t> trusted = {};
+        /// The users whose marks explain a silence. Empty: those of all users do.
+    };
+
+    void use(Rules rules);
+    /// When releases are switched on, the next run asks the scheduler, because jobs may have been terminated
+    /// meanwhile.
 
     bool isDue() const;
     /// Whether the scheduler is to be asked although no job is hung: another detector may have terminated
-    /// jobs whose allocations are still there. True at the start, while jobs of the scheduler are marked, and
-    /// when an earlier release was cut off, failed, or did not find one of the allocations.
+    /// jobs whose allocations are still there, or a worker may have ended. True at the start, while jobs of
+    /// the scheduler are marked, and when an earlier release was cut off, failed, or did not find one of the
+    /// allocations.
 
-    std::set<JobId> askForSuspended(std::chrono::seconds threshold, const RunLimit& limit);
-    /// Asks the scheduler, once for all jobs. Returns the jobs whose silence is explained: a job of the
-    /// scheduler for them is suspended, or was suspended within the threshold. One such job is enough,
-    /// whichever user it belongs to. If two have the same mark, nothing says which is the worker, and to
-    /// spare a dead job is better than to terminate a live one.
-    ///
-    /// When the scheduler does not answer, posts AllocationsUnknown. Then the last answer holds, for one
-    /// threshold, for the jobs that were suspended, and no other job has an allocation for now. Throws
-    /// RunStopped.
+    bool mayBeMarked() const { return isAsked() && (_mayBeMarked || _scheduler->marksSeen() != _marksSeen); }
+
+    void ask(const RunLimit& limit);
+    /// Asks the scheduler, once for all jobs. When it does not answer, posts AllocationsUnknown. Then the
+    /// last answer holds, for one threshold, for the jobs that were suspended, and no other job has an
+    /// allocation for now. Throws RunStopped.
+
+    std::vector<SchedulerJob> trusted() const;
+    /// The marked jobs of trusted users in the last answer, also those that have ended. None when the
+    /// scheduler did not answer.
+
+    std::vector<std::string> daemons() const;
+    /// The names of the daemons that jobs are marked with that have not ended.
+
+    std::set<JobId> explain(std::span<const MarkedJob> ofDaemons, std::chrono::seconds threshold);
+    /// The jobs whose silence is explained: a job of the scheduler for them, or for the daemon that has taken
+    /// them, is suspended, or was suspended within the threshold. One such job of a trusted user is enough.
+    /// If two have the same mark, nothing says which is the worker, and to spare a dead job is better than to
+    /// terminate a live one.
 
     std::vector<JobId> suspended();
     /// The jobs whose silence earlier answers explain.
@@ -56,9 +77,9 @@ public:
     /// The jobs that have an allocation, by the scheduler's last answer. None when the scheduler did not
     /// answer.
 
-    void release(const std::map<JobId, std::string>& terminated, const RunLimit& limit);
-    /// Cancels the allocations of these terminated jobs, as far as the scheduler's last answer has them.
-    /// Those that wait are cancelled first. The texts are the reasons. Posts AllocationReleased for each, or
+    void release(const std::map<Mark, std::string>& over, const RunLimit& limit);
+    /// Cancels the allocations with these marks, as far as the scheduler's last answer has them. Those that
+    /// wait are cancelled first. The texts are the reasons. Posts AllocationReleased for each, or
     /// AllocationKept when the scheduler refuses. The next run asks again for an allocation that is kept,
     /// that was not reached before the patience was over, or that the scheduler did not find under its name.
 
@@ -67,19 +88,21 @@ public:
     /// of the time that the run has left. So a slow scheduler does not keep jobs from being terminated.
 
 private:
-    bool isAsked() const { return _isEnabled && _scheduler; }
+    bool isAsked() const { return _rules.isAsked && _scheduler; }
+    bool isTrusted(const SchedulerJob& job) const;
     static RunLimit patientLimit(const RunLimit& limit);
-    bool ask(const RunLimit& limit);
 
     const std::unique_ptr<Scheduler> _scheduler;
     Poco::NotificationCenter& _notifications;
+    Rules _rules;
     std::vector<SchedulerJob> _marked;
     /// The scheduler's last answer, without the jobs that have ended.
+    std::vector<SchedulerJob> _ended;
+    /// The others.
     std::uint64_t _marksSeen = 0;
     /// The scheduler's marksSeen() before the last question.
     bool _mayBeMarked = false;
     /// The scheduler listed a marked job, or has seen a mark whose job it may not have listed yet.
-    bool _isEnabled = false;
     bool _isUnfinished = true;
     bool _isUnknown = false;
     std::set<std::string> _kept;

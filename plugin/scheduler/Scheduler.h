@@ -20,11 +20,13 @@ public:
 };
 
 struct SchedulerJob
-/// A job of the scheduler that is marked with the id of a provisioner job.
+/// A job of the scheduler that is marked with a provisioner job or with a daemon.
 {
     std::string name = {};
     /// The name that the scheduler's commands use: in Slurm a number, or array_task.
-    JobId markedWith = {};
+    Mark mark = {};
+    std::uint32_t user = 0;
+    /// The number of its owner.
     bool isWaiting = false;
     /// The job has not started, or has not started again after it was requeued.
     bool isSuspended = false;
@@ -33,8 +35,14 @@ struct SchedulerJob
     std::optional<std::chrono::seconds> resumedAgo = std::nullopt;
     /// How long ago the job began to run again after it was suspended or requeued, as far as the scheduler
     /// knows.
-    bool hasEnded = false;
+    std::optional<std::chrono::seconds> startedAgo = std::nullopt;
+    /// How long ago it began to run, for the last time. No value while it waits.
+    std::optional<std::chrono::seconds> endedAgo = std::nullopt;
     /// The job has ended. The scheduler still lists it, and it may be requeued.
+    bool isCompleting = false;
+    /// It has ended, but its processes may still run.
+    std::string state = {};
+    /// The scheduler's word for how it has ended, such as NODE_FAIL.
     bool isPart = false;
     /// The job stands for waiting tasks of an array. There may be more tasks, which the scheduler does not
     /// name.

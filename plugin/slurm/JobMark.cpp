@@ -6,8 +6,10 @@
 
 #include <slurm/slurm.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <functional>
 
 // Weak: if a Slurm release lacks it, the user gets no reason, but slurmctld does not crash.
 #pragma weak slurm_xrecalloc
@@ -16,13 +18,19 @@ namespace HangDetection {
 
 namespace {
 
-constexpr std::string_view prefix = "provisioner_job=";
-/// Longer than a UUID. An error quotes no more of a mark.
-constexpr std::size_t longestMark = 60;
+/// What both kinds of marks begin with.
+constexpr std::string_view prefix = "provisioner_";
+constexpr std::string_view jobKey = "provisioner_job=";
+constexpr std::string_view daemonKey = "provisioner_daemon=";
+/// In bytes. An error quotes no more of a mark.
+constexpr std::size_t longestQuote = 60;
+/// In characters, as Coder's column takes it.
+constexpr std::size_t longestName = 64;
 /// In bytes. Slurm refuses a longer comment, but only after its plugins have seen it.
 constexpr std::size_t longestComment = 1024;
 constexpr const char* allowed =
-    "; allowed in the comment: provisioner_job=UUID with the id of one provisioner job";
+    "; allowed in the comment is one of provisioner_job=UUID with the id of a provisioner job, and "
+    "provisioner_daemon=NAME with the name of a provisioner daemon, up to 64 characters";
 constexpr std::string_view separators = " \t\r\n\f\v,;";
 
 bool isSeparator(char c)
@@ -30,53 +38,79 @@ bool isSeparator(char c)
     return separators.find(c) != std::string_view::npos;
 }
 
-struct Mark
-/// What a comment says about the provisioner job.
+bool isDaemonName(std::string_view text)
+/// Any printable characters, in UTF-8.
+{
+    const auto isControl = [](unsigned char c) { return c < 0x20 || c == 0x7f; };
+    const auto isWithin = [](unsigned char c) { return (c & 0xc0U) == 0x80U; };
+    const auto characters = static_cast<std::size_t>(std::ranges::count_if(text, std::not_fn(isWithin)));
+    return characters > 0 && characters <= longestName && std::ranges::none_of(text, isControl);
+}
+
+struct Finding
+/// What a comment says about the provisioner job or daemon.
 {
     enum class Kind
     {
         none,
         good,
         wrong,
-        contradicted /// two marks name different jobs
+        contradicted /// two marks differ
     };
 
     Kind kind = Kind::none;
+    Mark::Kind markKind = Mark::Kind::job;
     std::string_view text = {};
-    /// The text after the prefix. It points into the comment.
+    /// The text after the key. It points into the comment.
 };
 
-Mark markIn(std::string_view comment)
+bool isSame(const Finding& one, const Finding& other)
+{
+    if (one.markKind != other.markKind)
+        return false;
+    return one.text == other.text ||
+           (one.markKind == Mark::Kind::job && Poco::icompare(one.text, other.text) == 0);
+}
+
+Finding findMark(std::string_view comment)
 /// Copies nothing and ends at the first error, because the submission waits for this.
 {
     comment = comment.substr(0, longestComment);
-    Mark found;
+    Finding found;
     for (auto at = comment.find(prefix); at != std::string_view::npos; at = comment.find(prefix, at + 1)) {
         if (at > 0 && !isSeparator(comment[at - 1]))
             continue;
-        const std::string_view rest = comment.substr(at + prefix.size());
-        const std::string_view text = rest.substr(0, jobIdLength);
-        const bool isSame = text == found.text; // checked already
-        if (!(isSame || isJobId(text)) || (rest.size() > jobIdLength && !isSeparator(rest[jobIdLength])))
-            return {Mark::Kind::wrong, rest.substr(0, rest.find_first_of(separators))};
-        if (!isSame && found.kind == Mark::Kind::good && Poco::icompare(text, found.text) != 0)
-            return {Mark::Kind::contradicted};
-        found = {Mark::Kind::good, text};
+        std::string_view rest = comment.substr(at);
+        const bool isJob = rest.starts_with(jobKey);
+        if (!isJob && !rest.starts_with(daemonKey))
+            continue;
+        rest.remove_prefix(isJob ? jobKey.size() : daemonKey.size());
+        const auto end =
+            std::ranges::find_if(rest.substr(0, isJob ? jobIdLength + 1 : rest.size()), isSeparator);
+        const Finding mark{Finding::Kind::good, isJob ? Mark::Kind::job : Mark::Kind::daemon,
+                           std::string_view(rest.begin(), end)};
+        const bool isKnown = found.kind == Finding::Kind::good && mark.text == found.text;
+        if (!isKnown && !(isJob ? isJobId(mark.text) : isDaemonName(mark.text)))
+            return {Finding::Kind::wrong, mark.markKind, rest.substr(0, rest.find_first_of(separators))};
+        if (found.kind == Finding::Kind::good && !isSame(mark, found))
+            return {Finding::Kind::contradicted};
+        found = mark;
     }
     return found;
 }
 
-std::optional<std::string> errorOf(const Mark& mark)
+std::optional<std::string> errorOf(const Finding& mark)
 {
+    const bool isJob = mark.markKind == Mark::Kind::job;
     switch (mark.kind) {
-    case Mark::Kind::wrong:
-        return std::string(prefix) + std::string(mark.text.substr(0, longestMark)) +
-               (mark.text.size() > longestMark ? "..." : "") + " is not the id of a provisioner job" +
-               allowed;
-    case Mark::Kind::contradicted:
-        return std::string("the comment names more than one provisioner job") + allowed;
-    case Mark::Kind::none:
-    case Mark::Kind::good:
+    case Finding::Kind::wrong:
+        return std::string(isJob ? jobKey : daemonKey) + std::string(mark.text.substr(0, longestQuote)) +
+               (mark.text.size() > longestQuote ? "..." : "") + " is not the " +
+               (isJob ? "id of a provisioner job" : "name of a provisioner daemon") + allowed;
+    case Finding::Kind::contradicted:
+        return std::string("the comment names more than one provisioner job or daemon") + allowed;
+    case Finding::Kind::none:
+    case Finding::Kind::good:
         break;
     }
     return std::nullopt;
@@ -111,24 +145,25 @@ void append(char*& message, const std::string& reason)
 
 } // namespace
 
-std::optional<JobId> markedJob(std::string_view comment)
+std::optional<Mark> markOf(std::string_view comment)
 {
-    const Mark mark = markIn(comment);
-    if (mark.kind != Mark::Kind::good)
+    const Finding found = findMark(comment);
+    if (found.kind != Finding::Kind::good)
         return std::nullopt;
-    return Poco::toLower(std::string(mark.text));
+    const std::string text(found.text);
+    return Mark{found.markKind, found.markKind == Mark::Kind::job ? Poco::toLower(text) : text};
 }
 
 std::optional<std::string> markError(std::string_view comment)
 {
-    return errorOf(markIn(comment));
+    return errorOf(findMark(comment));
 }
 
 bool isMarkAllowed(const char* comment, char** message) noexcept
 {
-    const Mark mark = markIn(shortened(comment));
-    if (mark.kind == Mark::Kind::none || mark.kind == Mark::Kind::good) {
-        if (seen == 0 || mark.kind == Mark::Kind::good)
+    const Finding mark = findMark(shortened(comment));
+    if (mark.kind == Finding::Kind::none || mark.kind == Finding::Kind::good) {
+        if (seen == 0 || mark.kind == Finding::Kind::good)
             ++seen;
         return true;
     }

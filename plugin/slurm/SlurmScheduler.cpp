@@ -8,6 +8,7 @@
 #include <slurm/slurm_errno.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <condition_variable>
@@ -79,6 +80,38 @@ std::optional<std::chrono::seconds> resumedAgo(const slurm_job_info_t& job, std:
     return std::chrono::seconds(now - std::max(job.start_time, job.suspend_time));
 }
 
+std::optional<std::chrono::seconds> ago(std::time_t time, std::time_t now)
+/// No value for a time that Slurm has not set.
+{
+    return time == 0 ? std::nullopt
+                     : std::optional(std::chrono::seconds(std::max<std::time_t>(now - time, 0)));
+}
+
+std::optional<std::chrono::seconds> endedAgo(const slurm_job_info_t& job, std::time_t now)
+{
+    return hasEnded(job) ? ago(job.end_time, now).value_or(std::chrono::seconds(0))
+                         : std::optional<std::chrono::seconds>();
+}
+
+std::string endOf(const slurm_job_info_t& job)
+/// As Slurm's commands name the states.
+{
+    static constexpr std::array<std::pair<std::uint32_t, const char*>, 9> names{{
+        {JOB_COMPLETE, "COMPLETED"},
+        {JOB_CANCELLED, "CANCELLED"},
+        {JOB_FAILED, "FAILED"},
+        {JOB_TIMEOUT, "TIMEOUT"},
+        {JOB_NODE_FAIL, "NODE_FAIL"},
+        {JOB_PREEMPTED, "PREEMPTED"},
+        {JOB_BOOT_FAIL, "BOOT_FAIL"},
+        {JOB_DEADLINE, "DEADLINE"},
+        {JOB_OOM, "OUT_OF_MEMORY"},
+    }};
+    const auto known =
+        std::ranges::find(names, baseState(job), &std::pair<std::uint32_t, const char*>::first);
+    return known == names.end() ? "ENDED" : known->second;
+}
+
 std::string_view waitingTasks(const slurm_job_info_t& job)
 /// The tasks of an array that wait. Slurm cuts a long list within a task, and ends it with three dots.
 {
@@ -126,8 +159,7 @@ std::optional<std::string> adminCommentOf(const SchedulerJob& marked)
     }
     const std::unique_ptr<job_info_msg_t, FreeJobs> owner(answer);
     for (const slurm_job_info_t& job : jobsIn(*answer)) {
-        if (nameOf(job) == marked.name && !hasEnded(job) &&
-            markedJob(textOf(job.comment)) == marked.markedWith)
+        if (nameOf(job) == marked.name && !hasEnded(job) && markOf(textOf(job.comment)) == marked.mark)
             return textOf(job.admin_comment);
     }
     return std::nullopt;
@@ -158,13 +190,17 @@ std::vector<SchedulerJob> listMarkedJobs()
     for (const slurm_job_info_t& job : jobsIn(*jobs)) {
         if (job.comment == nullptr)
             continue;
-        if (const auto mark = markedJob(job.comment))
+        if (const auto mark = markOf(job.comment))
             marked.push_back({.name = nameOf(job),
-                              .markedWith = *mark,
+                              .mark = *mark,
+                              .user = job.user_id,
                               .isWaiting = isWaiting(job),
                               .isSuspended = isSuspended(job),
                               .resumedAgo = resumedAgo(job, now),
-                              .hasEnded = hasEnded(job),
+                              .startedAgo = isWaiting(job) ? std::nullopt : ago(job.start_time, now),
+                              .endedAgo = endedAgo(job, now),
+                              .isCompleting = (job.job_state & JOB_COMPLETING) != 0,
+                              .state = hasEnded(job) ? endOf(job) : "",
                               .isPart = isCut(waitingTasks(job))});
     }
     return marked;

@@ -86,7 +86,7 @@ class FailingCallsTest : public DatabaseFixture
         const auto callsOf = [&](int failing) {
             jobs.topUp(jobsOfARun);
             SlurmScript slurm;
-            slurm.marked = {{.name = "7", .markedWith = database().value(aHungJob).value()}};
+            slurm.marked = {{.name = "7", .mark = {.text = database().value(aHungJob).value()}}};
             Detector work(settings(), slurm);
             int calls = 0;
             bool hasFailed = false;

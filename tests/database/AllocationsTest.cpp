@@ -28,7 +28,7 @@ private:
 
     void mark(const std::string& job, const std::string& slurmJob)
     {
-        _slurm.marked.push_back({.name = slurmJob, .markedWith = job});
+        _slurm.marked.push_back({.name = slurmJob, .mark = {.text = job}});
     }
 
     std::string addMarkedJob(const std::string& slurmJob = "7")

@@ -66,7 +66,7 @@ private:
     {
         const std::string job = addHungJob();
         SlurmScript slurm;
-        slurm.marked.push_back({.name = "7", .markedWith = job});
+        slurm.marked.push_back({.name = "7", .mark = {.text = job}});
         settings().releaseAllocations = true;
         useSlurm(std::make_unique<ScriptedSlurm>(slurm));
         terminateAsCoder(job);

@@ -63,9 +63,9 @@ private:
         _slurmJobs = _cluster->slurmJobs();
         settings().releaseAllocations = true;
         for (const Sim::SimulatedJob& job : _slurmJobs) {
-            if (const auto mark = markedJob(job.comment))
+            if (const auto mark = markOf(job.comment))
                 _slurm.marked.push_back({.name = std::to_string(job.id),
-                                         .markedWith = *mark,
+                                         .mark = *mark,
                                          .isSuspended = job.state == State::suspended});
         }
         useSlurm(std::make_unique<ScriptedSlurm>(_slurm));
@@ -76,7 +76,7 @@ private:
             const auto isOfJob = [&](const SchedulerJob& left) {
                 return left.name == std::to_string(job.id);
             };
-            if (markedJob(job.comment) && std::ranges::none_of(_slurm.marked, isOfJob)) {
+            if (markOf(job.comment) && std::ranges::none_of(_slurm.marked, isOfJob)) {
                 job.state = State::cancelled;
                 job.adminComment = _slurm.reasons.at(0);
             }
@@ -243,7 +243,7 @@ private:
     std::size_t slurmJobOf(const std::string& description) const
     {
         const auto job = std::ranges::find_if(_slurmJobs, [&](const Sim::SimulatedJob& slurmJob) {
-            return markedJob(slurmJob.comment) == idOf(description);
+            return markOf(slurmJob.comment) == Mark{.text = idOf(description)};
         });
         CPPUNIT_ASSERT(job != _slurmJobs.end());
         return static_cast<std::size_t>(job - _slurmJobs.begin());

@@ -61,7 +61,7 @@ private:
         assertCount(1, "\nleft alone ", output);
         assertCount(1,
                     "\nsbatch --comment=provisioner_job=junk: refused: provisioner_job=junk is not the id of "
-                    "a provisioner job; allowed in the comment: provisioner_job=UUID",
+                    "a provisioner job; allowed in the comment is one of provisioner_job=UUID",
                     output);
         assertTable(output);
         assertCount(1, "\nevery effect is there, after ", output);

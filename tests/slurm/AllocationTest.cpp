@@ -343,7 +343,7 @@ class AllocationTest : public SlurmFixture
         expectRefused(
             {"sbatch", commentFor("junk"), "--wrap=true"},
             "error: read the wiki\nsbatch: error: " + junk +
-                "; allowed in the comment: provisioner_job=UUID with the id of one provisioner job");
+                "; allowed in the comment is one of provisioner_job=UUID");
         _slurmJob = cluster().submit("sleep 600");
         const Sim::CommandLine change{"scontrol", "update", "job=" + _slurmJob,
                                       "comment=provisioner_job=junk"};

@@ -53,7 +53,7 @@ try {
     const std::vector<SchedulerJob> marked = slurm.markedJobs(limit);
     for (const SchedulerJob& job : marked) {
         std::cout << job.name;
-        if (job.hasEnded)
+        if (job.endedAgo)
             std::cout << " ended";
         if (job.isSuspended)
             std::cout << " suspended";

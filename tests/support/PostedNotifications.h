@@ -44,6 +44,10 @@ public:
         on<AllocationsUnknown>(center,
                                [this](const auto& n) { allocations.push_back("unknown: " + n.error); });
         on<AllocationsKnown>(center, [this](const auto&) { allocations.emplace_back("known"); });
+        on<WorkerOutlivedItsEnd>(center, [this](const auto& n) {
+            outlived.push_back(n.jobId + " although " + n.workerEnd.schedulerJob + " is " + n.workerEnd.state);
+        });
+        on<DaemonsUnknown>(center, [this](const auto& n) { daemonsUnknown.push_back(n.error); });
         on<RunFinished>(center, [this](const auto& n) { finished.push_back(n.statistics); });
     }
 
@@ -68,6 +72,9 @@ public:
     /// As "job succeeded" or "job reported".
     std::vector<std::string> allocations;
     /// As "slurm job of job released", "... kept: error", "unknown: error", "known".
+    std::vector<std::string> outlived;
+    /// As "job although slurm job is state".
+    std::vector<std::string> daemonsUnknown;
     std::vector<RunStatistics> finished;
 
 private:
@@ -88,7 +95,7 @@ private:
     template <typename N>
     static std::string textOf(const N& notification)
     {
-        return notification.schedulerJob + " of " + notification.jobId;
+        return notification.schedulerJob + " of " + notification.mark.text;
     }
 
     std::vector<std::shared_ptr<void>> _subscriptions;

@@ -30,8 +30,10 @@ class JobMarkTest : public CppUnit::TestFixture
 
     static constexpr const char* junk = "provisioner_job=junk";
     static constexpr const char* reason =
-        "provisioner_job=junk is not the id of a provisioner job; allowed in the comment: "
-        "provisioner_job=UUID with the id of one provisioner job";
+        "provisioner_job=junk is not the id of a provisioner job; allowed in the comment is one of "
+        "provisioner_job=UUID with the id of a provisioner job, and provisioner_daemon=NAME with the name of "
+        "a "
+        "provisioner daemon, up to 64 characters";
 
 public:
     void tearDown() override { hasMemory = true; }
@@ -55,25 +57,48 @@ private:
              {mark, "cost=12 " + mark, mark + ",team=a", "a;" + mark + ";b", "\t" + mark + "\n",
               ",, ;" + mark + " ", mark + ' ' + mark,
               std::string("provisioner_job=11111111-2222-4333-8444-55555555ABCD")}) {
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(comment, job, markedJob(comment).value_or("none"));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(comment, job, markOf(comment).value_or(Mark{.text = "none"}).text);
             CPPUNIT_ASSERT_EQUAL_MESSAGE(comment, std::string(), markError(comment).value_or(""));
         }
+    }
+
+    TEST(findsTheNameOfADaemon)
+    {
+        // Sixty-four characters of more than one byte.
+        std::string longest;
+        for (int i = 0; i < 64; ++i)
+            longest += "\xe6\x97\xa5";
+        for (const std::string& name : {std::string("a"), std::string("node-7_\"quoted\"'$(x)\\"), longest}) {
+            const Mark expected{Mark::Kind::daemon, name};
+            const std::string mark = "provisioner_daemon=" + name;
+            for (const std::string& comment : {mark, "a," + mark + ";b", mark + ' ' + mark}) {
+                CPPUNIT_ASSERT_EQUAL_MESSAGE(comment, std::string(), markError(comment).value_or(""));
+                CPPUNIT_ASSERT_MESSAGE(comment, markOf(comment) == expected);
+            }
+        }
+        for (const std::string& name : {std::string(), longest + 'x', std::string("\x7f")})
+            expectError("provisioner_daemon=" + name, "provisioner_daemon=" + name.substr(0, 60) +
+                                                          (name.size() > 60 ? "..." : "") +
+                                                          " is not the name of a provisioner daemon");
+        for (const std::string other :
+             {"provisioner_daemon=A", "provisioner_job=11111111-2222-4333-8444-55555555abcd"})
+            expectError("provisioner_daemon=a " + other,
+                        "the comment names more than one provisioner job or daemon");
     }
 
     TEST(findsNoneInOtherComments)
     {
         for (const char* const comment : {"", " ", "provisioner_job", "my_provisioner_job=x",
                                           "Provisioner_Job=x", "job=11111111-2222-4333-8444-55555555abcd"}) {
-            CPPUNIT_ASSERT_MESSAGE(comment, !markedJob(comment));
+            CPPUNIT_ASSERT_MESSAGE(comment, !markOf(comment));
             CPPUNIT_ASSERT_MESSAGE(comment, !markError(comment));
         }
     }
 
     static void expectError(const std::string& comment, const std::string& error)
     {
-        CPPUNIT_ASSERT_MESSAGE(comment, !markedJob(comment));
-        CPPUNIT_ASSERT_EQUAL(error + "; allowed in the comment: provisioner_job=UUID with the id of one "
-                                     "provisioner job",
+        CPPUNIT_ASSERT_MESSAGE(comment, !markOf(comment));
+        CPPUNIT_ASSERT_EQUAL(error + std::string(reason).substr(std::string(reason).find(';')),
                              markError(comment).value_or(""));
     }
 
@@ -91,7 +116,7 @@ private:
         expectError("provisioner_job=" + std::string(100000, 'x'),
                     "provisioner_job=" + std::string(60, 'x') + "... is not the id of a provisioner job");
         expectError(mark + ",provisioner_job=22222222-2222-4333-8444-55555555abcd",
-                    "the comment names more than one provisioner job");
+                    "the comment names more than one provisioner job or daemon");
     }
 
     TEST(readsNoMoreThanSlurmTakes)
@@ -99,8 +124,8 @@ private:
     {
         const std::string mark = "provisioner_job=11111111-2222-4333-8444-55555555abcd";
         const auto behind = [&](std::size_t bytes) { return std::string(bytes, ' ') + mark; };
-        CPPUNIT_ASSERT(markedJob(behind(1024 - mark.size())));
-        CPPUNIT_ASSERT(!markedJob(behind(1024)));
+        CPPUNIT_ASSERT(markOf(behind(1024 - mark.size())));
+        CPPUNIT_ASSERT(!markOf(behind(1024)));
         CPPUNIT_ASSERT(!markError(behind(1024) + "junk"));
         // Not even its length is asked for: the text has no end.
         const std::string endless(1024, ' ');

@@ -141,9 +141,9 @@ class MetricsTest : public CppUnit::TestFixture
         assertHas("job_errors_total 2");
         post(new JobRevived({"1", true}));
         assertHas(R"(jobs_revived_total{since_then="succeeded"} 1)");
-        post(new AllocationReleased("1", "4711"));
+        post(new AllocationReleased(Mark{.text = "1"}, "4711"));
         for (const bool isKnown : {false, true})
-            post(new AllocationKept("1", "4711", "no way", isKnown));
+            post(new AllocationKept(Mark{.text = "1"}, "4711", "no way", isKnown));
         assertHas(R"(allocations_released_total{result="cancelled"} 1)");
         assertHas(R"(allocations_released_total{result="failed"} 2)");
     }

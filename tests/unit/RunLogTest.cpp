@@ -135,11 +135,14 @@ class RunLogTest : public CppUnit::TestFixture
 
     TEST(warnsOnceOfWhatSlurmRefuses)
     {
-        expect(new AllocationReleased("1", "12"), "information: allocation released job_id=1 slurm_job=12");
+        expect(new AllocationReleased(Mark{.text = "1"}, "12"),
+               "information: allocation released job_id=1 slurm_job=12");
         const std::string line =
             "allocation not released job_id=1 slurm_job=12 error=\"Access/permission denied\"";
-        expect(new AllocationKept("1", "12", "Access/permission denied", false), "warning: " + line);
-        expect(new AllocationKept("1", "12", "Access/permission denied", true), "debug: " + line);
+        expect(new AllocationKept(Mark{.text = "1"}, "12", "Access/permission denied", false),
+               "warning: " + line);
+        expect(new AllocationKept(Mark{.text = "1"}, "12", "Access/permission denied", true),
+               "debug: " + line);
         expect(
             new AllocationsUnknown("Unable to contact slurm controller"),
             "warning: allocations unknown error=\"Unable to contact slurm controller\" advice=\"jobs are "

@@ -52,7 +52,8 @@ class SettingsTest : public CppUnit::TestFixture
     {
         const Settings settings = read(
             "Connection=dbname=coder password=b\nCleartextPassword=yes\nInterval=45\nHungJobDuration=2h\n"
-            "HungJobExitTimeout=90m\nPendingJobDuration=1h\nMaxJobsPerRun=11\nRunTimeout=61\nDryRun=yes\n"
+            "HungJobExitTimeout=90m\nPendingJobDuration=1h\nEndedJobDuration=30s\nTrustedUsers=root, 4711\n"
+            "MaxJobsPerRun=11\nRunTimeout=61\nDryRun=yes\n"
             "MassHangRatio=50\nMassHangMinJobs=21\nReleaseAllocations=yes\nMetricsFile=/m\n");
         ConnectionString connection = ConnectionString::parse("dbname=coder password=b");
         CPPUNIT_ASSERT(settings.connection != connection);
@@ -62,6 +63,10 @@ class SettingsTest : public CppUnit::TestFixture
         CPPUNIT_ASSERT(settings.hungJobDuration == seconds(7200));
         CPPUNIT_ASSERT(settings.hungJobExitTimeout == seconds(5400));
         CPPUNIT_ASSERT(settings.pendingJobDuration == seconds(3600));
+        CPPUNIT_ASSERT(settings.endedJobDuration == seconds(30));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, settings.trustedUsers.size());
+        CPPUNIT_ASSERT_EQUAL(std::uint32_t{0}, settings.trustedUsers.at(0).number);
+        CPPUNIT_ASSERT_EQUAL(std::uint32_t{4711}, settings.trustedUsers.at(1).number);
         CPPUNIT_ASSERT_EQUAL(11, settings.maxJobsPerRun);
         CPPUNIT_ASSERT(settings.runTimeout == seconds(61));
         CPPUNIT_ASSERT(settings.dryRun);
@@ -72,7 +77,8 @@ class SettingsTest : public CppUnit::TestFixture
         // The connection may hold a password.
         CPPUNIT_ASSERT_EQUAL(
             std::string("Connection=-> CleartextPassword=no->yes Interval=1m->45s HungJobDuration=5m->2h "
-                        "HungJobExitTimeout=3m->90m PendingJobDuration=0->1h MaxJobsPerRun=10->11 "
+                        "HungJobExitTimeout=3m->90m PendingJobDuration=0->1h EndedJobDuration=0->30s "
+                        "TrustedUsers=none->root,4711 MaxJobsPerRun=10->11 "
                         "RunTimeout=5m->61s DryRun=no->yes "
                         "MassHangRatio=55->50 MassHangMinJobs=20->21 ReleaseAllocations=no->yes "
                         "MetricsFile=none->/m "),
@@ -137,12 +143,12 @@ class SettingsTest : public CppUnit::TestFixture
 
     TEST(refusesAWrongText)
     {
-        expectRefused(
-            "Connection=dbname=coder\n\nIntervall=5\n",
-            ":3: Intervall: is not a known key; allowed: Connection, CleartextPassword, Interval, "
-            "HungJobDuration, "
-            "HungJobExitTimeout, PendingJobDuration, MaxJobsPerRun, RunTimeout, DryRun, MassHangRatio, "
-            "MassHangMinJobs, ReleaseAllocations, MetricsFile");
+        expectRefused("Connection=dbname=coder\n\nIntervall=5\n",
+                      ":3: Intervall: is not a known key; allowed: Connection, CleartextPassword, Interval, "
+                      "HungJobDuration, "
+                      "HungJobExitTimeout, PendingJobDuration, EndedJobDuration, TrustedUsers, "
+                      "MaxJobsPerRun, RunTimeout, DryRun, MassHangRatio, "
+                      "MassHangMinJobs, ReleaseAllocations, MetricsFile");
         expectRefused("Connection=dbname=coder\nInterval=5\n# again\nINTERVAL=5\n",
                       ":4: INTERVAL: is set twice, first in line 2; each key is allowed once");
         expectRefused(
@@ -151,6 +157,17 @@ class SettingsTest : public CppUnit::TestFixture
         expectRefused(
             "Connection=dbname=coder\nHungJobDuration=2m\n",
             ":2: HungJobDuration: HungJobExitTimeout (3m) must be shorter than HungJobDuration (2m)");
+        expectRefused(_connection + "EndedJobDuration=30s\n",
+                      ":2: EndedJobDuration: needs TrustedUsers with the users whose Slurm jobs run "
+                      "provisioner daemons: any "
+                      "other user could have jobs terminated by a mark");
+        expectRefused(
+            _connection + "EndedJobDuration=5m\nTrustedUsers=root\n",
+            ":2: EndedJobDuration: EndedJobDuration (5m) must be shorter than HungJobDuration (5m)");
+        expectRefused(
+            _connection + "TrustedUsers=root,no such user\n",
+            ":2: TrustedUsers: 'no such user' is no user of this machine; allowed: names or numbers of "
+            "users, separated by commas");
         expectRefused("Interval=5\n",
                       ": Connection: is missing; add Connection= with a libpq connection string or "
                       "URI, such as Connection=postgresql://hang_detector@db.example.org/coder");

@@ -1,14 +1,14 @@
 -- Says what terminate_jobs.sql would do with jobs. Writes nothing and locks nothing. So it does not see the
 -- locks of other sessions, nor what a trigger would do.
 --
--- $1 to $4  as in judge_jobs.sql
+-- $1 to $5  as in judge_jobs.sql
 --
 -- One row for each requested job, with the columns of terminate_jobs.sql up to updated_at, and with the same
 -- values, except that updated_at is empty. The outcome is terminated, missing, not_started, completed, reported
 -- or no_build.
 WITH requested AS (
-    SELECT r.id, r.seen_at, true AS is_ours
-    FROM unnest($1::uuid[], $2::timestamptz[]) AS r (id, seen_at)
+    SELECT r.id, r.seen_at, r.worker_end, true AS is_ours
+    FROM unnest($1::uuid[], $2::timestamptz[], $5::text[]) AS r (id, seen_at, worker_end)
 ),
 
 job AS (

@@ -1,9 +1,9 @@
 -- Terminates jobs that are hung or pending. It is one statement, so it does everything below or nothing.
 --
--- $1 to $4  as in judge_jobs.sql
--- $5  the advisory lock keys of the jobs, in the same order, bigint[] (AdvisoryLock.h)
--- $6  the error of a job for each reason in $3, text[]
--- $7  the line in its log for each reason in $3, text[]
+-- $1 to $5  as in judge_jobs.sql
+-- $6  the advisory lock keys of the jobs, in the same order, bigint[] (AdvisoryLock.h)
+-- $7  the error of a job for each reason in $3, text[]; % stands for how its worker has ended
+-- $8  the line in its log for each reason in $3, text[], in the same way
 --
 -- One row for each requested job. Its outcome is one of
 --   terminated        everything below is done and committed with this statement
@@ -22,8 +22,8 @@
 -- condition is computed before, as a column. A column is also passed on where that saves a join of two CTEs.
 WITH requested AS MATERIALIZED (
     -- The lock that Coder servers from before mid-2025 take.
-    SELECT r.id, r.seen_at, pg_try_advisory_xact_lock(r.lock_key) AS is_ours
-    FROM unnest($1::uuid[], $2::timestamptz[], $5::bigint[]) AS r (id, seen_at, lock_key)
+    SELECT r.id, r.seen_at, r.worker_end, pg_try_advisory_xact_lock(r.lock_key) AS is_ours
+    FROM unnest($1::uuid[], $2::timestamptz[], $5::text[], $6::bigint[]) AS r (id, seen_at, worker_end, lock_key)
 ),
 
 -- The lock that later Coder servers take. It returns the newest committed version of the row, even if that is
@@ -57,8 +57,8 @@ build AS MATERIALIZED (
 decided AS MATERIALIZED (
     SELECT
         judged.*,
-        ($6::text[])[pg_catalog.array_position($3::text[], reason)] AS error,
-        ($7::text[])[pg_catalog.array_position($3::text[], reason)] AS line,
+        replace(($7::text[])[pg_catalog.array_position($3::text[], reason)], '%', worker_end) AS error,
+        replace(($8::text[])[pg_catalog.array_position($3::text[], reason)], '%', worker_end) AS line,
         -- Not with AND: a null verdict would look up each job that is to be terminated.
         CASE verdict
             WHEN 'missing' THEN
