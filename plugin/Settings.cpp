@@ -82,12 +82,12 @@ constexpr auto all = std::to_array<Setting>({
      "a job that was never started and not touched for this long is terminated as pending; 0 is never"},
     // Slurm's times are whole seconds, and silence is seen by two looks.
     {"EndedJobDuration", Duration{&Settings::endedJobDuration, seconds(10), seconds(3600), true},
-     "a job whose Slurm job has ended, and that is silent since for this long, is terminated as ended; 0 is "
-     "never; "
-     "needs TrustedUsers, and has to be shorter than HungJobDuration"},
+     "a job that is silent since its Slurm job ended, for this long, is terminated as ended; 0 is never; "
+     "needs "
+     "TrustedUsers"},
     {"TrustedUsers", Users{&Settings::trustedUsers},
-     "only marks of these users' Slurm jobs explain a silence or prove an end; with none, marks of all users "
-     "explain a silence, and none proves an end"},
+     "only marks of these users' Slurm jobs explain a silence or prove an end; with none, those of all users "
+     "explain a silence"},
     {"MaxJobsPerRun", Number{&Settings::maxJobsPerRun, 1, 10000},
      "how many jobs one run terminates at most; if there are more, the choice is random, and the next run "
      "follows after a second, but not in a dry run"},

@@ -66,13 +66,21 @@ GRANT
     UPDATE (provisioner_state, updated_at)
     ON workspace_builds TO :"role";
 
--- To find the jobs that a daemon has taken, for marks with provisioner_daemon=. Without the table such marks mean
--- nothing.
+-- To find the jobs that a daemon has taken, for marks with provisioner_daemon= and for the log. Without the table
+-- such marks mean nothing.
 GRANT SELECT (worker_id) ON provisioner_jobs TO :"role";
 SELECT to_regclass('provisioner_daemons') IS NOT NULL AS has_daemons \gset
 \if :has_daemons
     REVOKE ALL ON provisioner_daemons FROM :"role";
     GRANT SELECT (id, name) ON provisioner_daemons TO :"role";
+    SELECT EXISTS (
+        SELECT
+        FROM pg_attribute
+        WHERE attrelid = 'provisioner_daemons'::regclass::oid AND attname = 'last_seen_at'
+    ) AS has_last_seen \gset
+    \if :has_last_seen
+        GRANT SELECT (last_seen_at) ON provisioner_daemons TO :"role";
+    \endif
 \endif
 
 -- To log the names of workspace, owner and template. Without these tables or rights the log has no

@@ -63,7 +63,8 @@ void Connection::open(const Libpq::WaitLimit& limit)
 
 void Connection::prepareSession()
 {
-    session() << Statements::prepare_session, into(_canSearchByStatus), bind(_statementTimeout.count()), now;
+    session() << Statements::prepare_session, into(_canSearchByStatus), into(_canReadDaemons),
+        bind(_statementTimeout.count()), now;
     _plannedSince = Clock::now();
 }
 

@@ -58,6 +58,10 @@ public:
     /// Whether the table of jobs has an index on job_status, and the role may read that column. Checked when
     /// the connection is made.
 
+    bool canReadDaemons() const { return _canReadDaemons; }
+    /// Whether the role may read which daemon took a job, and when that daemon was seen last. Checked when
+    /// the connection is made.
+
     void forgetStatus() { _canSearchByStatus = false; }
     /// The column or the right is gone, for the rest of the connection.
 
@@ -76,6 +80,7 @@ private:
     int _sessions = 0;
     Clock::time_point _plannedSince;
     bool _canSearchByStatus = false;
+    bool _canReadDaemons = false;
 };
 
 } // namespace HangDetection

@@ -225,7 +225,10 @@ struct Termination
     std::string workspace;
     std::string owner;
     std::string templateName;
+    std::string daemon;
     /// Names. Empty when the role may not read them, and where there is none.
+    std::optional<std::chrono::seconds> daemonSeen = std::nullopt;
+    /// How long ago Coder's server saw the daemon last.
     BuildState state = BuildState::none;
     std::string error;
     std::string sqlState;
@@ -242,6 +245,15 @@ struct Attempt
     std::chrono::microseconds since{0};
     std::chrono::microseconds until = std::chrono::microseconds::max();
     /// When they were sent, and when the answer was lost: since 1970, by the database's clock.
+};
+
+struct CompletedJob
+{
+    JobId jobId;
+    std::chrono::seconds since{0};
+    /// How long ago it was completed.
+    std::string terminated;
+    /// The error that a detector gave it. Empty when its worker has completed it.
 };
 
 struct LockHolder

@@ -286,15 +286,16 @@ std::vector<Termination> JobStore::preview(std::span<const SeenJob> jobs, const 
     return answers;
 }
 
-std::map<JobId, std::string> JobStore::findTerminated(const std::vector<JobId>& jobs)
+std::vector<CompletedJob> JobStore::findCompleted(const std::vector<JobId>& jobs)
 {
-    std::map<JobId, std::string> terminated;
+    std::vector<CompletedJob> completed;
     if (jobs.empty())
-        return terminated;
-    using Row = Poco::Tuple<std::string, std::string>;
-    for (const auto& row : rowsOf<Row>(Statements::find_terminated_jobs, idsOf(jobs), anyDetectorsError()))
-        terminated.emplace(idIn(row.get<0>()), shownText(row.get<1>()));
-    return terminated;
+        return completed;
+    using Row = Poco::Tuple<std::string, Poco::Int64, std::string>;
+    for (const auto& row : rowsOf<Row>(Statements::find_completed_jobs, idsOf(jobs), anyDetectorsError()))
+        completed.push_back(
+            {idIn(row.get<0>()), std::chrono::seconds(row.get<1>()), shownText(row.get<2>())});
+    return completed;
 }
 
 std::vector<Termination> JobStore::findLost(const Attempt& attempt)
@@ -405,21 +406,25 @@ std::optional<DatabaseError> JobStore::addNames(std::vector<Termination>& answer
     if (terminated.empty())
         return std::nullopt;
     try {
-        using Row = Poco::Tuple<std::string, std::string, std::string, std::string>;
+        using Row = Poco::Tuple<std::string, std::string, std::string, std::string, std::string, Poco::Int64>;
         const auto idsIn = [&](auto member) {
             return arrayOf(terminated, [&](const auto& entry) {
                 const std::string& id = (*entry.second).*member;
                 return id.empty() ? "NULL" : id;
             });
         };
-        for (const auto& row : rowsOf<Row>(Statements::find_names, idsIn(&Termination::jobId),
-                                           idsIn(&Termination::workspaceId))) {
+        for (const auto& row : rowsOf<Row>(_connection.canReadDaemons() ? Statements::find_names_and_daemons
+                                                                        : Statements::find_names,
+                                           idsIn(&Termination::jobId), idsIn(&Termination::workspaceId))) {
             const auto job = terminated.find(row.get<0>());
             if (job == terminated.end())
                 continue; // a server may say anything
             job->second->workspace = shownText(row.get<1>());
             job->second->owner = shownText(row.get<2>());
             job->second->templateName = shownText(row.get<3>());
+            job->second->daemon = shownText(row.get<4>());
+            if (row.get<5>() >= 0)
+                job->second->daemonSeen = std::chrono::seconds(row.get<5>());
         }
     } catch (const DatabaseError& error) {
         if (error.isObjectMissing())

@@ -80,9 +80,8 @@ public:
     /// Throws DatabaseError for an error that every job would get. A job without an answer is then completely
     /// terminated or untouched; which, is unknown if isOutcomeUnknown(). findLost() finds out.
 
-    std::map<JobId, std::string> findTerminated(const std::vector<JobId>& jobs);
-    /// The jobs that this hang detector or another has terminated, with their errors. Without jobs it does
-    /// not ask the database. Throws DatabaseError.
+    std::vector<CompletedJob> findCompleted(const std::vector<JobId>& jobs);
+    /// Those of the jobs that are over. Without jobs it does not ask the database. Throws DatabaseError.
 
     std::vector<Termination> findLost(const Attempt& attempt);
     /// The jobs that are completed: terminated as far as can be known, or completed by something else.

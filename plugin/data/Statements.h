@@ -3,6 +3,7 @@
 namespace HangDetection::Statements {
 
 /// Each file explains the parameters of its statement.
+extern const char* const find_completed_jobs;
 extern const char* const find_daemons;
 extern const char* const find_jobs;
 extern const char* const find_jobs_by_status;
@@ -11,8 +12,8 @@ extern const char* const find_lost_terminations;
 extern const char* const find_marked_jobs;
 extern const char* const find_marked_jobs_by_status;
 extern const char* const find_names;
+extern const char* const find_names_and_daemons;
 extern const char* const find_revived_jobs;
-extern const char* const find_terminated_jobs;
 extern const char* const terminate_jobs;
 extern const char* const preview_terminations;
 extern const char* const prepare_session;

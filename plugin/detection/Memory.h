@@ -42,6 +42,8 @@ struct Memory
     FailedJobs failedJobs = {};
     OnceAnHour<std::string> unknownDaemons{1};
     /// Whether it was logged that the database does not say which jobs belong to a mark.
+    OnceAnHour<JobId> withoutAllocation{FailedJobs::capacity};
+    /// Jobs of which it was logged that their Slurm job has ended.
     OnceAnHour<JobId> previewedJobs{FailedJobs::capacity};
     /// Jobs of which a dry run logged that it would terminate them. They stay, so each is logged only once an
     /// hour, and jobs that are not logged yet come first.

@@ -75,7 +75,8 @@ void Run::work()
         chosen = lookAgain();
     // Without a hung job, the scheduler is asked for what has ended, or is to be released. A dry run releases
     // nothing.
-    const bool isDue = _memory.allocations.isDue() && (!_statistics.dryRun || areEndsSought());
+    const bool isDue = (_memory.allocations.isDue() || _memory.workerEnds.isAnyKnown()) &&
+                       (!_statistics.dryRun || areEndsSought());
     if (!chosen.empty() || isDue)
         askScheduler(!chosen.empty());
     _statistics.held = judgeMassHang();
@@ -197,26 +198,29 @@ void Run::askScheduler(bool isAnyHung)
 {
     const Settings& settings = _memory.settings;
     _memory.allocations.ask(_limit);
-    if (areEndsSought())
-        _memory.workerEnds.learn(_memory.allocations.trusted(), settings.hungJobDuration, Clock::now());
+    _memory.workerEnds.learn(_memory.allocations.trusted(), settings.hungJobDuration, Clock::now());
     const std::vector<MarkedJob> marked = findMarked(isAnyHung);
     std::ranges::copy_if(marked, std::back_inserter(_ofDaemons),
                          [](const MarkedJob& job) { return job.mark.kind == Mark::Kind::daemon; });
-    if (areEndsSought() && !_isUnsure)
-        _ends =
-            _memory.workerEnds.judge(marked, settings.endedJobDuration, thresholds().endedLag, Clock::now());
+    if (_isUnsure)
+        return;
+    _ends = _memory.workerEnds.judge(marked, areEndsSought() ? settings.endedJobDuration : WorkerEnds::untold,
+                                     thresholds().endedLag, Clock::now());
+    _statistics.withoutAllocation = static_cast<std::int64_t>(_ends.explained.size());
+    if (areEndsSought())
+        return;
+    for (const SeenJob& job : std::exchange(_ends, {}).dead) {
+        if (_memory.withoutAllocation.add(job.jobId, Clock::now()))
+            _memory.notifications.postNotification(new JobWithoutAllocation(job));
+    }
 }
 
 std::vector<MarkedJob> Run::findMarked(bool isAnyHung)
 /// The running jobs of the marks that matter: those of which a Slurm job has ended, and when jobs are hung,
 /// those of all daemons.
 {
-    std::vector<JobId> jobs;
-    std::vector<std::string> names;
-    if (areEndsSought()) {
-        jobs = _memory.workerEnds.jobs();
-        names = _memory.workerEnds.daemons();
-    }
+    const std::vector<JobId> jobs = _memory.workerEnds.jobs();
+    std::vector<std::string> names = _memory.workerEnds.daemons();
     if (isAnyHung)
         std::ranges::copy(_memory.allocations.daemons(), std::back_inserter(names));
     const auto unlessMissing = [this](auto find) -> decltype(find()) {
@@ -380,8 +384,13 @@ void Run::terminateBatch(std::span<const SeenJob> batch)
 void Run::release()
 {
     std::map<Mark, std::string> over;
-    for (const auto& [job, error] : _memory.store->findTerminated(_memory.allocations.marked()))
-        over.emplace(Mark{Mark::Kind::job, job}, error);
+    std::set<JobId> longOver;
+    for (const CompletedJob& job : _memory.store->findCompleted(_memory.allocations.marked())) {
+        if (!job.terminated.empty())
+            over.emplace(Mark{Mark::Kind::job, job.jobId}, job.terminated);
+        if (job.since >= _memory.settings.hungJobDuration)
+            longOver.insert(job.jobId);
+    }
     // A daemon may have taken another job meanwhile.
     std::set<Mark> busy;
     for (const MarkedJob& job : _ofDaemons) {
@@ -393,6 +402,7 @@ void Run::release()
     for (const Mark& mark : busy)
         over.erase(mark);
     _memory.allocations.release(over, _limit);
+    _statistics.leftover = _memory.allocations.tellLeftover(longOver);
 }
 
 void Run::report(const Termination& job)
@@ -482,9 +492,9 @@ std::optional<Run::Milliseconds> Run::nextPause()
 }
 
 std::optional<Run::Milliseconds> Run::pauseUntilEnd() const
-/// While jobs are marked, an end is to be seen in half of the time after which it counts.
+/// An end is to be seen in half of the time after which it counts. A job may be marked at any moment.
 {
-    if (!areEndsSought() || !_memory.allocations.mayBeMarked())
+    if (!areEndsSought())
         return std::nullopt;
     const Clock::duration half = _memory.settings.endedJobDuration / 2;
     return std::max<Milliseconds>(std::chrono::ceil<Milliseconds>(std::min(_ends.next.value_or(half), half)),

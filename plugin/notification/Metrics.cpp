@@ -152,6 +152,10 @@ void Metrics::onRunFinished(const RunStatistics& run)
         _isHeld = run.held;
         _isDatabaseUp = true;
     }
+    if (run.leftover)
+        _leftover = run.leftover;
+    if (run.withoutAllocation)
+        _withoutAllocation = run.withoutAllocation;
     if (run.error && run.error->isDatabaseError)
         _isDatabaseUp = false;
     _file.write(text());
@@ -179,6 +183,14 @@ std::string Metrics::text() const
                   "1 while nothing is terminated because too many jobs fell silent at once.")
             .sample(static_cast<int>(_isHeld));
     }
+    if (_leftover)
+        out.gauge("allocations_leftover",
+                  "Slurm jobs whose provisioner job was over long ago, when Slurm was asked last.")
+            .sample(*_leftover);
+    if (_withoutAllocation)
+        out.gauge("jobs_without_allocation",
+                  "Running provisioner jobs whose Slurm jobs have ended, when Slurm was asked last.")
+            .sample(*_withoutAllocation);
     out.counter("jobs_terminated_total", "Jobs terminated, by reason and type.").samples(_terminated);
     out.counter("jobs_skipped_total", "Jobs left as they were, by cause.").samples(_skipped);
     out.counter("job_errors_total", "Terminations that failed because of the job itself.").sample(_jobErrors);

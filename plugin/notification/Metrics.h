@@ -58,6 +58,8 @@ private:
     std::optional<JobCounts> _jobs;
     /// Of the last run that came to its search.
     bool _isHeld = false;
+    std::optional<std::int64_t> _leftover;
+    std::optional<std::int64_t> _withoutAllocation;
 
     Subscription<JobTerminated> _onTerminated;
     Subscription<JobSkipped> _onSkipped;

@@ -50,6 +50,11 @@ struct RunStatistics
     /// Jobs whose Slurm job does not run, which explains their silence.
     int failed = 0;
     /// Jobs with an error of their own.
+    std::optional<std::int64_t> leftover;
+    /// Slurm jobs that are still there although the provisioner job that they are marked with was over long
+    /// ago. No value when the run did not ask Slurm.
+    std::optional<std::int64_t> withoutAllocation;
+    /// Running jobs whose Slurm jobs have ended. No value when the run did not ask Slurm.
     std::chrono::milliseconds duration{0};
     /// From the start of the run to its end.
     bool stopped = false;
@@ -221,6 +226,30 @@ public:
     const std::string error;
     const bool isKnown;
     /// The same was posted of this Slurm job before.
+};
+
+class AllocationLeftover : public Poco::Notification
+/// A Slurm job is still there although the provisioner job that it is marked with was over long ago. Posted
+/// once for each.
+{
+public:
+    AllocationLeftover(JobId markedWith, std::string left)
+        : jobId(std::move(markedWith)), schedulerJob(std::move(left))
+    {}
+
+    const JobId jobId;
+    const std::string schedulerJob;
+};
+
+class JobWithoutAllocation : public Poco::Notification
+/// A job is silent since its Slurm job has ended, and EndedJobDuration is off. Posted once an hour for each
+/// job.
+{
+public:
+    explicit JobWithoutAllocation(SeenJob silent) : job(std::move(silent)) {}
+
+    const SeenJob job;
+    /// With its worker's end.
 };
 
 class AllocationsUnknown : public Poco::Notification

@@ -31,6 +31,10 @@ std::string lineOf(const std::string& event, const Termination& job, std::chrono
         if (!name.empty())
             line.add(key, name);
     }
+    if (!job.daemon.empty())
+        line.add("daemon", job.daemon);
+    if (job.daemonSeen)
+        line.add("daemon_seen_s", job.daemonSeen->count());
     if (job.isAnswerLost)
         line.add("note", "the answer of the database was lost; another detector with the same threshold may "
                          "have terminated the job in that moment");
@@ -69,6 +73,8 @@ RunLog::RunLog(Poco::NotificationCenter& center, Poco::Logger& logger)
       _kept(to(center, &RunLog::onAllocationKept)),
       _unknown(to(center, &RunLog::onAllocationsUnknown)),
       _known(to(center, &RunLog::onAllocationsKnown)),
+      _leftover(to(center, &RunLog::onAllocationLeftover)),
+      _withoutAllocation(to(center, &RunLog::onJobWithoutAllocation)),
       _outlived(to(center, &RunLog::onWorkerOutlivedItsEnd)),
       _daemonsUnknown(to(center, &RunLog::onDaemonsUnknown)),
       _finished(to(center, &RunLog::onRunFinished))
@@ -217,6 +223,28 @@ void RunLog::onAllocationsUnknown(const AllocationsUnknown& notification)
 void RunLog::onAllocationsKnown(const AllocationsKnown&)
 {
     _logger.information("allocations known again");
+}
+
+void RunLog::onAllocationLeftover(const AllocationLeftover& notification)
+{
+    _logger.warning(LogLine("Slurm job is left over")
+                        .add("job_id", notification.jobId)
+                        .add("slurm_job", notification.schedulerJob)
+                        .add("advice",
+                             "its provisioner job was over long ago; see whether anybody needs it, or "
+                             "scancel it")
+                        .text());
+}
+
+void RunLog::onJobWithoutAllocation(const JobWithoutAllocation& notification)
+{
+    _logger.warning(
+        LogLine("job is silent since its Slurm job ended")
+            .add("job_id", notification.job.jobId)
+            .add("slurm_job", notification.job.workerEnd->schedulerJob)
+            .add("slurm_state", notification.job.workerEnd->state)
+            .add("advice", "EndedJobDuration would terminate it now, and not only after HungJobDuration")
+            .text());
 }
 
 void RunLog::onWorkerOutlivedItsEnd(const WorkerOutlivedItsEnd& notification)

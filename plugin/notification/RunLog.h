@@ -55,6 +55,8 @@ private:
     void onAllocationKept(const AllocationKept& notification);
     void onAllocationsUnknown(const AllocationsUnknown& notification);
     void onAllocationsKnown(const AllocationsKnown& notification);
+    void onAllocationLeftover(const AllocationLeftover& notification);
+    void onJobWithoutAllocation(const JobWithoutAllocation& notification);
     void onWorkerOutlivedItsEnd(const WorkerOutlivedItsEnd& notification);
     void onDaemonsUnknown(const DaemonsUnknown& notification);
     void onRunFinished(const RunFinished& notification);
@@ -79,6 +81,8 @@ private:
     Subscription<AllocationKept> _kept;
     Subscription<AllocationsUnknown> _unknown;
     Subscription<AllocationsKnown> _known;
+    Subscription<AllocationLeftover> _leftover;
+    Subscription<JobWithoutAllocation> _withoutAllocation;
     Subscription<WorkerOutlivedItsEnd> _outlived;
     Subscription<DaemonsUnknown> _daemonsUnknown;
     Subscription<RunFinished> _finished;

@@ -21,7 +21,7 @@ void JobAllocations::use(Rules rules)
 
 bool JobAllocations::isDue() const
 {
-    return isAsked() && (_isUnfinished || mayBeMarked());
+    return isAsked() && (_isUnfinished || _mayBeMarked || _scheduler->marksSeen() != _marksSeen);
 }
 
 bool JobAllocations::isTrusted(const SchedulerJob& job) const
@@ -139,6 +139,22 @@ void JobAllocations::ask(const RunLimit& limit)
         if (!std::exchange(_isUnknown, true))
             _notifications.postNotification(new AllocationsUnknown(error.what()));
     }
+}
+
+std::optional<std::int64_t> JobAllocations::tellLeftover(const std::set<JobId>& over)
+{
+    if (!isAsked() || _isUnknown)
+        return std::nullopt;
+    std::set<std::string> leftover;
+    for (const SchedulerJob& job : _marked) {
+        if (job.mark.kind != Mark::Kind::job || !over.contains(job.mark.text))
+            continue;
+        leftover.insert(job.name);
+        if (!_leftover.contains(job.name))
+            _notifications.postNotification(new AllocationLeftover(job.mark.text, job.name));
+    }
+    _leftover = std::move(leftover);
+    return _leftover.size();
 }
 
 void JobAllocations::release(const std::map<Mark, std::string>& over, const RunLimit& limit)

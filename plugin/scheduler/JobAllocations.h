@@ -50,8 +50,6 @@ public:
     /// the scheduler are marked, and when an earlier release was cut off, failed, or did not find one of the
     /// allocations.
 
-    bool mayBeMarked() const { return isAsked() && (_mayBeMarked || _scheduler->marksSeen() != _marksSeen); }
-
     void ask(const RunLimit& limit);
     /// Asks the scheduler, once for all jobs. When it does not answer, posts AllocationsUnknown. Then the
     /// last answer holds, for one threshold, for the jobs that were suspended, and no other job has an
@@ -76,6 +74,11 @@ public:
     std::vector<JobId> marked() const;
     /// The jobs that have an allocation, by the scheduler's last answer. None when the scheduler did not
     /// answer.
+
+    std::optional<std::int64_t> tellLeftover(const std::set<JobId>& over);
+    /// Posts AllocationLeftover once for each job of the scheduler, in its last answer, that is marked with
+    /// one of these provisioner jobs, which are over. Returns how many there are, if the scheduler has
+    /// answered.
 
     void release(const std::map<Mark, std::string>& over, const RunLimit& limit);
     /// Cancels the allocations with these marks, as far as the scheduler's last answer has them. Those that
@@ -107,6 +110,8 @@ private:
     bool _isUnknown = false;
     std::set<std::string> _kept;
     /// The names of the scheduler's jobs for which AllocationKept was posted.
+    std::set<std::string> _leftover;
+    /// The names of the scheduler's jobs for which AllocationLeftover was posted.
     std::map<JobId, Clock::time_point> _suspendedUntil;
 };
 

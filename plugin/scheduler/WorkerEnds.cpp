@@ -40,6 +40,12 @@ void WorkerEnds::learn(const std::vector<SchedulerJob>& listed, seconds retentio
     });
 }
 
+bool WorkerEnds::isAnyKnown() const
+{
+    return std::ranges::any_of(_jobs,
+                               [](const auto& entry) { return entry.second.job.endedAgo.has_value(); });
+}
+
 std::vector<JobId> WorkerEnds::jobs() const
 {
     std::set<JobId> jobs;

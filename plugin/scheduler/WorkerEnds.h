@@ -36,6 +36,9 @@ public:
     /// Call it with the marked jobs of trusted users, as the scheduler lists them. An end is known for so
     /// long after it, even if the scheduler forgets the job sooner.
 
+    bool isAnyKnown() const;
+    /// Whether a job has ended that is not forgotten yet.
+
     std::vector<JobId> jobs() const;
     std::vector<std::string> daemons() const;
     /// The marks of which a job has ended.
@@ -58,6 +61,9 @@ public:
     static constexpr std::chrono::seconds tolerance{5};
     /// Two times that are compared by how long ago they were may be so far apart: the scheduler's are whole
     /// seconds, and its answer and that of the database come one after the other.
+
+    static constexpr std::chrono::minutes untold{1};
+    /// A job that is silent for this long since the end is logged where EndedJobDuration is off.
 
     static constexpr std::size_t capacity = 20000;
     /// Upper limit for the jobs of the scheduler. More are left to their silence.

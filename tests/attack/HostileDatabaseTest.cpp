@@ -30,6 +30,8 @@ class HostileDatabaseTest : public DatabaseFixture
         addHungBuild(workspace, 2);
         settings().pendingJobDuration = std::chrono::minutes(30);
         database().addJob({.startedAgo = std::nullopt, .updatedAgo = "31 minutes"});
+        const std::string worker = database().addDaemon("daemon");
+        const std::string running = database().addJob({.updatedAgo = "0"});
         makeBetterMatches();
 
         settings().dryRun = true;
@@ -46,8 +48,10 @@ class HostileDatabaseTest : public DatabaseFixture
                             .places = 10});
             store.wantsIndex();
             store.findLockHolder(jobs.front());
+            CPPUNIT_ASSERT_EQUAL(std::size_t{1}, store.findDaemons({"daemon"}).size());
+            CPPUNIT_ASSERT_EQUAL(std::size_t{1}, store.findMarked({running}, {{worker, "daemon"}}).size());
             store.findLost({.jobs = {{jobs.front(), "-infinity"}}, .thresholds = {std::chrono::minutes(5)}});
-            CPPUNIT_ASSERT_EQUAL(jobs.size(), store.findTerminated(jobs).size());
+            CPPUNIT_ASSERT_EQUAL(jobs.size(), store.findCompleted(jobs).size());
             CPPUNIT_ASSERT_EQUAL(std::size_t{0}, store.findRevived({{jobs.front(), "-infinity"}}).size());
         }
         database().execute("DROP INDEX provisioner_jobs_job_status_idx");
@@ -65,11 +69,14 @@ class HostileDatabaseTest : public DatabaseFixture
     {
         std::set<std::string> names;
         for (const std::string& text : std::vector<std::string>{
-                 textOf(SQL_SCRIPTS "/role.sql"), textOf(SQL_SCRIPTS "/index.sql"), Statements::find_jobs,
+                 textOf(SQL_SCRIPTS "/role.sql"), textOf(SQL_SCRIPTS "/index.sql"),
+                 Statements::find_completed_jobs, Statements::find_daemons, Statements::find_jobs,
                  Statements::find_jobs_by_status, Statements::find_lock_holder,
-                 Statements::find_lost_terminations, Statements::find_names, Statements::find_revived_jobs,
-                 Statements::find_terminated_jobs, Statements::prepare_session,
-                 Statements::preview_terminations, Statements::terminate_jobs, Statements::wants_index}) {
+                 Statements::find_lost_terminations, Statements::find_marked_jobs,
+                 Statements::find_marked_jobs_by_status, Statements::find_names,
+                 Statements::find_names_and_daemons, Statements::find_revived_jobs,
+                 Statements::prepare_session, Statements::preview_terminations, Statements::terminate_jobs,
+                 Statements::wants_index}) {
             static const std::regex call("([a-z_]+)\\(");
             for (std::sregex_iterator found(text.begin(), text.end(), call), end; found != end; ++found)
                 names.insert((*found)[1]);
@@ -85,11 +92,11 @@ class HostileDatabaseTest : public DatabaseFixture
                     FROM pg_attribute
                     WHERE attnum > 0 AND NOT attisdropped
                       AND attrelid IN ('provisioner_jobs'::regclass, 'provisioner_job_logs'::regclass,
-                          'workspace_builds'::regclass)
+                          'workspace_builds'::regclass, 'provisioner_daemons'::regclass)
                     UNION
                     SELECT unnest('{boolean,name,smallint,integer,bigint,numeric,double precision,text,oid,
                         regclass,regnamespace,aclitem[],xid,xid8,pg_snapshot,pg_node_tree,int2vector,uuid[],
-                        bigint[],text[],double precision[],timestamptz[],interval,anyelement,anyarray,anynonarray,
+                        bigint[],bytea[],text[],double precision[],timestamptz[],interval,anyelement,anyarray,anynonarray,
                         anyenum}'::regtype[]));
                 -- Before there are better matches for what this query calls.
                 of_two text[] := ARRAY(
@@ -186,6 +193,9 @@ class HostileDatabaseTest : public DatabaseFixture
         const std::vector<std::string> texts{
             "NULL", "''", "repeat('\\', 1000)", "E'\\n\\x01\\u2028'", "'%s {\"'", "repeat(chr(128169), 100)"};
         const std::string job = Sim::JobDatabase::newId();
+        const std::string worker = database().addDaemon(any({"", "daemon", std::string(64, '"')}));
+        database().execute("UPDATE provisioner_daemons SET last_seen_at = " + any(timesOrNull) +
+                           " WHERE id = '" + worker + "'");
         const std::string type =
             any({"workspace_build", "template_version_import", "template_version_dry_run"});
         database().execute(
@@ -198,7 +208,8 @@ class HostileDatabaseTest : public DatabaseFixture
             ", '00000000-0000-0000-0000-000000000000', 'ffffffff-ffff-ffff-ffff-ffffffffffff',"
             " gen_random_uuid(), " +
             any({"'echo'", "'terraform'"}) + ", 'file', '" + type + "', " +
-            any({"'null'", "'{}'", "'[1e1000]'"}) + ", " + any({"NULL", "gen_random_uuid()"}) + ", 'null')");
+            any({"'null'", "'{}'", "'[1e1000]'"}) + ", " +
+            any({"NULL", "gen_random_uuid()", "'" + worker + "'"}) + ", 'null')");
         if (type == "workspace_build") {
             const int number = std::stoi(any({"-2147483648", "-2147483647", "0", "1", "2147483647"}));
             const std::string workspace = Sim::JobDatabase::newId();

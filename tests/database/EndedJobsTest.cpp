@@ -127,6 +127,38 @@ private:
         CPPUNIT_ASSERT((told.workerEnd == WorkerEnd{"123_4", "NODE_FAIL"}));
     }
 
+    TEST(knowsAnEndThatSlurmHasForgotten)
+    {
+        const std::string job = addRunning();
+        listEnded({.text = job});
+        detector().run({});
+        _slurm.marked.clear();
+        CPPUNIT_ASSERT(std::set{job} == terminatedByTwoRuns());
+    }
+
+    TEST(saysWhatIsLeftOver)
+    /// Of jobs that are over, and of Slurm jobs that have ended, each once.
+    {
+        settings().endedJobDuration = 0s;
+        settings().trustedUsers = {};
+        settings().releaseAllocations = true;
+        const std::string over = database().addJob({.completedAgo = "6 minutes"});
+        list({.text = over});
+        list({.text = database().addJob({.completedAgo = "4 minutes"})});
+        const std::string silent = database().addJob({.updatedAgo = "2 minutes"});
+        listEnded({.text = silent}).endedAgo = 100s;
+        runTwice();
+        runTwice();
+        CPPUNIT_ASSERT_EQUAL(Lines{"1 of " + over}, posted().leftover);
+        CPPUNIT_ASSERT_EQUAL(Lines{silent + " since 3 is NODE_FAIL"}, posted().withoutAllocation);
+        CPPUNIT_ASSERT(posted().finished.back().leftover == 1);
+        CPPUNIT_ASSERT(posted().finished.back().withoutAllocation == 1);
+        CPPUNIT_ASSERT(posted().terminated.empty());
+        _slurm.marked.clear();
+        run();
+        CPPUNIT_ASSERT(posted().finished.back().leftover == 0);
+    }
+
     TEST(leavesAJobThatReports)
     /// Also when it does so rarely, and when it does so only after the search.
     {
@@ -254,15 +286,12 @@ private:
     }
 
     TEST(looksInHalfOfTheTime)
-    /// While Slurm jobs are marked.
     {
         settings().endedJobDuration = 30s;
-        CPPUNIT_ASSERT(!run().pause);
-        list(ofDaemon("runs"));
-        ++_slurm.marksSeen;
         CPPUNIT_ASSERT(run().pause == 15s);
         addRunning();
         listEnded({.text = addRunning()}).endedAgo = 20s;
+        ++_slurm.marksSeen;
         CPPUNIT_ASSERT(run().pause <= 10s);
     }
 

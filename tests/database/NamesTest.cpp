@@ -59,6 +59,27 @@ private:
         CPPUNIT_ASSERT_EQUAL(std::string("||"), namesOfTheTerminated());
     }
 
+    TEST(namesTheDaemonAndWhenItWasSeen)
+    {
+        const std::string worker = database().addDaemon("größe \"1\"");
+        for (const std::string seen :
+             {"now() - interval '70 seconds'", "'-infinity'", "'infinity'", "NULL"}) {
+            database().execute("UPDATE provisioner_daemons SET last_seen_at = " + seen);
+            database().addJob({.worker = worker});
+            run();
+            CPPUNIT_ASSERT_EQUAL(std::string("größe \"1\""), posted().terminated.back().daemon);
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(seen, seen != "NULL",
+                                         posted().terminated.back().daemonSeen.has_value());
+        }
+        const auto first = posted().terminated.front().daemonSeen;
+        CPPUNIT_ASSERT(first >= std::chrono::seconds(70) && first < std::chrono::minutes(10));
+        database().execute("REVOKE SELECT (last_seen_at) ON provisioner_daemons FROM hang_detector");
+        forgetDetector();
+        database().addJob({.worker = worker});
+        run();
+        CPPUNIT_ASSERT_EQUAL(std::string(), posted().terminated.back().daemon);
+    }
+
     TEST(namesTheSameInADryRun)
     {
         settings().dryRun = true;

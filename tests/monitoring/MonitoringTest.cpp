@@ -44,6 +44,8 @@ std::string metricsText(const std::string& cluster, bool isAfterARun)
     RunStatistics run;
     run.hasSearched = true;
     run.jobs.pending = 0;
+    run.leftover = 0;
+    run.withoutAllocation = 0;
     if (isAfterARun)
         notifications.postNotification(new RunFinished(run));
     return metrics.text();

@@ -44,8 +44,15 @@ public:
         on<AllocationsUnknown>(center,
                                [this](const auto& n) { allocations.push_back("unknown: " + n.error); });
         on<AllocationsKnown>(center, [this](const auto&) { allocations.emplace_back("known"); });
+        on<AllocationLeftover>(
+            center, [this](const auto& n) { leftover.push_back(n.schedulerJob + " of " + n.jobId); });
+        on<JobWithoutAllocation>(center, [this](const auto& n) {
+            withoutAllocation.push_back(n.job.jobId + " since " + n.job.workerEnd->schedulerJob + " is " +
+                                        n.job.workerEnd->state);
+        });
         on<WorkerOutlivedItsEnd>(center, [this](const auto& n) {
-            outlived.push_back(n.jobId + " although " + n.workerEnd.schedulerJob + " is " + n.workerEnd.state);
+            outlived.push_back(n.jobId + " although " + n.workerEnd.schedulerJob + " is " +
+                               n.workerEnd.state);
         });
         on<DaemonsUnknown>(center, [this](const auto& n) { daemonsUnknown.push_back(n.error); });
         on<RunFinished>(center, [this](const auto& n) { finished.push_back(n.statistics); });
@@ -72,6 +79,10 @@ public:
     /// As "job succeeded" or "job reported".
     std::vector<std::string> allocations;
     /// As "slurm job of job released", "... kept: error", "unknown: error", "known".
+    std::vector<std::string> leftover;
+    /// As "slurm job of job".
+    std::vector<std::string> withoutAllocation;
+    /// As "job since slurm job is state".
     std::vector<std::string> outlived;
     /// As "job although slurm job is state".
     std::vector<std::string> daemonsUnknown;

@@ -157,6 +157,31 @@ void SlurmCluster::setProcessors(int count)
     configure("SelectTypeParameters", "CR_Core");
 }
 
+void SlurmCluster::addNodes(const std::vector<std::string>& names)
+{
+    for (const std::string& name : names)
+        _ports[name] = freePort(20000, 31999);
+    // %n is the name of the node.
+    configure("SlurmdSpoolDir", (directory() / "spool-%n").string());
+    configure("SlurmdPidFile", (directory() / "run/slurmd-%n.pid").string());
+}
+
+void SlurmCluster::startNode(const std::string& name)
+{
+    _moreSlurmds[name].emplace(withEnvironment({"slurmd", "-D", "-N", name}),
+                               directory() / ("run/" + name + ".out"));
+    await("slurmd did not become idle on " + name, [&] { return nodeState(name) == "idle"; });
+}
+
+void SlurmCluster::killNode(const std::string& name)
+{
+    // The steps of its jobs have the name in their titles or their environment.
+    kill(_moreSlurmds.at(name).value().id(), SIGKILL);
+    _moreSlurmds.at(name)->waitUntilEnded(patience);
+    for (const pid_t process : processesUsing(directory() / ("spool-" + name)))
+        kill(process, SIGKILL);
+}
+
 void SlurmCluster::setCloudNode()
 {
     _isCloud = true;
@@ -242,9 +267,10 @@ void SlurmCluster::startNode()
     await("slurmd did not become " + state, [&] { return nodeState() == state; });
 }
 
-std::string SlurmCluster::nodeState() const
+std::string SlurmCluster::nodeState(const std::string& name) const
 {
-    return Poco::trim(run({"sinfo", "--noheader", "--format=%T"}));
+    return Poco::trim(
+        run({"sinfo", "--noheader", "--format=%T", "--nodes=" + (name.empty() ? _host : name)}));
 }
 
 bool SlurmCluster::controllerAnswers() const
@@ -332,6 +358,9 @@ std::string SlurmCluster::textOfConfiguration() const
         text.append("SlurmctldHost=").append(standbyHost).append("(127.0.0.2)\n");
     text += "NodeName=" + _host + " NodeAddr=127.0.0.1 CPUs=" + std::to_string(_processors) +
             (_isCloud ? " State=CLOUD\n" : "\n");
+    for (const auto& [name, port] : _ports)
+        text += "NodeName=" + name + " NodeHostname=" + _host + " NodeAddr=127.0.0.1 Port=" + port +
+                " CPUs=" + std::to_string(_processors) + "\n";
     text += "PartitionName=test Nodes=ALL Default=YES\n";
     return text;
 }
@@ -384,6 +413,7 @@ void SlurmCluster::endAll() noexcept
         _standby.reset();
         _slurmctld.reset();
         _slurmd.reset();
+        _moreSlurmds.clear();
         _munged.reset();
         // Steps of jobs outlive slurmd on purpose, and a daemon is still there.
         eventually(patience, [this] {

@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <map>
+#include <vector>
 
 namespace HangDetection::Test {
 
@@ -37,6 +38,15 @@ public:
 
     void setProcessors(int count);
     /// Of the only node, one unless it is set, whatever the machine has. Before it is started.
+
+    void addNodes(const std::vector<std::string>& names);
+    /// Further nodes, each with the processors of the first. Before startController().
+
+    void startNode(const std::string& name);
+    /// Starts the slurmd of one of these, and returns when a job can run there.
+
+    void killNode(const std::string& name);
+    /// Ends its slurmd and the processes of its jobs by SIGKILL, as a machine that dies.
 
     void setCloudNode();
     /// The only node is one that Slurm boots when a job needs it: a job is CONFIGURING until
@@ -82,8 +92,8 @@ public:
     void startNode();
     /// Starts slurmd and returns when a job can run, or, on a cloud node, when one has the node.
 
-    std::string nodeState() const;
-    /// As sinfo shows it, such as idle.
+    std::string nodeState(const std::string& name = {}) const;
+    /// As sinfo shows it, such as idle. Of the first node, unless it has a name.
 
     std::string run(const Sim::CommandLine& command) const { return Sim::mustRun(withEnvironment(command)); }
     /// The output of one of Slurm's commands, which has to succeed.
@@ -143,12 +153,15 @@ private:
     const TemporaryDirectory _directory;
     const std::string _host;
     std::map<std::string, std::string> _configuration;
+    std::map<std::string, std::string> _ports;
+    /// Of further nodes, by name.
     int _processors = 1;
     bool _isCloud = false;
     bool _hasStandby = false;
     // In the order in which they have to be started.
     std::optional<ChildProcess> _munged;
     std::optional<ChildProcess> _slurmd;
+    std::map<std::string, std::optional<ChildProcess>> _moreSlurmds;
     std::optional<ChildProcess> _slurmctld;
     std::optional<ChildProcess> _standby;
 };

@@ -152,10 +152,16 @@ class MetricsTest : public CppUnit::TestFixture
     {
         RunStatistics run = searched();
         run.jobs.pending = 0; // so every metric is written
+        run.leftover = 7;
+        run.withoutAllocation = 8;
         finish(run);
         const std::vector<std::string> series = seriesIn(_metrics.text());
         CPPUNIT_ASSERT_MESSAGE(_metrics.text(),
                                std::adjacent_find(series.begin(), series.end()) == series.end());
+        // Until Slurm is asked again.
+        finish(searched());
+        assertHas("allocations_leftover 7");
+        assertHas("jobs_without_allocation 8");
     }
 
     TEST(escapesTheCluster)

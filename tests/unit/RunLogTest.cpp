@@ -151,6 +151,43 @@ class RunLogTest : public CppUnit::TestFixture
         expect(new AllocationsKnown, "information: allocations known again");
     }
 
+    TEST(tellsHowAWorkerEnded)
+    {
+        Termination job;
+        job.jobId = "1";
+        job.reason = Reason::ended;
+        job.type = "workspace_build";
+        job.silent = 31s;
+        job.stage = "Planning";
+        job.workerEnd = {"123_4", "NODE_FAIL"};
+        job.daemon = "daemon 1";
+        job.daemonSeen = 70s;
+        expect(
+            new JobTerminated(job, 30s),
+            "information: job terminated job_id=1 reason=ended slurm_job=123_4 slurm_state=NODE_FAIL "
+            "type=workspace_build silent_s=31 threshold_s=30 stage=Planning state=none daemon=\"daemon 1\" "
+            "daemon_seen_s=70");
+        expect(
+            new WorkerOutlivedItsEnd("1", {"7", "FAILED"}),
+            "warning: job reports although its Slurm job has ended job_id=1 slurm_job=7 slurm_state=FAILED "
+            "advice=\"the mark of that Slurm job is wrong, and is ignored; find out who runs the job, and "
+            "correct the mark\"");
+        expect(new JobWithoutAllocation({"1", "", WorkerEnd{"7", "FAILED"}}),
+               "warning: job is silent since its Slurm job ended job_id=1 slurm_job=7 slurm_state=FAILED "
+               "advice=\"EndedJobDuration would terminate it now, and not only after HungJobDuration\"");
+        expect(
+            new AllocationLeftover("1", "7"),
+            "warning: Slurm job is left over job_id=1 slurm_job=7 advice=\"its provisioner job was over long "
+            "ago; see whether anybody needs it, or scancel it\"");
+        expect(new DaemonsUnknown("permission denied"),
+               "warning: marks with provisioner_daemon= mean nothing error=\"permission denied\" "
+               "advice=\"run the "
+               "hang detector's role.sql again; it grants what they need, where Coder has "
+               "provisioner_daemons\"");
+        expect(new AllocationReleased({Mark::Kind::daemon, "a b"}, "7"),
+               "information: allocation released daemon=\"a b\" slurm_job=7");
+    }
+
     TEST(tellsOfWhatTheOperatorCanSetRight)
     {
         expect(new JobRevived({"1", true}),

@@ -24,7 +24,8 @@
 -- wait for a standby.
 --
 -- One row. The first column says whether the search can go by the column job_status: an index begins with
--- it, and the role may read it.
+-- it, and the role may read it. The second column says whether the role may read which daemon took a job, and
+-- when that was seen last.
 SELECT
     EXISTS (
         SELECT
@@ -33,6 +34,13 @@ SELECT
         WHERE i.indrelid = to_regclass('provisioner_jobs'::text)::oid AND i.indisvalid AND i.indpred IS NULL
           AND a.attname = 'job_status' AND pg_catalog.has_column_privilege(a.attrelid, a.attnum, 'SELECT')
     ) AS can_search_by_status,
+    (
+        SELECT count(*) = 4::bigint AND pg_catalog.bool_and(pg_catalog.has_column_privilege(a.attrelid, a.attnum, 'SELECT'))
+        FROM pg_attribute a
+        WHERE a.attrelid = to_regclass('provisioner_jobs'::text)::oid AND a.attname = 'worker_id'
+           OR a.attrelid = to_regclass('provisioner_daemons'::text)::oid
+              AND (a.attname = 'id' OR a.attname = 'name' OR a.attname = 'last_seen_at')
+    ) AS can_read_daemons,
     pg_catalog.set_config('statement_timeout', $1::text, false),
     pg_catalog.set_config('lock_timeout', '5s', false),
     pg_catalog.set_config('default_transaction_isolation', 'read committed', false),

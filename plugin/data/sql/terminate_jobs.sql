@@ -57,8 +57,8 @@ build AS MATERIALIZED (
 decided AS MATERIALIZED (
     SELECT
         judged.*,
-        replace(($7::text[])[pg_catalog.array_position($3::text[], reason)], '%', worker_end) AS error,
-        replace(($8::text[])[pg_catalog.array_position($3::text[], reason)], '%', worker_end) AS line,
+        replace(($7::text[])[pg_catalog.array_position($3::text[], reason)], '%'::text, worker_end) AS error,
+        replace(($8::text[])[pg_catalog.array_position($3::text[], reason)], '%'::text, worker_end) AS line,
         -- Not with AND: a null verdict would look up each job that is to be terminated.
         CASE verdict
             WHEN 'missing' THEN
