@@ -69,7 +69,7 @@ GRANT
 -- To find the jobs that a daemon has taken, for marks with provisioner_daemon= and for the log. Without the table
 -- such marks mean nothing.
 GRANT SELECT (worker_id) ON provisioner_jobs TO :"role";
-SELECT to_regclass('provisioner_daemons') IS NOT NULL AS has_daemons \gset
+SELECT to_regclass('provisioner_daemons'::text) IS NOT NULL AS has_daemons \gset
 \if :has_daemons
     REVOKE ALL ON provisioner_daemons FROM :"role";
     GRANT SELECT (id, name) ON provisioner_daemons TO :"role";

@@ -321,41 +321,33 @@ std::vector<RevivedJob> JobStore::findRevived(const std::vector<SeenJob>& jobs)
     return revived;
 }
 
-std::map<std::string, std::string> JobStore::findDaemons(const std::vector<std::string>& names)
-{
-    std::map<std::string, std::string> daemons;
-    if (names.empty())
-        return daemons;
-    using Row = Poco::Tuple<std::string, std::string>;
-    for (const auto& row : rowsOf<Row>(Statements::find_daemons, bytesOf(names)))
-        daemons.emplace(idIn(row.get<0>()), row.get<1>());
-    return daemons;
-}
-
-std::vector<MarkedJob> JobStore::findMarked(const std::vector<JobId>& ids,
-                                            const std::map<std::string, std::string>& daemons)
+std::vector<MarkedJob> JobStore::findMarked(const std::vector<JobId>& jobs)
 {
     std::vector<MarkedJob> marked;
-    if (ids.empty() && daemons.empty())
+    if (jobs.empty())
         return marked;
-    const auto daemonIds = arrayOf(daemons, [](const auto& daemon) { return daemon.first; });
-    using Row = Poco::Tuple<std::string, std::string, std::string, Poco::Int64, Poco::Int64>;
-    for (const auto& row :
-         rowsOf<Row>(_connection.canSearchByStatus() ? Statements::find_marked_jobs_by_status
-                                                     : Statements::find_marked_jobs,
-                     idsOf(ids), daemonIds)) {
-        MarkedJob job{.job = {idIn(row.get<0>()), timestampIn(row.get<1>())},
-                      .startedAgo = std::chrono::milliseconds(row.get<3>()),
-                      .silent = std::chrono::milliseconds(row.get<4>())};
-        if (std::ranges::find(ids, job.job.jobId) != ids.end()) {
-            job.mark = {Mark::Kind::job, job.job.jobId};
-            marked.push_back(job);
-        }
-        if (const auto daemon = daemons.find(row.get<2>()); daemon != daemons.end()) {
-            job.mark = {Mark::Kind::daemon, daemon->second};
-            marked.push_back(job);
-        }
-    }
+    using Row = Poco::Tuple<std::string, std::string, Poco::Int64, Poco::Int64>;
+    for (const auto& row : rowsOf<Row>(Statements::find_marked_jobs, idsOf(jobs)))
+        marked.push_back({.job = {idIn(row.get<0>()), timestampIn(row.get<1>())},
+                          .mark = {Mark::Kind::job, row.get<0>()},
+                          .startedAgo = std::chrono::milliseconds(row.get<2>()),
+                          .silent = std::chrono::milliseconds(row.get<3>())});
+    return marked;
+}
+
+std::vector<MarkedJob> JobStore::findJobsOf(const std::vector<std::string>& daemons)
+{
+    std::vector<MarkedJob> marked;
+    if (daemons.empty())
+        return marked;
+    using Row = Poco::Tuple<std::string, std::string, Poco::Int64, Poco::Int64, std::string>;
+    const char* const statement = _connection.canSearchByStatus() ? Statements::find_jobs_of_daemons_by_status
+                                                                  : Statements::find_jobs_of_daemons;
+    for (const auto& row : rowsOf<Row>(statement, bytesOf(daemons)))
+        marked.push_back({.job = {idIn(row.get<0>()), timestampIn(row.get<1>())},
+                          .mark = {Mark::Kind::daemon, row.get<4>()},
+                          .startedAgo = std::chrono::milliseconds(row.get<2>()),
+                          .silent = std::chrono::milliseconds(row.get<3>())});
     return marked;
 }
 

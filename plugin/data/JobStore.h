@@ -91,15 +91,14 @@ public:
     std::vector<RevivedJob> findRevived(const std::vector<SeenJob>& jobs);
     /// The jobs that were updated since their termination, but not by a detector. Throws DatabaseError.
 
-    std::map<std::string, std::string> findDaemons(const std::vector<std::string>& names);
-    /// The daemons with these names, by their ids: those whose name no other daemon has. Without names it
-    /// does not ask the database. Throws DatabaseError; isObjectMissing() where Coder has no daemons, or the
-    /// role may not read them.
+    std::vector<MarkedJob> findMarked(const std::vector<JobId>& jobs);
+    /// Those of the jobs that run, each with a mark of its own. Without jobs it does not ask the database.
+    /// Throws DatabaseError.
 
-    std::vector<MarkedJob> findMarked(const std::vector<JobId>& ids,
-                                      const std::map<std::string, std::string>& daemons);
-    /// The running jobs with these ids, and those that these daemons have taken. One that is both is there
-    /// twice. Without ids and daemons it does not ask the database. Throws DatabaseError.
+    std::vector<MarkedJob> findJobsOf(const std::vector<std::string>& daemons);
+    /// The running jobs that the daemons with these names have taken, with their marks. A name that several
+    /// daemons have is left out. Without names it does not ask the database. Throws DatabaseError;
+    /// isObjectMissing() where Coder has no daemons, or the role may not read them.
 
     std::optional<LockHolder> findLockHolder(const JobId& job);
     /// Who holds the advisory lock of the job. Nothing when nobody does: then its row is locked, which does

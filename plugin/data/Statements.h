@@ -4,13 +4,13 @@ namespace HangDetection::Statements {
 
 /// Each file explains the parameters of its statement.
 extern const char* const find_completed_jobs;
-extern const char* const find_daemons;
 extern const char* const find_jobs;
 extern const char* const find_jobs_by_status;
+extern const char* const find_jobs_of_daemons;
+extern const char* const find_jobs_of_daemons_by_status;
 extern const char* const find_lock_holder;
 extern const char* const find_lost_terminations;
 extern const char* const find_marked_jobs;
-extern const char* const find_marked_jobs_by_status;
 extern const char* const find_names;
 extern const char* const find_names_and_daemons;
 extern const char* const find_revived_jobs;

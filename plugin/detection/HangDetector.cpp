@@ -55,7 +55,10 @@ void HangDetector::use(Settings settings)
         _memory.indexAdvice.reset();
     }
     _memory.looks.forget();
-    _memory.allocations.use(rulesIn(settings));
+    const auto rules = rulesIn(settings);
+    if (rules.trusted != rulesIn(_memory.settings).trusted)
+        _memory.workerEnds.forget();
+    _memory.allocations.use(rules);
     _memory.massHang.setLimits(limitsIn(settings));
     if (!settings.dryRun)
         _memory.previewedJobs.clear();

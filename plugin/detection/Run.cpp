@@ -204,8 +204,9 @@ void Run::askScheduler(bool isAnyHung)
                          [](const MarkedJob& job) { return job.mark.kind == Mark::Kind::daemon; });
     if (_isUnsure)
         return;
-    _ends = _memory.workerEnds.judge(marked, areEndsSought() ? settings.endedJobDuration : WorkerEnds::untold,
-                                     thresholds().endedLag, Clock::now());
+    _ends =
+        _memory.workerEnds.judge(marked, areEndsSought() ? settings.endedJobDuration : WorkerEnds::tolerance,
+                                 thresholds().endedLag, Clock::now());
     _statistics.withoutAllocation = static_cast<std::int64_t>(_ends.explained.size());
     if (areEndsSought())
         return;
@@ -216,26 +217,38 @@ void Run::askScheduler(bool isAnyHung)
 }
 
 std::vector<MarkedJob> Run::findMarked(bool isAnyHung)
-/// The running jobs of the marks that matter: those of which a Slurm job has ended, and when jobs are hung,
-/// those of all daemons.
+/// The running jobs of the marks that matter: when a Slurm job has ended, those that it may have run, and
+/// when jobs are hung, those of all daemons.
 {
-    const std::vector<JobId> jobs = _memory.workerEnds.jobs();
+    std::vector<MarkedJob> marked = _memory.store->findMarked(_memory.workerEnds.jobs());
     std::vector<std::string> names = _memory.workerEnds.daemons();
     if (isAnyHung)
         std::ranges::copy(_memory.allocations.daemons(), std::back_inserter(names));
-    const auto unlessMissing = [this](auto find) -> decltype(find()) {
-        try {
-            return find();
-        } catch (const DatabaseError& error) {
-            if (!error.isObjectMissing())
-                throw;
-            if (_memory.unknownDaemons.add("", Clock::now()))
-                _memory.notifications.postNotification(new DaemonsUnknown(error.what()));
-            return {};
-        }
-    };
-    const auto daemons = unlessMissing([&] { return _memory.store->findDaemons(names); });
-    return unlessMissing([&] { return _memory.store->findMarked(jobs, daemons); });
+    const std::vector<MarkedJob> ofDaemons = findJobsOf(names);
+    for (const MarkedJob& job : ofDaemons) {
+        // It may have a Slurm job of its own, too.
+        MarkedJob byId = job;
+        byId.mark = {Mark::Kind::job, job.job.jobId};
+        marked.push_back(job);
+        marked.push_back(std::move(byId));
+    }
+    return marked;
+}
+
+std::vector<MarkedJob> Run::findJobsOf(const std::vector<std::string>& daemons)
+{
+    // Each attempt is an error in the server's log, too.
+    if (!_memory.unknownDaemons.known(Clock::now()).empty())
+        return {};
+    try {
+        return _memory.store->findJobsOf(daemons);
+    } catch (const DatabaseError& error) {
+        if (!error.isObjectMissing())
+            throw;
+        _memory.unknownDaemons.add("", Clock::now());
+        _memory.notifications.postNotification(new DaemonsUnknown(error.what()));
+        return {};
+    }
 }
 
 std::vector<SeenJob> Run::withEnded(std::vector<SeenJob> jobs)
@@ -269,6 +282,8 @@ JobCounts Run::countsWithoutEnded() const
         jobs.silent -= job.silent >= hung - lookAheadIn(_memory.settings) ? 1 : 0;
         jobs.hung -= job.silent >= hung ? 1 : 0;
     }
+    jobs.silent = std::max<std::int64_t>(jobs.silent, 0);
+    jobs.hung = std::max<std::int64_t>(jobs.hung, 0);
     return jobs;
 }
 
@@ -391,16 +406,16 @@ void Run::release()
         if (job.since >= _memory.settings.hungJobDuration)
             longOver.insert(job.jobId);
     }
-    // A daemon may have taken another job meanwhile.
-    std::set<Mark> busy;
+    std::vector<std::string> daemons;
     for (const MarkedJob& job : _ofDaemons) {
-        if (const auto hung = _hungErrors.find(job.job.jobId); hung != _hungErrors.end())
+        if (const auto hung = _hungErrors.find(job.job.jobId); hung != _hungErrors.end()) {
             over.emplace(job.mark, hung->second);
-        else
-            busy.insert(job.mark);
+            daemons.push_back(job.mark.text);
+        }
     }
-    for (const Mark& mark : busy)
-        over.erase(mark);
+    // A daemon may have taken another job meanwhile.
+    for (const MarkedJob& job : findJobsOf(daemons))
+        over.erase(job.mark);
     _memory.allocations.release(over, _limit);
     _statistics.leftover = _memory.allocations.tellLeftover(longOver);
 }
@@ -492,13 +507,14 @@ std::optional<Run::Milliseconds> Run::nextPause()
 }
 
 std::optional<Run::Milliseconds> Run::pauseUntilEnd() const
-/// An end is to be seen in half of the time after which it counts. A job may be marked at any moment.
+/// While jobs are marked.
 {
-    if (!areEndsSought())
+    if (!areEndsSought() || !_memory.allocations.mayBeMarked())
         return std::nullopt;
-    const Clock::duration half = _memory.settings.endedJobDuration / 2;
-    return std::max<Milliseconds>(std::chrono::ceil<Milliseconds>(std::min(_ends.next.value_or(half), half)),
-                                  leastPause);
+    const Clock::duration apart =
+        Clock::duration(_memory.settings.endedJobDuration) / WorkerEnds::looksInDuration;
+    return std::max<Milliseconds>(
+        std::chrono::ceil<Milliseconds>(std::min(_ends.next.value_or(apart), apart)), leastPause);
 }
 
 std::optional<Run::Milliseconds> Run::pauseUntilHang() const

@@ -50,6 +50,7 @@ private:
     bool areEndsSought() const;
     void askScheduler(bool isAnyHung);
     std::vector<MarkedJob> findMarked(bool isAnyHung);
+    std::vector<MarkedJob> findJobsOf(const std::vector<std::string>& daemons);
     std::vector<SeenJob> withEnded(std::vector<SeenJob> jobs);
     JobCounts countsWithoutEnded() const;
     bool judgeMassHang();

@@ -30,8 +30,9 @@ struct SchedulerJob
     bool isWaiting = false;
     /// The job has not started, or has not started again after it was requeued.
     bool isSuspended = false;
-    /// No process of the job can report: the job is suspended, stopped by a signal or requeued, or its nodes
-    /// still boot or run a prolog.
+    /// What the mark names cannot report for now, and goes on later: the job is suspended or stopped by a
+    /// signal. Or, if the mark names a provisioner job, it is requeued, or its nodes still boot or run a
+    /// prolog.
     std::optional<std::chrono::seconds> resumedAgo = std::nullopt;
     /// How long ago the job began to run again after it was suspended or requeued, as far as the scheduler
     /// knows.

@@ -19,8 +19,9 @@ bool ranFor(const SchedulerJob& job, seconds sinceAnswer, const MarkedJob& marke
 {
     if (!job.endedAgo && job.isSuspended)
         return true;
-    const bool hasRun =
-        job.startedAgo && *job.startedAgo + sinceAnswer + WorkerEnds::tolerance >= marked.silent;
+    // If it has not ended, any doubt makes it the worker.
+    const auto doubt = job.endedAgo ? WorkerEnds::tolerance : WorkerEnds::unnoticedLag;
+    const bool hasRun = job.startedAgo && *job.startedAgo + sinceAnswer + doubt >= marked.silent;
     const bool endedBefore =
         job.endedAgo && *job.endedAgo + sinceAnswer > marked.startedAgo + WorkerEnds::tolerance;
     return hasRun && !endedBefore;
@@ -38,6 +39,12 @@ void WorkerEnds::learn(const std::vector<SchedulerJob>& listed, seconds retentio
         const Known& known = entry.second;
         return now - known.learned + known.job.endedAgo.value_or(seconds(0)) >= retention;
     });
+}
+
+void WorkerEnds::forget()
+{
+    _jobs.clear();
+    _watched.clear();
 }
 
 bool WorkerEnds::isAnyKnown() const
@@ -58,9 +65,11 @@ std::vector<JobId> WorkerEnds::jobs() const
 
 std::vector<std::string> WorkerEnds::daemons() const
 {
+    if (!isAnyKnown())
+        return {};
     std::set<std::string> names;
     for (const auto& [name, known] : _jobs) {
-        if (known.job.endedAgo && known.job.mark.kind == Mark::Kind::daemon)
+        if (known.job.mark.kind == Mark::Kind::daemon)
             names.insert(known.job.mark.text);
     }
     return {names.begin(), names.end()};
@@ -119,9 +128,8 @@ WorkerEnds::Verdict WorkerEnds::judge(std::span<const MarkedJob> running, second
                 _notifications.postNotification(new WorkerOutlivedItsEnd(id, workerEnd));
             if (watched.isAlive)
                 continue;
-            left =
-                std::max({Clock::duration(duration) - endedAgo, Clock::duration(duration + lag) - job.silent,
-                          Clock::duration(tolerance) - (now - watched.since)});
+            left = std::max(Clock::duration(duration) - (now - watched.since),
+                            Clock::duration(duration + lag) - job.silent);
             if (left.count() <= 0)
                 verdict.dead.push_back({id, job.job.updatedAt, workerEnd});
         }

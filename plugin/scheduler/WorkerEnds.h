@@ -36,12 +36,17 @@ public:
     /// Call it with the marked jobs of trusted users, as the scheduler lists them. An end is known for so
     /// long after it, even if the scheduler forgets the job sooner.
 
+    void forget();
+    /// For other trusted users.
+
     bool isAnyKnown() const;
     /// Whether a job has ended that is not forgotten yet.
 
     std::vector<JobId> jobs() const;
+    /// The provisioner jobs that a job that has ended is marked with.
+
     std::vector<std::string> daemons() const;
-    /// The marks of which a job has ended.
+    /// The daemons of all known jobs, if any job has ended. One that runs may run the provisioner job, too.
 
     struct Verdict
     {
@@ -54,16 +59,20 @@ public:
 
     Verdict judge(std::span<const MarkedJob> running, std::chrono::seconds duration, std::chrono::seconds lag,
                   Clock::time_point now);
-    /// Judges the running jobs with those marks. One is dead when it has been silent for the duration, and by
-    /// the clock that stamps its heartbeats for the duration and the lag. Posts WorkerOutlivedItsEnd once for
-    /// each job that reports after the end.
+    /// Judges the running jobs with those marks. One is dead when looks have seen it silent for the duration,
+    /// and it has been so by the clock that stamps its heartbeats, for the duration and the lag. Posts
+    /// WorkerOutlivedItsEnd once for each job that reports after the end.
 
     static constexpr std::chrono::seconds tolerance{5};
     /// Two times that are compared by how long ago they were may be so far apart: the scheduler's are whole
     /// seconds, and its answer and that of the database come one after the other.
 
-    static constexpr std::chrono::minutes untold{1};
-    /// A job that is silent for this long since the end is logged where EndedJobDuration is off.
+    static constexpr std::chrono::seconds unnoticedLag{30};
+    /// The clock that stamps the heartbeats may be behind by so much before that is noticed (ClockLag.h).
+
+    static constexpr int looksInDuration = 3;
+    /// Looks come so often in the duration. So an end is known after a third of it, and a job is dead after
+    /// four thirds.
 
     static constexpr std::size_t capacity = 20000;
     /// Upper limit for the jobs of the scheduler. More are left to their silence.

@@ -39,7 +39,7 @@ bool isSeparator(char c)
 }
 
 bool isDaemonName(std::string_view text)
-/// Any printable characters, in UTF-8.
+/// Any bytes without control characters, as a column of the database may have. Characters are those of UTF-8.
 {
     const auto isControl = [](unsigned char c) { return c < 0x20 || c == 0x7f; };
     const auto isWithin = [](unsigned char c) { return (c & 0xc0U) == 0x80U; };

@@ -32,8 +32,10 @@ struct FreeJobs
     void operator()(job_info_msg_t* jobs) const { slurm_free_job_info_msg(jobs); }
 };
 
-/// Slurm puts the job back into its queue. So it has not ended, whatever its base state is.
-constexpr std::uint32_t isRequeued = JOB_REQUEUE | JOB_REQUEUE_HOLD | JOB_SPECIAL_EXIT | JOB_REQUEUE_FED;
+/// Slurm puts the job back into its queue, or it runs in another cluster of a federation. So it has not
+/// ended, whatever its base state is.
+constexpr std::uint32_t isRequeued =
+    JOB_REQUEUE | JOB_REQUEUE_HOLD | JOB_SPECIAL_EXIT | JOB_REQUEUE_FED | JOB_REVOKED;
 
 std::string textOf(const char* text)
 {
@@ -66,18 +68,31 @@ bool isConfiguring(const slurm_job_info_t& job)
     return (job.job_state & (JOB_CONFIGURING | JOB_POWER_UP_NODE)) != 0 || job.state_reason == WAIT_PROLOG;
 }
 
-bool isSuspended(const slurm_job_info_t& job)
+bool isPaused(const slurm_job_info_t& job)
+/// Its processes are there, but stopped.
 {
-    const bool waitsAgain = isWaiting(job) && job.restart_cnt > 0;
-    return waitsAgain || isConfiguring(job) || baseState(job) == JOB_SUSPENDED ||
-           (job.job_state & (isRequeued | JOB_STOPPED)) != 0;
+    return baseState(job) == JOB_SUSPENDED || (job.job_state & JOB_STOPPED) != 0;
 }
 
-std::optional<std::chrono::seconds> resumedAgo(const slurm_job_info_t& job, std::time_t now)
+bool isRestarted(const slurm_job_info_t& job)
+/// It is about to run again. Nothing is left of what ran in it before.
 {
-    if (isWaiting(job) || isSuspended(job) || (job.restart_cnt == 0 && job.suspend_time == 0))
+    const bool waitsAgain = isWaiting(job) && job.restart_cnt > 0;
+    return waitsAgain || isConfiguring(job) || (job.job_state & isRequeued) != 0;
+}
+
+bool isSuspended(const slurm_job_info_t& job, const Mark& mark)
+/// A daemon that is restarted does not go on with the job that it had.
+{
+    return isPaused(job) || (mark.kind == Mark::Kind::job && isRestarted(job));
+}
+
+std::optional<std::chrono::seconds> resumedAgo(const slurm_job_info_t& job, const Mark& mark, std::time_t now)
+{
+    const bool isAgain = mark.kind == Mark::Kind::job && job.restart_cnt > 0;
+    if (isWaiting(job) || isPaused(job) || isRestarted(job) || (!isAgain && job.suspend_time == 0))
         return std::nullopt;
-    return std::chrono::seconds(now - std::max(job.start_time, job.suspend_time));
+    return std::chrono::seconds(now - std::max(isAgain ? job.start_time : 0, job.suspend_time));
 }
 
 std::optional<std::chrono::seconds> ago(std::time_t time, std::time_t now)
@@ -85,6 +100,13 @@ std::optional<std::chrono::seconds> ago(std::time_t time, std::time_t now)
 {
     return time == 0 ? std::nullopt
                      : std::optional(std::chrono::seconds(std::max<std::time_t>(now - time, 0)));
+}
+
+std::optional<std::chrono::seconds> startedAgo(const slurm_job_info_t& job, std::time_t now)
+/// A job that was cancelled before it ran has the time of its end for its start.
+{
+    const bool hasRun = !isWaiting(job) && (!hasEnded(job) || job.start_time < job.end_time);
+    return hasRun ? ago(job.start_time, now) : std::nullopt;
 }
 
 std::optional<std::chrono::seconds> endedAgo(const slurm_job_info_t& job, std::time_t now)
@@ -195,9 +217,9 @@ std::vector<SchedulerJob> listMarkedJobs()
                               .mark = *mark,
                               .user = job.user_id,
                               .isWaiting = isWaiting(job),
-                              .isSuspended = isSuspended(job),
-                              .resumedAgo = resumedAgo(job, now),
-                              .startedAgo = isWaiting(job) ? std::nullopt : ago(job.start_time, now),
+                              .isSuspended = isSuspended(job, *mark),
+                              .resumedAgo = resumedAgo(job, *mark, now),
+                              .startedAgo = startedAgo(job, now),
                               .endedAgo = endedAgo(job, now),
                               .isCompleting = (job.job_state & JOB_COMPLETING) != 0,
                               .state = hasEnded(job) ? endOf(job) : "",

@@ -31,7 +31,7 @@ class HostileDatabaseTest : public DatabaseFixture
         settings().pendingJobDuration = std::chrono::minutes(30);
         database().addJob({.startedAgo = std::nullopt, .updatedAgo = "31 minutes"});
         const std::string worker = database().addDaemon("daemon");
-        const std::string running = database().addJob({.updatedAgo = "0"});
+        const std::string running = database().addJob({.updatedAgo = "0", .worker = worker});
         makeBetterMatches();
 
         settings().dryRun = true;
@@ -48,8 +48,8 @@ class HostileDatabaseTest : public DatabaseFixture
                             .places = 10});
             store.wantsIndex();
             store.findLockHolder(jobs.front());
-            CPPUNIT_ASSERT_EQUAL(std::size_t{1}, store.findDaemons({"daemon"}).size());
-            CPPUNIT_ASSERT_EQUAL(std::size_t{1}, store.findMarked({running}, {{worker, "daemon"}}).size());
+            CPPUNIT_ASSERT_EQUAL(std::size_t{1}, store.findMarked({running}).size());
+            CPPUNIT_ASSERT_EQUAL(std::size_t{1}, store.findJobsOf({"daemon"}).size());
             store.findLost({.jobs = {{jobs.front(), "-infinity"}}, .thresholds = {std::chrono::minutes(5)}});
             CPPUNIT_ASSERT_EQUAL(jobs.size(), store.findCompleted(jobs).size());
             CPPUNIT_ASSERT_EQUAL(std::size_t{0}, store.findRevived({{jobs.front(), "-infinity"}}).size());
@@ -70,10 +70,10 @@ class HostileDatabaseTest : public DatabaseFixture
         std::set<std::string> names;
         for (const std::string& text : std::vector<std::string>{
                  textOf(SQL_SCRIPTS "/role.sql"), textOf(SQL_SCRIPTS "/index.sql"),
-                 Statements::find_completed_jobs, Statements::find_daemons, Statements::find_jobs,
-                 Statements::find_jobs_by_status, Statements::find_lock_holder,
-                 Statements::find_lost_terminations, Statements::find_marked_jobs,
-                 Statements::find_marked_jobs_by_status, Statements::find_names,
+                 Statements::find_completed_jobs, Statements::find_jobs, Statements::find_jobs_by_status,
+                 Statements::find_lock_holder, Statements::find_lost_terminations,
+                 Statements::find_marked_jobs, Statements::find_jobs_of_daemons,
+                 Statements::find_jobs_of_daemons_by_status, Statements::find_names,
                  Statements::find_names_and_daemons, Statements::find_revived_jobs,
                  Statements::prepare_session, Statements::preview_terminations, Statements::terminate_jobs,
                  Statements::wants_index}) {

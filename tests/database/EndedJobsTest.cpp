@@ -14,7 +14,7 @@ public:
     void setUp() override
     {
         DatabaseFixture::setUp();
-        settings().endedJobDuration = 10s;
+        settings().endedJobDuration = WorkerEnds::tolerance; // less than operators may set
         settings().trustedUsers = {{"trusted", trusted}};
         useSlurm(std::make_unique<ScriptedSlurm>(_slurm));
     }
@@ -92,13 +92,20 @@ private:
         listEnded(ofDaemon("shared"));
         others.push_back(addJobOf("of a stranger"));
         listEnded(ofDaemon("of a stranger")).user = trusted + 1;
-        others.push_back(addJobOf("requeued"));
-        list(ofDaemon("requeued")).isSuspended = true;
+        others.push_back(addJobOf("suspended"));
+        list(ofDaemon("suspended")).isSuspended = true;
         others.push_back(addJobOf("runs"));
         list(ofDaemon("runs"));
         others.push_back(addJobOf("twice"));
         listEnded(ofDaemon("twice"));
         list(ofDaemon("twice"));
+        // One mark names the job, and the other one its daemon.
+        others.push_back(addJobOf("helped"));
+        listEnded({.text = others.back()});
+        list(ofDaemon("helped"));
+        others.push_back(addJobOf("helper"));
+        list({.text = others.back()});
+        listEnded(ofDaemon("helper"));
         others.push_back(database().addJob({.startedAgo = std::nullopt, .updatedAgo = "1 minute"}));
         listEnded({.text = others.back()});
         others.push_back(addRunning());
@@ -240,6 +247,25 @@ private:
         CPPUNIT_ASSERT_EQUAL(std::int64_t{10}, posted().finished.back().left);
     }
 
+    TEST(asksAgainAfterAQuestionThatFailed)
+    {
+        const std::string job = addRunning();
+        listEnded({.text = job});
+        _slurm.askError = "Unable to contact slurm controller";
+        detector().run({});
+        _slurm.askError.clear();
+        CPPUNIT_ASSERT(std::set{job} == terminatedByTwoRuns());
+    }
+
+    TEST(forgetsTheEndsOfUsersWhoAreNotTrustedAnyMore)
+    {
+        const std::string job = addRunning();
+        listEnded({.text = job});
+        detector().run({});
+        change(&Settings::trustedUsers, {{"another", trusted + 1}});
+        CPPUNIT_ASSERT(terminatedByTwoRuns().empty());
+    }
+
     TEST(changesNothingInADryRun)
     {
         settings().dryRun = true;
@@ -259,9 +285,17 @@ private:
         database().addJob({.completedAgo = "1 hour", .worker = free});
         list(ofDaemon("free"));
         const std::string busy = database().addDaemon("busy");
-        database().addJob({.worker = busy});
-        database().addJob({.updatedAgo = "0", .worker = busy});
+        const std::string hung = database().addJob({.worker = busy});
         list(ofDaemon("busy"));
+        // It takes the next one when it learns that its job has failed.
+        database().execute(
+            "CREATE FUNCTION take() RETURNS trigger SECURITY DEFINER LANGUAGE plpgsql AS $$BEGIN UPDATE "
+            "provisioner_jobs SET started_at = now(), updated_at = now(), worker_id = '" +
+            busy + "' WHERE started_at IS NULL; RETURN NULL; END$$");
+        database().execute(
+            "CREATE TRIGGER take AFTER UPDATE ON provisioner_jobs FOR EACH ROW WHEN (new.id = '" + hung +
+            "') EXECUTE FUNCTION take()");
+        database().addJob({.startedAgo = std::nullopt, .updatedAgo = "0"});
         CPPUNIT_ASSERT_EQUAL(std::size_t{2}, run().terminated.size());
         CPPUNIT_ASSERT_EQUAL(Lines{"1 of free released"}, posted().allocations);
     }
@@ -285,14 +319,17 @@ private:
         CPPUNIT_ASSERT(!isCompleted(another));
     }
 
-    TEST(looksInHalfOfTheTime)
+    TEST(looksThreeTimesInTheDuration)
+    /// While Slurm jobs are marked.
     {
         settings().endedJobDuration = 30s;
-        CPPUNIT_ASSERT(run().pause == 15s);
-        addRunning();
-        listEnded({.text = addRunning()}).endedAgo = 20s;
+        CPPUNIT_ASSERT(!run().pause);
+        list(ofDaemon("runs"));
         ++_slurm.marksSeen;
-        CPPUNIT_ASSERT(run().pause <= 10s);
+        CPPUNIT_ASSERT(run().pause == 10s);
+        addRunning();
+        listEnded({.text = addRunning()}).endedAgo = 2s;
+        CPPUNIT_ASSERT(run().pause <= 3s);
     }
 
     SlurmScript _slurm;

@@ -5,7 +5,9 @@
 
 #include <Poco/String.h>
 
+#include <fstream>
 #include <map>
+#include <regex>
 
 namespace HangDetection::Test {
 
@@ -106,6 +108,29 @@ private:
         }
         for (const Worker& worker : {requeued, suspended, running})
             CPPUNIT_ASSERT(!isCompleted(worker.job));
+    }
+
+    TEST(marksADaemonAsTheReadmeSays)
+    /// Each task of an array has a name of its own.
+    {
+        static const std::regex block("\n    #!/bin/sh\n((    .*\n)+)");
+        const std::string readme = textOf(README);
+        std::smatch script;
+        CPPUNIT_ASSERT(std::regex_search(readme, script, block));
+        const auto& directory = cluster().directory();
+        std::ofstream(directory / "provisioner.key") << "secret";
+        std::ofstream(directory / "coder") << "#!/bin/sh\ntouch \"run/$CODER_PROVISIONER_DAEMON_NAME\"\n"
+                                              "exec sleep 600\n";
+        std::filesystem::permissions(directory / "coder", std::filesystem::perms(0755));
+        const std::string array = cluster().submit(
+            std::regex_replace(script[1].str(), std::regex("(^|\n)    "), "$1"),
+            {"--array=1-2", "--ntasks=1",
+             "--export=ALL,HOME=" + directory.string() + ",PATH=" + directory.string() + ":/usr/bin:/bin"});
+        for (const std::string task : {"1", "2"}) {
+            const std::string name = "provisioner-" + array + '-' + task;
+            await("the daemon " + name, [&] { return std::filesystem::exists(directory / "run" / name); });
+            assertContains("Comment=provisioner_daemon=" + name + ' ', cluster().show(array + '_' + task));
+        }
     }
 
     TEST(failsTheJobOfANodeThatDies)

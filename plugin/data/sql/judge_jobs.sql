@@ -13,9 +13,9 @@
 -- $5  how the worker of each job in $1 has ended, text[]; empty when that is not known
 --
 -- The reason is pending for a job that was neither started nor canceled. It is ended for any other job whose
--- worker has ended. It is hung for the others, and when the job has no row here. The verdict is null for a job that is to be terminated. Otherwise it says
--- why the job is not terminated. silent is how long ago the job was updated. It has limits, because
--- timestamps are infinite where an operator has written that.
+-- worker has ended. It is hung for the others, and when the job has no row here. The verdict is null for a job
+-- that is to be terminated. Otherwise it says why the job is not terminated. silent is how long ago the job was
+-- updated. It has limits, because timestamps are infinite where an operator has written that.
 judged AS MATERIALIZED (
     SELECT
         examined.*,

@@ -1,0 +1,32 @@
+-- Finds the running jobs that provisioner daemons have taken.
+--
+-- $1  names of daemons, bytea[]. Bytes, as a name in the comment of a Slurm job may have no meaning in the
+--     encoding of the database
+--
+-- One row for each running job of these daemons: the columns of find_marked_jobs.sql, then the name. Names are
+-- unique only within an organization and an owner. A name that several daemons have says nothing, so their jobs
+-- get no row.
+WITH running AS (
+--include running_jobs.sql
+),
+
+daemon AS (
+    SELECT (pg_catalog.array_agg(d.id))[1] AS id, d.name::text AS name
+    FROM provisioner_daemons d
+    WHERE convert_to(d.name::text, 'SQL_ASCII'::name) = ANY ($1::bytea[])
+    GROUP BY d.name::text
+    HAVING count(*) = 1::bigint
+)
+
+SELECT
+    j.id::text,
+    running.updated_at::text AS updated_at,
+    floor(extract(epoch FROM now() - greatest(least(j.started_at, now()), now() - interval '1000 years'))
+        ::double precision * 1000::double precision)::bigint AS started_ms,
+    floor(extract(epoch FROM now() - greatest(least(running.updated_at, now()), now() - interval '1000 years'))
+        ::double precision * 1000::double precision)::bigint AS silent_ms,
+    daemon.name
+FROM running
+JOIN provisioner_jobs j ON j.id = running.id
+JOIN daemon ON daemon.id = j.worker_id
+WHERE j.started_at IS NOT NULL
