@@ -17,16 +17,17 @@ std::vector<std::string> split(const std::string& text, const std::string& separ
     return {tokens.begin(), tokens.end()};
 }
 
-void addTerms(JobDatabase& database, bool isPending, const std::string& threshold, const std::string& minutes,
-              const std::vector<std::string>& detectors)
+void addTerms(JobDatabase& database, const std::string& jobId, bool isPending, const std::string& threshold,
+              ContractTexts texts, const std::vector<std::string>& detectors)
+/// For one job, or without an id for all others.
 {
-    ContractTexts texts{.reason = isPending ? "pending" : "hung", .minutes = minutes};
     std::string errors;
     for (const std::string& detector : detectors) {
         texts.detector = detector;
         errors += (errors.empty() ? "'" : ", '") + texts.error() + '\'';
     }
-    database.execute("INSERT INTO remembered.terms VALUES (" + std::string(isPending ? "true" : "false") +
+    database.execute("INSERT INTO remembered.terms VALUES (" +
+                     (jobId.empty() ? "NULL" : '\'' + jobId + '\'') + ", " + (isPending ? "true" : "false") +
                      ", '" + threshold + "', '" + texts.line() + "', ARRAY[" + errors + "])");
 }
 
@@ -37,10 +38,13 @@ void beginToRemember(JobDatabase& database, const ContractTerms& terms)
     database.execute("SET jit = off"); // takes longer than a look
     database.execute(contractSql);
     database.execute("INSERT INTO remembered.settings VALUES ('" + terms.changedByWorkers + "')");
-    addTerms(database, false, std::to_string(terms.threshold.count()) + " seconds", terms.minutes,
-             terms.detectors);
+    addTerms(database, "", false, std::to_string(terms.threshold.count()) + " seconds",
+             {.minutes = terms.minutes}, terms.detectors);
     if (!terms.pendingMinutes.empty())
-        addTerms(database, true, terms.pendingMinutes + " minutes", terms.pendingMinutes, terms.detectors);
+        addTerms(database, "", true, terms.pendingMinutes + " minutes",
+                 {.reason = "pending", .minutes = terms.pendingMinutes}, terms.detectors);
+    for (const auto& [job, workerEnd] : terms.ended)
+        addTerms(database, job, false, "10 seconds", {.workerEnd = workerEnd}, terms.detectors);
 }
 
 std::vector<std::string> rememberJobs(JobDatabase& database)

@@ -22,6 +22,8 @@ struct ContractTerms
     /// Those of the threshold, as the texts of a termination name them.
     std::string pendingMinutes = {};
     /// The same of a job that was never started; empty when those are not terminated as pending.
+    std::map<std::string, std::string> ended = {};
+    /// How the workers of some jobs have ended, by job, as the texts of a termination say it.
     std::string changedByWorkers = "{}";
     /// An array of PostgreSQL with columns of provisioner_jobs that others change meanwhile. They are not
     /// compared.

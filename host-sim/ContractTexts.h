@@ -13,6 +13,8 @@ struct ContractTexts
     std::string minutes = "5";
     std::string detector = "hang detector";
     /// `the reaper` for Coder's own since mid-2025.
+    std::string workerEnd = {};
+    /// How its worker has ended. Unless it is empty, it stands in place of reason and minutes.
 
     std::string error() const { return start() + " and has been terminated by " + detector + '.'; }
     /// Of the job.
@@ -26,7 +28,11 @@ struct ContractTexts
 private:
     static constexpr const char* opening = "Coder: Build has been detected as ";
 
-    std::string start() const { return opening + reason + " for " + minutes + " minutes"; }
+    std::string start() const
+    {
+        return opening +
+               (workerEnd.empty() ? reason + " for " + minutes + " minutes" : "dead (" + workerEnd + ')');
+    }
 };
 
 } // namespace HangDetection::Sim

@@ -103,10 +103,11 @@ void Demo::introduce()
     _screen.line("PostgreSQL started in " + _postgres.directory().string());
     _screen.line(Poco::format(
         "%d jobs: %d running with heartbeats, %d silent for less than 5 minutes, "
-        "%d not running, %d suspended by Slurm, %d pending for too long, %d hung or about to be",
+        "%d not running, %d suspended by Slurm, %d pending for too long, %d whose Slurm job has failed, "
+        "%d hung or about to be",
         static_cast<int>(_cluster.jobs().size()), _cluster.count(Kind::healthy), _cluster.count(Kind::quiet),
         _cluster.count(Kind::inactive), _cluster.count(Kind::suspended), _cluster.count(Kind::pending),
-        _cluster.count(Kind::hung)));
+        _cluster.count(Kind::ended), _cluster.count(Kind::hung)));
     _screen.line(
         Poco::format("%d Slurm jobs in a simulated queue", static_cast<int>(_cluster.slurmJobs().size())));
     // Before the plugin comes, or its first run might be faster.
@@ -123,7 +124,7 @@ PluginHost Demo::loadPlugin()
                              << "\nJobSubmitPlugins=hang_detector\n";
     std::ofstream(_postgres.directory() / "hang_detector.conf")
         << "Connection=" << _postgres.connectionString(databaseName)
-        << "\nPendingJobDuration=30m\nReleaseAllocations=yes\n"
+        << "\nPendingJobDuration=30m\nReleaseAllocations=yes\nEndedJobDuration=10s\nTrustedUsers=0\n"
            "# Short, and few at a time, so that there is something to see.\nInterval=1s\nMaxJobsPerRun=3\n";
     PluginHost plugin = PluginHost::fromSlurmConf(slurmConf);
     _screen.line("plugin loaded from " + _options.pluginDirectory.string() +
@@ -166,8 +167,7 @@ void Demo::watchUntilNothingIsLeft()
 
 bool Demo::isAnythingLeft() const
 {
-    const int terminations = _cluster.count(Kind::hung) + _cluster.count(Kind::pending);
-    return _notifications.size() < static_cast<std::size_t>(terminations) ||
+    return _notifications.size() < static_cast<std::size_t>(_cluster.terminations()) ||
            _suspended.ids().size() < static_cast<std::size_t>(_cluster.count(Kind::suspended));
 }
 

@@ -22,7 +22,8 @@ const DemoJob* terminatedJobOf(const DemoCluster& cluster, const SimulatedJob& s
 {
     const auto job =
         std::find_if(cluster.jobs().begin(), cluster.jobs().end(), [&](const DemoJob& candidate) {
-            return candidate.isToBeTerminated() && markOf(slurmJob.comment) == Mark{.text = candidate.row.id};
+            return candidate.isToBeTerminated() && slurmJob.state != SimulatedJob::State::failed &&
+                   markOf(slurmJob.comment) == candidate.mark();
         });
     return job == cluster.jobs().end() ? nullptr : &*job;
 }
@@ -63,7 +64,7 @@ std::vector<Effect> checkEffects(const DemoCluster& cluster, JobDatabase& databa
     };
     const auto isUntouched = [&](const DemoJob& job) { return outcomeOf.at(job.row.id).isUntouched; };
 
-    check("hung or pending job marked failed, with the reason", isTerminated,
+    check("hung, pending or ended job marked failed, with the reason", isTerminated,
           keeps({Promise::failed, Promise::completed}));
     check("five lines in its log, under its last stage", isTerminated, keeps({Promise::lines}));
     check("followers notified once, with the exact payload", isTerminated, keeps({Promise::notification}));

@@ -80,6 +80,15 @@ std::vector<DemoJob> allJobs()
          .build = buildRow(9),
          .previousState = "state of build 8",
          .expectedState = State::copied},
+        {.kind = Kind::ended,
+         .description = "start, whose daemon's Slurm job failed",
+         .row = {.type = build, .updatedAgo = "25 seconds"},
+         .stages = {"Starting workspace"},
+         .build = buildRow(3),
+         .previousState = "state of build 2",
+         .expectedState = State::copied,
+         .slurmJobs = {SlurmState::failed},
+         .daemon = "node-7"},
         {.description = "start without own state",
          .row = {.type = build},
          .stages = {"Queued", "Starting workspace"},
@@ -138,6 +147,8 @@ std::vector<DemoJob> allJobs()
 
 void add(JobDatabase& database, DemoJob& job)
 {
+    if (!job.daemon.empty())
+        job.row.worker = database.addDaemon(job.daemon);
     job.row.id = database.addJob(job.row);
     if (job.build) {
         job.build->jobId = job.row.id;
@@ -160,20 +171,30 @@ DemoCluster::DemoCluster(JobDatabase& database) : _jobs(allJobs())
 {
     for (DemoJob& job : _jobs)
         add(database, job);
-    beginToRemember(database, {.pendingMinutes = "30"});
-    rememberJobs(database);
-
+    ContractTerms terms{.pendingMinutes = "30"};
     addSlurmJob("nightly backup", SlurmState::running);
     for (const DemoJob& job : _jobs) {
-        for (const SlurmState state : job.slurmJobs)
-            addSlurmJob("team=blue, provisioner_job=" + job.row.id, state);
+        for (const SlurmState state : job.slurmJobs) {
+            const bool isDaemon = job.mark().kind == Mark::Kind::daemon;
+            addSlurmJob((isDaemon ? "provisioner_daemon=" : "team=blue, provisioner_job=") + job.mark().text,
+                        state);
+            if (job.kind == Kind::ended)
+                terms.ended[job.row.id] = "Slurm job " + std::to_string(_slurmJobs.back().id) + ": NODE_FAIL";
+        }
     }
+    beginToRemember(database, terms);
+    rememberJobs(database);
 }
 
 void DemoCluster::addSlurmJob(const std::string& comment, SimulatedJob::State state)
 {
     const auto id = static_cast<std::uint32_t>(_slurmJobs.size() + 1);
     _slurmJobs.push_back({.id = id, .comment = comment, .state = state});
+}
+
+int DemoCluster::terminations() const
+{
+    return static_cast<int>(std::ranges::count_if(_jobs, &DemoJob::isToBeTerminated));
 }
 
 int DemoCluster::count(DemoJob::Kind kind) const

@@ -2,6 +2,7 @@
 
 #include "JobDatabase.h"
 #include "SimulatedQueue.h"
+#include "data/Job.h"
 
 #include <optional>
 #include <string>
@@ -19,6 +20,7 @@ struct DemoJob
         inactive,  /// not running: waiting or completed long ago
         suspended, /// silent for long, because its Slurm job is suspended
         pending,   /// never started, and waiting for over half an hour
+        ended,     /// silent for a moment, because the Slurm job of its daemon has failed
         hung       /// now, or some seconds after the start
     };
 
@@ -39,9 +41,17 @@ struct DemoJob
     /// State of the workspace's previous build. Without it there is no previous build.
     State expectedState = State::none;
     std::vector<SimulatedJob::State> slurmJobs = {};
-    /// States of the Slurm jobs that are marked with the job.
+    /// States of the Slurm jobs that are marked with the job, or with its daemon.
+    std::string daemon = {};
+    /// The name of the daemon that took it, if that has a Slurm job.
 
-    bool isToBeTerminated() const { return kind == Kind::hung || kind == Kind::pending; }
+    bool isToBeTerminated() const
+    {
+        return kind == Kind::hung || kind == Kind::pending || kind == Kind::ended;
+    }
+
+    Mark mark() const { return daemon.empty() ? Mark{.text = row.id} : Mark{Mark::Kind::daemon, daemon}; }
+    /// Of its Slurm jobs.
 };
 
 class DemoCluster
@@ -58,6 +68,8 @@ public:
     /// The Slurm jobs at the start: marked ones, and one without a mark. Their ids count from 1.
 
     int count(DemoJob::Kind kind) const;
+
+    int terminations() const;
 
     void sendHeartbeats(JobDatabase& database) const;
     /// Every healthy job reports.

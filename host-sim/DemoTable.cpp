@@ -51,18 +51,20 @@ const char* nameOf(SimulatedJob::State state)
         return "running";
     case SimulatedJob::State::suspended:
         return "suspended";
+    case SimulatedJob::State::failed:
+        return "failed";
     case SimulatedJob::State::cancelled:
         break;
     }
     return "cancelled";
 }
 
-std::string slurmJobsOf(const std::string& jobId, const std::vector<SimulatedJob>& slurmJobs)
+std::string slurmJobsOf(const Mark& mark, const std::vector<SimulatedJob>& slurmJobs)
 /// As "2,3 cancelled".
 {
     std::map<SimulatedJob::State, std::string> ids;
     for (const SimulatedJob& slurmJob : slurmJobs) {
-        if (markOf(slurmJob.comment) != Mark{.text = jobId})
+        if (markOf(slurmJob.comment) != mark)
             continue;
         std::string& inState = ids[slurmJob.state];
         inState += (inState.empty() ? "" : ",") + std::to_string(slurmJob.id);
@@ -80,16 +82,18 @@ int rankOf(Kind kind)
         return 0;
     case Kind::pending:
         return 1;
-    case Kind::suspended:
+    case Kind::ended:
         return 2;
-    case Kind::quiet:
+    case Kind::suspended:
         return 3;
-    case Kind::inactive:
+    case Kind::quiet:
         return 4;
+    case Kind::inactive:
+        return 5;
     case Kind::healthy:
         break;
     }
-    return 5;
+    return 6;
 }
 
 std::string padded(const std::string& text, std::size_t width)
@@ -109,7 +113,7 @@ DemoTable::DemoTable(const DemoCluster& cluster)
         return rankOf(left.kind) < rankOf(right.kind);
     });
     for (const DemoJob& job : jobs)
-        _rows.push_back({.jobId = job.row.id, .type = shortType(job.row.type)});
+        _rows.push_back({.jobId = job.row.id, .mark = job.mark(), .type = shortType(job.row.type)});
 }
 
 void DemoTable::update(const std::vector<JobLook>& jobs, const std::vector<SimulatedJob>& slurmJobs,
@@ -118,7 +122,7 @@ void DemoTable::update(const std::vector<JobLook>& jobs, const std::vector<Simul
     for (Row& row : _rows) {
         const auto job =
             std::ranges::find_if(jobs, [&](const JobLook& candidate) { return candidate.id == row.jobId; });
-        row.slurmJobs = slurmJobsOf(row.jobId, slurmJobs);
+        row.slurmJobs = slurmJobsOf(row.mark, slurmJobs);
         if (job == jobs.end()) {
             row.state = "gone";
             continue;
@@ -135,8 +139,9 @@ void DemoTable::update(const std::vector<JobLook>& jobs, const std::vector<Simul
 DemoTable::Cell DemoTable::outcomeOf(const JobLook& job, bool isSuspended)
 {
     if (job.state == "failed") {
-        const bool isPending = job.error.find("pending") != std::string::npos;
-        return {isPending ? "terminated pending" : "terminated hung", Colour::good};
+        const auto says = [&](const char* word) { return job.error.find(word) != std::string::npos; };
+        const char* const reason = says("pending") ? "pending" : says("dead") ? "ended" : "hung";
+        return {std::string("terminated ") + reason, Colour::good};
     }
     if (job.state == "queued")
         return {"left alone: queued", Colour::faint};

@@ -36,6 +36,8 @@ private:
     struct Row
     {
         std::string jobId;
+        Mark mark;
+        /// Of its Slurm jobs.
         std::string type;
         std::int64_t silentSeconds = 0;
         std::string stage = {};

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <ctime>
 #include <functional>
 #include <map>
 #include <mutex>
@@ -16,7 +17,8 @@ struct SimulatedJob
     {
         running,
         suspended,
-        cancelled
+        cancelled,
+        failed /// 20 seconds before the queue was made
     };
 
     std::uint32_t id = 0;
@@ -45,6 +47,9 @@ public:
 
     std::vector<SimulatedJob> jobs() const;
 
+    std::time_t made() const { return _made; }
+    /// When the queue was made. Its jobs began to run an hour before.
+
     bool comment(std::uint32_t job, const std::string& adminComment);
     /// False when there is no such job.
 
@@ -54,6 +59,7 @@ public:
 private:
     mutable std::mutex _mutex;
     std::map<std::uint32_t, SimulatedJob> _jobs;
+    const std::time_t _made = std::time(nullptr);
 };
 
 bool withQueue(const std::function<void(SimulatedQueue&)>& action);

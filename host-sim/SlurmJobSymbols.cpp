@@ -25,6 +25,8 @@ std::uint32_t slurmState(SimulatedJob::State state)
         return JOB_RUNNING;
     case SimulatedJob::State::suspended:
         return JOB_SUSPENDED;
+    case SimulatedJob::State::failed:
+        return JOB_NODE_FAIL;
     case SimulatedJob::State::cancelled:
         break;
     }
@@ -54,6 +56,8 @@ job_info_msg_t* messageOf(const SimulatedQueue& queue)
         HangDetection::jobNumber(record) = jobs[i].id;
         record.array_task_id = NO_VAL;
         record.job_state = slurmState(jobs[i].state);
+        record.start_time = queue.made() - 3600;
+        record.end_time = queue.made() - 20;
         record.comment = strdup(jobs[i].comment.c_str());
         record.admin_comment = strdup(jobs[i].adminComment.c_str());
     }

@@ -14,9 +14,11 @@ CREATE TABLE settings (
     began_at timestamptz NOT NULL DEFAULT now()
 )
 
--- How jobs are terminated: those that were never started, if there is a row for them, and others.
+-- How jobs are terminated: one job of its own, those that were never started, if there is a row for them, and
+-- others.
 CREATE TABLE terms (
-    is_pending boolean PRIMARY KEY,
+    job_id uuid,
+    is_pending boolean NOT NULL,
     -- A job is terminated that was silent for so long.
     threshold interval NOT NULL,
     -- The third line in its log.
@@ -101,8 +103,8 @@ CROSS JOIN LATERAL (
         '{updated_at,completed_at,error,error_code}'::text[] || changed_by_workers
             || CASE WHEN is_pending THEN '{started_at}' ELSE '{}' END::text[] AS changed
     FROM remembered.terms
-    WHERE NOT is_pending OR (was.started_at IS NULL AND was.canceled_at IS NULL)
-    ORDER BY is_pending DESC
+    WHERE coalesce(job_id = was.id, NOT is_pending OR (was.started_at IS NULL AND was.canceled_at IS NULL))
+    ORDER BY job_id IS NULL, is_pending DESC
     LIMIT 1
 ) AS term
 LEFT JOIN public.provisioner_jobs job ON job.id = was.id

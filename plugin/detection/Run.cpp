@@ -507,9 +507,9 @@ std::optional<Run::Milliseconds> Run::nextPause()
 }
 
 std::optional<Run::Milliseconds> Run::pauseUntilEnd() const
-/// While jobs are marked.
+/// Also without a marked job, as one may be submitted and end at any moment.
 {
-    if (!areEndsSought() || !_memory.allocations.mayBeMarked())
+    if (!areEndsSought())
         return std::nullopt;
     const Clock::duration apart =
         Clock::duration(_memory.settings.endedJobDuration) / WorkerEnds::looksInDuration;

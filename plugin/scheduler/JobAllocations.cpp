@@ -21,12 +21,8 @@ void JobAllocations::use(Rules rules)
 
 bool JobAllocations::isDue() const
 {
-    return isAsked() && (_isUnfinished || _isUnknown || mayBeMarked());
-}
-
-bool JobAllocations::mayBeMarked() const
-{
-    return isAsked() && (_mayBeMarked || _scheduler->marksSeen() != _marksSeen);
+    return isAsked() &&
+           (_isUnfinished || _isUnknown || _mayBeMarked || _scheduler->marksSeen() != _marksSeen);
 }
 
 bool JobAllocations::isTrusted(const SchedulerJob& job) const

@@ -50,9 +50,6 @@ public:
     /// the scheduler are marked, and when an earlier release was cut off, failed, or did not find one of the
     /// allocations.
 
-    bool mayBeMarked() const;
-    /// False when the scheduler has no marked job.
-
     void ask(const RunLimit& limit);
     /// Asks the scheduler, once for all jobs. When it does not answer, posts AllocationsUnknown. Then the
     /// last answer holds, for one threshold, for the jobs that were suspended, and no other job has an

@@ -23,7 +23,7 @@ class DemoCheckTest : public DatabaseFixture
         Effects missing;
     };
 
-    static constexpr const char* failed = "hung or pending job marked failed, with the reason";
+    static constexpr const char* failed = "hung, pending or ended job marked failed, with the reason";
     static constexpr const char* fiveLines = "five lines in its log, under its last stage";
     static constexpr const char* notified = "followers notified once, with the exact payload";
     static constexpr const char* nothingElse = "nothing else of the job changed";
@@ -66,12 +66,19 @@ private:
             if (const auto mark = markOf(job.comment))
                 _slurm.marked.push_back({.name = std::to_string(job.id),
                                          .mark = *mark,
-                                         .isSuspended = job.state == State::suspended});
+                                         .isSuspended = job.state == State::suspended,
+                                         .startedAgo = std::chrono::hours(1),
+                                         .endedAgo = endedAgo(job),
+                                         .state = "NODE_FAIL"});
         }
         useSlurm(std::make_unique<ScriptedSlurm>(_slurm));
         settings().pendingJobDuration = std::chrono::minutes(30);
         settings().maxJobsPerRun = static_cast<int>(_cluster->jobs().size());
-        run();
+        settings().endedJobDuration = std::chrono::seconds(1);
+        settings().trustedUsers = {{"root", 0}};
+        detector().run({});
+        std::this_thread::sleep_for(settings().endedJobDuration);
+        detector().run({});
         for (Sim::SimulatedJob& job : _slurmJobs) {
             const auto isOfJob = [&](const SchedulerJob& left) {
                 return left.name == std::to_string(job.id);
@@ -81,12 +88,16 @@ private:
                 job.adminComment = _slurm.reasons.at(0);
             }
         }
-        const int terminations = _cluster->count(Kind::hung) + _cluster->count(Kind::pending);
-        for (int i = 0; i < terminations; ++i) {
+        for (int i = 0; i < _cluster->terminations(); ++i) {
             const auto notification = listener.next(patience);
             CPPUNIT_ASSERT(notification.has_value());
             _notifications[notification->jobId].push_back(notification->payload);
         }
+    }
+
+    static std::optional<std::chrono::seconds> endedAgo(const Sim::SimulatedJob& job)
+    {
+        return job.state == State::failed ? std::optional(std::chrono::seconds(20)) : std::nullopt;
     }
 
     const std::string& idOf(const std::string& description) const

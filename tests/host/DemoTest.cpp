@@ -53,9 +53,9 @@ private:
     TEST(showsEveryEffect)
     {
         const std::string output = runDemo("--verbose");
-        assertCount(13, "\nterminated ", output);
-        assertCount(13, "  notified {\"created_after\":", output);
-        assertCount(13, "hang_detector: job terminated job_id=", output);
+        assertCount(14, "\nterminated ", output);
+        assertCount(14, "  notified {\"created_after\":", output);
+        assertCount(14, "hang_detector: job terminated job_id=", output);
         assertCount(5, "\ncancelled Slurm job ", output);
         assertCount(5, "hang_detector: allocation released job_id=", output);
         assertCount(1, "\nleft alone ", output);
@@ -98,6 +98,7 @@ private:
         };
         assertJobs(12, ".*[0-9]+[mh] [0-9]{2}[sm] .* failed .* terminated hung");
         assertJobs(1, "build +45m [0-9]{2}s +Unknown +failed +terminated pending");
+        assertJobs(1, "build +0m [0-9]{2}s +Starting workspace +failed +[0-9]+ failed +terminated ended");
         assertJobs(1, "build .* Starting workspace +failed +[0-9]+,[0-9]+ cancelled +terminated hung");
         assertJobs(3, ".* failed +[0-9]+ cancelled +terminated hung");
         assertJobs(
@@ -175,7 +176,7 @@ private:
     {
         TerminalProcess demo(onTerminal(), 60, 12);
         expectEnd(demo, 0);
-        CPPUNIT_ASSERT_MESSAGE(demo.output(), count(demo.output(), "... and 15 more") > 10);
+        CPPUNIT_ASSERT_MESSAGE(demo.output(), count(demo.output(), "... and 16 more") > 10);
         // What does not fit would be drawn again and again below itself.
         const std::string text = demo.screen().text();
         assertLines(1, "job  .*", text);
