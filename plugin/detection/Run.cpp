@@ -255,15 +255,18 @@ std::vector<SeenJob> Run::withEnded(std::vector<SeenJob> jobs)
 /// Adds the jobs whose worker has ended, and shares the places of the run: each kind gets half of them, and
 /// what the other does not need.
 {
-    std::erase_if(jobs, [&](const SeenJob& job) {
-        return std::ranges::find(_ends.dead, job.jobId, &SeenJob::jobId) != _ends.dead.end();
-    });
     std::vector<SeenJob> ended = _ends.dead;
-    std::ranges::shuffle(ended, std::minstd_rand(std::random_device{}()));
-    std::ranges::stable_partition(ended,
-                                  [&](const SeenJob& job) { return !_failedBefore.contains(job.jobId); });
+    std::set<JobId> dead;
+    for (const SeenJob& job : ended)
+        dead.insert(job.jobId);
+    std::erase_if(jobs, [&](const SeenJob& job) { return dead.contains(job.jobId); });
     const auto places = static_cast<std::size_t>(_memory.settings.maxJobsPerRun);
     const std::size_t ofEnded = std::min(ended.size(), places - std::min(jobs.size(), places / 2));
+    if (ofEnded < ended.size()) {
+        std::ranges::shuffle(ended, std::minstd_rand(std::random_device{}()));
+        std::ranges::stable_partition(ended,
+                                      [&](const SeenJob& job) { return !_failedBefore.contains(job.jobId); });
+    }
     _statistics.left += static_cast<std::int64_t>(ended.size() + jobs.size());
     ended.resize(ofEnded);
     jobs.resize(std::min(jobs.size(), places - ofEnded));

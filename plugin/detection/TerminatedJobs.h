@@ -40,8 +40,8 @@ public:
     static constexpr std::chrono::hours retention{1};
     /// A worker learns of the termination by its next report, which comes within minutes.
 
-    static constexpr std::size_t capacity = 20000;
-    /// The jobs of two runs of the largest MaxJobsPerRun, which take about 4 MB.
+    static constexpr std::size_t capacity = 1000;
+    /// Upper limit. A trigger that takes back more terminations in an hour is logged by some of them.
 
     static constexpr std::size_t sampleSize = 500;
     /// Upper limit for the jobs that are checked: sample enough when thousands are terminated.

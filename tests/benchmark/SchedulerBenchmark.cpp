@@ -319,7 +319,10 @@ private:
             add(Setting::inside,
                 {{"run over 1 hung job, 10,000 jobs in the queue, ms",
                   millisecondsOfARun(false, name + "_no")},
-                 {"  the same with ReleaseAllocations, ms", millisecondsOfARun(true, name + "_yes")}});
+                 {"  the same with ReleaseAllocations, ms", millisecondsOfARun(true, name + "_yes")},
+                 {"idle run, 10,000 jobs in the queue, EndedJobDuration, ms",
+                  millisecondsOfAnIdleRun(false, name + "_idle")},
+                 {"  the same with one marked job, ms", millisecondsOfAnIdleRun(true, name + "_marked")}});
         }
     }
 
@@ -345,6 +348,34 @@ private:
         }
         const DetectorWork worked = work().since(before);
         _cluster.stopController(patience);
+        return static_cast<double>(worked.busyMilliseconds) / worked.runs;
+    }
+
+    double millisecondsOfAnIdleRun(bool isAnyMarked, const std::string& databaseName)
+    /// The mean. Idle runs are logged at debug level.
+    {
+        constexpr int runs = 20;
+        BenchmarkDatabase database(_server, databaseName);
+        database.addSearchIndex();
+        _cluster.configure("SlurmctldDebug", "debug");
+        _cluster.writeSettings("Connection=" + database.connectionString() +
+                               "\nInterval=1\nEndedJobDuration=30s\nTrustedUsers=root\n");
+        _cluster.startController();
+        std::string marked;
+        if (isAnyMarked)
+            marked = _cluster.submit("true", {"--hold", "--comment=provisioner_daemon=benchmark"});
+        const auto work = [&] { return DetectorWork::read(slurmctldLog()); };
+        DetectorWork before;
+        for (const int some : {3, runs}) {
+            before = work();
+            if (!Test::eventually(patience, [&] { return work().since(before).runs >= some; }))
+                throw std::runtime_error("the detector does not run:\n" + _cluster.log());
+        }
+        const DetectorWork worked = work().since(before);
+        if (isAnyMarked)
+            _cluster.run({"scancel", marked});
+        _cluster.stopController(patience);
+        _cluster.configure("SlurmctldDebug", "info");
         return static_cast<double>(worked.busyMilliseconds) / worked.runs;
     }
 
