@@ -43,11 +43,12 @@ private:
         std::string job;
     };
 
-    Worker startWorker(const std::string& daemon, const std::string& script, Sim::CommandLine options = {})
+    Worker startWorker(const std::string& daemon, const std::string& script, Sim::CommandLine options = {},
+                       const std::string& node = "node1")
     /// A Slurm job with a daemon that has taken a job and reports for the last time.
     {
         options.push_back("--comment=provisioner_daemon=" + daemon);
-        options.insert(options.end(), {"--ntasks=1", "--nodelist=node1"});
+        options.insert(options.end(), {"--ntasks=1", "--nodelist=" + node});
         Worker worker{cluster().submit(script, options), ""};
         cluster().waitForState(worker.slurmJob, "RUNNING");
         const std::string id = database().addDaemon(daemon);
@@ -85,9 +86,11 @@ private:
         ended["FAILED"] = startWorker("failed", "sleep 2; exit 3");
         ended["COMPLETED"] = startWorker("completed", "sleep 2");
         ended["CANCELLED"] = startWorker("cancelled", "exec sleep 600");
+        ended["NODE_FAIL"] = startWorker("node", "exec sleep 600", {"--no-requeue"}, "node2");
         const Worker requeued = startWorker("requeued", "exec sleep 600", {"--requeue"});
         const Worker suspended = startWorker("suspended", "exec sleep 600");
         const Worker running = startWorker("running", "exec sleep 600");
+        cluster().killNode("node2");
         cluster().run({"scancel", ended["CANCELLED"].slurmJob});
         cluster().run({"scontrol", "requeue", requeued.slurmJob});
         cluster().run({"scontrol", "suspend", suspended.slurmJob});
@@ -135,18 +138,6 @@ private:
             await("the daemon " + name, [&] { return std::filesystem::exists(directory / "run" / name); });
             assertContains("Comment=provisioner_daemon=" + name + ' ', cluster().show(array + '_' + task));
         }
-    }
-
-    TEST(failsTheJobOfANodeThatDies)
-    {
-        const Worker worker = startWorker("node", "exec sleep 600", {"--no-requeue"});
-        cluster().killNode("node1");
-        cluster().waitForState(worker.slurmJob, "NODE_FAIL");
-        CPPUNIT_ASSERT_MESSAGE(log(), eventually(90s, [&] { return isCompleted(worker.job); }));
-        tellDelay("NODE_FAIL", worker);
-        CPPUNIT_ASSERT_EQUAL("Coder: Build has been detected as dead (Slurm job " + worker.slurmJob +
-                                 ": NODE_FAIL) and has been terminated by hang detector.",
-                             error(worker.job));
     }
 };
 
