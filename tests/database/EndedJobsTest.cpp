@@ -1,4 +1,5 @@
 #include "DatabaseFixture.h"
+#include "Figure.h"
 #include "ScriptedSlurm.h"
 
 namespace HangDetection::Test {
@@ -164,6 +165,31 @@ private:
         _slurm.marked.clear();
         run();
         CPPUNIT_ASSERT(posted().finished.back().leftover == 0);
+    }
+
+    TEST(bearsMarksByTheThousand)
+    {
+        settings().maxJobsPerRun = 10000;
+        settings().massHangRatio = 0;
+        database().execute(
+            "INSERT INTO provisioner_daemons (id, name) SELECT gen_random_uuid(), 'daemon ' || i "
+            "FROM generate_series(1, 3000) AS i");
+        database().execute(
+            "INSERT INTO provisioner_jobs (id, created_at, updated_at, started_at, organization_id, "
+            "initiator_id, file_id, provisioner, storage_method, type, worker_id) "
+            "SELECT gen_random_uuid(), now(), now() - interval '1 minute', now() - interval '1 hour', "
+            "id, id, id, 'terraform', 'file', 'template_version_import', id FROM provisioner_daemons");
+        for (int i = 1; i <= 6000; ++i) {
+            const Mark mark = ofDaemon("daemon " + std::to_string(i));
+            i % 2 == 0 ? listEnded(mark) : list(mark);
+        }
+        const auto start = std::chrono::steady_clock::now();
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1500}, terminatedByTwoRuns().size());
+        figure()
+            << "6,000 Slurm jobs with marks, 3,000 of them ended: 1,500 jobs terminated by two runs, after "
+            << std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - start)
+                   .count()
+            << " s, 5 of them between the runs\n";
     }
 
     TEST(leavesAJobThatReports)

@@ -13,7 +13,7 @@ WITH running AS (
 daemon AS (
     SELECT (pg_catalog.array_agg(d.id))[1] AS id, d.name::text AS name
     FROM provisioner_daemons d
-    WHERE convert_to(d.name::text, 'SQL_ASCII'::name) = ANY ($1::bytea[])
+    WHERE convert_to(d.name::text, 'SQL_ASCII'::name) IN (SELECT pg_catalog.unnest($1::bytea[]))
     GROUP BY d.name::text
     HAVING count(*) = 1::bigint
 )
