@@ -423,7 +423,8 @@ private:
         connection.session() << std::string("PREPARE kept AS ") + Statements::terminate_jobs, now;
         const auto plan = [&] {
             std::vector<std::string> lines;
-            connection.session() << "EXPLAIN EXECUTE kept ('{}', '{epoch}', '{}', '{}', '{}', '{1}', '{}', '{}')",
+            connection.session()
+                << "EXPLAIN EXECUTE kept ('{}', '{epoch}', '{}', '{}', '{}', '{1}', '{}', '{}')",
                 into(lines), now;
             std::string text;
             for (const std::string& line : lines)

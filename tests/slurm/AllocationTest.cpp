@@ -340,10 +340,9 @@ class AllocationTest : public SlurmFixture
     /// When a job is submitted, and when it is changed.
     {
         startBehindLua("if job.comment then slurm.log_user('read the wiki') end");
-        expectRefused(
-            {"sbatch", commentFor("junk"), "--wrap=true"},
-            "error: read the wiki\nsbatch: error: " + junk +
-                "; allowed in the comment is one of provisioner_job=UUID");
+        expectRefused({"sbatch", commentFor("junk"), "--wrap=true"},
+                      "error: read the wiki\nsbatch: error: " + junk +
+                          "; allowed in the comment is one of provisioner_job=UUID");
         _slurmJob = cluster().submit("sleep 600");
         const Sim::CommandLine change{"scontrol", "update", "job=" + _slurmJob,
                                       "comment=provisioner_job=junk"};
