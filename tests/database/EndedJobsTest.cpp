@@ -144,6 +144,19 @@ private:
         CPPUNIT_ASSERT(std::set{job} == terminatedByTwoRuns());
     }
 
+    TEST(watchesAnewAfterARestart)
+    /// What was seen before is not known any more.
+    {
+        const std::string job = addRunning();
+        listEnded({.text = job});
+        detector().run({});
+        forgetDetector();
+        useSlurm(std::make_unique<ScriptedSlurm>(_slurm));
+        std::this_thread::sleep_for(WorkerEnds::tolerance);
+        CPPUNIT_ASSERT(detector().run({}).terminated.empty());
+        CPPUNIT_ASSERT(std::set{job} == terminatedByTwoRuns());
+    }
+
     TEST(saysWhatIsLeftOver)
     /// Of jobs that are over, and of Slurm jobs that have ended, each once.
     {

@@ -5,7 +5,8 @@
 --
 -- One row for each running job of these daemons: the columns of find_marked_jobs.sql, then the name. Names are
 -- unique only within an organization and an owner. A name that several daemons have says nothing, so their jobs
--- get no row.
+-- get no row. That condition is a CASE, as the planner expects that a comparison of a count holds for one name,
+-- and would read all running jobs once for each.
 WITH running AS (
 --include running_jobs.sql
 ),
@@ -15,7 +16,7 @@ daemon AS (
     FROM provisioner_daemons d
     WHERE convert_to(d.name::text, 'SQL_ASCII'::name) IN (SELECT pg_catalog.unnest($1::bytea[]))
     GROUP BY d.name::text
-    HAVING count(*) = 1::bigint
+    HAVING CASE WHEN count(*) = 1::bigint THEN true ELSE false END
 )
 
 SELECT
