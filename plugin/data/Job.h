@@ -1,12 +1,12 @@
 #pragma once
 
 #include <chrono>
-#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 namespace HangDetection {
@@ -68,7 +68,11 @@ struct Mark
     std::string text = {};
     /// A JobId, or the name of a daemon, in any bytes.
 
-    auto operator<=>(const Mark&) const = default;
+    bool operator==(const Mark&) const = default;
+    bool operator<(const Mark& other) const
+    {
+        return std::tie(kind, text) < std::tie(other.kind, other.text);
+    }
 };
 
 struct WorkerEnd

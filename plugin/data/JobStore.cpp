@@ -95,7 +95,7 @@ std::string bytesOf(const std::vector<std::string>& texts)
 /// As a bytea[].
 {
     return arrayOf(texts, [](const std::string& text) {
-        std::string bytes = "\"\\\\x";
+        std::string bytes = R"("\\x)";
         for (const unsigned char c : text)
             bytes += Poco::NumberFormatter::formatHex(static_cast<unsigned>(c), 2);
         return bytes + '"';

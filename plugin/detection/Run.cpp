@@ -264,8 +264,8 @@ std::vector<SeenJob> Run::withEnded(std::vector<SeenJob> jobs)
     const std::size_t ofEnded = std::min(ended.size(), places - std::min(jobs.size(), places / 2));
     if (ofEnded < ended.size()) {
         std::ranges::shuffle(ended, std::minstd_rand(std::random_device{}()));
-        std::ranges::stable_partition(ended,
-                                      [&](const SeenJob& job) { return !_failedBefore.contains(job.jobId); });
+        std::stable_partition(ended.begin(), ended.end(),
+                              [&](const SeenJob& job) { return !_failedBefore.contains(job.jobId); });
     }
     _statistics.left += static_cast<std::int64_t>(ended.size() + jobs.size());
     ended.resize(ofEnded);

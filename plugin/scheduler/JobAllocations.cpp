@@ -126,10 +126,11 @@ void JobAllocations::ask(const RunLimit& limit)
     try {
         _marked = _scheduler->markedJobs(patientLimit(limit));
         _mayBeMarked = !_marked.empty() || _marksSeen != seenBefore;
-        const auto ended = std::ranges::stable_partition(
-            _marked, [](const SchedulerJob& job) { return !job.endedAgo.has_value(); });
-        _ended.assign(ended.begin(), ended.end());
-        _marked.erase(ended.begin(), ended.end());
+        const auto ended = std::stable_partition(_marked.begin(), _marked.end(), [](const SchedulerJob& job) {
+            return !job.endedAgo.has_value();
+        });
+        _ended.assign(ended, _marked.end());
+        _marked.erase(ended, _marked.end());
         // Waiting jobs come first: otherwise they would start on the nodes that the other releases free.
         std::stable_partition(_marked.begin(), _marked.end(), std::mem_fn(&SchedulerJob::isWaiting));
         if (std::exchange(_isUnknown, false))

@@ -85,7 +85,7 @@ Finding findMark(std::string_view comment)
         if (!isJob && !rest.starts_with(daemonKey))
             continue;
         rest.remove_prefix(isJob ? jobKey.size() : daemonKey.size());
-        const auto end =
+        const auto* const end =
             std::ranges::find_if(rest.substr(0, isJob ? jobIdLength + 1 : rest.size()), isSeparator);
         const Finding mark{Finding::Kind::good, isJob ? Mark::Kind::job : Mark::Kind::daemon,
                            std::string_view(rest.begin(), end)};

@@ -129,7 +129,7 @@ std::string endOf(const slurm_job_info_t& job)
         {JOB_DEADLINE, "DEADLINE"},
         {JOB_OOM, "OUT_OF_MEMORY"},
     }};
-    const auto known =
+    const auto* const known =
         std::ranges::find(names, baseState(job), &std::pair<std::uint32_t, const char*>::first);
     return known == names.end() ? "ENDED" : known->second;
 }
