@@ -35,7 +35,7 @@ constexpr std::string_view separators = " \t\r\n\f\v,;";
 
 bool isSeparator(char c)
 {
-    return separators.find(c) != std::string_view::npos;
+    return c == ' ' || (c >= '\t' && c <= '\r') || c == ',' || c == ';';
 }
 
 bool isDaemonName(std::string_view text)
@@ -85,10 +85,11 @@ Finding findMark(std::string_view comment)
         if (!isJob && !rest.starts_with(daemonKey))
             continue;
         rest.remove_prefix(isJob ? jobKey.size() : daemonKey.size());
-        const auto* const end =
-            std::ranges::find_if(rest.substr(0, isJob ? jobIdLength + 1 : rest.size()), isSeparator);
+        const std::size_t idEnd = std::min(jobIdLength, rest.size());
+        const bool isIdLong = isJob && (idEnd == rest.size() || isSeparator(rest[idEnd]));
+        const std::size_t size = isIdLong ? idEnd : rest.find_first_of(separators);
         const Finding mark{Finding::Kind::good, isJob ? Mark::Kind::job : Mark::Kind::daemon,
-                           std::string_view(rest.begin(), end)};
+                           rest.substr(0, size)};
         const bool isKnown = found.kind == Finding::Kind::good && mark.text == found.text;
         if (!isKnown && !(isJob ? isJobId(mark.text) : isDaemonName(mark.text)))
             return {Finding::Kind::wrong, mark.markKind, rest.substr(0, rest.find_first_of(separators))};
@@ -163,8 +164,10 @@ bool isMarkAllowed(const char* comment, char** message) noexcept
 {
     const Finding mark = findMark(shortened(comment));
     if (mark.kind == Finding::Kind::none || mark.kind == Finding::Kind::good) {
-        if (seen == 0 || mark.kind == Finding::Kind::good)
-            ++seen;
+        // Not one step: the locks let one thread write at a time.
+        const std::uint64_t before = seen.load(std::memory_order_relaxed);
+        if (before == 0 || mark.kind == Finding::Kind::good)
+            seen.store(before + 1, std::memory_order_release);
         return true;
     }
     try {
