@@ -96,8 +96,9 @@ std::string bytesOf(const std::vector<std::string>& texts)
 {
     return arrayOf(texts, [](const std::string& text) {
         std::string bytes = R"("\\x)";
-        for (const unsigned char c : text)
-            bytes += Poco::NumberFormatter::formatHex(static_cast<unsigned>(c), 2);
+        for (const char c : text)
+            bytes +=
+                Poco::NumberFormatter::formatHex(static_cast<unsigned>(static_cast<unsigned char>(c)), 2);
         return bytes + '"';
     });
 }
