@@ -286,6 +286,12 @@ std::string allKeys()
     return names;
 }
 
+std::string notShorter(const std::string& key, seconds value, const Settings& settings)
+{
+    return key + " (" + formatDuration(value) + ") must be shorter than HungJobDuration (" +
+           formatDuration(settings.hungJobDuration) + ")";
+}
+
 const SettingsEntry* findEntry(const std::vector<SettingsEntry>& entries, const char* name)
 {
     const auto entry = std::ranges::find_if(
@@ -319,9 +325,7 @@ Settings Settings::read(const std::filesystem::path& path)
     settings.connection.allowCleartextPassword(settings.cleartextPassword);
 
     if (settings.hungJobExitTimeout >= settings.hungJobDuration) {
-        const std::string reason = "HungJobExitTimeout (" + formatDuration(settings.hungJobExitTimeout) +
-                                   ") must be shorter than HungJobDuration (" +
-                                   formatDuration(settings.hungJobDuration) + ")";
+        const std::string reason = notShorter("HungJobExitTimeout", settings.hungJobExitTimeout, settings);
         // At least one of the two is in the file, as the defaults fit each other.
         for (const char* const key : {"HungJobExitTimeout", "HungJobDuration"}) {
             if (const SettingsEntry* const entry = findEntry(file.entries(), key); entry != nullptr)
@@ -335,9 +339,7 @@ Settings Settings::read(const std::filesystem::path& path)
                         "needs TrustedUsers with the users whose Slurm jobs run provisioner daemons: any "
                         "other user could have jobs terminated by a mark");
         if (settings.endedJobDuration >= settings.hungJobDuration)
-            file.refuse(entry, "EndedJobDuration (" + formatDuration(settings.endedJobDuration) +
-                                   ") must be shorter than HungJobDuration (" +
-                                   formatDuration(settings.hungJobDuration) + ")");
+            file.refuse(entry, notShorter("EndedJobDuration", settings.endedJobDuration, settings));
     }
     return settings;
 }

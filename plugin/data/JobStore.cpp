@@ -103,13 +103,14 @@ std::string bytesOf(const std::vector<std::string>& texts)
     });
 }
 
-void addWorkerEnds(std::vector<Termination>& answers, std::span<const SeenJob> jobs)
+template <typename Row>
+MarkedJob markedJobFrom(const Row& row, Mark mark)
+/// The row begins with the columns of marked_job.sql.
 {
-    for (Termination& answer : answers) {
-        const auto job = std::ranges::find(jobs, answer.jobId, &SeenJob::jobId);
-        if (answer.reason == Reason::ended && job != jobs.end())
-            answer.workerEnd = job->workerEnd;
-    }
+    return {.job = {idIn(row.template get<0>()), timestampIn(row.template get<1>())},
+            .mark = std::move(mark),
+            .startedAgo = std::chrono::milliseconds(row.template get<2>()),
+            .silent = std::chrono::milliseconds(row.template get<3>())};
 }
 
 template <typename Text>
@@ -163,11 +164,18 @@ std::vector<Row> JobStore::rowsOf(const char* statement, const Parameters&... pa
 }
 
 template <typename... Parameters>
-std::vector<Termination> JobStore::answersTo(const char* statement, const Parameters&... parameters)
+std::vector<Termination> JobStore::answersTo(const char* statement, std::span<const SeenJob> jobs,
+                                             const Parameters&... parameters)
 {
     std::vector<Termination> answers;
-    for (const TerminationRow& row : rowsOf<TerminationRow>(statement, parameters...))
-        answers.push_back(shown(checked(answerFrom(row))));
+    for (const TerminationRow& row :
+         rowsOf<TerminationRow>(statement, idsOf(jobs), updatesOf(jobs), reasons(), parameters...)) {
+        Termination answer = shown(checked(answerFrom(row)));
+        const auto job = std::ranges::find(jobs, answer.jobId, &SeenJob::jobId);
+        if (answer.reason == Reason::ended && job != jobs.end())
+            answer.workerEnd = job->workerEnd;
+        answers.push_back(std::move(answer));
+    }
     return answers;
 }
 
@@ -279,9 +287,8 @@ void JobStore::terminate(std::span<const SeenJob> jobs, const Thresholds& thresh
 
 std::vector<Termination> JobStore::preview(std::span<const SeenJob> jobs, const Thresholds& thresholds)
 {
-    auto answers = answersTo(Statements::preview_terminations, idsOf(jobs), updatesOf(jobs), reasons(),
-                             secondsOf(thresholds), workerEndsOf(jobs));
-    addWorkerEnds(answers, jobs);
+    auto answers =
+        answersTo(Statements::preview_terminations, jobs, secondsOf(thresholds), workerEndsOf(jobs));
     if (const auto loss = addNames(answers))
         throw DatabaseError(*loss);
     return answers;
@@ -301,10 +308,8 @@ std::vector<CompletedJob> JobStore::findCompleted(const std::vector<JobId>& jobs
 
 std::vector<Termination> JobStore::findLost(const Attempt& attempt)
 {
-    auto answers = answersTo(Statements::find_lost_terminations, idsOf(attempt.jobs), updatesOf(attempt.jobs),
-                             reasons(), errorsOf(attempt.thresholds), workerEndsOf(attempt.jobs),
-                             attempt.since.count(), attempt.until.count());
-    addWorkerEnds(answers, attempt.jobs);
+    auto answers = answersTo(Statements::find_lost_terminations, attempt.jobs, errorsOf(attempt.thresholds),
+                             workerEndsOf(attempt.jobs), attempt.since.count(), attempt.until.count());
     for (Termination& answer : answers)
         answer.isAnswerLost = true;
     if (const auto loss = addNames(answers))
@@ -329,10 +334,7 @@ std::vector<MarkedJob> JobStore::findMarked(const std::vector<JobId>& jobs)
         return marked;
     using Row = Poco::Tuple<std::string, std::string, Poco::Int64, Poco::Int64>;
     for (const auto& row : rowsOf<Row>(Statements::find_marked_jobs, idsOf(jobs)))
-        marked.push_back({.job = {idIn(row.get<0>()), timestampIn(row.get<1>())},
-                          .mark = {Mark::Kind::job, row.get<0>()},
-                          .startedAgo = std::chrono::milliseconds(row.get<2>()),
-                          .silent = std::chrono::milliseconds(row.get<3>())});
+        marked.push_back(markedJobFrom(row, {Mark::Kind::job, row.get<0>()}));
     return marked;
 }
 
@@ -345,10 +347,7 @@ std::vector<MarkedJob> JobStore::findJobsOf(const std::vector<std::string>& daem
     const char* const statement = _connection.canSearchByStatus() ? Statements::find_jobs_of_daemons_by_status
                                                                   : Statements::find_jobs_of_daemons;
     for (const auto& row : rowsOf<Row>(statement, bytesOf(daemons)))
-        marked.push_back({.job = {idIn(row.get<0>()), timestampIn(row.get<1>())},
-                          .mark = {Mark::Kind::daemon, row.get<4>()},
-                          .startedAgo = std::chrono::milliseconds(row.get<2>()),
-                          .silent = std::chrono::milliseconds(row.get<3>())});
+        marked.push_back(markedJobFrom(row, {Mark::Kind::daemon, row.get<4>()}));
     return marked;
 }
 
@@ -377,11 +376,8 @@ std::vector<Termination> JobStore::terminateAtOnce(std::span<const SeenJob> jobs
     const std::string keys =
         arrayOf(jobs, [](const SeenJob& job) { return std::to_string(advisoryLockKey(job.jobId)); });
     const auto logLine = [&](Reason reason) { return Wording::of(reason, thresholds.of(reason)).logLine; };
-    auto answers =
-        answersTo(Statements::terminate_jobs, idsOf(jobs), updatesOf(jobs), reasons(), secondsOf(thresholds),
-                  workerEndsOf(jobs), keys, errorsOf(thresholds), arrayForEachReason(logLine));
-    addWorkerEnds(answers, jobs);
-    return answers;
+    return answersTo(Statements::terminate_jobs, jobs, secondsOf(thresholds), workerEndsOf(jobs), keys,
+                     errorsOf(thresholds), arrayForEachReason(logLine));
 }
 
 std::optional<DatabaseError> JobStore::addNames(std::vector<Termination>& answers)

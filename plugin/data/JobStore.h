@@ -116,7 +116,9 @@ private:
     /// Executes the statement. Throws DatabaseError.
 
     template <typename... Parameters>
-    std::vector<Termination> answersTo(const char* statement, const Parameters&... parameters);
+    std::vector<Termination> answersTo(const char* statement, std::span<const SeenJob> jobs,
+                                       const Parameters&... parameters);
+    /// Of a statement whose first parameters are the jobs' ids and times, and the reasons.
     DatabaseError failure(const Poco::Exception& exception);
     Termination shown(Termination answer) const;
     std::string shownText(std::string text) const;

@@ -21,15 +21,21 @@ std::string minutesOf(std::chrono::seconds threshold)
     return text;
 }
 
+std::string findingOf(Reason reason, const std::string& minutes, const std::string& workerEnd)
+/// What was found of the job. The worker's end stands in parentheses.
+{
+    if (reason == Reason::ended)
+        return "dead " + workerEnd;
+    return std::string(nameOf(reason)) + " for " + minutes + " minutes";
+}
+
 } // namespace
 
 Wording Wording::of(Reason reason, std::chrono::seconds threshold)
 {
-    const std::string start = beginning +
-                              (reason == Reason::ended ? std::string("dead (") + workerEndPlace + ')'
-                                                       : std::string(nameOf(reason)) + " for " +
-                                                             minutesOf(threshold) + " minutes") +
-                              " and ";
+    const std::string start =
+        beginning + findingOf(reason, minutesOf(threshold), std::string("(") + workerEndPlace + ')') +
+        " and ";
     return {start + "has been terminated by hang detector.", start + "will be terminated."};
 }
 
@@ -40,10 +46,13 @@ std::string textOf(const WorkerEnd& end)
 
 const std::string& anyDetectorsError()
 {
-    static const std::string pattern =
-        std::string("^") + beginning +
-        "((hung|pending) for [0-9.]+ minutes|dead [(][^()]*[)]) and has been terminated by "
-        "(hang detector|the reaper)[.]$";
+    static const std::string pattern = [] {
+        std::string findings;
+        for (const Word<Reason>& reason : words<Reason>)
+            findings += (findings.empty() ? "" : "|") + findingOf(reason.value, "[0-9.]+", "[(][^()]*[)]");
+        return std::string("^") + beginning + '(' + findings +
+               ") and has been terminated by (hang detector|the reaper)[.]$";
+    }();
     return pattern;
 }
 

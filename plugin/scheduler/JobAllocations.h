@@ -28,7 +28,7 @@ public:
     using Clock = std::chrono::steady_clock;
 
     JobAllocations(std::unique_ptr<Scheduler> scheduler, Poco::NotificationCenter& notifications);
-    /// The scheduler may be null. It is not asked before enable(true).
+    /// The scheduler may be null. It is not asked before use().
 
     struct Rules
     {

@@ -3,7 +3,7 @@
 -- $1  names of daemons, bytea[]. Bytes, as a name in the comment of a Slurm job may have no meaning in the
 --     encoding of the database
 --
--- One row for each running job of these daemons: the columns of find_marked_jobs.sql, then the name. Names are
+-- One row for each running job of these daemons: the columns of marked_job.sql, then the name. Names are
 -- unique only within an organization and an owner. A name that several daemons have says nothing, so their jobs
 -- get no row. That condition is a CASE, as the planner expects that a comparison of a count holds for one name,
 -- and would read all running jobs once for each.
@@ -20,13 +20,8 @@ daemon AS (
 )
 
 SELECT
-    j.id::text,
-    running.updated_at::text AS updated_at,
-    floor(extract(epoch FROM now() - greatest(least(j.started_at, now()), now() - interval '1000 years'))
-        ::double precision * 1000::double precision)::bigint AS started_ms,
-    floor(extract(epoch FROM now() - greatest(least(running.updated_at, now()), now() - interval '1000 years'))
-        ::double precision * 1000::double precision)::bigint AS silent_ms,
-    daemon.name
+--include marked_job.sql
+    , daemon.name
 FROM running
 JOIN provisioner_jobs j ON j.id = running.id
 JOIN daemon ON daemon.id = j.worker_id

@@ -44,7 +44,8 @@ CROSS JOIN LATERAL (
         greatest(least(j.completed_at, now()), now() - interval '1000 years') AS completed,
         greatest(least(asked.seen_at, now()), now() - interval '1000 years') AS heartbeat
 ) AS times
-LEFT JOIN unnest($3::text[], $4::text[]) AS ours (reason, error) ON replace(ours.error, '%'::text, asked.worker_end) = j.error::text
+LEFT JOIN unnest($3::text[], $4::text[]) AS ours (reason, error)
+    ON replace(ours.error, '%'::text, asked.worker_end) = j.error::text
 LEFT JOIN workspace_builds b ON b.job_id = j.id AND j.type::text = 'workspace_build'
 LEFT JOIN workspace_builds previous
     ON previous.workspace_id = b.workspace_id

@@ -2,14 +2,8 @@
 --
 -- $1  ids of jobs, uuid[]
 --
--- One row for each of these jobs that a worker has started: its id, its updated_at, and how long ago it was started
--- and updated, in milliseconds. Times have limits, because infinite ones cannot be subtracted.
+-- One row for each of these jobs that a worker has started, with the columns of marked_job.sql.
 SELECT
-    id::text,
-    updated_at::text AS updated_at,
-    floor(extract(epoch FROM now() - greatest(least(started_at, now()), now() - interval '1000 years'))
-        ::double precision * 1000::double precision)::bigint AS started_ms,
-    floor(extract(epoch FROM now() - greatest(least(updated_at, now()), now() - interval '1000 years'))
-        ::double precision * 1000::double precision)::bigint AS silent_ms
-FROM provisioner_jobs
-WHERE id = ANY ($1::uuid[]) AND started_at IS NOT NULL AND completed_at IS NULL
+--include marked_job.sql
+FROM provisioner_jobs j
+WHERE j.id = ANY ($1::uuid[]) AND j.started_at IS NOT NULL AND j.completed_at IS NULL

@@ -35,7 +35,9 @@ SELECT
           AND a.attname = 'job_status' AND pg_catalog.has_column_privilege(a.attrelid, a.attnum, 'SELECT')
     ) AS can_search_by_status,
     (
-        SELECT count(*) = 4::bigint AND pg_catalog.bool_and(pg_catalog.has_column_privilege(a.attrelid, a.attnum, 'SELECT'))
+        SELECT
+            count(*) = 4::bigint
+            AND pg_catalog.bool_and(pg_catalog.has_column_privilege(a.attrelid, a.attnum, 'SELECT'))
         FROM pg_attribute a
         WHERE a.attrelid = to_regclass('provisioner_jobs'::text)::oid AND a.attname = 'worker_id'
            OR a.attrelid = to_regclass('provisioner_daemons'::text)::oid

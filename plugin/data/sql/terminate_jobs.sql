@@ -1,4 +1,4 @@
--- Terminates jobs that are hung or pending. It is one statement, so it does everything below or nothing.
+-- Terminates jobs that are hung, pending or ended. It is one statement, so it does everything below or nothing.
 --
 -- $1 to $5  as in judge_jobs.sql
 -- $6  the advisory lock keys of the jobs, in the same order, bigint[] (AdvisoryLock.h)
