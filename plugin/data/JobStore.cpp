@@ -104,11 +104,11 @@ std::string bytesOf(const std::vector<std::string>& texts)
 }
 
 template <typename Row>
-MarkedJob markedJobFrom(const Row& row, Mark mark)
+MarkedJob markedJobFrom(const Row& row, const Mark& mark)
 /// The row begins with the columns of marked_job.sql.
 {
     return {.job = {idIn(row.template get<0>()), timestampIn(row.template get<1>())},
-            .mark = std::move(mark),
+            .mark = mark,
             .startedAgo = std::chrono::milliseconds(row.template get<2>()),
             .silent = std::chrono::milliseconds(row.template get<3>())};
 }
