@@ -27,9 +27,9 @@ public:
         // So soon slurmctld notices that a node is dead.
         cluster().configure("SlurmdTimeout", "5");
         cluster().configure("SlurmctldDebug", "debug");
-        cluster().writeSettings("Connection=" + connectionString() +
-                                " application_name=detector_in_slurmctld\n"
-                                "EndedJobDuration=30s\nTrustedUsers=root\nReleaseAllocations=yes\n");
+        // Only the backfill scheduler starts a job of several parts.
+        cluster().configure("SchedulerParameters", "bf_interval=1");
+        writeSettings("EndedJobDuration=30s");
         cluster().startController();
         cluster().startNode();
         cluster().startNode("node1");
@@ -42,6 +42,14 @@ private:
         std::string slurmJob;
         std::string job;
     };
+
+    void writeSettings(const std::string& duration)
+    {
+        cluster().writeSettings("Connection=" + connectionString() +
+                                " application_name=detector_in_slurmctld\n"
+                                "TrustedUsers=root\nReleaseAllocations=yes\n" +
+                                duration + '\n');
+    }
 
     Worker startWorker(const std::string& daemon, const std::string& script, Sim::CommandLine options = {},
                        const std::string& node = "node1")
@@ -115,6 +123,34 @@ private:
         }
         for (const Worker& worker : {requeued, suspended, running})
             CPPUNIT_ASSERT(!isCompleted(worker.job));
+    }
+
+    TEST(knowsTheEndsAfterARestart)
+    /// Slurm saves them, or notices them again. A job of several parts has ended when its last part has.
+    {
+        const Worker cancelled = startWorker("cancelled", "exec sleep 600");
+        const Worker parted =
+            startWorker("parted", "exec sleep 600",
+                        {"--comment=provisioner_daemon=parted", "--ntasks=1", "--nodelist=node2", ":"});
+        const Worker running = startWorker("running", "exec sleep 600");
+        cluster().run({"scancel", cancelled.slurmJob});
+        cluster().run({"scancel", parted.slurmJob + "+1"});
+        for (const std::string& ended : {cancelled.slurmJob, parted.slurmJob + "+1"})
+            cluster().waitForState(ended, "CANCELLED");
+        writeSettings("EndedJobDuration=10s");
+        CPPUNIT_ASSERT_EQUAL(0, cluster().stopController(patience));
+        cluster().startController();
+        waitUntilTerminated(cancelled.job);
+        assertContains("(Slurm job " + cancelled.slurmJob + ": CANCELLED)", error(cancelled.job));
+        CPPUNIT_ASSERT(!isCompleted(parted.job));
+
+        cluster().run({"scancel", parted.slurmJob});
+        // It has saved nothing of this end.
+        cluster().killController();
+        cluster().startController();
+        waitUntilTerminated(parted.job);
+        assertContains("(Slurm job " + parted.slurmJob + ": ", error(parted.job));
+        CPPUNIT_ASSERT(!isCompleted(running.job));
     }
 
     TEST(marksADaemonAsTheReadmeSays)
