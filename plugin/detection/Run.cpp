@@ -40,7 +40,7 @@ void waitFor(std::chrono::milliseconds time, const std::stop_token& stop)
 } // namespace
 
 Run::Run(Memory& memory, const std::stop_token& stop)
-    : _memory(memory), _limit{stop, _start + memory.settings.runTimeout}
+    : _memory(memory), _evidence(memory), _limit{stop, _start + memory.settings.runTimeout}
 {
     _statistics.dryRun = memory.settings.dryRun;
 }
@@ -73,10 +73,7 @@ void Run::work()
     std::vector<SeenJob> chosen = look();
     if (_isUnsure)
         chosen = lookAgain();
-    // Without a hung job, the scheduler is asked for what has ended, or is to be released. A dry run releases
-    // nothing.
-    const bool isDue = (_memory.allocations.isDue() || _memory.workerEnds.isAnyKnown()) &&
-                       (!_statistics.dryRun || areEndsSought());
+    const bool isDue = _evidence.isDue();
     if (!chosen.empty() || isDue)
         askScheduler(!chosen.empty());
     _statistics.held = judgeMassHang();
@@ -93,7 +90,7 @@ void Run::work()
     dropTakenBack(chosen);
     terminate(std::move(chosen));
     _memory.lockedJobs.report(*_memory.store, Clock::now());
-    release();
+    _statistics.leftover = _evidence.release(_hungErrors, _limit);
 }
 
 void Run::askForLostAnswers()
@@ -189,73 +186,18 @@ bool Run::judgeClock(std::optional<Milliseconds> heartbeatAge, Clock::time_point
     return verdict == ClockLag::Verdict::began || _memory.clockLag.isSuspected();
 }
 
-bool Run::areEndsSought() const
-{
-    return _memory.settings.endedJobDuration.count() > 0;
-}
-
 void Run::askScheduler(bool isAnyHung)
 {
-    const Settings& settings = _memory.settings;
-    _memory.allocations.ask(_limit);
-    _memory.workerEnds.learn(_memory.allocations.trusted(), settings.hungJobDuration, Clock::now());
-    const std::vector<MarkedJob> marked = findMarked(isAnyHung);
-    std::ranges::copy_if(marked, std::back_inserter(_ofDaemons),
-                         [](const MarkedJob& job) { return job.mark.kind == Mark::Kind::daemon; });
-    if (_isUnsure)
-        return;
-    _ends =
-        _memory.workerEnds.judge(marked, areEndsSought() ? settings.endedJobDuration : WorkerEnds::tolerance,
-                                 thresholds().endedLag, Clock::now());
-    _statistics.withoutAllocation = static_cast<std::int64_t>(_ends.explained.size());
-    if (areEndsSought())
-        return;
-    for (const SeenJob& job : std::exchange(_ends, {}).dead) {
-        if (_memory.withoutAllocation.add(job.jobId, Clock::now()))
-            _memory.notifications.postNotification(new JobWithoutAllocation(job));
-    }
-}
-
-std::vector<MarkedJob> Run::findMarked(bool isAnyHung)
-/// The running jobs of the marks that matter: when a Slurm job has ended, those that it may have run, and
-/// when jobs are hung, those of all daemons.
-{
-    std::vector<MarkedJob> marked = _memory.store->findMarked(_memory.workerEnds.jobs());
-    std::vector<std::string> names = _memory.workerEnds.daemons();
-    if (isAnyHung)
-        std::ranges::copy(_memory.allocations.daemons(), std::back_inserter(names));
-    const std::vector<MarkedJob> ofDaemons = findJobsOf(names);
-    for (const MarkedJob& job : ofDaemons) {
-        // It may have a Slurm job of its own, too.
-        MarkedJob byId = job;
-        byId.mark = {Mark::Kind::job, job.job.jobId};
-        marked.push_back(job);
-        marked.push_back(std::move(byId));
-    }
-    return marked;
-}
-
-std::vector<MarkedJob> Run::findJobsOf(const std::vector<std::string>& daemons)
-{
-    // Each attempt is an error in the server's log, too.
-    if (!_memory.unknownDaemons.known(Clock::now()).empty())
-        return {};
-    try {
-        return _memory.store->findJobsOf(daemons);
-    } catch (const DatabaseError& error) {
-        if (!error.isObjectMissing())
-            throw;
-        _memory.unknownDaemons.add("", Clock::now());
-        _memory.notifications.postNotification(new DaemonsUnknown(error.what()));
-        return {};
-    }
+    _evidence.ask(isAnyHung, _limit);
+    if (!_isUnsure)
+        _statistics.withoutAllocation = _evidence.judgeEnds(thresholds().endedLag);
 }
 
 std::vector<SeenJob> Run::withEnded(std::vector<SeenJob> jobs)
 /// Adds the jobs whose worker has ended, and shares the places of the run: each kind gets half of them, and
 /// what the other does not need.
 {
-    std::vector<SeenJob> ended = _ends.dead;
+    std::vector<SeenJob> ended = _evidence.ends().dead;
     std::set<JobId> dead;
     for (const SeenJob& job : ended)
         dead.insert(job.jobId);
@@ -280,7 +222,7 @@ JobCounts Run::countsWithoutEnded() const
 {
     JobCounts jobs = _statistics.jobs;
     const auto hung = thresholds().withLag(Reason::hung);
-    for (const MarkedJob& job : _ends.explained) {
+    for (const MarkedJob& job : _evidence.ends().explained) {
         jobs.running -= 1;
         jobs.silent -= job.silent >= hung - lookAheadIn(_memory.settings) ? 1 : 0;
         jobs.hung -= job.silent >= hung ? 1 : 0;
@@ -306,7 +248,7 @@ bool Run::judgeMassHang()
 
 void Run::dropSuspended(std::vector<SeenJob>& jobs)
 {
-    const auto suspended = _memory.allocations.explain(_ofDaemons, _memory.settings.hungJobDuration);
+    const auto suspended = _evidence.suspended();
     const auto isSuspended = [&](const SeenJob& job) {
         return !job.workerEnd && suspended.contains(job.jobId);
     };
@@ -399,30 +341,6 @@ void Run::terminateBatch(std::span<const SeenJob> batch)
     }
 }
 
-void Run::release()
-{
-    std::map<Mark, std::string> over;
-    std::set<JobId> longOver;
-    for (const CompletedJob& job : _memory.store->findCompleted(_memory.allocations.marked())) {
-        if (!job.terminated.empty())
-            over.emplace(Mark{Mark::Kind::job, job.jobId}, job.terminated);
-        if (job.since >= _memory.settings.hungJobDuration)
-            longOver.insert(job.jobId);
-    }
-    std::vector<std::string> daemons;
-    for (const MarkedJob& job : _ofDaemons) {
-        if (const auto hung = _hungErrors.find(job.job.jobId); hung != _hungErrors.end()) {
-            over.emplace(job.mark, hung->second);
-            daemons.push_back(job.mark.text);
-        }
-    }
-    // A daemon may have taken another job meanwhile.
-    for (const MarkedJob& job : findJobsOf(daemons))
-        over.erase(job.mark);
-    _memory.allocations.release(over, _limit);
-    _statistics.leftover = _memory.allocations.tellLeftover(longOver);
-}
-
 void Run::report(const Termination& job)
 {
     switch (wordFor(job.outcome).effect) {
@@ -505,19 +423,11 @@ std::optional<Run::Milliseconds> Run::nextPause()
         return _memory.retryPause.next(_memory.settings.interval);
     _memory.retryPause.reset();
     const auto untilHang = pauseUntilHang();
-    const auto untilEnd = pauseUntilEnd();
-    return untilHang && untilEnd ? std::min(untilHang, untilEnd) : untilHang ? untilHang : untilEnd;
-}
-
-std::optional<Run::Milliseconds> Run::pauseUntilEnd() const
-/// Also without a marked job, as one may be submitted and end at any moment.
-{
-    if (!areEndsSought())
-        return std::nullopt;
-    const Clock::duration apart =
-        Clock::duration(_memory.settings.endedJobDuration) / WorkerEnds::looksInDuration;
-    return std::max<Milliseconds>(
-        std::chrono::ceil<Milliseconds>(std::min(_ends.next.value_or(apart), apart)), leastPause);
+    const auto untilEnd = _evidence.untilNextLook();
+    if (!untilEnd)
+        return untilHang;
+    const Milliseconds pause = std::max<Milliseconds>(std::chrono::ceil<Milliseconds>(*untilEnd), leastPause);
+    return std::min(pause, untilHang.value_or(pause));
 }
 
 std::optional<Run::Milliseconds> Run::pauseUntilHang() const

@@ -2,6 +2,7 @@
 
 #include "Memory.h"
 #include "RunLimit.h"
+#include "SchedulerEvidence.h"
 #include "data/DatabaseError.h"
 #include "data/Job.h"
 #include "notification/Notifications.h"
@@ -47,10 +48,7 @@ private:
     FoundJobs search(const JobStore::Search& search);
     std::vector<SeenJob> lookAgain();
     bool judgeClock(std::optional<Milliseconds> heartbeatAge, Clock::time_point earlierLook);
-    bool areEndsSought() const;
     void askScheduler(bool isAnyHung);
-    std::vector<MarkedJob> findMarked(bool isAnyHung);
-    std::vector<MarkedJob> findJobsOf(const std::vector<std::string>& daemons);
     std::vector<SeenJob> withEnded(std::vector<SeenJob> jobs);
     JobCounts countsWithoutEnded() const;
     bool judgeMassHang();
@@ -60,14 +58,12 @@ private:
     void preview(std::span<const SeenJob> jobs);
     void terminate(std::vector<SeenJob> jobs);
     void terminateBatch(std::span<const SeenJob> batch);
-    void release();
     void report(const Termination& job);
     void reportTerminated(const Termination& job);
     void tellTerminated(const Termination& job, std::chrono::seconds threshold);
     RunError errorFrom(const DatabaseError& raised) const;
     void conclude();
     std::optional<Milliseconds> nextPause();
-    std::optional<Milliseconds> pauseUntilEnd() const;
     std::optional<Milliseconds> pauseUntilHang() const;
     Thresholds thresholds() const;
 
@@ -78,6 +74,7 @@ private:
     void inBatches(std::span<const SeenJob> jobs, std::size_t size, Action action);
 
     Memory& _memory;
+    SchedulerEvidence _evidence;
     const Clock::time_point _start = Clock::now();
     RunLimit _limit;
     std::set<JobId> _failedBefore;
@@ -88,9 +85,6 @@ private:
     bool _isUnsure = false;
     /// The last look found jobs that may be silent, but had no earlier look to compare with; or a clock may
     /// be wrong.
-    std::vector<MarkedJob> _ofDaemons;
-    /// Running jobs of daemons that jobs of the scheduler are marked with, as far as they matter to this run.
-    WorkerEnds::Verdict _ends;
     std::map<JobId, std::string> _hungErrors;
     /// The errors of the jobs that this run has terminated as hung.
     bool _wantsSecondLook = false;
