@@ -98,11 +98,12 @@ std::string JobDatabase::addBuildJob(const JobRow& job, BuildRow build)
     return build.jobId;
 }
 
-void JobDatabase::addLog(const std::string& jobId, const std::string& stage, const std::string& output)
+void JobDatabase::addLog(const std::string& jobId, const std::string& stage, const std::string& output,
+                         const std::string& ago)
 {
     _session << "INSERT INTO provisioner_job_logs (job_id, created_at, source, level, stage, output)"
-                " VALUES ($1::uuid, now() - interval '6 minutes', 'provisioner', 'info', $2, $3)",
-        with(jobId), with(stage), with(output), now;
+                " VALUES ($1::uuid, now() - $4::interval, 'provisioner', 'info', $2, $3)",
+        with(jobId), with(stage), with(output), with(ago), now;
 }
 
 void JobDatabase::heartbeat(const std::string& jobId)

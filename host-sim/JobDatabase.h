@@ -83,8 +83,9 @@ public:
     std::string addBuildJob(const JobRow& job, BuildRow build);
     /// Adds a job of type workspace_build with its build, and returns the id of the job.
 
-    void addLog(const std::string& jobId, const std::string& stage, const std::string& output = "a line");
-    /// Adds a line of the worker to the job's log, six minutes old.
+    void addLog(const std::string& jobId, const std::string& stage, const std::string& output = "a line",
+                const std::string& ago = "6 minutes");
+    /// Adds a line of the worker to the job's log, as old as this PostgreSQL interval.
 
     void heartbeat(const std::string& jobId);
     /// What a worker does every few seconds.

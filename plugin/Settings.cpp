@@ -88,8 +88,13 @@ constexpr auto all = std::to_array<Setting>({
     {"TrustedUsers", Users{&Settings::trustedUsers},
      "only marks of these users' Slurm jobs explain a silence or prove an end; with none, those of all users "
      "explain a silence"},
+    // Terraform waits in silence for some resources, and ten minutes are a usual limit for that.
+    {"StalledJobDuration", Duration{&Settings::stalledJobDuration, seconds(600), week, true},
+     "a job that reports, but has written no line into its log for this long, is canceled, as its user would "
+     "do; 0 is never"},
     {"MaxJobsPerRun", Number{&Settings::maxJobsPerRun, 1, 10000},
-     "how many jobs one run terminates at most; if there are more, the choice is random, and the next run "
+     "how many jobs one run terminates or cancels at most; if there are more, the choice is random, and the "
+     "next run "
      "follows after a second, but not in a dry run"},
     {"RunTimeout", Duration{&Settings::runTimeout, seconds(1), seconds(3600)},
      "limit of one run, without the three seconds between two searches"},
@@ -346,7 +351,7 @@ Settings Settings::read(const std::filesystem::path& path)
 
 Settings Settings::withLessHarmOf(const Settings& other) const
 {
-    // For these two, 0 is never.
+    // For these, 0 is never.
     const auto longer = [](seconds a, seconds b) {
         return a == seconds(0) || b == seconds(0) ? seconds(0) : std::max(a, b);
     };
@@ -361,6 +366,7 @@ Settings Settings::withLessHarmOf(const Settings& other) const
                                    ? longer(endedJobDuration, other.endedJobDuration)
                                    : seconds(0);
     careful.pendingJobDuration = longer(pendingJobDuration, other.pendingJobDuration);
+    careful.stalledJobDuration = longer(stalledJobDuration, other.stalledJobDuration);
     careful.maxJobsPerRun = std::min(maxJobsPerRun, other.maxJobsPerRun);
     careful.massHangRatio = fewer(massHangRatio, other.massHangRatio);
     careful.massHangMinJobs = std::min(massHangMinJobs, other.massHangMinJobs);

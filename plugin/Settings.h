@@ -56,8 +56,10 @@ struct Settings
     std::vector<TrustedUser> trustedUsers;
     /// The users whose Slurm jobs' marks count. Empty: those of all users explain a silence, and none proves
     /// an end.
+    std::chrono::seconds stalledJobDuration{0};
+    /// A job that reports, but has written no line into its log for this long, is canceled. 0: never.
     int maxJobsPerRun = 10;
-    /// How many jobs one run tries to terminate at most. If more are hung, the choice is random.
+    /// How many jobs one run tries to terminate or cancel at most. If there are more, the choice is random.
     std::chrono::seconds runTimeout{300};
     /// Limit of one run, from its start to its last answer.
     bool dryRun = false;

@@ -53,9 +53,20 @@ SELECT EXISTS (
     GRANT SELECT (job_status) ON provisioner_jobs TO :"role";
 \endif
 
--- To read the stage and to append lines. The text of a log cannot be read.
+-- To cancel stalled jobs. Where logs can overflow, a job goes on without lines after that.
+GRANT UPDATE (canceled_at) ON provisioner_jobs TO :"role";
+SELECT EXISTS (
+    SELECT
+    FROM pg_attribute
+    WHERE attrelid = 'provisioner_jobs'::regclass::oid AND attname = 'logs_overflowed'
+) AS has_overflow \gset
+\if :has_overflow
+    GRANT SELECT (logs_overflowed) ON provisioner_jobs TO :"role";
+\endif
+
+-- To read the stage and when a line was written, and to append lines. The text of a log cannot be read.
 GRANT
-    SELECT (id, job_id, stage),
+    SELECT (id, job_id, created_at, stage),
     INSERT (job_id, created_at, source, level, stage, output)
     ON provisioner_job_logs TO :"role";
 GRANT USAGE ON SEQUENCE :log_sequence TO :"role";

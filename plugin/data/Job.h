@@ -54,6 +54,9 @@ struct JobCounts
     std::optional<std::int64_t> pending = std::nullopt;
     /// Jobs that never started and were not updated for the pending threshold. No value when the search does
     /// not look for them.
+    std::optional<std::int64_t> stalled = std::nullopt;
+    /// Jobs that report, but have written no line into their log for the stalled threshold. No value when
+    /// nothing looks for them.
 
     std::int64_t backlog() const { return hung + pending.value_or(0); }
     /// All jobs that are to be terminated.
@@ -97,6 +100,22 @@ struct SeenJob
     Timestamp updatedAt;
     std::optional<WorkerEnd> workerEnd = std::nullopt;
     /// Why the job is to be terminated as ended, if it is.
+};
+
+struct StalledJob
+/// A job that reports but does not move, and the newest line in its log when the search read it.
+{
+    JobId jobId;
+    std::int64_t newestLine = 0;
+    /// The id of the line. 0 when the log is empty.
+};
+
+struct FoundStalled
+{
+    std::vector<StalledJob> chosen;
+    /// The jobs that this run is to cancel.
+    std::int64_t jobs = 0;
+    /// How many there are in all.
 };
 
 struct MarkedJob
@@ -155,9 +174,12 @@ struct Thresholds
     std::chrono::seconds pending{0};
     /// 0: pending jobs are left alone.
     std::chrono::seconds ended{0};
+    std::chrono::seconds stalled{0};
+    /// A job that reports, but whose log has been silent for this long, is canceled.
     std::chrono::seconds lag{0};
     std::chrono::seconds pendingLag{0};
     std::chrono::seconds endedLag{0};
+    std::chrono::seconds stalledLag{0};
     /// How much longer than the threshold a job has to be silent by the database's clock: because the clock
     /// that stamps the heartbeats is behind, and because there was a time in which no worker could report.
 
@@ -173,6 +195,8 @@ struct Thresholds
         }
         return ended;
     }
+
+    std::chrono::seconds stalledWithLag() const { return stalled + stalledLag; }
 
     std::chrono::seconds withLag(Reason reason) const
     /// By the database's clock.
@@ -190,14 +214,16 @@ struct Thresholds
 };
 
 enum class Outcome
-/// The result for one job that was to be terminated.
+/// The result for one job that was to be terminated or canceled.
 {
     terminated, /// completely, and the termination is committed
+    canceled,   /// its worker will learn of it; committed
     locked,     /// another session has locked it; untouched
     missing,    /// deleted meanwhile
     notStarted, /// never started, but not pending for the threshold; untouched
     completed,  /// completed meanwhile; untouched
     reported,   /// reported again meanwhile; untouched
+    notStalled, /// its log moved meanwhile, or it was canceled or fell silent; untouched
     suspended,  /// its Slurm job does not run, which explains its silence; untouched
     noBuild,    /// a workspace build without its row in workspace_builds; untouched
     notUpdated, /// a trigger of the database prevents the update; untouched
@@ -214,18 +240,21 @@ enum class BuildState
 };
 
 struct Termination
-/// The answer to one request to terminate a job. The members below outcome are set only as far as the
-/// statement read the job. The error is set only when the job itself is at fault.
+/// The answer to one request to terminate a job, or to cancel it. The members below outcome are set only as
+/// far as the statement read the job. The error is set only when the job itself is at fault.
 {
     JobId jobId;
     Outcome outcome = Outcome::failed;
+    bool isCancel = false;
+    /// The request was to cancel the job.
     Reason reason = Reason::hung;
     /// As the statement found the job under its lock.
     std::optional<WorkerEnd> workerEnd = std::nullopt;
     /// Of a job that ended.
     std::string type;
     std::chrono::seconds silent{0};
-    /// The time from the job's last update, such as a heartbeat, to the termination.
+    /// The time from the job's last update, such as a heartbeat, to the termination. For a cancel the time
+    /// from the last line in the job's log.
     std::string stage;
     std::string workspaceId;
     std::int64_t buildNumber = 0;
@@ -263,6 +292,20 @@ struct CompletedJob
     /// How long ago it was completed.
     std::string terminated;
     /// The error that a detector gave it. Empty when its worker has completed it.
+};
+
+struct CanceledJob
+/// What became of a job that was to be canceled as stalled.
+{
+    JobId jobId;
+    std::optional<std::chrono::seconds> canceledAgo;
+    /// No value when it is not canceled.
+    std::optional<std::chrono::seconds> completedAfter;
+    /// The time from the cancel to its completion. No value while it runs.
+    std::chrono::seconds silent{0};
+    /// Since its last heartbeat.
+    bool isOurs = false;
+    /// The detector has canceled it, and not its user.
 };
 
 struct LockHolder

@@ -75,9 +75,26 @@ std::string idsOf(const std::vector<JobId>& jobs)
     return arrayOf(jobs, [](const JobId& id) { return id; });
 }
 
-std::string idsOf(std::span<const SeenJob> jobs)
+template <typename Job>
+std::string idsOf(std::span<const Job> jobs)
 {
-    return arrayOf(jobs, [](const SeenJob& job) { return job.jobId; });
+    return arrayOf(jobs, [](const Job& job) { return job.jobId; });
+}
+
+std::string idsOf(const std::vector<SeenJob>& jobs)
+{
+    return idsOf(std::span<const SeenJob>(jobs));
+}
+
+template <typename Job>
+std::string lockKeysOf(std::span<const Job> jobs)
+{
+    return arrayOf(jobs, [](const Job& job) { return std::to_string(advisoryLockKey(job.jobId)); });
+}
+
+std::string newestLinesOf(std::span<const StalledJob> jobs)
+{
+    return arrayOf(jobs, [](const StalledJob& job) { return std::to_string(job.newestLine); });
 }
 
 std::string updatesOf(std::span<const SeenJob> jobs)
@@ -136,6 +153,27 @@ std::string errorsOf(const Thresholds& thresholds)
         [&](Reason reason) { return Wording::of(reason, thresholds.of(reason)).error; });
 }
 
+std::string logLinesOf(const Thresholds& thresholds)
+{
+    return arrayForEachReason(
+        [&](Reason reason) { return Wording::of(reason, thresholds.of(reason)).logLine; });
+}
+
+Termination failureOf(const JobId& job, const DatabaseError& error)
+{
+    Termination failed;
+    failed.jobId = job;
+    failed.error = error.what();
+    failed.sqlState = error.sqlState();
+    return failed;
+}
+
+std::optional<std::chrono::seconds> secondsIn(Poco::Int64 answer)
+/// No value for a negative answer.
+{
+    return answer < 0 ? std::nullopt : std::optional(std::chrono::seconds(answer));
+}
+
 } // namespace
 
 JobStore::JobStore(ConnectionString connectionString, std::chrono::milliseconds statementTimeout,
@@ -176,6 +214,18 @@ std::vector<Termination> JobStore::answersTo(const char* statement, std::span<co
             answer.workerEnd = job->workerEnd;
         answers.push_back(std::move(answer));
     }
+    return answers;
+}
+
+template <typename... Parameters>
+std::vector<Termination> JobStore::answersTo(const char* statement, std::span<const StalledJob> jobs,
+                                             const Thresholds& thresholds, const Parameters&... parameters)
+{
+    std::vector<Termination> answers;
+    for (const CancelRow& row :
+         rowsOf<CancelRow>(statement, idsOf(jobs), newestLinesOf(jobs), thresholds.stalledWithLag().count(),
+                           thresholds.withLag(Reason::hung).count(), parameters...))
+        answers.push_back(shown(checked(answerFrom(row))));
     return answers;
 }
 
@@ -243,12 +293,31 @@ FoundJobs JobStore::findJobs(const Search& search)
     return jobs;
 }
 
-Termination failedTermination(const JobId& job, const DatabaseError& error)
+FoundStalled JobStore::findStalled(const StallSearch& search)
 {
-    Termination failed;
-    failed.jobId = job;
-    failed.error = error.what();
-    failed.sqlState = error.sqlState();
+    using Row = Poco::Tuple<std::string, Poco::Int64, Poco::Int64>;
+    const char* const statement = _connection.canSearchByStatus() ? Statements::find_stalled_jobs_by_status
+                                                                  : Statements::find_stalled_jobs;
+    FoundStalled found;
+    for (const auto& row :
+         rowsOf<Row>(statement, search.thresholds.stalledWithLag().count(),
+                     search.thresholds.withLag(Reason::hung).count(), search.places, idsOf(search.last))) {
+        if (!row.get<0>().empty())
+            found.chosen.push_back({idIn(row.get<0>()), row.get<1>()});
+        found.jobs = row.get<2>();
+    }
+    return found;
+}
+
+Termination failureOf(const SeenJob& job, const DatabaseError& error)
+{
+    return failureOf(job.jobId, error);
+}
+
+Termination failureOf(const StalledJob& job, const DatabaseError& error)
+{
+    Termination failed = failureOf(job.jobId, error);
+    failed.isCancel = true;
     return failed;
 }
 
@@ -260,29 +329,69 @@ bool JobStore::wantsIndex()
     return !rows.empty() && rows.front().get<0>();
 }
 
-void JobStore::terminate(std::span<const SeenJob> jobs, const Thresholds& thresholds, const Answer& answer)
+template <typename Job, typename Request>
+void JobStore::answerEach(std::span<const Job> jobs, const Answer& answer, const Request& request)
 {
     if (jobs.empty())
         return;
-    std::vector<Termination> terminations;
+    std::vector<Termination> answers;
     std::optional<DatabaseError> loss;
     try {
-        terminations = terminateAtOnce(jobs, thresholds);
-        loss = addNames(terminations);
+        answers = request(jobs);
+        loss = addNames(answers);
     } catch (const DatabaseError& error) {
         if (error.scope() != DatabaseError::Scope::job)
             throw;
         if (jobs.size() > 1) {
             const auto half = jobs.size() / 2;
-            terminate(jobs.first(half), thresholds, answer);
-            terminate(jobs.subspan(half), thresholds, answer);
+            answerEach(jobs.first(half), answer, request);
+            answerEach(jobs.subspan(half), answer, request);
             return;
         }
-        terminations.push_back(failedTermination(jobs.front().jobId, error));
+        answers.push_back(failureOf(jobs.front(), error));
     }
-    std::ranges::for_each(terminations, answer);
+    std::ranges::for_each(answers, answer);
     if (loss)
         throw DatabaseError(*loss);
+}
+
+void JobStore::terminate(std::span<const SeenJob> jobs, const Thresholds& thresholds, const Answer& answer)
+{
+    answerEach(jobs, answer, [&](std::span<const SeenJob> batch) {
+        return answersTo(Statements::terminate_jobs, batch, secondsOf(thresholds), workerEndsOf(batch),
+                         lockKeysOf(batch), errorsOf(thresholds), logLinesOf(thresholds));
+    });
+}
+
+void JobStore::cancel(std::span<const StalledJob> jobs, const Thresholds& thresholds, const Answer& answer)
+{
+    answerEach(jobs, answer, [&](std::span<const StalledJob> batch) {
+        return answersTo(Statements::cancel_jobs, batch, thresholds, lockKeysOf(batch),
+                         stalledLogLine(thresholds.stalled));
+    });
+}
+
+std::vector<Termination> JobStore::previewCancels(std::span<const StalledJob> jobs,
+                                                  const Thresholds& thresholds)
+{
+    auto answers = answersTo(Statements::preview_cancels, jobs, thresholds);
+    if (const auto loss = addNames(answers))
+        throw DatabaseError(*loss);
+    return answers;
+}
+
+std::vector<CanceledJob> JobStore::findCanceled(std::span<const StalledJob> jobs)
+{
+    using Poco::Int64;
+    using Row = Poco::Tuple<std::string, Int64, Int64, Int64, bool>;
+    std::vector<CanceledJob> canceled;
+    for (const auto& row : rowsOf<Row>(Statements::find_canceled_jobs, idsOf(jobs), newestLinesOf(jobs)))
+        canceled.push_back({.jobId = idIn(row.get<0>()),
+                            .canceledAgo = secondsIn(row.get<1>()),
+                            .completedAfter = secondsIn(row.get<2>()),
+                            .silent = std::chrono::seconds(row.get<3>()),
+                            .isOurs = row.get<4>()});
+    return canceled;
 }
 
 std::vector<Termination> JobStore::preview(std::span<const SeenJob> jobs, const Thresholds& thresholds)
@@ -370,34 +479,24 @@ DatabaseError JobStore::failure(const Poco::Exception& exception)
     return error;
 }
 
-std::vector<Termination> JobStore::terminateAtOnce(std::span<const SeenJob> jobs,
-                                                   const Thresholds& thresholds)
-{
-    const std::string keys =
-        arrayOf(jobs, [](const SeenJob& job) { return std::to_string(advisoryLockKey(job.jobId)); });
-    const auto logLine = [&](Reason reason) { return Wording::of(reason, thresholds.of(reason)).logLine; };
-    return answersTo(Statements::terminate_jobs, jobs, secondsOf(thresholds), workerEndsOf(jobs), keys,
-                     errorsOf(thresholds), arrayForEachReason(logLine));
-}
-
 std::optional<DatabaseError> JobStore::addNames(std::vector<Termination>& answers)
-/// To the jobs that are terminated. A courtesy: an error leaves them without names. Returns the error when
-/// the connection is lost with it.
+/// To the jobs that are terminated or canceled. A courtesy: an error leaves them without names. Returns the
+/// error when the connection is lost with it.
 {
     // Each attempt is an error in the server's log, too.
     if (_namesMissedAt && Clock::now() - *_namesMissedAt < std::chrono::hours(1))
         return std::nullopt;
-    std::map<JobId, Termination*> terminated;
+    std::map<JobId, Termination*> changed;
     for (Termination& answer : answers) {
-        if (answer.outcome == Outcome::terminated)
-            terminated.emplace(answer.jobId, &answer);
+        if (answer.outcome == Outcome::terminated || answer.outcome == Outcome::canceled)
+            changed.emplace(answer.jobId, &answer);
     }
-    if (terminated.empty())
+    if (changed.empty())
         return std::nullopt;
     try {
         using Row = Poco::Tuple<std::string, std::string, std::string, std::string, std::string, Poco::Int64>;
         const auto idsIn = [&](auto member) {
-            return arrayOf(terminated, [&](const auto& entry) {
+            return arrayOf(changed, [&](const auto& entry) {
                 const std::string& id = (*entry.second).*member;
                 return id.empty() ? "NULL" : id;
             });
@@ -405,8 +504,8 @@ std::optional<DatabaseError> JobStore::addNames(std::vector<Termination>& answer
         for (const auto& row : rowsOf<Row>(_connection.canReadDaemons() ? Statements::find_names_and_daemons
                                                                         : Statements::find_names,
                                            idsIn(&Termination::jobId), idsIn(&Termination::workspaceId))) {
-            const auto job = terminated.find(row.get<0>());
-            if (job == terminated.end())
+            const auto job = changed.find(row.get<0>());
+            if (job == changed.end())
                 continue; // a server may say anything
             job->second->workspace = shownText(row.get<1>());
             job->second->owner = shownText(row.get<2>());

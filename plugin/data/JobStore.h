@@ -15,13 +15,14 @@
 
 namespace HangDetection {
 
-Termination failedTermination(const JobId& job, const DatabaseError& error);
-/// The answer for a job whose termination failed with this error.
+Termination failureOf(const SeenJob& job, const DatabaseError& error);
+Termination failureOf(const StalledJob& job, const DatabaseError& error);
+/// The answer for a job whose termination or cancel failed with this error.
 
 class JobStore
 /// The provisioner jobs of a Coder deployment, in its database. One statement finds jobs, one terminates
-/// them, and one says what a termination would do. Each is atomic, and leaves only its prepared form in the
-/// session.
+/// them, and one says what a termination would do; there are three more for the jobs to cancel. Each is
+/// atomic, and leaves only its prepared form in the session.
 ///
 /// Each statement gives the columns of its answer fixed types. Otherwise a migration that changes the type of
 /// a column would change the answer, and the server refuses a prepared statement whose answer has changed its
@@ -62,6 +63,18 @@ public:
     FoundJobs findJobs(const Search& search);
     /// Throws DatabaseError.
 
+    struct StallSearch
+    {
+        Thresholds thresholds;
+        int places;
+        /// At most so many jobs are chosen, at random.
+        std::vector<JobId> last = {};
+        /// Jobs that are chosen only when places are left.
+    };
+
+    FoundStalled findStalled(const StallSearch& search);
+    /// Throws DatabaseError; isObjectMissing() where the role may not read when a line was written.
+
     int sessions() const { return _connection.sessions(); }
     /// The number of sessions that were made, including the open one. A Look is valid only in its own
     /// session: on another server the same transactions have other numbers.
@@ -79,6 +92,18 @@ public:
     ///
     /// Throws DatabaseError for an error that every job would get. A job without an answer is then completely
     /// terminated or untouched; which, is unknown if isOutcomeUnknown(). findLost() finds out.
+
+    void cancel(std::span<const StalledJob> jobs, const Thresholds& thresholds, const Answer& answer);
+    /// Cancels the jobs that are still stalled, with the same newest line as in the search. Otherwise as
+    /// terminate(); findCanceled() finds out what became of jobs without an answer. The DatabaseError
+    /// isObjectMissing() where the role may not cancel jobs.
+
+    std::vector<Termination> previewCancels(std::span<const StalledJob> jobs, const Thresholds& thresholds);
+    /// What cancel() would answer, as preview().
+
+    std::vector<CanceledJob> findCanceled(std::span<const StalledJob> jobs);
+    /// What became of the jobs, which cancel() was asked for. A job that is deleted is left out. Throws
+    /// DatabaseError.
 
     std::vector<CompletedJob> findCompleted(const std::vector<JobId>& jobs);
     /// Those of the jobs that are over. Without jobs it does not ask the database. Throws DatabaseError.
@@ -119,12 +144,17 @@ private:
     std::vector<Termination> answersTo(const char* statement, std::span<const SeenJob> jobs,
                                        const Parameters&... parameters);
     /// Of a statement whose first parameters are the jobs' ids and times, and the reasons.
+    template <typename... Parameters>
+    std::vector<Termination> answersTo(const char* statement, std::span<const StalledJob> jobs,
+                                       const Thresholds& thresholds, const Parameters&... parameters);
+    /// Of a statement whose first parameters are the jobs' ids and newest lines, and the thresholds.
+    template <typename Job, typename Request>
+    void answerEach(std::span<const Job> jobs, const Answer& answer, const Request& request);
     DatabaseError failure(const Poco::Exception& exception);
     Termination shown(Termination answer) const;
     std::string shownText(std::string text) const;
     template <typename Row>
     std::vector<Row> rowsOfSearch(const Search& search);
-    std::vector<Termination> terminateAtOnce(std::span<const SeenJob> jobs, const Thresholds& thresholds);
     std::optional<DatabaseError> addNames(std::vector<Termination>& answers);
 
     Connection _connection;

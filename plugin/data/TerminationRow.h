@@ -13,8 +13,13 @@ using TerminationRow = Poco::Tuple<std::string, std::string, std::string, Poco::
                                    std::string, Poco::Int64, std::string, std::string, std::string>;
 /// The columns of preview_terminations.sql, in their order. terminate_jobs.sql has them first, then one more.
 
+using CancelRow =
+    Poco::Tuple<std::string, std::string, std::string, Poco::Int64, std::string, std::string, Poco::Int64>;
+/// The same of preview_cancels.sql and cancel_jobs.sql. They are the first columns of a TerminationRow.
+
 Termination answerFrom(const TerminationRow& row);
-/// Throws Poco::DataFormatException for an outcome, a state or a reason that has no entry in Words.h. The
+Termination answerFrom(const CancelRow& row);
+/// Throw Poco::DataFormatException for an outcome, a state or a reason that has no entry in Words.h. The
 /// exception quotes nothing.
 
 } // namespace HangDetection

@@ -39,6 +39,11 @@ Wording Wording::of(Reason reason, std::chrono::seconds threshold)
     return {start + "has been terminated by hang detector.", start + "will be terminated."};
 }
 
+std::string stalledLogLine(std::chrono::seconds threshold)
+{
+    return "Coder: Build has made no progress for " + minutesOf(threshold) + " minutes and will be canceled.";
+}
+
 std::string textOf(const WorkerEnd& end)
 {
     return "Slurm job " + end.schedulerJob + ": " + end.state;

@@ -21,6 +21,9 @@ struct Wording
     /// The texts of a job that ended have workerEndPlace in place of textOf() its worker's end.
 };
 
+std::string stalledLogLine(std::chrono::seconds threshold);
+/// The third of the five lines in the log of a job that is canceled. Coder has no such text.
+
 constexpr const char* workerEndPlace = "%";
 
 std::string textOf(const WorkerEnd& end);

@@ -17,6 +17,7 @@ enum class Effect
 /// What an outcome means for the run.
 {
     terminated, /// the job is terminated
+    canceled,   /// the job is canceled
     skipped,    /// the job is left as it is, which is correct
     failed      /// an error of the job itself
 };
@@ -51,11 +52,13 @@ inline constexpr std::array words<Reason>{
 template <>
 inline constexpr std::array words<Outcome>{
     Word<Outcome>{Outcome::terminated, "terminated", Effect::terminated},
+    Word<Outcome>{Outcome::canceled, "canceled", Effect::canceled},
     Word<Outcome>{Outcome::locked, "locked", Effect::skipped},
     Word<Outcome>{Outcome::missing, "missing", Effect::skipped},
     Word<Outcome>{Outcome::notStarted, "not_started", Effect::skipped},
     Word<Outcome>{Outcome::completed, "completed", Effect::skipped},
     Word<Outcome>{Outcome::reported, "reported", Effect::skipped},
+    Word<Outcome>{Outcome::notStalled, "not_stalled", Effect::skipped},
     Word<Outcome>{Outcome::suspended, "suspended", Effect::skipped},
     Word<Outcome>{Outcome::noBuild, "no_build", Effect::failed,
                   "the job is a workspace build, but workspace_builds has no row for it"},

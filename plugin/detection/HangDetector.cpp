@@ -8,15 +8,21 @@ namespace HangDetection {
 
 namespace {
 
-MassHang::Limits limitsIn(const Settings& settings)
+MassHang::Limits hangLimitsIn(const Settings& settings)
 {
     return {settings.massHangRatio, settings.massHangMinJobs, settings.hungJobDuration};
 }
 
+MassHang::Limits stallLimitsIn(const Settings& settings)
+{
+    return {settings.massHangRatio, settings.massHangMinJobs, settings.stalledJobDuration};
+}
+
 JobAllocations::Rules rulesIn(const Settings& settings)
 {
-    JobAllocations::Rules rules{.isAsked =
-                                    settings.releaseAllocations || settings.endedJobDuration.count() > 0,
+    JobAllocations::Rules rules{.isAsked = settings.releaseAllocations ||
+                                           settings.endedJobDuration.count() > 0 ||
+                                           settings.stalledJobDuration.count() > 0,
                                 .areReleased = settings.releaseAllocations};
     for (const TrustedUser& user : settings.trustedUsers)
         rules.trusted.insert(user.number);
@@ -33,10 +39,12 @@ HangDetector::HangDetector(Settings settings, Poco::NotificationCenter& notifica
               .allocations = JobAllocations(std::move(scheduler), notifications),
               .workerEnds = WorkerEnds(notifications),
               .looks = EarlierLooks(looksApart),
-              .massHang = MassHang(limitsIn(_memory.settings)),
+              .massHang = MassHang(hangLimitsIn(_memory.settings)),
+              .massStall = MassHang(stallLimitsIn(_memory.settings)),
               .terminatedJobs = TerminatedJobs(notifications),
               .indexAdvice = IndexAdvice(notifications),
-              .lockedJobs = LockedJobs(notifications)}
+              .lockedJobs = LockedJobs(notifications),
+              .canceledJobs = CanceledJobs(notifications)}
 {
     _memory.allocations.use(rulesIn(_memory.settings));
 }
@@ -50,6 +58,7 @@ void HangDetector::use(Settings settings)
         _memory.looks.expectNewSession();
         if (settings.connection != _memory.settings.connection) {
             _memory.lostAnswers.forget();
+            _memory.canceledJobs.forget();
             _memory.looks.missed(EarlierLooks::Clock::now());
         }
         _memory.indexAdvice.reset();
@@ -59,7 +68,8 @@ void HangDetector::use(Settings settings)
     if (rules.trusted != rulesIn(_memory.settings).trusted)
         _memory.workerEnds.forget();
     _memory.allocations.use(rules);
-    _memory.massHang.setLimits(limitsIn(settings));
+    _memory.massHang.setLimits(hangLimitsIn(settings));
+    _memory.massStall.setLimits(stallLimitsIn(settings));
     if (!settings.dryRun)
         _memory.previewedJobs.clear();
     _memory.settings = std::move(settings);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "CanceledJobs.h"
 #include "ClockLag.h"
 #include "EarlierLooks.h"
 #include "FailedJobs.h"
@@ -33,20 +34,25 @@ struct Memory
     WorkerEnds workerEnds;
     EarlierLooks looks;
     MassHang massHang;
+    MassHang massStall;
+    /// The same of jobs that are stalled.
     TerminatedJobs terminatedJobs;
     IndexAdvice indexAdvice;
     LockedJobs lockedJobs;
+    CanceledJobs canceledJobs;
     ClockLag clockLag = {};
     RetryPause retryPause = {};
     LostAnswers lostAnswers = {};
     FailedJobs failedJobs = {};
     OnceAnHour<std::string> unknownDaemons{1};
     /// Whether it was logged that the database does not say which jobs belong to a mark.
+    OnceAnHour<std::string> unknownStalls{1};
+    /// Whether it was logged that the role may not find or cancel stalled jobs.
     OnceAnHour<JobId> withoutAllocation{FailedJobs::capacity};
     /// Jobs of which it was logged that their Slurm job has ended.
     OnceAnHour<JobId> previewedJobs{FailedJobs::capacity};
-    /// Jobs of which a dry run logged that it would terminate them. They stay, so each is logged only once an
-    /// hour, and jobs that are not logged yet come first.
+    /// Jobs of which a dry run logged that it would terminate or cancel them. They stay, so each is logged
+    /// only once an hour, and jobs that are not logged yet come first.
 
     void forgetJobs()
     /// For a server that refuses what an earlier answer said, as after a garbled one.

@@ -6,6 +6,7 @@
 #include <Poco/Exception.h>
 
 #include <algorithm>
+#include <array>
 #include <condition_variable>
 #include <exception>
 #include <iterator>
@@ -70,25 +71,32 @@ void Run::work()
     _failedBefore = _memory.failedJobs.known(_start);
     _memory.store->open(_limit);
     askForLostAnswers();
+    _memory.canceledJobs.report(*_memory.store, _memory.settings.hungJobDuration,
+                                _memory.settings.stalledJobDuration, _start);
     std::vector<SeenJob> chosen = look();
     if (_isUnsure)
         chosen = lookAgain();
+    std::vector<StalledJob> stalled = findStalled();
+    const bool isAnySilent = !chosen.empty() || !stalled.empty();
     const bool isDue = _evidence.isDue();
-    if (!chosen.empty() || isDue)
-        askScheduler(!chosen.empty());
+    if (isAnySilent || isDue)
+        askScheduler(isAnySilent);
     _statistics.held = judgeMassHang();
-    if (_statistics.held)
+    if (_statistics.held) {
         chosen.clear();
-    chosen = withEnded(std::move(chosen));
-    if (chosen.empty() && !isDue)
+        stalled.clear();
+    }
+    sharePlaces(chosen, stalled);
+    if (chosen.empty() && stalled.empty() && !isDue)
         return;
-    dropSuspended(chosen);
+    dropSuspended(chosen, stalled);
     if (_statistics.dryRun) {
-        preview(chosen);
+        preview(chosen, stalled);
         return;
     }
     dropTakenBack(chosen);
     terminate(std::move(chosen));
+    cancel(stalled);
     _memory.lockedJobs.report(*_memory.store, Clock::now());
     _statistics.leftover = _evidence.release(_hungErrors, _limit);
 }
@@ -116,7 +124,8 @@ std::vector<SeenJob> Run::look()
     std::vector<JobId> last(_failedBefore.begin(), _failedBefore.end());
     for (const auto& [job, logged] : _memory.previewedJobs.known(_lookedAt))
         last.push_back(job);
-    std::ranges::copy(_memory.allocations.suspended(), std::back_inserter(last));
+    std::ranges::copy(_memory.allocations.suspended(_memory.settings.hungJobDuration),
+                      std::back_inserter(last));
     _memory.looks.begin(_lookedAt, _memory.store->sessions());
     const auto earlier = _memory.looks.find(_lookedAt);
     FoundJobs found = search({.thresholds = thresholds(),
@@ -175,6 +184,43 @@ std::vector<SeenJob> Run::lookAgain()
     return look();
 }
 
+std::vector<StalledJob> Run::findStalled()
+/// Returns the jobs that this run is to cancel, as look() does for those to terminate. None while a clock may
+/// be wrong.
+{
+    const Settings& settings = _memory.settings;
+    if (settings.stalledJobDuration.count() == 0 || _isUnsure ||
+        !_memory.unknownStalls.known(_lookedAt).empty())
+        return {};
+    std::vector<JobId> last(_failedBefore.begin(), _failedBefore.end());
+    for (const auto& [job, logged] : _memory.previewedJobs.known(_lookedAt))
+        last.push_back(job);
+    std::ranges::copy(_memory.allocations.suspended(settings.stalledJobDuration), std::back_inserter(last));
+    try {
+        FoundStalled found = _memory.store->findStalled(
+            {.thresholds = thresholds(), .places = settings.maxJobsPerRun, .last = std::move(last)});
+        _statistics.jobs.stalled = found.jobs;
+        _statistics.areStallsHeld = judgeMassStall();
+        if (_statistics.areStallsHeld)
+            found.chosen.clear();
+        else
+            _statistics.left += found.jobs - static_cast<std::int64_t>(found.chosen.size());
+        return std::move(found.chosen);
+    } catch (const DatabaseError& error) {
+        tellStallsUnknown(error);
+        return {};
+    }
+}
+
+void Run::tellStallsUnknown(const DatabaseError& error)
+/// Throws any other error again.
+{
+    if (!error.isObjectMissing())
+        throw DatabaseError(error);
+    _memory.unknownStalls.add("", Clock::now());
+    _memory.notifications.postNotification(new StallsUnknown(error.what()));
+}
+
 bool Run::judgeClock(std::optional<Milliseconds> heartbeatAge, Clock::time_point earlierLook)
 /// True when the last look did not know yet how much the clock of the heartbeats is behind.
 {
@@ -193,28 +239,45 @@ void Run::askScheduler(bool isAnyHung)
         _statistics.withoutAllocation = _evidence.judgeEnds(thresholds().endedLag);
 }
 
-std::vector<SeenJob> Run::withEnded(std::vector<SeenJob> jobs)
-/// Adds the jobs whose worker has ended, and shares the places of the run: each kind gets half of them, and
-/// what the other does not need.
+void Run::sharePlaces(std::vector<SeenJob>& jobs, std::vector<StalledJob>& stalled)
+/// Adds the jobs whose worker has ended. Each of the three kinds gets the same number of places, and what the
+/// others do not need. Which kind comes first is random, because there may be only one place.
 {
     std::vector<SeenJob> ended = _evidence.ends().dead;
     std::set<JobId> dead;
     for (const SeenJob& job : ended)
         dead.insert(job.jobId);
     std::erase_if(jobs, [&](const SeenJob& job) { return dead.contains(job.jobId); });
-    const auto places = static_cast<std::size_t>(_memory.settings.maxJobsPerRun);
-    const std::size_t ofEnded = std::min(ended.size(), places - std::min(jobs.size(), places / 2));
-    if (ofEnded < ended.size()) {
-        std::ranges::shuffle(ended, std::minstd_rand(std::random_device{}()));
-        std::stable_partition(ended.begin(), ended.end(),
-                              [&](const SeenJob& job) { return !_failedBefore.contains(job.jobId); });
+    std::minstd_rand random(std::random_device{}());
+    std::ranges::shuffle(ended, random);
+    std::stable_partition(ended.begin(), ended.end(),
+                          [&](const SeenJob& job) { return !_failedBefore.contains(job.jobId); });
+
+    struct Share
+    {
+        std::size_t wanted;
+        std::size_t given = 0;
+    };
+    Share ofJobs{jobs.size()};
+    Share ofEnded{ended.size()};
+    Share ofStalled{stalled.size()};
+    std::array<Share*, 3> shares{&ofJobs, &ofEnded, &ofStalled};
+    std::ranges::shuffle(shares, random);
+    const std::size_t wanted = jobs.size() + ended.size() + stalled.size();
+    const std::size_t places = std::min(wanted, static_cast<std::size_t>(_memory.settings.maxJobsPerRun));
+    for (std::size_t left = places; left > 0;) {
+        for (Share* const share : shares) {
+            if (left > 0 && share->given < share->wanted) {
+                ++share->given;
+                --left;
+            }
+        }
     }
-    _statistics.left += static_cast<std::int64_t>(ended.size() + jobs.size());
-    ended.resize(ofEnded);
-    jobs.resize(std::min(jobs.size(), places - ofEnded));
-    ended.insert(ended.end(), jobs.begin(), jobs.end());
-    _statistics.left -= static_cast<std::int64_t>(ended.size());
-    return ended;
+    _statistics.left += static_cast<std::int64_t>(wanted - places);
+    jobs.resize(ofJobs.given);
+    ended.resize(ofEnded.given);
+    stalled.resize(ofStalled.given);
+    jobs.insert(jobs.begin(), ended.begin(), ended.end());
 }
 
 JobCounts Run::countsWithoutEnded() const
@@ -246,13 +309,29 @@ bool Run::judgeMassHang()
     return verdict == MassHang::Verdict::began || verdict == MassHang::Verdict::held;
 }
 
-void Run::dropSuspended(std::vector<SeenJob>& jobs)
+bool Run::judgeMassStall()
 {
-    const auto suspended = _evidence.suspended();
-    const auto isSuspended = [&](const SeenJob& job) {
-        return !job.workerEnd && suspended.contains(job.jobId);
-    };
-    drop(jobs, isSuspended, Outcome::suspended);
+    JobCounts jobs = _statistics.jobs;
+    jobs.silent = jobs.hung = jobs.stalled.value_or(0);
+    const auto verdict = _memory.massStall.judge(jobs, Clock::now());
+    if (verdict == MassHang::Verdict::began)
+        _memory.notifications.postNotification(
+            new MassStallBegan(jobs, _memory.settings.stalledJobDuration, _statistics.dryRun));
+    if (verdict == MassHang::Verdict::ended)
+        _memory.notifications.postNotification(new MassStallEnded(jobs, _statistics.dryRun));
+    return verdict == MassHang::Verdict::began || verdict == MassHang::Verdict::held;
+}
+
+void Run::dropSuspended(std::vector<SeenJob>& jobs, std::vector<StalledJob>& stalled)
+{
+    const JobAllocations& allocations = _memory.allocations;
+    const auto ofHung = allocations.explained(_memory.settings.hungJobDuration);
+    drop(
+        jobs, [&](const SeenJob& job) { return !job.workerEnd && ofHung.contains(job.jobId); },
+        Outcome::suspended);
+    const auto ofStalled = allocations.explained(_memory.settings.stalledJobDuration);
+    drop(
+        stalled, [&](const StalledJob& job) { return ofStalled.contains(job.jobId); }, Outcome::suspended);
 }
 
 void Run::dropTakenBack(std::vector<SeenJob>& jobs)
@@ -262,10 +341,10 @@ void Run::dropTakenBack(std::vector<SeenJob>& jobs)
         jobs, [&](const SeenJob& job) { return terminated.isTakenBack(job.jobId); }, Outcome::takenBack);
 }
 
-template <typename Predicate>
-void Run::drop(std::vector<SeenJob>& jobs, Predicate predicate, Outcome outcome)
+template <typename Job, typename Predicate>
+void Run::drop(std::vector<Job>& jobs, Predicate predicate, Outcome outcome)
 {
-    std::erase_if(jobs, [&](const SeenJob& job) {
+    std::erase_if(jobs, [&](const Job& job) {
         if (!predicate(job))
             return false;
         Termination answer;
@@ -277,8 +356,8 @@ void Run::drop(std::vector<SeenJob>& jobs, Predicate predicate, Outcome outcome)
     });
 }
 
-template <typename Action>
-void Run::inBatches(std::span<const SeenJob> jobs, std::size_t size, Action action)
+template <typename Job, typename Action>
+void Run::inBatches(std::span<const Job> jobs, std::size_t size, Action action)
 {
     while (!jobs.empty()) {
         if (_limit.stop.stop_requested())
@@ -289,11 +368,17 @@ void Run::inBatches(std::span<const SeenJob> jobs, std::size_t size, Action acti
     }
 }
 
-void Run::preview(std::span<const SeenJob> jobs)
+void Run::preview(const std::vector<SeenJob>& jobs, const std::vector<StalledJob>& stalled)
 {
-    inBatches(jobs, batchSize, [&](std::span<const SeenJob> batch) {
-        for (const Termination& job : _memory.store->preview(batch, thresholds()))
+    const auto reportAll = [&](const std::vector<Termination>& answers) {
+        for (const Termination& job : answers)
             report(job);
+    };
+    inBatches(std::span(jobs), batchSize, [&](std::span<const SeenJob> batch) {
+        reportAll(_memory.store->preview(batch, thresholds()));
+    });
+    inBatches(std::span(stalled), batchSize, [&](std::span<const StalledJob> batch) {
+        reportAll(_memory.store->previewCancels(batch, thresholds()));
     });
 }
 
@@ -305,8 +390,8 @@ void Run::terminate(std::vector<SeenJob> jobs)
     std::ranges::stable_sort(jobs, {}, failed);
     const auto alone = std::ranges::find_if(jobs, failed);
     const auto terminateThem = [&](std::span<const SeenJob> batch) { terminateBatch(batch); };
-    inBatches({jobs.begin(), alone}, batchSize, terminateThem);
-    inBatches({alone, jobs.end()}, 1, terminateThem);
+    inBatches(std::span<const SeenJob>(jobs.begin(), alone), batchSize, terminateThem);
+    inBatches(std::span<const SeenJob>(alone, jobs.end()), 1, terminateThem);
 }
 
 void Run::terminateBatch(std::span<const SeenJob> batch)
@@ -329,7 +414,7 @@ void Run::terminateBatch(std::span<const SeenJob> batch)
         const bool isOfTheJob = batch.size() == 1 && !_statistics.terminated.empty() &&
                                 !error.cannotBeOfOneJob() && !error.isOutcomeUnknown();
         if (isOfTheJob) {
-            report(failedTermination(batch.front().jobId, error));
+            report(failureOf(batch.front(), error));
             return;
         }
         const std::set<JobId> terminated(_statistics.terminated.begin(), _statistics.terminated.end());
@@ -341,11 +426,33 @@ void Run::terminateBatch(std::span<const SeenJob> batch)
     }
 }
 
+void Run::cancel(const std::vector<StalledJob>& jobs)
+{
+    CanceledJobs& canceled = _memory.canceledJobs;
+    inBatches(std::span(jobs), batchSize, [&](std::span<const StalledJob> batch) {
+        canceled.expect(batch, Clock::now() + _memory.settings.runTimeout);
+        try {
+            _memory.store->cancel(batch, thresholds(), [&](const Termination& job) {
+                report(job);
+                canceled.answered(job);
+            });
+            canceled.settled();
+        } catch (const DatabaseError& error) {
+            if (!error.isOutcomeUnknown())
+                canceled.settled();
+            tellStallsUnknown(error);
+        }
+    });
+}
+
 void Run::report(const Termination& job)
 {
     switch (wordFor(job.outcome).effect) {
     case Effect::terminated:
         reportTerminated(job);
+        return;
+    case Effect::canceled:
+        reportCanceled(job);
         return;
     case Effect::failed:
         ++_statistics.failed;
@@ -381,9 +488,24 @@ void Run::reportTerminated(const Termination& job)
     tellTerminated(job, threshold);
 }
 
+void Run::reportCanceled(const Termination& job)
+{
+    const auto threshold = _memory.settings.stalledJobDuration;
+    if (_statistics.dryRun) {
+        ++_statistics.wouldCancel;
+        if (_memory.previewedJobs.add(job.jobId, Clock::now()))
+            _memory.notifications.postNotification(new JobWouldBeCanceled(job, threshold));
+        return;
+    }
+    ++_statistics.canceled;
+    _memory.failedJobs.remove(job.jobId);
+    _memory.notifications.postNotification(new JobCanceled(job, threshold));
+}
+
 void Run::tellTerminated(const Termination& job, std::chrono::seconds threshold)
 {
     _memory.terminatedJobs.add({job.jobId, job.updatedAt}, Clock::now());
+    _memory.canceledJobs.terminated(job.jobId);
     _memory.failedJobs.remove(job.jobId);
     _memory.notifications.postNotification(new JobTerminated(job, threshold));
 }
@@ -436,7 +558,7 @@ std::optional<Run::Milliseconds> Run::pauseUntilHang() const
     if (const auto holdLeft = _memory.massHang.holdLeft(now))
         return std::max(std::chrono::ceil<Milliseconds>(*holdLeft), Milliseconds(0));
     // If no job of the backlog can be terminated, more runs do not shorten it.
-    if (_statistics.left > 0 && !_statistics.terminated.empty())
+    if (_statistics.left > 0 && (!_statistics.terminated.empty() || _statistics.canceled > 0))
         return leastPause;
     if (_wantsSecondLook)
         return _memory.looks.apart();
@@ -469,9 +591,11 @@ Thresholds Run::thresholds() const
     return {.hung = settings.hungJobDuration,
             .pending = settings.pendingJobDuration,
             .ended = settings.endedJobDuration,
+            .stalled = settings.stalledJobDuration,
             .lag = lag + _memory.looks.delay(settings.hungJobDuration, now).length,
             .pendingLag = _memory.looks.delay(settings.pendingJobDuration, now).length,
-            .endedLag = lag + _memory.looks.delay(settings.endedJobDuration, now).length};
+            .endedLag = lag + _memory.looks.delay(settings.endedJobDuration, now).length,
+            .stalledLag = lag + _memory.looks.delay(settings.stalledJobDuration, now).length};
 }
 
 } // namespace HangDetection

@@ -47,19 +47,24 @@ private:
     std::vector<SeenJob> look();
     FoundJobs search(const JobStore::Search& search);
     std::vector<SeenJob> lookAgain();
+    std::vector<StalledJob> findStalled();
+    void tellStallsUnknown(const DatabaseError& error);
     bool judgeClock(std::optional<Milliseconds> heartbeatAge, Clock::time_point earlierLook);
     void askScheduler(bool isAnyHung);
-    std::vector<SeenJob> withEnded(std::vector<SeenJob> jobs);
     JobCounts countsWithoutEnded() const;
     bool judgeMassHang();
+    bool judgeMassStall();
+    void sharePlaces(std::vector<SeenJob>& jobs, std::vector<StalledJob>& stalled);
     std::optional<Clock::duration> untilThresholdsChange() const;
-    void dropSuspended(std::vector<SeenJob>& jobs);
+    void dropSuspended(std::vector<SeenJob>& jobs, std::vector<StalledJob>& stalled);
     void dropTakenBack(std::vector<SeenJob>& jobs);
-    void preview(std::span<const SeenJob> jobs);
+    void preview(const std::vector<SeenJob>& jobs, const std::vector<StalledJob>& stalled);
     void terminate(std::vector<SeenJob> jobs);
     void terminateBatch(std::span<const SeenJob> batch);
+    void cancel(const std::vector<StalledJob>& jobs);
     void report(const Termination& job);
     void reportTerminated(const Termination& job);
+    void reportCanceled(const Termination& job);
     void tellTerminated(const Termination& job, std::chrono::seconds threshold);
     RunError errorFrom(const DatabaseError& raised) const;
     void conclude();
@@ -67,11 +72,11 @@ private:
     std::optional<Milliseconds> pauseUntilHang() const;
     Thresholds thresholds() const;
 
-    template <typename Predicate>
-    void drop(std::vector<SeenJob>& jobs, Predicate predicate, Outcome outcome);
+    template <typename Job, typename Predicate>
+    void drop(std::vector<Job>& jobs, Predicate predicate, Outcome outcome);
 
-    template <typename Action>
-    void inBatches(std::span<const SeenJob> jobs, std::size_t size, Action action);
+    template <typename Job, typename Action>
+    void inBatches(std::span<const Job> jobs, std::size_t size, Action action);
 
     Memory& _memory;
     SchedulerEvidence _evidence;

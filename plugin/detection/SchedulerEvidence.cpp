@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <set>
 #include <utility>
 
 namespace HangDetection {
@@ -14,19 +15,21 @@ bool SchedulerEvidence::isDue() const
            (!_memory.settings.dryRun || areEndsSought());
 }
 
-void SchedulerEvidence::ask(bool isAnyHung, const RunLimit& limit)
+void SchedulerEvidence::ask(bool isAnySilent, const RunLimit& limit)
 {
     _memory.allocations.ask(limit);
     _memory.workerEnds.learn(_memory.allocations.trusted(), _memory.settings.hungJobDuration, Clock::now());
-    _marked = findMarked(isAnyHung);
+    _marked = findMarked(isAnySilent);
+    _memory.allocations.learn(
+        _marked, std::max(_memory.settings.hungJobDuration, _memory.settings.stalledJobDuration));
 }
 
-std::vector<MarkedJob> SchedulerEvidence::findMarked(bool isAnyHung)
-/// When a Slurm job has ended, the jobs that it may have run, and when jobs are hung, those of all daemons.
+std::vector<MarkedJob> SchedulerEvidence::findMarked(bool isAnySilent)
+/// When a Slurm job has ended, the jobs that it may have run, and when jobs are silent, those of all daemons.
 {
     std::vector<MarkedJob> marked = _memory.store->findMarked(_memory.workerEnds.jobs());
     std::vector<std::string> names = _memory.workerEnds.daemons();
-    if (isAnyHung)
+    if (isAnySilent)
         std::ranges::copy(_memory.allocations.daemons(), std::back_inserter(names));
     for (const MarkedJob& job : findJobsOf(names)) {
         // It may have a Slurm job of its own, too.
@@ -66,11 +69,6 @@ std::int64_t SchedulerEvidence::judgeEnds(std::chrono::seconds lag)
         }
     }
     return explained;
-}
-
-std::set<JobId> SchedulerEvidence::suspended() const
-{
-    return _memory.allocations.explain(_marked, _memory.settings.hungJobDuration);
 }
 
 std::optional<std::int64_t> SchedulerEvidence::release(const std::map<JobId, std::string>& hung,

@@ -9,7 +9,6 @@
 #include <cstdint>
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -25,11 +24,11 @@ public:
     /// The memory must outlive it.
 
     bool isDue() const;
-    /// Whether the scheduler is to be asked although no job is hung: for what has ended, or is to be
-    /// released. A dry run releases nothing.
+    /// Whether the scheduler is to be asked although no job is hung or stalled: for what has ended, or is to
+    /// be released. A dry run releases nothing.
 
-    void ask(bool isAnyHung, const RunLimit& limit);
-    /// Throws DatabaseError, or RunStopped.
+    void ask(bool isAnySilent, const RunLimit& limit);
+    /// If jobs are hung or stalled, also for what explains that. Throws DatabaseError, or RunStopped.
 
     std::int64_t judgeEnds(std::chrono::seconds lag);
     /// Judges the jobs whose worker has ended. Returns how many there are, and logs them if EndedJobDuration
@@ -37,9 +36,6 @@ public:
 
     const WorkerEnds::Verdict& ends() const { return _ends; }
     /// Empty while EndedJobDuration is off.
-
-    std::set<JobId> suspended() const;
-    /// The jobs whose silence is explained.
 
     std::optional<std::int64_t> release(const std::map<JobId, std::string>& hung, const RunLimit& limit);
     /// Releases the allocations of terminated jobs, and of the daemons that ran the jobs that were just
@@ -53,7 +49,7 @@ private:
     using Clock = std::chrono::steady_clock;
 
     bool areEndsSought() const { return _memory.settings.endedJobDuration.count() > 0; }
-    std::vector<MarkedJob> findMarked(bool isAnyHung);
+    std::vector<MarkedJob> findMarked(bool isAnySilent);
     std::vector<MarkedJob> findJobsOf(const std::vector<std::string>& daemons);
 
     Memory& _memory;

@@ -102,6 +102,7 @@ Metrics::Metrics(Poco::NotificationCenter& center, Poco::Logger& logger, std::st
     : _cluster(label("cluster", cluster)),
       _file(logger),
       _onTerminated(center, "Metrics", logger, [this](const JobTerminated& n) { onJobTerminated(n.job); }),
+      _onCanceled(center, "Metrics", logger, [this](const JobCanceled&) { ++_canceled; }),
       _onSkipped(center, "Metrics", logger,
                  [this](const JobSkipped& n) { ++_skipped[label("cause", nameOf(n.job.outcome))]; }),
       _onFailed(center, "Metrics", logger, [this](const JobFailed&) { ++_jobErrors; }),
@@ -150,6 +151,7 @@ void Metrics::onRunFinished(const RunStatistics& run)
     if (run.hasSearched) {
         _jobs = run.jobs;
         _isHeld = run.held;
+        _areStallsHeld = run.areStallsHeld;
         _isDatabaseUp = true;
     }
     if (run.leftover)
@@ -176,12 +178,19 @@ std::string Metrics::text() const
         if (_jobs->pending)
             out.gauge("jobs_pending", "Jobs that waited too long at the last search.")
                 .sample(*_jobs->pending);
+        if (_jobs->stalled)
+            out.gauge("jobs_stalled", "Jobs that reported but did not move at the last search.")
+                .sample(*_jobs->stalled);
         out.gauge("oldest_hung_age_seconds",
                   "How long the hung job that is silent longest was silent; 0 when none was hung.")
             .sample(_jobs->oldestHung.count());
         out.gauge("mass_hang_hold",
                   "1 while nothing is terminated because too many jobs fell silent at once.")
             .sample(static_cast<int>(_isHeld));
+        if (_jobs->stalled)
+            out.gauge("mass_stall_hold",
+                      "1 while nothing is canceled because too many jobs are stalled at once.")
+                .sample(static_cast<int>(_areStallsHeld));
     }
     if (_leftover)
         out.gauge("allocations_leftover",
@@ -192,8 +201,10 @@ std::string Metrics::text() const
                   "Running provisioner jobs whose Slurm jobs have ended, when Slurm was asked last.")
             .sample(*_withoutAllocation);
     out.counter("jobs_terminated_total", "Jobs terminated, by reason and type.").samples(_terminated);
+    out.counter("jobs_canceled_total", "Stalled jobs canceled.").sample(_canceled);
     out.counter("jobs_skipped_total", "Jobs left as they were, by cause.").samples(_skipped);
-    out.counter("job_errors_total", "Terminations that failed because of the job itself.").sample(_jobErrors);
+    out.counter("job_errors_total", "Terminations and cancels that failed because of the job itself.")
+        .sample(_jobErrors);
     out.counter("jobs_revived_total",
                 "Terminated jobs whose workers reported or succeeded afterwards: jobs terminated wrongly.")
         .samples(_revived);

@@ -50,6 +50,7 @@ private:
     Counters _skipped;
     Counters _revived;
     Counters _allocations;
+    std::uint64_t _canceled = 0;
     std::uint64_t _jobErrors = 0;
     std::chrono::system_clock::time_point _lastSuccess;
     std::chrono::milliseconds _duration{0};
@@ -58,10 +59,12 @@ private:
     std::optional<JobCounts> _jobs;
     /// Of the last run that came to its search.
     bool _isHeld = false;
+    bool _areStallsHeld = false;
     std::optional<std::int64_t> _leftover;
     std::optional<std::int64_t> _withoutAllocation;
 
     Subscription<JobTerminated> _onTerminated;
+    Subscription<JobCanceled> _onCanceled;
     Subscription<JobSkipped> _onSkipped;
     Subscription<JobFailed> _onFailed;
     Subscription<JobRevived> _onRevived;

@@ -32,6 +32,9 @@ struct RunStatistics
     /// In the order of the answers. Empty in a dry run.
     int wouldTerminate = 0;
     /// In a dry run: how many jobs it would have terminated without DryRun.
+    int canceled = 0;
+    int wouldCancel = 0;
+    /// The same of jobs that are stalled.
     JobCounts jobs;
     /// What the search found: the whole backlog, which may be more than one run terminates.
     bool hasSearched = false;
@@ -41,11 +44,13 @@ struct RunStatistics
     bool dryRun = false;
     /// Nothing was changed, because of DryRun.
     bool held = false;
-    /// Nothing was terminated, because too many jobs fell silent at once.
+    /// Nothing was terminated or canceled, because too many jobs fell silent at once.
+    bool areStallsHeld = false;
+    /// Nothing was canceled, because too many jobs are stalled at once.
     int locked = 0;
     /// Jobs that another session has locked.
     int ineligible = 0;
-    /// Jobs that were no longer hung or pending when they were locked.
+    /// Jobs that were no longer hung, pending or stalled when they were locked.
     int suspended = 0;
     /// Jobs whose Slurm job does not run, which explains their silence.
     int failed = 0;
@@ -93,9 +98,65 @@ public:
     const std::chrono::seconds threshold;
 };
 
+class JobCanceled : public Poco::Notification
+/// A job that reports but does not move was canceled, and that is committed. Its worker is to complete it.
+{
+public:
+    JobCanceled(Termination answer, std::chrono::seconds thresholdInForce)
+        : job(std::move(answer)), threshold(thresholdInForce)
+    {}
+
+    const Termination job;
+    const std::chrono::seconds threshold;
+};
+
+class JobWouldBeCanceled : public Poco::Notification
+/// A dry run found a job that it would have canceled. The job is untouched. Posted once an hour for each job.
+{
+public:
+    JobWouldBeCanceled(Termination preview, std::chrono::seconds thresholdInForce)
+        : job(std::move(preview)), threshold(thresholdInForce)
+    {}
+
+    const Termination job;
+    const std::chrono::seconds threshold;
+};
+
+class CancelFollowed : public Poco::Notification
+/// A job that was canceled as stalled is completed.
+{
+public:
+    CancelFollowed(JobId canceled, std::chrono::seconds after) : jobId(std::move(canceled)), time(after) {}
+
+    const JobId jobId;
+    const std::chrono::seconds time;
+    /// From the cancel to the completion.
+};
+
+class CancelIgnored : public Poco::Notification
+/// A job that was canceled as stalled still runs and reports, HungJobDuration later. Posted once for each
+/// job.
+{
+public:
+    CancelIgnored(Termination answer, std::chrono::seconds since) : job(std::move(answer)), time(since) {}
+
+    const Termination job;
+    /// The answer to the cancel.
+    const std::chrono::seconds time;
+};
+
+class StallsUnknown : public Poco::Notification
+/// The database does not let the detector find or cancel stalled jobs. Posted once an hour.
+{
+public:
+    explicit StallsUnknown(std::string reason) : error(std::move(reason)) {}
+
+    const std::string error;
+};
+
 class JobSkipped : public Poco::Notification
-/// A job was left as it is: another session has locked it, it is no longer hung or pending, or its Slurm
-/// job is suspended.
+/// A job was left as it is: another session has locked it, it is no longer hung, pending or stalled, or its
+/// Slurm job is suspended.
 {
 public:
     explicit JobSkipped(Termination answer) : job(std::move(answer)) {}
@@ -104,7 +165,7 @@ public:
 };
 
 class JobFailed : public Poco::Notification
-/// A job could not be terminated because of an error of its own. The job is untouched.
+/// A job could not be terminated or canceled because of an error of its own. The job is untouched.
 {
 public:
     JobFailed(Termination answer, bool wasReported) : job(std::move(answer)), isKnown(wasReported) {}
@@ -187,6 +248,32 @@ public:
     const JobCounts counts;
     const bool dryRun;
     /// In a dry run still nothing is terminated.
+};
+
+class MassStallBegan : public Poco::Notification
+/// So many jobs are stalled at once that none is canceled for a while. Posted once for each mass stall.
+{
+public:
+    MassStallBegan(const JobCounts& found, std::chrono::seconds atMost, bool inDryRun)
+        : counts(found), hold(atMost), dryRun(inDryRun)
+    {}
+
+    const JobCounts counts;
+    const std::chrono::seconds hold;
+    /// After this time the jobs are canceled, even if the mass stall goes on.
+    const bool dryRun;
+    /// In a dry run nothing is canceled anyway.
+};
+
+class MassStallEnded : public Poco::Notification
+/// Stalled jobs are canceled again: the jobs moved or ended, or the hold is over.
+{
+public:
+    MassStallEnded(const JobCounts& found, bool inDryRun) : counts(found), dryRun(inDryRun) {}
+
+    const JobCounts counts;
+    const bool dryRun;
+    /// In a dry run still nothing is canceled.
 };
 
 class IndexMissing : public Poco::Notification

@@ -12,6 +12,19 @@ namespace {
 /// How many errors of one outage are logged at most, even if they differ each time.
 constexpr std::size_t warningsOfAnOutage = 5;
 
+void addNames(LogLine& line, const Termination& job)
+{
+    for (const auto& [key, name] :
+         {std::pair("workspace", job.workspace), {"owner", job.owner}, {"template", job.templateName}}) {
+        if (!name.empty())
+            line.add(key, name);
+    }
+    if (!job.daemon.empty())
+        line.add("daemon", job.daemon);
+    if (job.daemonSeen)
+        line.add("daemon_seen_s", job.daemonSeen->count());
+}
+
 std::string lineOf(const std::string& event, const Termination& job, std::chrono::seconds threshold)
 /// A dry run logs the same text as a termination.
 {
@@ -26,18 +39,27 @@ std::string lineOf(const std::string& event, const Termination& job, std::chrono
     if (!job.workspaceId.empty())
         line.add("workspace_id", job.workspaceId).add("build_number", job.buildNumber);
     line.add("state", nameOf(job.state));
-    for (const auto& [key, name] :
-         {std::pair("workspace", job.workspace), {"owner", job.owner}, {"template", job.templateName}}) {
-        if (!name.empty())
-            line.add(key, name);
-    }
-    if (!job.daemon.empty())
-        line.add("daemon", job.daemon);
-    if (job.daemonSeen)
-        line.add("daemon_seen_s", job.daemonSeen->count());
+    addNames(line, job);
     if (job.isAnswerLost)
         line.add("note", "the answer of the database was lost; another detector with the same threshold may "
                          "have terminated the job in that moment");
+    return line.text();
+}
+
+std::string lineOfCancel(const std::string& event, const Termination& job, std::chrono::seconds threshold)
+{
+    LogLine line(event);
+    line.add("job_id", job.jobId);
+    if (!job.isAnswerLost)
+        line.add("type", job.type)
+            .add("log_silent_s", job.silent.count())
+            .add("threshold_s", threshold.count())
+            .add("stage", job.stage);
+    if (!job.workspaceId.empty())
+        line.add("workspace_id", job.workspaceId).add("build_number", job.buildNumber);
+    addNames(line, job);
+    if (job.isAnswerLost)
+        line.add("note", "the answer of the database was lost");
     return line.text();
 }
 
@@ -59,6 +81,11 @@ RunLog::RunLog(Poco::NotificationCenter& center, Poco::Logger& logger)
     : _logger(logger),
       _terminated(to(center, &RunLog::onJobTerminated)),
       _wouldBeTerminated(to(center, &RunLog::onJobWouldBeTerminated)),
+      _canceled(to(center, &RunLog::onJobCanceled)),
+      _wouldBeCanceled(to(center, &RunLog::onJobWouldBeCanceled)),
+      _cancelFollowed(to(center, &RunLog::onCancelFollowed)),
+      _cancelIgnored(to(center, &RunLog::onCancelIgnored)),
+      _stallsUnknown(to(center, &RunLog::onStallsUnknown)),
       _skipped(to(center, &RunLog::onJobSkipped)),
       _failed(to(center, &RunLog::onJobFailed)),
       _lockedLong(to(center, &RunLog::onJobLockedLong)),
@@ -68,6 +95,8 @@ RunLog::RunLog(Poco::NotificationCenter& center, Poco::Logger& logger)
       _silenceNotCounted(to(center, &RunLog::onSilenceNotCounted)),
       _massHangBegan(to(center, &RunLog::onMassHangBegan)),
       _massHangEnded(to(center, &RunLog::onMassHangEnded)),
+      _massStallBegan(to(center, &RunLog::onMassStallBegan)),
+      _massStallEnded(to(center, &RunLog::onMassStallEnded)),
       _indexMissing(to(center, &RunLog::onIndexMissing)),
       _released(to(center, &RunLog::onAllocationReleased)),
       _kept(to(center, &RunLog::onAllocationKept)),
@@ -90,6 +119,44 @@ void RunLog::onJobWouldBeTerminated(const JobWouldBeTerminated& notification)
     _logger.information(lineOf("would terminate", notification.job, notification.threshold));
 }
 
+void RunLog::onJobCanceled(const JobCanceled& notification)
+{
+    _logger.information(lineOfCancel("job canceled", notification.job, notification.threshold));
+}
+
+void RunLog::onJobWouldBeCanceled(const JobWouldBeCanceled& notification)
+{
+    _logger.information(lineOfCancel("would cancel", notification.job, notification.threshold));
+}
+
+void RunLog::onCancelFollowed(const CancelFollowed& notification)
+{
+    _logger.debug(LogLine("canceled job is over")
+                      .add("job_id", notification.jobId)
+                      .add("after_s", notification.time.count())
+                      .text());
+}
+
+void RunLog::onCancelIgnored(const CancelIgnored& notification)
+{
+    LogLine line("canceled job still runs");
+    line.add("job_id", notification.job.jobId).add("canceled_s", notification.time.count());
+    addNames(line, notification.job);
+    _logger.warning(line.add("advice",
+                             "its worker reports, but does not stop; look at Terraform there, or end the "
+                             "worker: then the job is terminated as hung")
+                        .text());
+}
+
+void RunLog::onStallsUnknown(const StallsUnknown& notification)
+{
+    _logger.warning(
+        LogLine("stalled jobs are left alone")
+            .add("error", notification.error)
+            .add("advice", "run the hang detector's role.sql again; it grants what StalledJobDuration needs")
+            .text());
+}
+
 void RunLog::onJobSkipped(const JobSkipped& notification)
 {
     const Termination& job = notification.job;
@@ -99,7 +166,7 @@ void RunLog::onJobSkipped(const JobSkipped& notification)
 void RunLog::onJobFailed(const JobFailed& notification)
 {
     const Termination& job = notification.job;
-    LogLine line("job not terminated");
+    LogLine line(job.isCancel ? "job not canceled" : "job not terminated");
     line.add("job_id", job.jobId).add("error", job.error);
     if (!job.sqlState.empty())
         line.add("sqlstate", job.sqlState);
@@ -175,6 +242,29 @@ void RunLog::onMassHangEnded(const MassHangEnded& notification)
                                                     : "mass hang over, hung jobs are terminated again")
                             .add("hung", notification.counts.hung)
                             .add("silent", notification.counts.silent)
+                            .add("running", notification.counts.running)
+                            .text());
+}
+
+void RunLog::onMassStallBegan(const MassStallBegan& notification)
+{
+    _logger.warning(
+        LogLine(notification.dryRun ? "mass stall, no job would be canceled for now"
+                                    : "mass stall, no job is canceled for now")
+            .add("stalled", notification.counts.stalled.value_or(0))
+            .add("running", notification.counts.running)
+            .add("hold_s", notification.hold.count())
+            .add("advice",
+                 "something that the jobs wait for is probably stuck, such as a cloud or a registry; "
+                 "jobs that go on within hold_s are spared")
+            .text());
+}
+
+void RunLog::onMassStallEnded(const MassStallEnded& notification)
+{
+    _logger.information(LogLine(notification.dryRun ? "mass stall over, stalled jobs would be canceled again"
+                                                    : "mass stall over, stalled jobs are canceled again")
+                            .add("stalled", notification.counts.stalled.value_or(0))
                             .add("running", notification.counts.running)
                             .text());
 }
@@ -323,11 +413,15 @@ void RunLog::onRunSucceeded(const RunStatistics& statistics)
     line.add("hung", statistics.jobs.hung);
     if (statistics.jobs.pending)
         line.add("pending", *statistics.jobs.pending);
+    const int canceled = statistics.dryRun ? statistics.wouldCancel : statistics.canceled;
+    if (statistics.jobs.stalled)
+        line.add(statistics.dryRun ? "would_cancel" : "canceled", canceled)
+            .add("stalled", *statistics.jobs.stalled);
     line.add("locked", statistics.locked).add("ineligible", statistics.ineligible);
     if (statistics.suspended > 0)
         line.add("suspended", statistics.suspended);
     line.add("failed", statistics.failed).add("duration_ms", statistics.duration.count());
-    if (statistics.jobs.backlog() == 0 || statistics.held)
+    if ((statistics.jobs.backlog() == 0 || statistics.held) && canceled == 0)
         _logger.debug(line.text());
     else
         _logger.information(line.text());

@@ -41,6 +41,11 @@ private:
 
     void onJobTerminated(const JobTerminated& notification);
     void onJobWouldBeTerminated(const JobWouldBeTerminated& notification);
+    void onJobCanceled(const JobCanceled& notification);
+    void onJobWouldBeCanceled(const JobWouldBeCanceled& notification);
+    void onCancelFollowed(const CancelFollowed& notification);
+    void onCancelIgnored(const CancelIgnored& notification);
+    void onStallsUnknown(const StallsUnknown& notification);
     void onJobSkipped(const JobSkipped& notification);
     void onJobFailed(const JobFailed& notification);
     void onJobLockedLong(const JobLockedLong& notification);
@@ -50,6 +55,8 @@ private:
     void onSilenceNotCounted(const SilenceNotCounted& notification);
     void onMassHangBegan(const MassHangBegan& notification);
     void onMassHangEnded(const MassHangEnded& notification);
+    void onMassStallBegan(const MassStallBegan& notification);
+    void onMassStallEnded(const MassStallEnded& notification);
     void onIndexMissing(const IndexMissing& notification);
     void onAllocationReleased(const AllocationReleased& notification);
     void onAllocationKept(const AllocationKept& notification);
@@ -67,6 +74,11 @@ private:
     std::optional<Outage> _outage;
     Subscription<JobTerminated> _terminated;
     Subscription<JobWouldBeTerminated> _wouldBeTerminated;
+    Subscription<JobCanceled> _canceled;
+    Subscription<JobWouldBeCanceled> _wouldBeCanceled;
+    Subscription<CancelFollowed> _cancelFollowed;
+    Subscription<CancelIgnored> _cancelIgnored;
+    Subscription<StallsUnknown> _stallsUnknown;
     Subscription<JobSkipped> _skipped;
     Subscription<JobFailed> _failed;
     Subscription<JobLockedLong> _lockedLong;
@@ -76,6 +88,8 @@ private:
     Subscription<SilenceNotCounted> _silenceNotCounted;
     Subscription<MassHangBegan> _massHangBegan;
     Subscription<MassHangEnded> _massHangEnded;
+    Subscription<MassStallBegan> _massStallBegan;
+    Subscription<MassStallEnded> _massStallEnded;
     Subscription<IndexMissing> _indexMissing;
     Subscription<AllocationReleased> _released;
     Subscription<AllocationKept> _kept;

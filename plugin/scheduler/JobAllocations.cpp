@@ -49,53 +49,59 @@ std::vector<std::string> JobAllocations::daemons() const
     return {names.begin(), names.end()};
 }
 
-std::set<JobId> JobAllocations::explain(std::span<const MarkedJob> ofDaemons, std::chrono::seconds threshold)
+void JobAllocations::learn(std::span<const MarkedJob> ofDaemons, Clock::duration retention)
 {
-    if (!isAsked())
-        return {};
+    const auto now = Clock::now();
+    std::erase_if(_pausedAt, [&](const auto& entry) { return now - entry.second >= retention; });
+    if (!isAsked() || _isUnknown)
+        return;
+    _trusted.clear();
     std::multimap<Mark, JobId> jobsOf;
     for (const MarkedJob& job : ofDaemons)
         jobsOf.emplace(job.mark, job.job.jobId);
-    const auto now = Clock::now();
-    std::set<JobId> marked;
-    const auto mayRunAgain = [&](const JobId& job, Clock::time_point until) {
-        marked.insert(job);
-        auto& known = _suspendedUntil[job];
-        known = std::max(known, until);
+    const auto learnOf = [&](const JobId& job, const SchedulerJob& allocation) {
+        _trusted.insert(job);
+        // Slurm does not record when a signal stops or continues a job, so the time of the question counts.
+        const auto ago = allocation.isSuspended ? std::chrono::seconds(0) : allocation.resumedAgo;
+        if (!ago)
+            return;
+        auto& paused = _pausedAt.try_emplace(job, now - *ago).first->second;
+        paused = std::max(paused, now - *ago);
     };
     for (const SchedulerJob& job : _marked) {
         if (!isTrusted(job))
             continue;
-        // Slurm does not record when a signal stops or continues a job, so the time of the question counts.
-        const auto left = job.isSuspended ? threshold : threshold - job.resumedAgo.value_or(threshold);
         if (job.mark.kind == Mark::Kind::job) {
-            mayRunAgain(job.mark.text, now + left);
+            learnOf(job.mark.text, job);
             continue;
         }
         const auto [begin, end] = jobsOf.equal_range(job.mark);
         for (auto ofDaemon = begin; ofDaemon != end; ++ofDaemon)
-            mayRunAgain(ofDaemon->second, now + left);
+            learnOf(ofDaemon->second, job);
     }
+}
 
+std::set<JobId> JobAllocations::explained(Clock::duration threshold) const
+{
     std::set<JobId> jobs;
-    for (const JobId& job : suspended()) {
+    for (const JobId& job : suspended(threshold)) {
         // A Slurm job that has ended explains no silence any more.
-        if (_isUnknown || marked.contains(job))
+        if (_isUnknown || _trusted.contains(job))
             jobs.insert(job);
     }
     return jobs;
 }
 
-std::vector<JobId> JobAllocations::suspended()
+std::vector<JobId> JobAllocations::suspended(Clock::duration threshold) const
 {
-    if (!isAsked())
-        return {};
-    const auto now = Clock::now();
-    std::erase_if(_suspendedUntil, [&](const auto& entry) { return entry.second <= now; });
     std::vector<JobId> jobs;
-    jobs.reserve(_suspendedUntil.size());
-    for (const auto& [job, until] : _suspendedUntil)
-        jobs.push_back(job);
+    if (!isAsked())
+        return jobs;
+    const auto now = Clock::now();
+    for (const auto& [job, paused] : _pausedAt) {
+        if (now - paused < threshold)
+            jobs.push_back(job);
+    }
     return jobs;
 }
 

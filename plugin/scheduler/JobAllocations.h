@@ -62,13 +62,16 @@ public:
     std::vector<std::string> daemons() const;
     /// The names of the daemons that jobs are marked with that have not ended.
 
-    std::set<JobId> explain(std::span<const MarkedJob> ofDaemons, std::chrono::seconds threshold);
+    void learn(std::span<const MarkedJob> ofDaemons, Clock::duration retention);
+    /// Takes over from the last answer which jobs are suspended. The longest threshold is the retention.
+
+    std::set<JobId> explained(Clock::duration threshold) const;
     /// The jobs whose silence is explained: a job of the scheduler for them, or for the daemon that has taken
     /// them, is suspended, or was suspended within the threshold. One such job of a trusted user is enough.
     /// If two have the same mark, nothing says which is the worker, and to spare a dead job is better than to
     /// terminate a live one.
 
-    std::vector<JobId> suspended();
+    std::vector<JobId> suspended(Clock::duration threshold) const;
     /// The jobs whose silence earlier answers explain.
 
     std::vector<JobId> marked() const;
@@ -112,7 +115,10 @@ private:
     /// The names of the scheduler's jobs for which AllocationKept was posted.
     std::set<std::string> _leftover;
     /// The names of the scheduler's jobs for which AllocationLeftover was posted.
-    std::map<JobId, Clock::time_point> _suspendedUntil;
+    std::set<JobId> _trusted;
+    /// The jobs that trusted marks of the last answer name.
+    std::map<JobId, Clock::time_point> _pausedAt;
+    /// When each job was suspended for the last time, as far as the answers say.
 };
 
 } // namespace HangDetection

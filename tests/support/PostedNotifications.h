@@ -16,6 +16,11 @@ public:
     {
         on<JobTerminated>(center, [this](const auto& n) { terminated.push_back(n.job); });
         on<JobWouldBeTerminated>(center, [this](const auto& n) { wouldBeTerminated.push_back(n.job); });
+        on<JobCanceled>(center, [this](const auto& n) { canceled.push_back(n.job); });
+        on<JobWouldBeCanceled>(center, [this](const auto& n) { wouldBeCanceled.push_back(n.job); });
+        on<CancelFollowed>(center, [this](const auto& n) { cancelFollowed.push_back(n.jobId); });
+        on<CancelIgnored>(center, [this](const auto& n) { cancelIgnored.push_back(n.job); });
+        on<StallsUnknown>(center, [this](const auto& n) { stallsUnknown.push_back(n.error); });
         on<JobSkipped>(center, [this](const auto& n) { skipped.push_back(n.job); });
         on<JobFailed>(center, [this](const auto& n) {
             failed.push_back(n.job);
@@ -28,6 +33,10 @@ public:
             massHangBegan.push_back(countsOf(n) + " for " + std::to_string(n.hold.count()) + " s");
         });
         on<MassHangEnded>(center, [this](const auto& n) { massHangEnded.push_back(countsOf(n)); });
+        on<MassStallBegan>(center, [this](const auto& n) {
+            massStallBegan.push_back(countsOf(n) + " for " + std::to_string(n.hold.count()) + " s");
+        });
+        on<MassStallEnded>(center, [this](const auto& n) { massStallEnded.push_back(countsOf(n)); });
         on<IndexMissing>(center, [this](const auto& n) { indexMissing.push_back(n.searchTime); });
         on<JobLockedLong>(center, [this](const auto& n) {
             lockedLong.push_back(n.jobId + " for " + std::to_string(n.time.count()) + " s by " +
@@ -60,6 +69,11 @@ public:
 
     std::vector<Termination> terminated;
     std::vector<Termination> wouldBeTerminated;
+    std::vector<Termination> canceled;
+    std::vector<Termination> wouldBeCanceled;
+    std::vector<JobId> cancelFollowed;
+    std::vector<Termination> cancelIgnored;
+    std::vector<std::string> stallsUnknown;
     std::vector<Termination> skipped;
     std::vector<Termination> failed;
     int failedAsBefore = 0;
@@ -71,6 +85,9 @@ public:
     /// As "silent of running for seconds s".
     std::vector<std::string> massHangEnded;
     /// As "silent of running".
+    std::vector<std::string> massStallBegan;
+    std::vector<std::string> massStallEnded;
+    /// The same, with the number of stalled jobs.
     std::vector<std::chrono::milliseconds> indexMissing;
     /// How long each search took.
     std::vector<std::string> lockedLong;
