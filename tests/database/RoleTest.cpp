@@ -18,6 +18,11 @@ class RoleTest : public DatabaseFixture
         const std::string job = addHungBuild(workspace, 2);
         std::vector<std::string> privileges = privilegesOfTheRole();
         CPPUNIT_ASSERT_EQUAL(std::size_t{14}, std::erase_if(privileges, readsNames));
+        // StalledJobsTest shows what happens without these.
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1},
+                             std::erase(privileges, "UPDATE (canceled_at) ON provisioner_jobs"));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1},
+                             std::erase(privileges, "SELECT (created_at) ON provisioner_job_logs"));
         CPPUNIT_ASSERT_EQUAL(std::size_t{30}, privileges.size());
         for (const std::string& privilege : privileges) {
             database().execute("REVOKE " + privilege + " FROM hang_detector");
@@ -35,13 +40,17 @@ class RoleTest : public DatabaseFixture
     {
         settings().dryRun = true;
         settings().pendingJobDuration = std::chrono::minutes(30);
+        settings().stalledJobDuration = std::chrono::minutes(10);
+        database().addJob({.updatedAgo = "1 second"});
         addHungBuild(Sim::JobDatabase::newId(), 1);
         database().addJob({.startedAgo = std::nullopt, .updatedAgo = "31 minutes"});
         for (const std::string& privilege : privilegesOfTheRole()) {
             if (!privilege.starts_with("SELECT"))
                 database().execute("REVOKE " + privilege + " FROM hang_detector");
         }
-        CPPUNIT_ASSERT_EQUAL(2, run().wouldTerminate);
+        const RunStatistics statistics = run();
+        CPPUNIT_ASSERT_EQUAL(2, statistics.wouldTerminate);
+        CPPUNIT_ASSERT_EQUAL(1, statistics.wouldCancel);
     }
 
     TEST(isDeniedAnythingElse)

@@ -44,6 +44,7 @@ std::string metricsText(const std::string& cluster, bool isAfterARun)
     RunStatistics run;
     run.hasSearched = true;
     run.jobs.pending = 0;
+    run.jobs.stalled = 0;
     run.leftover = 0;
     run.withoutAllocation = 0;
     if (isAfterARun)

@@ -24,12 +24,13 @@ class MetricsTest : public CppUnit::TestFixture
                           "\"} 0");
         }
         for (const char* const cause :
-             {"locked", "missing", "not_started", "completed", "reported", "suspended"})
+             {"locked", "missing", "not_started", "completed", "reported", "not_stalled", "suspended"})
             assertHas(std::string("jobs_skipped_total{cause=\"") + cause + "\"} 0");
         assertHas(R"(jobs_revived_total{since_then="reported"} 0)");
         for (const char* const result : {"cancelled", "failed"})
             assertHas(std::string("allocations_released_total{result=\"") + result + "\"} 0");
         assertHas("job_errors_total 0");
+        assertHas("jobs_canceled_total 0");
         assertHas("last_success_timestamp_seconds 0");
         assertHas("build_info{version=\"" PROJECT_VERSION "\"} 1");
     }
@@ -82,10 +83,15 @@ class MetricsTest : public CppUnit::TestFixture
         assertHas("jobs_hung 25");
         assertHas("oldest_hung_age_seconds 400");
         assertHas("mass_hang_hold 1");
-        CPPUNIT_ASSERT_MESSAGE(_metrics.text(), !contains("jobs_pending"));
+        for (const char* const name : {"jobs_pending", "jobs_stalled", "mass_stall_hold"})
+            CPPUNIT_ASSERT_MESSAGE(_metrics.text(), !contains(name));
         run.jobs.pending = 7;
+        run.jobs.stalled = 6;
+        run.areStallsHeld = true;
         finish(run);
         assertHas("jobs_pending 7");
+        assertHas("jobs_stalled 6");
+        assertHas("mass_stall_hold 1");
         finish(searched());
         assertHas("mass_hang_hold 0");
         assertHas("dry_run 0");
@@ -139,6 +145,8 @@ class MetricsTest : public CppUnit::TestFixture
         for (const bool isKnown : {false, true})
             post(new JobFailed(job, isKnown));
         assertHas("job_errors_total 2");
+        post(new JobCanceled(job, 600s));
+        assertHas("jobs_canceled_total 1");
         post(new JobRevived({"1", true}));
         assertHas(R"(jobs_revived_total{since_then="succeeded"} 1)");
         post(new AllocationReleased(Mark{.text = "1"}, "4711"));

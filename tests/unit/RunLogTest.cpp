@@ -73,6 +73,43 @@ class RunLogTest : public CppUnit::TestFixture
                    "terminated the job in that moment\"");
     }
 
+    TEST(writesALineForEachJobCanceled)
+    {
+        Termination job;
+        job.jobId = "1";
+        job.outcome = Outcome::canceled;
+        job.isCancel = true;
+        job.type = "workspace_build";
+        job.silent = 7201s;
+        job.stage = "Applying";
+        job.workspaceId = "2";
+        job.buildNumber = 7;
+        job.workspace = "thesis";
+        job.owner = "ada";
+        const std::string pairs = " job_id=1 type=workspace_build log_silent_s=7201 threshold_s=7200 "
+                                  "stage=Applying workspace_id=2 build_number=7 workspace=thesis owner=ada";
+        expect(new JobCanceled(job, 7200s), "information: job canceled" + pairs);
+        expect(new JobWouldBeCanceled(job, 7200s), "information: would cancel" + pairs);
+        expect(new CancelFollowed("1", 42s), "debug: canceled job is over job_id=1 after_s=42");
+        expect(
+            new CancelIgnored(job, 301s),
+            "warning: canceled job still runs job_id=1 canceled_s=301 workspace=thesis owner=ada "
+            "advice=\"its "
+            "worker reports, but does not stop; look at Terraform there, or end the worker: then the job is "
+            "terminated as hung\"");
+        job = {};
+        job.jobId = "1";
+        job.isCancel = true;
+        job.isAnswerLost = true;
+        expect(new JobCanceled(job, 7200s),
+               "information: job canceled job_id=1 note=\"the answer of the database was lost\"");
+        job.error = "no";
+        expect(new JobFailed(job, false), "error: job not canceled job_id=1 error=no");
+        expect(new StallsUnknown("no"), "warning: stalled jobs are left alone error=no advice=\"run the hang "
+                                        "detector's role.sql again; it "
+                                        "grants what StalledJobDuration needs\"");
+    }
+
     TEST(writesALineForEachJobThatIsLeft)
     {
         Termination job;
@@ -98,6 +135,22 @@ class RunLogTest : public CppUnit::TestFixture
             expect(new MassHangEnded({.running = 40, .silent = 4, .hung = 3}, isDryRun),
                    std::string("information: mass hang over, hung jobs ") + (isDryRun ? "would be" : "are") +
                        " terminated again hung=3 silent=4 running=40");
+        }
+    }
+
+    TEST(warnsOfAMassStallAndSaysWhenItIsOver)
+    {
+        for (const bool isDryRun : {false, true}) {
+            expect(
+                new MassStallBegan({.running = 40, .stalled = 30}, 7200s, isDryRun),
+                std::string("warning: mass stall, no job ") +
+                    (isDryRun ? "would be canceled" : "is canceled") +
+                    " for now stalled=30 running=40 hold_s=7200 advice=\"something that the jobs wait for is "
+                    "probably stuck, such as a cloud or a registry; jobs that go on within hold_s are "
+                    "spared\"");
+            expect(new MassStallEnded({.running = 40, .stalled = 4}, isDryRun),
+                   std::string("information: mass stall over, stalled jobs ") +
+                       (isDryRun ? "would be" : "are") + " canceled again stalled=4 running=40");
         }
     }
 
@@ -129,6 +182,15 @@ class RunLogTest : public CppUnit::TestFixture
         run.jobs.hung = 12;
         expectLine("information: run finished would_terminate=2 hung=12 locked=0 ineligible=0 failed=0 "
                    "duration_ms=0");
+        run = {};
+        run.jobs.stalled = 3;
+        const std::string rest = " stalled=3 locked=0 ineligible=0 failed=0 duration_ms=0";
+        expectLine("debug: run finished terminated=0 hung=0 canceled=0" + rest);
+        run.canceled = 2;
+        expectLine("information: run finished terminated=0 hung=0 canceled=2" + rest);
+        run.dryRun = true;
+        run.wouldCancel = 1;
+        expectLine("information: run finished would_terminate=0 hung=0 would_cancel=1" + rest);
         run.stopped = true;
         expectLine("debug: run stopped");
     }

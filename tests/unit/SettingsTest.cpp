@@ -53,7 +53,7 @@ class SettingsTest : public CppUnit::TestFixture
         const Settings settings = read(
             "Connection=dbname=coder password=b\nCleartextPassword=yes\nInterval=45\nHungJobDuration=2h\n"
             "HungJobExitTimeout=90m\nPendingJobDuration=1h\nEndedJobDuration=30s\nTrustedUsers=root, 4711\n"
-            "MaxJobsPerRun=11\nRunTimeout=61\nDryRun=yes\n"
+            "StalledJobDuration=2h\nMaxJobsPerRun=11\nRunTimeout=61\nDryRun=yes\n"
             "MassHangRatio=50\nMassHangMinJobs=21\nReleaseAllocations=yes\nMetricsFile=/m\n");
         ConnectionString connection = ConnectionString::parse("dbname=coder password=b");
         CPPUNIT_ASSERT(settings.connection != connection);
@@ -67,6 +67,7 @@ class SettingsTest : public CppUnit::TestFixture
         CPPUNIT_ASSERT_EQUAL(std::size_t{2}, settings.trustedUsers.size());
         CPPUNIT_ASSERT_EQUAL(std::uint32_t{0}, settings.trustedUsers.at(0).number);
         CPPUNIT_ASSERT_EQUAL(std::uint32_t{4711}, settings.trustedUsers.at(1).number);
+        CPPUNIT_ASSERT(settings.stalledJobDuration == seconds(7200));
         CPPUNIT_ASSERT_EQUAL(11, settings.maxJobsPerRun);
         CPPUNIT_ASSERT(settings.runTimeout == seconds(61));
         CPPUNIT_ASSERT(settings.dryRun);
@@ -78,7 +79,7 @@ class SettingsTest : public CppUnit::TestFixture
         CPPUNIT_ASSERT_EQUAL(
             std::string("Connection=-> CleartextPassword=no->yes Interval=1m->45s HungJobDuration=5m->2h "
                         "HungJobExitTimeout=3m->90m PendingJobDuration=0->1h EndedJobDuration=0->30s "
-                        "TrustedUsers=none->root,4711 MaxJobsPerRun=10->11 "
+                        "TrustedUsers=none->root,4711 StalledJobDuration=0->2h MaxJobsPerRun=10->11 "
                         "RunTimeout=5m->61s DryRun=no->yes "
                         "MassHangRatio=55->50 MassHangMinJobs=20->21 ReleaseAllocations=no->yes "
                         "MetricsFile=none->/m "),
@@ -147,7 +148,7 @@ class SettingsTest : public CppUnit::TestFixture
                       ":3: Intervall: is not a known key; allowed: Connection, CleartextPassword, Interval, "
                       "HungJobDuration, "
                       "HungJobExitTimeout, PendingJobDuration, EndedJobDuration, TrustedUsers, "
-                      "MaxJobsPerRun, RunTimeout, DryRun, MassHangRatio, "
+                      "StalledJobDuration, MaxJobsPerRun, RunTimeout, DryRun, MassHangRatio, "
                       "MassHangMinJobs, ReleaseAllocations, MetricsFile");
         expectRefused("Connection=dbname=coder\nInterval=5\n# again\nINTERVAL=5\n",
                       ":4: INTERVAL: is set twice, first in line 2; each key is allowed once");
