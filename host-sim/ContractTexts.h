@@ -22,6 +22,12 @@ struct ContractTexts
     std::string line() const { return start() + " and will be terminated."; }
     /// The third of the five in its log.
 
+    static std::string stalledLine(const std::string& minutes)
+    {
+        return "Coder: Build has made no progress for " + minutes + " minutes and will be canceled.";
+    }
+    /// The third of the five in the log of a job that is canceled.
+
     static bool isError(const std::string& text) { return text.starts_with(opening); }
     /// Whether it is the error of a job that a detector terminated.
 

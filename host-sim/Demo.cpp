@@ -104,10 +104,10 @@ void Demo::introduce()
     _screen.line(Poco::format(
         "%d jobs: %d running with heartbeats, %d silent for less than 5 minutes, "
         "%d not running, %d suspended by Slurm, %d pending for too long, %d whose Slurm job has failed, "
-        "%d hung or about to be",
+        "%d that does not move, %d hung or about to be",
         static_cast<int>(_cluster.jobs().size()), _cluster.count(Kind::healthy), _cluster.count(Kind::quiet),
         _cluster.count(Kind::inactive), _cluster.count(Kind::suspended), _cluster.count(Kind::pending),
-        _cluster.count(Kind::ended), _cluster.count(Kind::hung)));
+        _cluster.count(Kind::ended), _cluster.count(Kind::stalled), _cluster.count(Kind::hung)));
     _screen.line(
         Poco::format("%d Slurm jobs in a simulated queue", static_cast<int>(_cluster.slurmJobs().size())));
     // Before the plugin comes, or its first run might be faster.
@@ -125,6 +125,7 @@ PluginHost Demo::loadPlugin()
     std::ofstream(_postgres.directory() / "hang_detector.conf")
         << "Connection=" << _postgres.connectionString(databaseName)
         << "\nPendingJobDuration=30m\nReleaseAllocations=yes\nEndedJobDuration=10s\nTrustedUsers=0\n"
+           "StalledJobDuration=2h\n"
            "# Short, and few at a time, so that there is something to see.\nInterval=1s\nMaxJobsPerRun=3\n";
     PluginHost plugin = PluginHost::fromSlurmConf(slurmConf);
     _screen.line("plugin loaded from " + _options.pluginDirectory.string() +
@@ -165,9 +166,9 @@ void Demo::watchUntilNothingIsLeft()
     showJobs();
 }
 
-bool Demo::isAnythingLeft() const
+bool Demo::isAnythingLeft()
 {
-    return _notifications.size() < static_cast<std::size_t>(_cluster.terminations()) ||
+    return _shownTerminations < _cluster.terminations() || !_cluster.areStalledOver(_database) ||
            _suspended.ids().size() < static_cast<std::size_t>(_cluster.count(Kind::suspended));
 }
 
@@ -184,16 +185,19 @@ bool Demo::watch()
     }
     const auto notification = _listener.next(std::chrono::milliseconds(100));
     if (notification)
-        showTermination(*notification);
+        showNotification(*notification);
     return notification.has_value();
 }
 
-void Demo::showTermination(const BuildLogNotification& notification)
+void Demo::showNotification(const BuildLogNotification& notification)
 {
     _notifications[notification.jobId].push_back(notification.payload);
+    const bool isTerminated = notification.payload.find("end_of_logs") != std::string::npos;
+    _shownTerminations += isTerminated ? 1 : 0;
     if (_screen.isTerminal())
         return;
-    _screen.line("terminated " + notification.jobId + "  " + describe(notification.jobId));
+    _screen.line((isTerminated ? "terminated " : "canceled ") + notification.jobId + "  " +
+                 describe(notification.jobId));
     _screen.line("  notified " + notification.payload);
 }
 
@@ -202,11 +206,11 @@ void Demo::showJobs()
     const std::vector<JobLook> jobs = _database.look();
     const Counts counts = count(jobs);
     // What is counted as terminated has been shown before: a notification comes a moment after its commit.
-    while (_notifications.size() < static_cast<std::size_t>(counts.terminated)) {
+    while (_shownTerminations < counts.terminated) {
         const auto notification = _listener.next(std::chrono::seconds(1));
         if (!notification)
             break;
-        showTermination(*notification);
+        showNotification(*notification);
     }
     const std::vector<SimulatedJob> slurmJobs = _slurm.jobs();
     const std::set<std::string> suspended = _suspended.ids();

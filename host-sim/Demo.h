@@ -66,9 +66,9 @@ private:
     void showRefusal(PluginHost& plugin);
     void watchFor(std::chrono::milliseconds time);
     void watchUntilNothingIsLeft();
-    bool isAnythingLeft() const;
+    bool isAnythingLeft();
     bool watch();
-    void showTermination(const BuildLogNotification& notification);
+    void showNotification(const BuildLogNotification& notification);
     void showJobs();
     void showNews(const std::vector<SimulatedJob>& slurmJobs, const std::set<std::string>& suspended);
     static Counts count(const std::vector<JobLook>& jobs);
@@ -86,6 +86,7 @@ private:
     DemoCluster _cluster;
     NotificationListener _listener;
     NotificationsByJob _notifications;
+    int _shownTerminations = 0;
     SimulatedQueue _slurm;
     DemoTable _table;
     SuspendedJobs _suspended;

@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <set>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -26,6 +27,29 @@ const DemoJob* terminatedJobOf(const DemoCluster& cluster, const SimulatedJob& s
                    markOf(slurmJob.comment) == candidate.mark();
         });
     return job == cluster.jobs().end() ? nullptr : &*job;
+}
+
+bool isCanceledAndOver(const DemoJob& job, JobDatabase& database, const NotificationsByJob& notifications)
+/// As its user would have canceled it, with the reason in its log, and nothing else changed by the detector.
+{
+    const std::vector<LogRow> lines = database.logs(job.row.id);
+    const std::vector<std::string> expected{"", "====================", ContractTexts::stalledLine("120"),
+                                            "====================", ""};
+    if (lines.size() != job.stages.size() + expected.size())
+        return false;
+    const std::span added = std::span(lines).last(expected.size());
+    const bool areLinesRight = std::ranges::equal(added, expected, {}, &LogRow::output) &&
+                               std::ranges::all_of(added, [&](const LogRow& line) {
+                                   return line.stage == job.stages.back() && line.level == "error" &&
+                                          line.source == "provisioner_daemon";
+                               });
+    const std::string payload = "{\"created_after\":" + std::to_string(added.front().id - 1) + '}';
+    return areLinesRight && isNotifiedOnce(notifications, job.row.id, payload) &&
+           database.isTrue(
+               "SELECT j.canceled_at < j.completed_at AND j.error = 'Canceled' AND b.provisioner_state "
+               "IS NULL FROM provisioner_jobs j JOIN workspace_builds b ON b.job_id = j.id "
+               "WHERE j.id = $1::uuid",
+               job.row.id);
 }
 
 } // namespace
@@ -88,8 +112,11 @@ std::vector<Effect> checkEffects(const DemoCluster& cluster, JobDatabase& databa
     check("job silent for less than 5 minutes untouched", is(Kind::quiet), isUntouched);
     check("job whose Slurm job is suspended untouched", is(Kind::suspended), isUntouched);
     check("waiting or completed job untouched", is(Kind::inactive), isUntouched);
+    check("stalled job canceled, and then ended by its worker", is(Kind::stalled),
+          [&](const DemoJob& job) { return isCanceledAndOver(job, database, notifications); });
     check(
-        "nobody notified of any other job", [&](const DemoJob& job) { return !isTerminated(job); },
+        "nobody notified of any other job",
+        [&](const DemoJob& job) { return !isTerminated(job) && job.kind != Kind::stalled; },
         [&](const DemoJob& job) { return !notifications.contains(job.row.id); });
 
     Effect cancelled{"Slurm job of a terminated job cancelled, with the reason"};

@@ -43,6 +43,7 @@ std::vector<DemoJob> allJobs()
         {.kind = Kind::healthy,
          .description = "start since 3 hours",
          .row = {.type = build, .startedAgo = "3 hours", .updatedAgo = "3 seconds"},
+         .stages = {"Starting workspace"},
          .build = buildRow(2),
          .slurmJobs = {SlurmState::running}},
         {.kind = Kind::healthy,
@@ -89,6 +90,12 @@ std::vector<DemoJob> allJobs()
          .expectedState = State::copied,
          .slurmJobs = {SlurmState::failed},
          .daemon = "node-7"},
+        {.kind = Kind::stalled,
+         .description = "start, without a line since 2 hours",
+         .row = {.type = build, .startedAgo = "130 minutes", .updatedAgo = "1 second"},
+         .stages = {"Applying"},
+         .linesAgo = "125 minutes",
+         .build = buildRow(5)},
         {.description = "start without own state",
          .row = {.type = build},
          .stages = {"Queued", "Starting workspace"},
@@ -162,7 +169,7 @@ void add(JobDatabase& database, DemoJob& job)
         }
     }
     for (const std::string& stage : job.stages)
-        database.addLog(job.row.id, stage);
+        database.addLog(job.row.id, stage, "a line", job.linesAgo);
 }
 
 } // namespace
@@ -206,9 +213,18 @@ int DemoCluster::count(DemoJob::Kind kind) const
 void DemoCluster::sendHeartbeats(JobDatabase& database) const
 {
     for (const DemoJob& job : _jobs) {
-        if (job.kind == Kind::healthy)
+        if (job.kind == Kind::stalled)
+            database.stopIfCanceled(job.row.id);
+        if (job.kind == Kind::healthy || (job.kind == Kind::stalled && !database.isCompleted(job.row.id)))
             database.heartbeat(job.row.id);
     }
+}
+
+bool DemoCluster::areStalledOver(JobDatabase& database) const
+{
+    return std::ranges::all_of(_jobs, [&](const DemoJob& job) {
+        return job.kind != Kind::stalled || database.isCompleted(job.row.id);
+    });
 }
 
 } // namespace HangDetection::Sim

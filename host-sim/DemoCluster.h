@@ -21,6 +21,7 @@ struct DemoJob
         suspended, /// silent for long, because its Slurm job is suspended
         pending,   /// never started, and waiting for over half an hour
         ended,     /// silent for a moment, because the Slurm job of its daemon has failed
+        stalled,   /// reports every second, but has written no line for hours; stops when it is canceled
         hung       /// now, or some seconds after the start
     };
 
@@ -36,6 +37,8 @@ struct DemoJob
     JobRow row;
     std::vector<std::string> stages = {};
     /// The stages of the log lines that the job already has, in order.
+    std::string linesAgo = "6 minutes";
+    /// How old these lines are.
     std::optional<BuildRow> build = std::nullopt;
     std::optional<std::string> previousState = std::nullopt;
     /// State of the workspace's previous build. Without it there is no previous build.
@@ -71,8 +74,11 @@ public:
 
     int terminations() const;
 
+    bool areStalledOver(JobDatabase& database) const;
+    /// Whether the workers of the stalled jobs have stopped.
+
     void sendHeartbeats(JobDatabase& database) const;
-    /// Every healthy job reports.
+    /// Every healthy or stalled job reports, or stops if it is canceled.
 
 private:
     void addSlurmJob(const std::string& comment, SimulatedJob::State state);

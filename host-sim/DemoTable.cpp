@@ -84,16 +84,18 @@ int rankOf(Kind kind)
         return 1;
     case Kind::ended:
         return 2;
-    case Kind::suspended:
+    case Kind::stalled:
         return 3;
-    case Kind::quiet:
+    case Kind::suspended:
         return 4;
-    case Kind::inactive:
+    case Kind::quiet:
         return 5;
+    case Kind::inactive:
+        return 6;
     case Kind::healthy:
         break;
     }
-    return 6;
+    return 7;
 }
 
 std::string padded(const std::string& text, std::size_t width)
@@ -140,6 +142,8 @@ DemoTable::Cell DemoTable::outcomeOf(const JobLook& job, bool isSuspended)
 {
     if (job.state == "failed") {
         const auto says = [&](const char* word) { return job.error.find(word) != std::string::npos; };
+        if (says("Canceled"))
+            return {"canceled stalled", Colour::good};
         const char* const reason = says("pending") ? "pending" : says("dead") ? "ended" : "hung";
         return {std::string("terminated ") + reason, Colour::good};
     }

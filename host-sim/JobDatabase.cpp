@@ -111,6 +111,13 @@ void JobDatabase::heartbeat(const std::string& jobId)
     _session << "UPDATE provisioner_jobs SET updated_at = now() WHERE id = $1::uuid", with(jobId), now;
 }
 
+void JobDatabase::stopIfCanceled(const std::string& jobId)
+{
+    _session << "UPDATE provisioner_jobs SET updated_at = now(), completed_at = now(), error = 'Canceled'"
+                " WHERE id = $1::uuid AND canceled_at IS NOT NULL AND completed_at IS NULL",
+        with(jobId), now;
+}
+
 bool JobDatabase::isCompleted(const std::string& jobId)
 {
     return isTrue("SELECT completed_at IS NOT NULL FROM provisioner_jobs WHERE id = $1::uuid", jobId);

@@ -90,6 +90,9 @@ public:
     void heartbeat(const std::string& jobId);
     /// What a worker does every few seconds.
 
+    void stopIfCanceled(const std::string& jobId);
+    /// What a worker does when it learns of a cancel: it stops, and completes the job.
+
     bool isCompleted(const std::string& jobId);
 
     std::vector<LogRow> logs(const std::string& jobId);

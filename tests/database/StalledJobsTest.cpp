@@ -71,15 +71,6 @@ private:
         return jobs;
     }
 
-    void completeAsCanceled(const std::string& job)
-    /// As a daemon does that has learned of the cancel.
-    {
-        database().addLog(job, stage, "Canceled", "0");
-        database().execute("UPDATE provisioner_jobs SET updated_at = now(), completed_at = now(), error = "
-                           "'Canceled' WHERE id = '" +
-                           job + "'");
-    }
-
     StalledJob asSeen(const std::string& job)
     {
         return {job,
@@ -274,7 +265,7 @@ private:
             age(job, "10 minutes 1 second");
             const bool isAhead = wrong.starts_with('-');
             CPPUNIT_ASSERT_EQUAL_MESSAGE(wrong, isAhead ? 0 : 1, run().canceled);
-            completeAsCanceled(job);
+            database().stopIfCanceled(job);
         }
     }
 
@@ -374,7 +365,7 @@ private:
         const std::string deaf = addStalled();
         const std::string silent = addStalled();
         CPPUNIT_ASSERT_EQUAL(3, run().canceled);
-        completeAsCanceled(ended);
+        database().stopIfCanceled(ended);
         age(deaf, "4 minutes 50 seconds");
         CPPUNIT_ASSERT_EQUAL(std::size_t{0}, run().terminated.size());
         CPPUNIT_ASSERT_EQUAL(std::vector{ended}, posted().cancelFollowed);
@@ -411,15 +402,10 @@ private:
             Sim::JobDatabase server(connectionString());
             while (lives && !isOver) {
                 server.heartbeat(job);
-                if (obeys && server.isTrue("SELECT canceled_at IS NOT NULL FROM provisioner_jobs WHERE id = "
-                                           "$1::uuid",
-                                           job)) {
-                    server.addLog(job, stage, "Gracefully stopped", "0");
-                    server.execute("UPDATE provisioner_jobs SET updated_at = now(), completed_at = now(), "
-                                   "error = 'Canceled' WHERE id = '" +
-                                   job + "'");
+                if (obeys)
+                    server.stopIfCanceled(job);
+                if (server.isCompleted(job))
                     return;
-                }
                 std::this_thread::sleep_for(500ms);
             }
         };
@@ -475,8 +461,8 @@ private:
         store.cancel(std::span(jobs).last(1), {.hung = 300s, .stalled = 600s}, [](const Termination&) {});
         canceledJobs.report(store, 300s, 600s, now);
         CPPUNIT_ASSERT_EQUAL(untouched, found.canceled.at(1).jobId);
-        completeAsCanceled(users);
-        completeAsCanceled(ours);
+        database().stopIfCanceled(users);
+        database().stopIfCanceled(ours);
         canceledJobs.report(store, 300s, 600s, now);
         CPPUNIT_ASSERT_EQUAL(std::vector{ours}, found.cancelFollowed);
     }

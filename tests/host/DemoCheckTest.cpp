@@ -36,12 +36,14 @@ class DemoCheckTest : public DatabaseFixture
     static constexpr const char* quiet = "job silent for less than 5 minutes untouched";
     static constexpr const char* inactive = "waiting or completed job untouched";
     static constexpr const char* paused = "job whose Slurm job is suspended untouched";
+    static constexpr const char* stalled = "stalled job canceled, and then ended by its worker";
     static constexpr const char* nobodyNotified = "nobody notified of any other job";
     static constexpr const char* cancelled = "Slurm job of a terminated job cancelled, with the reason";
     static constexpr const char* otherSlurmJob = "any other Slurm job untouched";
 
     static constexpr const char* import = "import while parsing";
     static constexpr const char* pending = "start, waiting since 45 minutes";
+    static constexpr const char* motionless = "start, without a line since 2 hours";
 
 public:
     void tearDown() override
@@ -76,9 +78,11 @@ private:
         settings().maxJobsPerRun = static_cast<int>(_cluster->jobs().size());
         settings().endedJobDuration = std::chrono::seconds(1);
         settings().trustedUsers = {{"root", 0}};
+        settings().stalledJobDuration = std::chrono::hours(2);
         detector().run({});
         std::this_thread::sleep_for(settings().endedJobDuration);
         detector().run({});
+        database().stopIfCanceled(idOf(motionless));
         for (Sim::SimulatedJob& job : _slurmJobs) {
             const auto isOfJob = [&](const SchedulerJob& left) {
                 return left.name == std::to_string(job.id);
@@ -88,7 +92,7 @@ private:
                 job.adminComment = _slurm.reasons.at(0);
             }
         }
-        for (int i = 0; i < _cluster->terminations(); ++i) {
+        for (int i = 0; i < _cluster->terminations() + _cluster->count(Kind::stalled); ++i) {
             const auto notification = listener.next(patience);
             CPPUNIT_ASSERT(notification.has_value());
             _notifications[notification->jobId].push_back(notification->payload);
@@ -233,6 +237,23 @@ private:
             {"DELETE FROM provisioner_jobs" + where("id", "waiting for a worker"), {inactive}},
             {"DELETE FROM provisioner_job_logs" + where("job_id", "start of a workspace"), {healthy}},
         });
+    }
+
+    TEST(seesAWrongCancel)
+    {
+        letTheDetectorWork();
+        assertSeen({
+            {changed(motionless, "canceled_at = NULL"), {stalled}},
+            {changed(motionless, "completed_at = NULL"), {stalled}},
+            {changedBuild(motionless, "provisioner_state = 'another'"), {stalled}},
+            {addedLine(motionless), {stalled}},
+            {"UPDATE provisioner_job_logs SET output = replace(output, '120', '5')" +
+                 where("job_id", motionless),
+             {stalled}},
+        });
+        auto notifications = _notifications;
+        notifications[idOf(motionless)] = _notifications[idOf(import)];
+        assertMissing("as of a termination", {stalled}, notifications);
     }
 
     TEST(seesWrongNotifications)

@@ -54,7 +54,8 @@ private:
     {
         const std::string output = runDemo("--verbose");
         assertCount(14, "\nterminated ", output);
-        assertCount(14, "  notified {\"created_after\":", output);
+        assertLines(1, "canceled [0-9a-f-]{36}  .*", output);
+        assertCount(15, "  notified {\"created_after\":", output);
         assertCount(14, "hang_detector: job terminated job_id=", output);
         assertCount(5, "\ncancelled Slurm job ", output);
         assertCount(5, "hang_detector: allocation released job_id=", output);
@@ -101,6 +102,7 @@ private:
         assertJobs(1, "build +0m [0-9]{2}s +Starting workspace +failed +[0-9]+ failed +terminated ended");
         assertJobs(1, "build .* Starting workspace +failed +[0-9]+,[0-9]+ cancelled +terminated hung");
         assertJobs(3, ".* failed +[0-9]+ cancelled +terminated hung");
+        assertJobs(1, "build +0m [0-9]{2}s +Applying +failed +canceled stalled");
         assertJobs(
             1, "build +10m [0-9]{2}s +Starting workspace +running +[0-9]+ suspended +left alone: suspended");
         assertJobs(6, ".* +0m [0-9]{2}s .* +running .* +left alone: reports");
@@ -176,7 +178,7 @@ private:
     {
         TerminalProcess demo(onTerminal(), 60, 12);
         expectEnd(demo, 0);
-        CPPUNIT_ASSERT_MESSAGE(demo.output(), count(demo.output(), "... and 16 more") > 10);
+        CPPUNIT_ASSERT_MESSAGE(demo.output(), count(demo.output(), "... and 17 more") > 10);
         // What does not fit would be drawn again and again below itself.
         const std::string text = demo.screen().text();
         assertLines(1, "job  .*", text);
