@@ -32,13 +32,21 @@ class HostileDatabaseTest : public DatabaseFixture
         database().addJob({.startedAgo = std::nullopt, .updatedAgo = "31 minutes"});
         const std::string worker = database().addDaemon("daemon");
         const std::string running = database().addJob({.updatedAgo = "0", .worker = worker});
+        settings().stalledJobDuration = std::chrono::minutes(10);
+        const std::string stalled = database().addJob({.updatedAgo = "0"});
+        database().addLog(stalled, "Applying", "a line", "11 minutes");
+        database().addLog(running, "Applying");
         makeBetterMatches();
 
         settings().dryRun = true;
-        CPPUNIT_ASSERT_EQUAL(2, run().wouldTerminate);
+        RunStatistics statistics = run();
+        CPPUNIT_ASSERT_EQUAL(2, statistics.wouldTerminate);
+        CPPUNIT_ASSERT_EQUAL(1, statistics.wouldCancel);
         change(&Settings::dryRun, false);
-        const std::vector<std::string> jobs = run().terminated;
+        statistics = run();
+        const std::vector<std::string> jobs = statistics.terminated;
         CPPUNIT_ASSERT_EQUAL(std::size_t{2}, jobs.size());
+        CPPUNIT_ASSERT_EQUAL(1, statistics.canceled);
         // Both searches, and what only some runs ask.
         for (const auto interval : {std::chrono::hours(0), std::chrono::hours(1)}) {
             JobStore store(ConnectionString::parse(connectionString(detectorRole)), patience, interval);
@@ -46,6 +54,13 @@ class HostileDatabaseTest : public DatabaseFixture
             store.findJobs({.thresholds = {std::chrono::minutes(5)},
                             .lookAhead = std::chrono::minutes(1),
                             .places = 10});
+            CPPUNIT_ASSERT_EQUAL(std::int64_t{0},
+                                 store
+                                     .findStalled({.thresholds = {.hung = std::chrono::minutes(5),
+                                                                  .stalled = std::chrono::minutes(10)},
+                                                   .places = 10})
+                                     .jobs);
+            CPPUNIT_ASSERT(store.findCanceled(std::vector<StalledJob>{{stalled, 0}}).at(0).isOurs);
             store.wantsIndex();
             store.findLockHolder(jobs.front());
             CPPUNIT_ASSERT_EQUAL(std::size_t{1}, store.findMarked({running}).size());
@@ -68,15 +83,28 @@ class HostileDatabaseTest : public DatabaseFixture
     /// that may occur. Its result is of no type, so a statement that would call it is refused.
     {
         std::set<std::string> names;
-        for (const std::string& text : std::vector<std::string>{
-                 textOf(SQL_SCRIPTS "/role.sql"), textOf(SQL_SCRIPTS "/index.sql"),
-                 Statements::find_completed_jobs, Statements::find_jobs, Statements::find_jobs_by_status,
-                 Statements::find_lock_holder, Statements::find_lost_terminations,
-                 Statements::find_marked_jobs, Statements::find_jobs_of_daemons,
-                 Statements::find_jobs_of_daemons_by_status, Statements::find_names,
-                 Statements::find_names_and_daemons, Statements::find_revived_jobs,
-                 Statements::prepare_session, Statements::preview_terminations, Statements::terminate_jobs,
-                 Statements::wants_index}) {
+        for (const std::string& text : std::vector<std::string>{textOf(SQL_SCRIPTS "/role.sql"),
+                                                                textOf(SQL_SCRIPTS "/index.sql"),
+                                                                Statements::cancel_jobs,
+                                                                Statements::find_canceled_jobs,
+                                                                Statements::find_stalled_jobs,
+                                                                Statements::find_stalled_jobs_by_status,
+                                                                Statements::preview_cancels,
+                                                                Statements::find_completed_jobs,
+                                                                Statements::find_jobs,
+                                                                Statements::find_jobs_by_status,
+                                                                Statements::find_lock_holder,
+                                                                Statements::find_lost_terminations,
+                                                                Statements::find_marked_jobs,
+                                                                Statements::find_jobs_of_daemons,
+                                                                Statements::find_jobs_of_daemons_by_status,
+                                                                Statements::find_names,
+                                                                Statements::find_names_and_daemons,
+                                                                Statements::find_revived_jobs,
+                                                                Statements::prepare_session,
+                                                                Statements::preview_terminations,
+                                                                Statements::terminate_jobs,
+                                                                Statements::wants_index}) {
             static const std::regex call("([a-z_]+)\\(");
             for (std::sregex_iterator found(text.begin(), text.end(), call), end; found != end; ++found)
                 names.insert((*found)[1]);
@@ -144,10 +172,12 @@ class HostileDatabaseTest : public DatabaseFixture
         settings().maxJobsPerRun = 10000;
         settings().massHangRatio = 0;
         settings().pendingJobDuration = std::chrono::minutes(30);
+        settings().stalledJobDuration = std::chrono::minutes(10);
         database().execute("ALTER TABLE template_versions DROP CONSTRAINT template_versions_job_id_key");
         database().execute("CREATE SEQUENCE odd_ids");
         const int rounds = attacks(20);
         int terminated = 0;
+        int canceled = 0;
         for (int round = 0; round < rounds; ++round) {
             const std::string where = "seed " + std::to_string(seed) + ", round " + std::to_string(round);
             for (int i = 0; i < 20; ++i)
@@ -169,9 +199,10 @@ class HostileDatabaseTest : public DatabaseFixture
             CPPUNIT_ASSERT_EQUAL_MESSAGE(where, 0, statistics.failed);
             CPPUNIT_ASSERT_EQUAL_MESSAGE(where, due.value(), std::to_string(statistics.terminated.size()));
             terminated += static_cast<int>(statistics.terminated.size());
+            canceled += statistics.canceled;
         }
         figure() << rounds * 20 << " jobs with random values of every column (seed " << seed << "), "
-                 << terminated << " terminated, no error\n";
+                 << terminated << " terminated, " << canceled << " canceled, no error\n";
     }
 
     void addRandomJob(std::mt19937& engine)

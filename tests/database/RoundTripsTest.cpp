@@ -106,6 +106,26 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, posted().revived.size());
     }
 
+    TEST(waitsOnceMoreForStalledJobs)
+    {
+        const int idle = roundTripsOfARun(0);
+        database().execute("UPDATE provisioner_jobs SET canceled_at = now() WHERE completed_at IS NULL");
+        settings().stalledJobDuration = std::chrono::minutes(10);
+        detector().use(settings());
+        const auto withStalled = [this](int jobs) {
+            database().addJobs(jobs, {.updatedAgo = "1 second"});
+            CPPUNIT_ASSERT_EQUAL(jobs, runAndCount(false).canceled);
+            return _proxy->roundTrips();
+        };
+        withStalled(0);
+        CPPUNIT_ASSERT_EQUAL(idle + 1, withStalled(0));
+        withStalled(1);
+        // What follows, the cancel and the names.
+        withStalled(1);
+        CPPUNIT_ASSERT_EQUAL(idle + 1 + 3, withStalled(1));
+        CPPUNIT_ASSERT_EQUAL(idle + 1 + 3, withStalled(batchSize));
+    }
+
     TEST(preparesAStatementOnceForAConnection)
     {
         const int one = roundTripsOfARun(1);

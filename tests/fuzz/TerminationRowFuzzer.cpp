@@ -1,6 +1,6 @@
-// Any texts and numbers in a row of terminate_jobs.sql: it gives a termination with exactly
-// these, which is one line of the log, or is refused for its outcome, its state or its
-// reason, which are not quoted then.
+// Any texts and numbers in a row of terminate_jobs.sql or of cancel_jobs.sql: it gives a termination with
+// exactly these, which is one line of the log, or is refused for its outcome, its state or its reason, which
+// are not quoted then.
 
 #include "Fuzzing.h"
 #include "Report.h"
@@ -41,6 +41,20 @@ Pairs pairsOf(const TerminationRow& row)
     return pairs;
 }
 
+Pairs cancelPairsOf(const TerminationRow& row)
+{
+    Pairs pairs{{"job_id", row.get<0>()},
+                {"type", row.get<2>()},
+                {"log_silent_s", std::to_string(row.get<3>())},
+                {"threshold_s", "300"},
+                {"stage", row.get<4>()}};
+    if (!row.get<5>().empty()) {
+        pairs.emplace_back("workspace_id", row.get<5>());
+        pairs.emplace_back("build_number", std::to_string(row.get<6>()));
+    }
+    return pairs;
+}
+
 void requireLine(const Termination& job, const TerminationRow& row)
 /// The names of outcome and state are the same in the statement and in the log.
 {
@@ -52,9 +66,14 @@ void requireLine(const Termination& job, const TerminationRow& row)
         report.requireLine(new JobWouldBeTerminated(job, std::chrono::seconds(300)), "would terminate",
                            pairsOf(row));
         break;
+    case Effect::canceled:
+        report.requireLine(new JobCanceled(job, std::chrono::seconds(300)), "job canceled",
+                           cancelPairsOf(row));
+        break;
     case Effect::failed:
         require(!tellsSecret(job.error), "an error quotes nothing");
-        report.requireLine(new JobFailed(job, false), "job not terminated",
+        report.requireLine(new JobFailed(job, false),
+                           job.isCancel ? "job not canceled" : "job not terminated",
                            {{"job_id", job.jobId}, {"error", job.error}});
         break;
     case Effect::skipped:
@@ -76,6 +95,15 @@ void fuzzRow(const TerminationRow& row)
     } catch (const Poco::DataFormatException& exception) {
         require(!areKnown, "a row is refused for nothing else");
         require(!tellsSecret(exception.displayText()), "a refusal quotes nothing");
+    }
+    // Its first columns are those of a cancel.
+    try {
+        const Termination job = answerFrom(CancelRow(row.get<0>(), row.get<1>(), row.get<2>(), row.get<3>(),
+                                                     row.get<4>(), row.get<5>(), row.get<6>()));
+        if (wordFor(job.outcome).effect != Effect::terminated)
+            requireLine(job, row);
+    } catch (const Poco::DataFormatException&) {
+        require(!isKnown<Outcome>(row.get<1>()), "a cancel is refused for its outcome");
     }
 }
 
