@@ -51,6 +51,13 @@ public:
         }
     }
 
+    void addLogLines(int ofEach)
+    /// To each running job.
+    {
+        showProgress("adding log lines");
+        add(Sql::add_log_lines, ofEach);
+    }
+
     void addSearchIndex()
     /// packaging/sql/index.sql, as an operator does it.
     {

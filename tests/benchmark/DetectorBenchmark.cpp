@@ -6,6 +6,7 @@
 #include "Plot.h"
 #include "Readings.h"
 #include "TemporaryDirectory.h"
+#include "detection/HangDetector.h"
 #include "detection/Service.h"
 #include "slurm/JobMark.h"
 
@@ -124,6 +125,7 @@ public:
         measureJobSubmit();
         measureRuns();
         measureIdle(isLarge);
+        measureStalls();
         if (hasLatency)
             measureLatency();
         return _report;
@@ -322,6 +324,38 @@ private:
                 row.of(side).push_back(millisecondsOf(0, contender));
         }
         return row;
+    }
+
+    void measureStalls()
+    /// What the search for stalled jobs adds to a run that finds none.
+    {
+        constexpr int running = 10000;
+        constexpr int lines = 1000;
+        BenchmarkDatabase database(_server, "stalls");
+        database.addRunningJobs(running);
+        database.addLogLines(lines);
+        database.addSearchIndex();
+        database.settle();
+        showProgress("stalled jobs");
+        Settings settings;
+        settings.connection = ConnectionString::parse(database.connectionString());
+        std::map<bool, Samples> samples;
+        for (const bool areSought : {false, true}) {
+            // Each job has run for longer than this.
+            settings.stalledJobDuration = std::chrono::minutes(areSought ? 10 : 0);
+            Poco::NotificationCenter notifications;
+            HangDetector detector(settings, notifications, nullptr, std::chrono::milliseconds(0));
+            for (int i = 0; i <= 3 * _repeat; ++i) {
+                const RunStatistics run = detector.run({});
+                if (run.error || run.jobs.running != running || run.canceled > 0)
+                    throw std::runtime_error("a run over " + std::to_string(running) + " jobs went wrong");
+                if (i > 0)
+                    samples[areSought].push_back(static_cast<double>(run.duration.count()));
+            }
+        }
+        _report.addFact("an idle run over " + grouped(running) + " running jobs with " + grouped(lines) +
+                            " log lines each, without and with StalledJobDuration",
+                        textOf(median(samples[false])) + " and " + textOf(median(samples[true])) + " ms");
     }
 
     void measureLatency()
