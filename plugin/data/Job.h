@@ -116,6 +116,8 @@ struct FoundStalled
     /// The jobs that this run is to cancel.
     std::int64_t jobs = 0;
     /// How many there are in all.
+    std::int64_t quiet = 0;
+    /// How many have been silent for half of the threshold.
 };
 
 struct MarkedJob
@@ -197,6 +199,9 @@ struct Thresholds
     }
 
     std::chrono::seconds stalledWithLag() const { return stalled + stalledLag; }
+
+    std::chrono::seconds reportsWithLag() const { return std::chrono::seconds(60) + lag; }
+    /// A job without a heartbeat for this long does not report. A worker reports about once a second.
 
     std::chrono::seconds withLag(Reason reason) const
     /// By the database's clock.
@@ -298,6 +303,8 @@ struct CanceledJob
 /// What became of a job that was to be canceled as stalled.
 {
     JobId jobId;
+    std::string workspaceId;
+    /// Empty when it builds none.
     std::optional<std::chrono::seconds> canceledAgo;
     /// No value when it is not canceled.
     std::optional<std::chrono::seconds> completedAfter;
@@ -305,7 +312,9 @@ struct CanceledJob
     std::chrono::seconds silent{0};
     /// Since its last heartbeat.
     bool isOurs = false;
-    /// The detector has canceled it, and not its user.
+    /// A detector has canceled it, and not its user.
+    bool isTerminated = false;
+    /// A detector has completed it, and not its worker.
 };
 
 struct LockHolder

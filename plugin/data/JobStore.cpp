@@ -224,7 +224,7 @@ std::vector<Termination> JobStore::answersTo(const char* statement, std::span<co
     std::vector<Termination> answers;
     for (const CancelRow& row :
          rowsOf<CancelRow>(statement, idsOf(jobs), newestLinesOf(jobs), thresholds.stalledWithLag().count(),
-                           thresholds.withLag(Reason::hung).count(), parameters...))
+                           thresholds.reportsWithLag().count(), parameters...))
         answers.push_back(shown(checked(answerFrom(row))));
     return answers;
 }
@@ -253,18 +253,27 @@ std::vector<Row> JobStore::rowsOfSearch(const Search& search)
                            updatesOf(search.terminated), search.earlier.snapshot,
                            search.earlier.time.count());
     };
-    if (_connection.canSearchByStatus() && Clock::now() - _lastFullSearch < _fullSearchInterval) {
-        try {
-            return rowsBy(Statements::find_jobs_by_status);
-        } catch (const DatabaseError& error) {
-            if (!error.isObjectMissing())
-                throw;
-            _connection.forgetStatus();
-        }
-    }
+    if (Clock::now() - _lastFullSearch < _fullSearchInterval)
+        return askByStatus(Statements::find_jobs_by_status, Statements::find_jobs, rowsBy);
     auto rows = rowsBy(Statements::find_jobs);
     _lastFullSearch = Clock::now();
     return rows;
+}
+
+template <typename Ask>
+auto JobStore::askByStatus(const char* byStatus, const char* inFull, const Ask& ask)
+{
+    if (!_connection.canSearchByStatus())
+        return ask(inFull);
+    try {
+        return ask(byStatus);
+    } catch (const DatabaseError& error) {
+        if (!error.isObjectMissing())
+            throw;
+        auto rows = ask(inFull);
+        _connection.forgetStatus();
+        return rows;
+    }
 }
 
 FoundJobs JobStore::findJobs(const Search& search)
@@ -295,16 +304,18 @@ FoundJobs JobStore::findJobs(const Search& search)
 
 FoundStalled JobStore::findStalled(const StallSearch& search)
 {
-    using Row = Poco::Tuple<std::string, Poco::Int64, Poco::Int64>;
-    const char* const statement = _connection.canSearchByStatus() ? Statements::find_stalled_jobs_by_status
-                                                                  : Statements::find_stalled_jobs;
+    using Row = Poco::Tuple<std::string, Poco::Int64, Poco::Int64, Poco::Int64>;
+    const auto rows = askByStatus(
+        Statements::find_stalled_jobs_by_status, Statements::find_stalled_jobs, [&](const char* statement) {
+            return rowsOf<Row>(statement, search.thresholds.stalledWithLag().count(),
+                               search.thresholds.reportsWithLag().count(), search.places, idsOf(search.last));
+        });
     FoundStalled found;
-    for (const auto& row :
-         rowsOf<Row>(statement, search.thresholds.stalledWithLag().count(),
-                     search.thresholds.withLag(Reason::hung).count(), search.places, idsOf(search.last))) {
+    for (const auto& row : rows) {
         if (!row.get<0>().empty())
             found.chosen.push_back({idIn(row.get<0>()), row.get<1>()});
         found.jobs = row.get<2>();
+        found.quiet = row.get<3>();
     }
     return found;
 }
@@ -383,15 +394,29 @@ std::vector<Termination> JobStore::previewCancels(std::span<const StalledJob> jo
 std::vector<CanceledJob> JobStore::findCanceled(std::span<const StalledJob> jobs)
 {
     using Poco::Int64;
-    using Row = Poco::Tuple<std::string, Int64, Int64, Int64, bool>;
+    using Row = Poco::Tuple<std::string, std::string, Int64, Int64, Int64, bool, bool>;
     std::vector<CanceledJob> canceled;
-    for (const auto& row : rowsOf<Row>(Statements::find_canceled_jobs, idsOf(jobs), newestLinesOf(jobs)))
+    for (const auto& row :
+         rowsOf<Row>(Statements::find_canceled_jobs, idsOf(jobs), newestLinesOf(jobs), anyDetectorsError()))
         canceled.push_back({.jobId = idIn(row.get<0>()),
-                            .canceledAgo = secondsIn(row.get<1>()),
-                            .completedAfter = secondsIn(row.get<2>()),
-                            .silent = std::chrono::seconds(row.get<3>()),
-                            .isOurs = row.get<4>()});
+                            .workspaceId = row.get<1>().empty() ? "" : idIn(row.get<1>()),
+                            .canceledAgo = secondsIn(row.get<2>()),
+                            .completedAfter = secondsIn(row.get<3>()),
+                            .silent = std::chrono::seconds(row.get<4>()),
+                            .isOurs = row.get<5>(),
+                            .isTerminated = row.get<6>()});
     return canceled;
+}
+
+std::vector<JobId> JobStore::findRunningCancels()
+{
+    using Row = Poco::Tuple<std::string>;
+    std::vector<JobId> jobs;
+    for (const auto& row :
+         askByStatus(Statements::find_running_cancels_by_status, Statements::find_running_cancels,
+                     [&](const char* statement) { return rowsOf<Row>(statement); }))
+        jobs.push_back(idIn(row.get<0>()));
+    return jobs;
 }
 
 std::vector<Termination> JobStore::preview(std::span<const SeenJob> jobs, const Thresholds& thresholds)
@@ -453,9 +478,9 @@ std::vector<MarkedJob> JobStore::findJobsOf(const std::vector<std::string>& daem
     if (daemons.empty())
         return marked;
     using Row = Poco::Tuple<std::string, std::string, Poco::Int64, Poco::Int64, std::string>;
-    const char* const statement = _connection.canSearchByStatus() ? Statements::find_jobs_of_daemons_by_status
-                                                                  : Statements::find_jobs_of_daemons;
-    for (const auto& row : rowsOf<Row>(statement, bytesOf(daemons)))
+    for (const auto& row :
+         askByStatus(Statements::find_jobs_of_daemons_by_status, Statements::find_jobs_of_daemons,
+                     [&](const char* statement) { return rowsOf<Row>(statement, bytesOf(daemons)); }))
         marked.push_back(markedJobFrom(row, {Mark::Kind::daemon, row.get<4>()}));
     return marked;
 }
@@ -480,8 +505,6 @@ DatabaseError JobStore::failure(const Poco::Exception& exception)
 }
 
 std::optional<DatabaseError> JobStore::addNames(std::vector<Termination>& answers)
-/// To the jobs that are terminated or canceled. A courtesy: an error leaves them without names. Returns the
-/// error when the connection is lost with it.
 {
     // Each attempt is an error in the server's log, too.
     if (_namesMissedAt && Clock::now() - *_namesMissedAt < std::chrono::hours(1))

@@ -105,6 +105,13 @@ public:
     /// What became of the jobs, which cancel() was asked for. A job that is deleted is left out. Throws
     /// DatabaseError.
 
+    std::vector<JobId> findRunningCancels();
+    /// The running jobs that cancel() has canceled, maybe of another detector. Throws DatabaseError.
+
+    std::optional<DatabaseError> addNames(std::vector<Termination>& answers);
+    /// To the jobs that are terminated or canceled. A courtesy: an error leaves them without names. Returns
+    /// the error when the connection is lost with it.
+
     std::vector<CompletedJob> findCompleted(const std::vector<JobId>& jobs);
     /// Those of the jobs that are over. Without jobs it does not ask the database. Throws DatabaseError.
 
@@ -155,7 +162,9 @@ private:
     std::string shownText(std::string text) const;
     template <typename Row>
     std::vector<Row> rowsOfSearch(const Search& search);
-    std::optional<DatabaseError> addNames(std::vector<Termination>& answers);
+    template <typename Ask>
+    auto askByStatus(const char* byStatus, const char* inFull, const Ask& ask);
+    /// Asks in full if the column or the right is gone.
 
     Connection _connection;
     const std::chrono::milliseconds _fullSearchInterval;

@@ -16,6 +16,8 @@ extern const char* const find_marked_jobs;
 extern const char* const find_names;
 extern const char* const find_names_and_daemons;
 extern const char* const find_revived_jobs;
+extern const char* const find_running_cancels;
+extern const char* const find_running_cancels_by_status;
 extern const char* const find_stalled_jobs;
 extern const char* const find_stalled_jobs_by_status;
 extern const char* const terminate_jobs;

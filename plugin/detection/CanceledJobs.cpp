@@ -6,72 +6,118 @@
 
 namespace HangDetection {
 
+namespace {
+
+Termination cancelOf(const CanceledJob& job)
+{
+    Termination answer;
+    answer.jobId = job.jobId;
+    answer.outcome = Outcome::canceled;
+    answer.isCancel = true;
+    answer.workspaceId = job.workspaceId;
+    return answer;
+}
+
+} // namespace
+
+void CanceledJobs::watch(const Watched& job)
+{
+    if (_jobs.size() < capacity || _jobs.contains(job.job.jobId))
+        _jobs.insert_or_assign(job.job.jobId, job);
+}
+
+void CanceledJobs::takeOverSent()
+/// Their answers are lost.
+{
+    for (const Watched& job : std::exchange(_sent, {}))
+        watch(job);
+}
+
 void CanceledJobs::expect(std::span<const StalledJob> jobs, Clock::time_point mayWorkUntil)
 {
-    for (const StalledJob& job : jobs) {
-        if (_jobs.size() < capacity || _jobs.contains(job.jobId))
-            _jobs.insert_or_assign(job.jobId, Sent{job, mayWorkUntil});
-    }
+    takeOverSent();
+    for (const StalledJob& job : jobs)
+        _sent.push_back({job, mayWorkUntil});
 }
 
 void CanceledJobs::answered(const Termination& job)
 {
-    const auto sent = _jobs.find(job.jobId);
-    if (sent == _jobs.end())
+    const auto sent =
+        std::ranges::find_if(_sent, [&](const Watched& one) { return one.job.jobId == job.jobId; });
+    if (sent == _sent.end())
         return;
-    if (job.outcome == Outcome::canceled)
-        sent->second.answer = job;
-    else
-        _jobs.erase(sent);
+    if (job.outcome == Outcome::canceled) {
+        sent->isAnswered = true;
+        watch(*sent);
+    } else if (job.outcome != Outcome::locked) {
+        // An earlier statement may be what has locked the job.
+        _jobs.erase(job.jobId);
+    }
+    _sent.erase(sent);
 }
 
-void CanceledJobs::settled()
+void CanceledJobs::forget()
 {
-    std::erase_if(_jobs, [](const auto& entry) { return !entry.second.answer; });
+    _jobs.clear();
+    _sent.clear();
+    _isNew = true;
 }
 
 void CanceledJobs::report(JobStore& store, std::chrono::seconds patience, std::chrono::seconds threshold,
                           Clock::time_point now)
 {
-    if (_jobs.empty())
-        return;
-    std::vector<StalledJob> asked;
-    for (const auto& [id, sent] : _jobs)
-        asked.push_back(sent.job);
+    takeOverSent();
     try {
-        // A job that is deleted has no answer.
-        std::map<JobId, Sent> watched;
-        for (const CanceledJob& job : store.findCanceled(asked)) {
-            const auto sent = _jobs.find(job.jobId);
-            if (sent != _jobs.end() && isToBeWatched(sent->second, job, patience, threshold, now))
-                watched.insert(_jobs.extract(sent));
+        if (_isNew) {
+            for (const JobId& job : store.findRunningCancels()) {
+                if (!_jobs.contains(job))
+                    watch({.job = {job, 0}, .mayWorkUntil = now, .isAnswered = true});
+            }
+            _isNew = false;
         }
-        _jobs = std::move(watched);
+        if (_jobs.empty())
+            return;
+        std::vector<StalledJob> asked;
+        for (const auto& [id, watched] : _jobs)
+            asked.push_back(watched.job);
+        std::vector<Termination> ignored;
+        // A job that is deleted has no answer.
+        std::map<JobId, Watched> left;
+        for (const CanceledJob& job : store.findCanceled(asked)) {
+            const auto watched = _jobs.find(job.jobId);
+            if (watched == _jobs.end() || !isToBeWatched(watched->second, job, threshold, now))
+                continue;
+            if (watched->second.isAnswered && job.silent < patience && job.canceledAgo >= patience) {
+                ignored.push_back(cancelOf(job));
+                ignored.back().silent = *job.canceledAgo;
+            } else {
+                left.insert(_jobs.extract(watched));
+            }
+        }
+        _jobs = std::move(left);
+        store.addNames(ignored);
+        for (const Termination& job : ignored)
+            _notifications.postNotification(new CancelIgnored(job, job.silent));
     } catch (const DatabaseError&) {
         // This error does not make the run fail. If it lasts, the search gets it.
     }
 }
 
-bool CanceledJobs::isToBeWatched(Sent& sent, const CanceledJob& job, std::chrono::seconds patience,
-                                 std::chrono::seconds threshold, Clock::time_point now)
+bool CanceledJobs::isToBeWatched(Watched& watched, const CanceledJob& job, std::chrono::seconds threshold,
+                                 Clock::time_point now)
 {
-    if (!sent.answer) {
+    if (!watched.isAnswered) {
         if (!job.isOurs)
-            return now < sent.mayWorkUntil && !job.canceledAgo;
-        Termination& answer = sent.answer.emplace();
-        answer.jobId = job.jobId;
-        answer.outcome = Outcome::canceled;
-        answer.isCancel = true;
+            return now < watched.mayWorkUntil && !job.canceledAgo;
+        watched.isAnswered = true;
+        Termination answer = cancelOf(job);
         answer.isAnswerLost = true;
         _notifications.postNotification(new JobCanceled(answer, threshold));
     }
-    if (job.completedAfter)
+    if (job.completedAfter && !job.isTerminated)
         _notifications.postNotification(new CancelFollowed(job.jobId, *job.completedAfter));
-    const bool isIgnored = !job.completedAfter && job.silent < patience && job.canceledAgo >= patience;
-    if (isIgnored)
-        _notifications.postNotification(new CancelIgnored(*sent.answer, *job.canceledAgo));
     // A cancel that something took back is left to the search.
-    return job.canceledAgo && !job.completedAfter && !isIgnored;
+    return job.canceledAgo && !job.completedAfter;
 }
 
 } // namespace HangDetection

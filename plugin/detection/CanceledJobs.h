@@ -8,7 +8,6 @@
 #include <chrono>
 #include <cstddef>
 #include <map>
-#include <optional>
 #include <span>
 #include <vector>
 
@@ -31,38 +30,44 @@ public:
     void answered(const Termination& job);
     /// Call it when the answer is reported.
 
-    void settled();
-    /// The jobs that were sent, and are not answered, are untouched.
+    void settled() { _sent.clear(); }
+    /// The last jobs that were sent, and are not answered, are untouched.
 
     void terminated(const JobId& job) { _jobs.erase(job); }
     /// The job fell silent, and was terminated as hung.
 
-    void forget() { _jobs.clear(); }
+    void forget();
+    /// For another database, or when no job is canceled any more.
 
     void report(JobStore& store, std::chrono::seconds patience, std::chrono::seconds threshold,
                 Clock::time_point now);
-    /// Asks the database what became of the jobs, if there are any. Posts CancelFollowed for each that is
-    /// completed, CancelIgnored, once, for each that still reports when the patience is over, and
-    /// JobCanceled, with the threshold, for each whose answer was lost. Jobs that are silent are left to the
-    /// search. Errors are left to the next run.
+    /// Asks the database what became of the jobs, if there are any; the first time also for jobs that an
+    /// earlier detector has canceled. Posts CancelFollowed for each that its worker has completed,
+    /// CancelIgnored, once, for each that still reports when the patience is over, and JobCanceled, with the
+    /// threshold, for each whose answer was lost. Jobs that are silent are left to the search. Errors are
+    /// left to the next run.
 
     static constexpr std::size_t capacity = 1000;
     /// Upper limit. What becomes of more canceled jobs is not logged.
 
 private:
-    struct Sent
+    struct Watched
     {
         StalledJob job;
         Clock::time_point mayWorkUntil;
-        std::optional<Termination> answer = std::nullopt;
-        /// Nothing while it is missing.
+        bool isAnswered = false;
     };
 
-    bool isToBeWatched(Sent& sent, const CanceledJob& job, std::chrono::seconds patience,
-                       std::chrono::seconds threshold, Clock::time_point now);
+    void watch(const Watched& job);
+    void takeOverSent();
+    bool isToBeWatched(Watched& watched, const CanceledJob& job, std::chrono::seconds threshold,
+                       Clock::time_point now);
 
     Poco::NotificationCenter& _notifications;
-    std::map<JobId, Sent> _jobs;
+    std::map<JobId, Watched> _jobs;
+    std::vector<Watched> _sent;
+    /// By the last statement, and not answered.
+    bool _isNew = true;
 };
 
 } // namespace HangDetection

@@ -4,7 +4,9 @@ namespace HangDetection {
 
 bool FailedJobs::add(const Termination& job, Clock::time_point now)
 {
-    return _errors.add({job.jobId, job.sqlState.empty() ? job.error : job.sqlState}, now);
+    return _errors.add(
+        {job.jobId, (job.isCancel ? "cancel: " : "") + (job.sqlState.empty() ? job.error : job.sqlState)},
+        now);
 }
 
 void FailedJobs::remove(const JobId& job)

@@ -21,7 +21,7 @@ public:
     bool add(const Termination& job, Clock::time_point now);
     /// True when the error is to be logged: the job did not fail with the same SQLSTATE within the last hour,
     /// and there is room for the error. When the database raised no error, the text counts instead of the
-    /// SQLSTATE.
+    /// SQLSTATE. A cancel and a termination fail each for itself.
 
     void suspect(const JobId& job, Clock::time_point now) { _suspects.add(job, now); }
     /// For a job of a statement that failed. The cause may be another job or something else, so nothing is

@@ -70,8 +70,15 @@ void HangDetector::use(Settings settings)
     _memory.allocations.use(rules);
     _memory.massHang.setLimits(hangLimitsIn(settings));
     _memory.massStall.setLimits(stallLimitsIn(settings));
-    if (!settings.dryRun)
+    if (!settings.dryRun) {
         _memory.previewedJobs.clear();
+        _memory.previewedCancels.clear();
+    }
+    if (settings.stalledJobDuration.count() == 0) {
+        _memory.massStall = MassHang(stallLimitsIn(settings));
+        _memory.canceledJobs.forget();
+        _memory.stalled.reset();
+    }
     _memory.settings = std::move(settings);
 }
 

@@ -18,8 +18,9 @@
 
 #include <Poco/NotificationCenter.h>
 
+#include <cstdint>
 #include <memory>
-#include <string>
+#include <optional>
 
 namespace HangDetection {
 
@@ -44,13 +45,18 @@ struct Memory
     RetryPause retryPause = {};
     LostAnswers lostAnswers = {};
     FailedJobs failedJobs = {};
-    OnceAnHour<std::string> unknownDaemons{1};
-    /// Whether it was logged that the database does not say which jobs belong to a mark.
-    OnceAnHour<std::string> unknownStalls{1};
-    /// Whether it was logged that the role may not find or cancel stalled jobs.
+    HourlyEvent unknownDaemons = {};
+    /// The database does not say which jobs belong to a mark.
+    HourlyEvent unknownStalls = {};
+    /// Stalled jobs cannot be found or canceled.
+    HourlyEvent lacksRightToCancel = {};
+    /// The same for want of a right.
+    std::optional<std::int64_t> stalled = std::nullopt;
+    /// How many jobs were stalled at the last search for them.
     OnceAnHour<JobId> withoutAllocation{FailedJobs::capacity};
     /// Jobs of which it was logged that their Slurm job has ended.
     OnceAnHour<JobId> previewedJobs{FailedJobs::capacity};
+    OnceAnHour<JobId> previewedCancels{FailedJobs::capacity};
     /// Jobs of which a dry run logged that it would terminate or cancel them. They stay, so each is logged
     /// only once an hour, and jobs that are not logged yet come first.
 
@@ -61,6 +67,7 @@ struct Memory
         terminatedJobs.forget();
         failedJobs = {};
         previewedJobs.clear();
+        previewedCancels.clear();
     }
 };
 

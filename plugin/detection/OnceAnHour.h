@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstddef>
 #include <map>
+#include <optional>
 
 namespace HangDetection {
 
@@ -53,6 +54,27 @@ public:
 private:
     std::size_t _capacity;
     std::map<Key, Clock::time_point> _added;
+};
+
+class HourlyEvent
+/// Something that is logged at most once an hour. Used by one thread, which passes the time.
+{
+public:
+    using Clock = std::chrono::steady_clock;
+
+    bool add(Clock::time_point now)
+    /// True when it was not added within the last hour. Otherwise the hour does not begin anew.
+    {
+        if (isRecent(now))
+            return false;
+        _added = now;
+        return true;
+    }
+
+    bool isRecent(Clock::time_point now) const { return _added && now - *_added < std::chrono::hours(1); }
+
+private:
+    std::optional<Clock::time_point> _added;
 };
 
 } // namespace HangDetection

@@ -41,7 +41,7 @@ void waitFor(std::chrono::milliseconds time, const std::stop_token& stop)
 } // namespace
 
 Run::Run(Memory& memory, const std::stop_token& stop)
-    : _memory(memory), _evidence(memory), _limit{stop, _start + memory.settings.runTimeout}
+    : _memory(memory), _evidence(memory), _stalls(memory), _limit{stop, _start + memory.settings.runTimeout}
 {
     _statistics.dryRun = memory.settings.dryRun;
 }
@@ -71,12 +71,17 @@ void Run::work()
     _failedBefore = _memory.failedJobs.known(_start);
     _memory.store->open(_limit);
     askForLostAnswers();
-    _memory.canceledJobs.report(*_memory.store, _memory.settings.hungJobDuration,
-                                _memory.settings.stalledJobDuration, _start);
+    if (_memory.settings.stalledJobDuration.count() > 0)
+        _memory.canceledJobs.report(*_memory.store, _memory.settings.hungJobDuration,
+                                    _memory.settings.stalledJobDuration, _start);
     std::vector<SeenJob> chosen = look();
     if (_isUnsure)
         chosen = lookAgain();
-    std::vector<StalledJob> stalled = findStalled();
+    std::vector<StalledJob> stalled;
+    if (_isUnsure)
+        _stalls.repeatLastCount(_statistics);
+    else
+        stalled = _stalls.find(thresholds(), _failedBefore, _limit, _statistics);
     const bool isAnySilent = !chosen.empty() || !stalled.empty();
     const bool isDue = _evidence.isDue();
     if (isAnySilent || isDue)
@@ -96,9 +101,9 @@ void Run::work()
     }
     dropTakenBack(chosen);
     terminate(std::move(chosen));
-    cancel(stalled);
     _memory.lockedJobs.report(*_memory.store, Clock::now());
     _statistics.leftover = _evidence.release(_hungErrors, _limit);
+    cancel(std::move(stalled));
 }
 
 void Run::askForLostAnswers()
@@ -184,43 +189,6 @@ std::vector<SeenJob> Run::lookAgain()
     return look();
 }
 
-std::vector<StalledJob> Run::findStalled()
-/// Returns the jobs that this run is to cancel, as look() does for those to terminate. None while a clock may
-/// be wrong.
-{
-    const Settings& settings = _memory.settings;
-    if (settings.stalledJobDuration.count() == 0 || _isUnsure ||
-        !_memory.unknownStalls.known(_lookedAt).empty())
-        return {};
-    std::vector<JobId> last(_failedBefore.begin(), _failedBefore.end());
-    for (const auto& [job, logged] : _memory.previewedJobs.known(_lookedAt))
-        last.push_back(job);
-    std::ranges::copy(_memory.allocations.suspended(settings.stalledJobDuration), std::back_inserter(last));
-    try {
-        FoundStalled found = _memory.store->findStalled(
-            {.thresholds = thresholds(), .places = settings.maxJobsPerRun, .last = std::move(last)});
-        _statistics.jobs.stalled = found.jobs;
-        _statistics.areStallsHeld = judgeMassStall();
-        if (_statistics.areStallsHeld)
-            found.chosen.clear();
-        else
-            _statistics.left += found.jobs - static_cast<std::int64_t>(found.chosen.size());
-        return std::move(found.chosen);
-    } catch (const DatabaseError& error) {
-        tellStallsUnknown(error);
-        return {};
-    }
-}
-
-void Run::tellStallsUnknown(const DatabaseError& error)
-/// Throws any other error again.
-{
-    if (!error.isObjectMissing())
-        throw DatabaseError(error);
-    _memory.unknownStalls.add("", Clock::now());
-    _memory.notifications.postNotification(new StallsUnknown(error.what()));
-}
-
 bool Run::judgeClock(std::optional<Milliseconds> heartbeatAge, Clock::time_point earlierLook)
 /// True when the last look did not know yet how much the clock of the heartbeats is behind.
 {
@@ -232,9 +200,9 @@ bool Run::judgeClock(std::optional<Milliseconds> heartbeatAge, Clock::time_point
     return verdict == ClockLag::Verdict::began || _memory.clockLag.isSuspected();
 }
 
-void Run::askScheduler(bool isAnyHung)
+void Run::askScheduler(bool isAnySilent)
 {
-    _evidence.ask(isAnyHung, _limit);
+    _evidence.ask(isAnySilent, _limit);
     if (!_isUnsure)
         _statistics.withoutAllocation = _evidence.judgeEnds(thresholds().endedLag);
 }
@@ -248,6 +216,10 @@ void Run::sharePlaces(std::vector<SeenJob>& jobs, std::vector<StalledJob>& stall
     for (const SeenJob& job : ended)
         dead.insert(job.jobId);
     std::erase_if(jobs, [&](const SeenJob& job) { return dead.contains(job.jobId); });
+    std::erase_if(stalled, [&](const StalledJob& job) {
+        return std::ranges::any_of(_evidence.ends().explained,
+                                   [&](const MarkedJob& other) { return other.job.jobId == job.jobId; });
+    });
     std::minstd_rand random(std::random_device{}());
     std::ranges::shuffle(ended, random);
     std::stable_partition(ended.begin(), ended.end(),
@@ -306,19 +278,6 @@ bool Run::judgeMassHang()
             new MassHangBegan(jobs, _memory.settings.hungJobDuration, _statistics.dryRun));
     if (verdict == MassHang::Verdict::ended)
         _memory.notifications.postNotification(new MassHangEnded(jobs, _statistics.dryRun));
-    return verdict == MassHang::Verdict::began || verdict == MassHang::Verdict::held;
-}
-
-bool Run::judgeMassStall()
-{
-    JobCounts jobs = _statistics.jobs;
-    jobs.silent = jobs.hung = jobs.stalled.value_or(0);
-    const auto verdict = _memory.massStall.judge(jobs, Clock::now());
-    if (verdict == MassHang::Verdict::began)
-        _memory.notifications.postNotification(
-            new MassStallBegan(jobs, _memory.settings.stalledJobDuration, _statistics.dryRun));
-    if (verdict == MassHang::Verdict::ended)
-        _memory.notifications.postNotification(new MassStallEnded(jobs, _statistics.dryRun));
     return verdict == MassHang::Verdict::began || verdict == MassHang::Verdict::held;
 }
 
@@ -382,67 +341,81 @@ void Run::preview(const std::vector<SeenJob>& jobs, const std::vector<StalledJob
     });
 }
 
-void Run::terminate(std::vector<SeenJob> jobs)
+template <typename Job, typename Action>
+void Run::inTurn(std::vector<Job> jobs, Action action)
 /// In batches. But a job that failed before gets its own statement, after the others, so that its error
 /// affects no other job.
 {
-    const auto failed = [&](const SeenJob& job) { return _failedBefore.contains(job.jobId); };
+    const auto failed = [&](const Job& job) { return _failedBefore.contains(job.jobId); };
     std::ranges::stable_sort(jobs, {}, failed);
     const auto alone = std::ranges::find_if(jobs, failed);
-    const auto terminateThem = [&](std::span<const SeenJob> batch) { terminateBatch(batch); };
-    inBatches(std::span<const SeenJob>(jobs.begin(), alone), batchSize, terminateThem);
-    inBatches(std::span<const SeenJob>(alone, jobs.end()), 1, terminateThem);
+    inBatches(std::span<const Job>(jobs.begin(), alone), batchSize, action);
+    inBatches(std::span<const Job>(alone, jobs.end()), 1, action);
 }
 
-void Run::terminateBatch(std::span<const SeenJob> batch)
+void Run::terminate(std::vector<SeenJob> jobs)
 {
     LostAnswers& lostAnswers = _memory.lostAnswers;
-    lostAnswers.expect(batch, {.jobs = {}, .thresholds = thresholds(), .since = _lookTime},
-                       Clock::now() + _memory.settings.runTimeout);
-    try {
-        _memory.store->terminate(batch, thresholds(), [&](const Termination& job) {
-            report(job);
-            lostAnswers.answered(job);
-            _memory.lockedJobs.answered(job, Clock::now());
-        });
-        lostAnswers.settled();
-    } catch (const DatabaseError& error) {
-        if (!error.isOutcomeUnknown())
+    inTurn(std::move(jobs), [&](std::span<const SeenJob> batch) {
+        lostAnswers.expect(batch, {.jobs = {}, .thresholds = thresholds(), .since = _lookTime},
+                           Clock::now() + _memory.settings.runTimeout);
+        try {
+            _memory.store->terminate(batch, thresholds(), [&](const Termination& job) {
+                report(job);
+                lostAnswers.answered(job);
+                _memory.lockedJobs.answered(job, Clock::now());
+            });
             lostAnswers.settled();
-        // A trigger can cause any error for one job, and can even end the session. After terminations in this
-        // run, the job is at fault, unless the error concerns every job.
-        const bool isOfTheJob = batch.size() == 1 && !_statistics.terminated.empty() &&
-                                !error.cannotBeOfOneJob() && !error.isOutcomeUnknown();
-        if (isOfTheJob) {
-            report(failureOf(batch.front(), error));
-            return;
+        } catch (const DatabaseError& error) {
+            if (!error.isOutcomeUnknown())
+                lostAnswers.settled();
+            blame(batch, error, !_statistics.terminated.empty());
         }
-        const std::set<JobId> terminated(_statistics.terminated.begin(), _statistics.terminated.end());
-        for (const SeenJob& job : batch) {
-            if (!terminated.contains(job.jobId))
-                _memory.failedJobs.suspect(job.jobId, Clock::now());
-        }
-        throw;
+    });
+}
+
+void Run::cancel(std::vector<StalledJob> jobs)
+{
+    CanceledJobs& canceled = _memory.canceledJobs;
+    try {
+        inTurn(std::move(jobs), [&](std::span<const StalledJob> batch) {
+            canceled.expect(batch, Clock::now() + _memory.settings.runTimeout);
+            try {
+                _memory.store->cancel(batch, thresholds(), [&](const Termination& job) {
+                    report(job);
+                    canceled.answered(job);
+                });
+                canceled.settled();
+            } catch (const DatabaseError& error) {
+                if (!error.isOutcomeUnknown())
+                    canceled.settled();
+                blame(batch, error, _statistics.canceled > 0);
+            }
+        });
+    } catch (const DatabaseError& error) {
+        if (error.scope() == DatabaseError::Scope::connection || _limit.isReached())
+            throw;
+        _stalls.tellUnknown(error);
     }
 }
 
-void Run::cancel(const std::vector<StalledJob>& jobs)
+template <typename Job>
+void Run::blame(std::span<const Job> batch, const DatabaseError& error, bool haveOthersSucceeded)
+/// A trigger can cause any error for one job, and can even end the session. When the same has succeeded for
+/// others in this run, the job is at fault, unless the error concerns every job. Throws the error if the job
+/// is not known to be.
 {
-    CanceledJobs& canceled = _memory.canceledJobs;
-    inBatches(std::span(jobs), batchSize, [&](std::span<const StalledJob> batch) {
-        canceled.expect(batch, Clock::now() + _memory.settings.runTimeout);
-        try {
-            _memory.store->cancel(batch, thresholds(), [&](const Termination& job) {
-                report(job);
-                canceled.answered(job);
-            });
-            canceled.settled();
-        } catch (const DatabaseError& error) {
-            if (!error.isOutcomeUnknown())
-                canceled.settled();
-            tellStallsUnknown(error);
-        }
-    });
+    const bool isOfTheJob =
+        batch.size() == 1 && haveOthersSucceeded && !error.cannotBeOfOneJob() && !error.isOutcomeUnknown();
+    if (isOfTheJob) {
+        report(failureOf(batch.front(), error));
+        return;
+    }
+    for (const Job& job : batch) {
+        if (!_changed.contains(job.jobId))
+            _memory.failedJobs.suspect(job.jobId, Clock::now());
+    }
+    throw DatabaseError(error);
 }
 
 void Run::report(const Termination& job)
@@ -483,6 +456,7 @@ void Run::reportTerminated(const Termination& job)
         return;
     }
     _statistics.terminated.push_back(job.jobId);
+    _changed.insert(job.jobId);
     if (job.reason == Reason::hung)
         _hungErrors.emplace(job.jobId, Wording::of(job.reason, threshold).error);
     tellTerminated(job, threshold);
@@ -493,11 +467,12 @@ void Run::reportCanceled(const Termination& job)
     const auto threshold = _memory.settings.stalledJobDuration;
     if (_statistics.dryRun) {
         ++_statistics.wouldCancel;
-        if (_memory.previewedJobs.add(job.jobId, Clock::now()))
+        if (_memory.previewedCancels.add(job.jobId, Clock::now()))
             _memory.notifications.postNotification(new JobWouldBeCanceled(job, threshold));
         return;
     }
     ++_statistics.canceled;
+    _changed.insert(job.jobId);
     _memory.failedJobs.remove(job.jobId);
     _memory.notifications.postNotification(new JobCanceled(job, threshold));
 }
@@ -558,7 +533,7 @@ std::optional<Run::Milliseconds> Run::pauseUntilHang() const
     if (const auto holdLeft = _memory.massHang.holdLeft(now))
         return std::max(std::chrono::ceil<Milliseconds>(*holdLeft), Milliseconds(0));
     // If no job of the backlog can be terminated, more runs do not shorten it.
-    if (_statistics.left > 0 && (!_statistics.terminated.empty() || _statistics.canceled > 0))
+    if (_statistics.left > 0 && !_changed.empty())
         return leastPause;
     if (_wantsSecondLook)
         return _memory.looks.apart();

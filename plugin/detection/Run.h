@@ -3,6 +3,7 @@
 #include "Memory.h"
 #include "RunLimit.h"
 #include "SchedulerEvidence.h"
+#include "Stalls.h"
 #include "data/DatabaseError.h"
 #include "data/Job.h"
 #include "notification/Notifications.h"
@@ -47,21 +48,17 @@ private:
     std::vector<SeenJob> look();
     FoundJobs search(const JobStore::Search& search);
     std::vector<SeenJob> lookAgain();
-    std::vector<StalledJob> findStalled();
-    void tellStallsUnknown(const DatabaseError& error);
     bool judgeClock(std::optional<Milliseconds> heartbeatAge, Clock::time_point earlierLook);
-    void askScheduler(bool isAnyHung);
+    void askScheduler(bool isAnySilent);
     JobCounts countsWithoutEnded() const;
     bool judgeMassHang();
-    bool judgeMassStall();
     void sharePlaces(std::vector<SeenJob>& jobs, std::vector<StalledJob>& stalled);
     std::optional<Clock::duration> untilThresholdsChange() const;
     void dropSuspended(std::vector<SeenJob>& jobs, std::vector<StalledJob>& stalled);
     void dropTakenBack(std::vector<SeenJob>& jobs);
     void preview(const std::vector<SeenJob>& jobs, const std::vector<StalledJob>& stalled);
     void terminate(std::vector<SeenJob> jobs);
-    void terminateBatch(std::span<const SeenJob> batch);
-    void cancel(const std::vector<StalledJob>& jobs);
+    void cancel(std::vector<StalledJob> jobs);
     void report(const Termination& job);
     void reportTerminated(const Termination& job);
     void reportCanceled(const Termination& job);
@@ -75,11 +72,18 @@ private:
     template <typename Job, typename Predicate>
     void drop(std::vector<Job>& jobs, Predicate predicate, Outcome outcome);
 
+    template <typename Job>
+    void blame(std::span<const Job> batch, const DatabaseError& error, bool haveOthersSucceeded);
+
+    template <typename Job, typename Action>
+    void inTurn(std::vector<Job> jobs, Action action);
+
     template <typename Job, typename Action>
     void inBatches(std::span<const Job> jobs, std::size_t size, Action action);
 
     Memory& _memory;
     SchedulerEvidence _evidence;
+    Stalls _stalls;
     const Clock::time_point _start = Clock::now();
     RunLimit _limit;
     std::set<JobId> _failedBefore;
@@ -90,6 +94,8 @@ private:
     bool _isUnsure = false;
     /// The last look found jobs that may be silent, but had no earlier look to compare with; or a clock may
     /// be wrong.
+    std::set<JobId> _changed;
+    /// The jobs that this run has terminated or canceled.
     std::map<JobId, std::string> _hungErrors;
     /// The errors of the jobs that this run has terminated as hung.
     bool _wantsSecondLook = false;

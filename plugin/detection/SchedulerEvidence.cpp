@@ -44,14 +44,14 @@ std::vector<MarkedJob> SchedulerEvidence::findMarked(bool isAnySilent)
 std::vector<MarkedJob> SchedulerEvidence::findJobsOf(const std::vector<std::string>& daemons)
 {
     // Each attempt is an error in the server's log, too.
-    if (!_memory.unknownDaemons.known(Clock::now()).empty())
+    if (_memory.unknownDaemons.isRecent(Clock::now()))
         return {};
     try {
         return _memory.store->findJobsOf(daemons);
     } catch (const DatabaseError& error) {
         if (!error.isObjectMissing())
             throw;
-        _memory.unknownDaemons.add("", Clock::now());
+        _memory.unknownDaemons.add(Clock::now());
         _memory.notifications.postNotification(new DaemonsUnknown(error.what()));
         return {};
     }

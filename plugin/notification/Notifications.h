@@ -149,9 +149,12 @@ class StallsUnknown : public Poco::Notification
 /// The database does not let the detector find or cancel stalled jobs. Posted once an hour.
 {
 public:
-    explicit StallsUnknown(std::string reason) : error(std::move(reason)) {}
+    StallsUnknown(std::string reason, std::string whatToDo)
+        : error(std::move(reason)), advice(std::move(whatToDo))
+    {}
 
     const std::string error;
+    const std::string advice;
 };
 
 class JobSkipped : public Poco::Notification

@@ -150,11 +150,10 @@ void RunLog::onCancelIgnored(const CancelIgnored& notification)
 
 void RunLog::onStallsUnknown(const StallsUnknown& notification)
 {
-    _logger.warning(
-        LogLine("stalled jobs are left alone")
-            .add("error", notification.error)
-            .add("advice", "run the hang detector's role.sql again; it grants what StalledJobDuration needs")
-            .text());
+    _logger.warning(LogLine("stalled jobs are left alone")
+                        .add("error", notification.error)
+                        .add("advice", notification.advice)
+                        .text());
 }
 
 void RunLog::onJobSkipped(const JobSkipped& notification)

@@ -79,6 +79,14 @@ void JobAllocations::learn(std::span<const MarkedJob> ofDaemons, Clock::duration
         for (auto ofDaemon = begin; ofDaemon != end; ++ofDaemon)
             learnOf(ofDaemon->second, job);
     }
+    if (_pausedAt.size() > capacity) {
+        std::vector<Clock::time_point> times;
+        for (const auto& [job, paused] : _pausedAt)
+            times.push_back(paused);
+        const auto oldest = times.begin() + static_cast<std::ptrdiff_t>(times.size() - capacity);
+        std::ranges::nth_element(times, oldest);
+        std::erase_if(_pausedAt, [&](const auto& entry) { return entry.second < *oldest; });
+    }
 }
 
 std::set<JobId> JobAllocations::explained(Clock::duration threshold) const

@@ -63,7 +63,8 @@ public:
     /// The names of the daemons that jobs are marked with that have not ended.
 
     void learn(std::span<const MarkedJob> ofDaemons, Clock::duration retention);
-    /// Takes over from the last answer which jobs are suspended. The longest threshold is the retention.
+    /// Takes over from the last answer which jobs are suspended. The longest threshold is the retention, but
+    /// the capacity may end it sooner.
 
     std::set<JobId> explained(Clock::duration threshold) const;
     /// The jobs whose silence is explained: a job of the scheduler for them, or for the daemon that has taken
@@ -92,6 +93,9 @@ public:
     static constexpr std::chrono::seconds patience{10};
     /// How long the scheduler may take for its answer, and then for its releases. It gets no more than half
     /// of the time that the run has left. So a slow scheduler does not keep jobs from being terminated.
+
+    static constexpr std::size_t capacity = 20000;
+    /// Upper limit for the jobs that are remembered as suspended. Those of the last answer stay in any case.
 
 private:
     bool isAsked() const { return _rules.isAsked && _scheduler; }

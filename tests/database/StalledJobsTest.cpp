@@ -1,3 +1,4 @@
+#include "ContractTexts.h"
 #include "DatabaseFixture.h"
 #include "OpenTransaction.h"
 #include "Rows.h"
@@ -81,6 +82,12 @@ private:
                                .value())};
     }
 
+    void setBack(const std::string& job, const std::string& column, const std::string& interval)
+    {
+        database().execute("UPDATE provisioner_jobs SET " + column + " = now() - interval '" + interval +
+                           "' WHERE id = '" + job + "'");
+    }
+
     TEST(cancelsWhatDoesNotMoveAndNothingElse)
     /// In the tables of 2023 and of 2026.
     {
@@ -114,6 +121,8 @@ private:
         others.insert(behind);
         others.insert(database().addJob({.updatedAgo = "1 second", .canceledAgo = "15 minutes"}));
         others.insert(database().addJob({.updatedAgo = "4 minutes", .completedAgo = "4 minutes"}));
+        // Not hung, but it does not report either.
+        others.insert(database().addJob({.updatedAgo = "62 seconds"}));
         others.insert(database().addJob({.startedAgo = std::nullopt, .updatedAgo = "20 minutes"}));
         if (isLater) {
             const std::string overflowed = addStalled();
@@ -206,7 +215,7 @@ private:
             {"a line that got a new time",
              "UPDATE provisioner_job_logs SET created_at = now() WHERE output = 'last'", Outcome::notStalled},
             {"a cancel by its user", "UPDATE provisioner_jobs SET canceled_at = now()", Outcome::notStalled},
-            {"silence", "UPDATE provisioner_jobs SET updated_at = now() - interval '5 minutes'",
+            {"silence", "UPDATE provisioner_jobs SET updated_at = now() - interval '61 seconds'",
              Outcome::notStalled},
             {"an overflow", "UPDATE provisioner_jobs SET logs_overflowed = true", Outcome::notStalled},
             {"its end", "UPDATE provisioner_jobs SET completed_at = now()", Outcome::completed},
@@ -324,31 +333,37 @@ private:
     }
 
     TEST(holdsWhenManyAreStalled)
-    /// For one StalledJobDuration.
+    /// For one StalledJobDuration. Jobs that have been silent for half of it count, as jobs stall one by one.
     {
-        settings().stalledJobDuration = 3s;
+        settings().stalledJobDuration = 4s;
         settings().maxJobsPerRun = 100;
-        addStalledJobs(30);
-        database().addJobs(20, {.startedAgo = "1 second", .updatedAgo = "1 second"});
+        const std::string stalled = addStalled();
+        for (int i = 0; i < 29; ++i)
+            addMoved("3 seconds");
+        database().addJobs(20, {.startedAgo = "-1 hour", .updatedAgo = "-1 hour"});
+        RunStatistics statistics = run();
         const auto began = std::chrono::steady_clock::now();
-        for (int i = 0; i < 2; ++i) {
-            const RunStatistics statistics = run();
-            CPPUNIT_ASSERT(statistics.areStallsHeld);
-            CPPUNIT_ASSERT_EQUAL(std::optional<std::int64_t>(30), statistics.jobs.stalled);
-            CPPUNIT_ASSERT_EQUAL(0, statistics.canceled);
-        }
-        // The young jobs would be stalled, too, without a line.
-        database().execute(
-            "UPDATE provisioner_jobs SET started_at = now(), updated_at = now() WHERE id NOT IN (SELECT "
-            "job_id FROM provisioner_job_logs)");
-        std::this_thread::sleep_until(began + 3100ms);
-        database().execute(
-            "UPDATE provisioner_jobs SET started_at = now(), updated_at = now() WHERE id NOT IN (SELECT "
-            "job_id FROM provisioner_job_logs)");
+        CPPUNIT_ASSERT(statistics.areStallsHeld);
+        CPPUNIT_ASSERT_EQUAL(std::optional<std::int64_t>(1), statistics.jobs.stalled);
+        CPPUNIT_ASSERT(run().areStallsHeld);
+        CPPUNIT_ASSERT(posted().canceled.empty());
+        std::this_thread::sleep_until(began + settings().stalledJobDuration);
         CPPUNIT_ASSERT_EQUAL(30, run().canceled);
-        CPPUNIT_ASSERT_EQUAL(std::vector<std::string>{"30 of 50 for 3 s"}, posted().massStallBegan);
+        CPPUNIT_ASSERT_EQUAL(std::vector<std::string>{"30 of 50 for 4 s"}, posted().massStallBegan);
         CPPUNIT_ASSERT_EQUAL(std::vector<std::string>{"30 of 50"}, posted().massStallEnded);
         CPPUNIT_ASSERT(posted().massHangBegan.empty());
+        CPPUNIT_ASSERT(isCanceled(stalled));
+    }
+
+    TEST(forgetsAHoldWhenItIsOff)
+    {
+        addStalledJobs(30);
+        CPPUNIT_ASSERT(run().areStallsHeld);
+        change(&Settings::stalledJobDuration, 0s);
+        CPPUNIT_ASSERT(!run().areStallsHeld);
+        change(&Settings::stalledJobDuration, 10min);
+        CPPUNIT_ASSERT(run().areStallsHeld);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, posted().massStallBegan.size());
     }
 
     TEST(cancelsNothingDuringAMassHang)
@@ -360,32 +375,95 @@ private:
     }
 
     TEST(watchesWhatFollows)
+    /// Also what a detector has canceled that is gone.
     {
-        const std::string ended = addStalled();
-        const std::string deaf = addStalled();
-        const std::string silent = addStalled();
-        CPPUNIT_ASSERT_EQUAL(3, run().canceled);
-        database().stopIfCanceled(ended);
-        age(deaf, "4 minutes 50 seconds");
-        CPPUNIT_ASSERT_EQUAL(std::size_t{0}, run().terminated.size());
-        CPPUNIT_ASSERT_EQUAL(std::vector{ended}, posted().cancelFollowed);
-        CPPUNIT_ASSERT(posted().cancelIgnored.empty());
-        for (int i = 0; i < 2; ++i) {
-            age(deaf, "20 seconds");
+        for (const bool isNew : {false, true}) {
+            startOver();
+            settings().stalledJobDuration = 10min;
+            const std::string ended = addStalled();
+            const std::string reaped = addStalled();
+            const std::string silent = addStalled();
+            const std::string workspace = Sim::JobDatabase::newId();
+            const std::string deaf =
+                database().addBuildJob({.updatedAgo = "1 second"}, {.jobId = "", .workspaceId = workspace});
+            const std::string users = addStalled();
+            setBack(users, "canceled_at", "4 minutes");
+            CPPUNIT_ASSERT_EQUAL(4, run().canceled);
+            if (isNew)
+                forgetDetector();
+            age(deaf, "4 minutes 50 seconds");
+            age(users, "4 minutes 50 seconds");
+            CPPUNIT_ASSERT_EQUAL(std::size_t{0}, run().terminated.size());
+            CPPUNIT_ASSERT(posted().cancelFollowed.empty() && posted().cancelIgnored.empty());
+            database().stopIfCanceled(ended);
+            database().execute("UPDATE provisioner_jobs SET completed_at = now(), error = '" +
+                               Sim::ContractTexts{.detector = "the reaper"}.error() + "' WHERE id = '" +
+                               reaped + "'");
+            for (int i = 0; i < 2; ++i) {
+                age(deaf, "20 seconds");
+                CPPUNIT_ASSERT_EQUAL(std::size_t{0}, run().terminated.size());
+                CPPUNIT_ASSERT_EQUAL(std::vector{ended}, posted().cancelFollowed);
+                CPPUNIT_ASSERT_EQUAL(std::size_t{1}, posted().cancelIgnored.size());
+            }
+            CPPUNIT_ASSERT_EQUAL(deaf, posted().cancelIgnored.at(0).jobId);
+            CPPUNIT_ASSERT_EQUAL(workspace, posted().cancelIgnored.at(0).workspaceId);
+            setBack(silent, "canceled_at", "6 minutes");
+            setBack(silent, "updated_at", "6 minutes");
+            CPPUNIT_ASSERT_EQUAL(std::vector{silent}, run().terminated);
             run();
+            CPPUNIT_ASSERT_EQUAL(std::vector{ended}, posted().cancelFollowed);
             CPPUNIT_ASSERT_EQUAL(std::size_t{1}, posted().cancelIgnored.size());
+            CPPUNIT_ASSERT(!isCompleted(deaf));
         }
-        CPPUNIT_ASSERT_EQUAL(deaf, posted().cancelIgnored.at(0).jobId);
-        CPPUNIT_ASSERT_EQUAL(std::string(stage), posted().cancelIgnored.at(0).stage);
-        database().execute(
-            "UPDATE provisioner_jobs SET updated_at = now() - interval '6 minutes', canceled_at = now() - "
-            "interval '6 minutes' WHERE id = '" +
-            silent + "'");
-        CPPUNIT_ASSERT_EQUAL(std::vector{silent}, run().terminated);
+    }
+
+    TEST(bearsACancelAtAnyTime)
+    /// An infinite one says nothing of the other jobs.
+    {
+        const std::string odd = addStalled();
+        const std::string ended = addStalled();
+        CPPUNIT_ASSERT_EQUAL(2, run().canceled);
+        database().execute("UPDATE provisioner_jobs SET canceled_at = 'infinity' WHERE id = '" + odd + "'");
+        database().stopIfCanceled(odd);
+        database().stopIfCanceled(ended);
         run();
-        CPPUNIT_ASSERT_EQUAL(std::vector{ended}, posted().cancelFollowed);
-        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, posted().cancelIgnored.size());
-        CPPUNIT_ASSERT(!isCompleted(deaf));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, posted().cancelFollowed.size());
+    }
+
+    TEST(worksBesideHeartbeats)
+    /// The rows of the jobs change all the time, unlike those of hung jobs. Two detectors cancel each job
+    /// once.
+    {
+        const std::vector<std::string> jobs = addStalledJobs(20);
+        database().addJobs(30, {.startedAgo = "-1 hour", .updatedAgo = "-1 hour"});
+        settings().maxJobsPerRun = 100;
+        std::vector<std::jthread> threads;
+        for (int i = 0; i < 3; ++i) {
+            threads.emplace_back([&](const std::stop_token& stop) {
+                Sim::JobDatabase server(connectionString());
+                while (!stop.stop_requested()) {
+                    for (const std::string& job : jobs)
+                        server.heartbeat(job);
+                }
+            });
+        }
+        std::atomic<int> canceledByOther = 0;
+        threads.emplace_back([&](const std::stop_token& stop) {
+            Poco::NotificationCenter center;
+            HangDetector other(settings(), center, nullptr, 0ms);
+            while (!stop.stop_requested())
+                canceledByOther += other.run({}).canceled;
+        });
+        const bool areAllCanceled = eventually(patience, [&] {
+            run();
+            return static_cast<int>(posted().canceled.size()) + canceledByOther == 20;
+        });
+        threads.clear();
+        CPPUNIT_ASSERT(areAllCanceled);
+        for (const std::string& job : jobs) {
+            CPPUNIT_ASSERT_EQUAL(std::size_t{2 + 5}, database().logs(job).size());
+            CPPUNIT_ASSERT(isCanceled(job) && !isCompleted(job));
+        }
     }
 
     TEST(worksWithADaemonThatObeysAndWithOneThatDoesNot)
@@ -490,11 +568,17 @@ private:
     {
         const std::string role = detectorRole;
         for (const std::string right :
-             {"SELECT (created_at) ON provisioner_job_logs", "UPDATE (canceled_at) ON provisioner_jobs"}) {
+             {"SELECT (created_at) ON provisioner_job_logs", "UPDATE (canceled_at) ON provisioner_jobs",
+              "SELECT (logs_overflowed) ON provisioner_jobs"}) {
             startOver();
+            migrateTo2026(database());
+            applyRoleScript();
             settings().stalledJobDuration = 10min;
             database().execute("REVOKE " + right + " FROM " + role);
             const std::string stalled = addStalled();
+            database().addJobs(Run::batchSize, {.updatedAgo = "1 second"});
+            settings().massHangRatio = 0;
+            settings().maxJobsPerRun = 2 * Run::batchSize;
             for (int i = 0; i < 2; ++i) {
                 const std::string hung = addHungJob();
                 CPPUNIT_ASSERT_EQUAL(std::vector{hung}, run().terminated);
@@ -524,23 +608,30 @@ private:
         struct Row
         {
             const char* name;
+            std::string table;
             std::string trigger;
             Outcome outcome;
         };
         const std::vector<Row> rows{
-            {"keeps the job", "IF new.type = 'workspace_build' THEN RETURN NULL; END IF",
+            {"keeps the job", "provisioner_jobs", "IF new.type = 'workspace_build' THEN RETURN NULL; END IF",
              Outcome::notUpdated},
-            {"keeps the time",
+            {"keeps the time", "provisioner_jobs",
              "IF new.type = 'workspace_build' THEN new.canceled_at := now() - interval '1 day'; END IF",
              Outcome::failed},
-            {"raises", "IF new.type = 'workspace_build' THEN RAISE 'no'; END IF", Outcome::failed},
+            {"takes a line", "provisioner_job_logs",
+             "IF new.output = '' AND 'workspace_build' = (SELECT type::text FROM provisioner_jobs j WHERE "
+             "j.id = "
+             "new.job_id) THEN RETURN NULL; END IF",
+             Outcome::failed},
+            {"raises", "provisioner_jobs", "IF new.type = 'workspace_build' THEN RAISE 'no'; END IF",
+             Outcome::failed},
         };
         forEachRow(rows, [&](const Row& row) {
             startOver();
             settings().stalledJobDuration = 10min;
             const std::string other = addStalled();
             const std::string kept = database().addBuildJob({.updatedAgo = "1 second"}, {.jobId = ""});
-            duringTermination(row.trigger);
+            addTrigger(row.table, row.trigger);
             const RunStatistics statistics = run();
             CPPUNIT_ASSERT_EQUAL(1, statistics.failed);
             CPPUNIT_ASSERT(canceled() == std::set{other});
@@ -550,6 +641,52 @@ private:
             CPPUNIT_ASSERT(!isCanceled(kept));
             CPPUNIT_ASSERT(database().logs(kept).empty());
         });
+    }
+
+    void addTrigger(const std::string& table, const std::string& statements)
+    {
+        database().execute("CREATE FUNCTION interfere() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN " +
+                           statements + "; RETURN new; END$$");
+        database().execute("CREATE TRIGGER interfere BEFORE INSERT OR UPDATE ON " + table +
+                           " FOR EACH ROW EXECUTE FUNCTION interfere()");
+    }
+
+    TEST(harmsNothingElseByAnErrorThatEveryJobCouldHave)
+    /// Hung jobs are terminated and allocations released before. In the next run the job is alone.
+    {
+        SlurmScript slurm;
+        settings().releaseAllocations = true;
+        useSlurm(std::make_unique<ScriptedSlurm>(slurm));
+        const std::string other = addStalled();
+        const std::string odd = database().addBuildJob({.updatedAgo = "1 second"}, {.jobId = ""});
+        addTrigger("provisioner_jobs", "IF new.type = 'workspace_build' THEN RAISE SQLSTATE '55P03'; END IF");
+        for (int i = 0; i < 2; ++i) {
+            const std::string hung = addHungJob();
+            slurm.marked.push_back({.name = "7", .mark = {.text = hung}});
+            const RunStatistics statistics = run();
+            CPPUNIT_ASSERT_EQUAL(std::vector{hung}, statistics.terminated);
+            CPPUNIT_ASSERT(slurm.marked.empty());
+            CPPUNIT_ASSERT_EQUAL(i, statistics.failed);
+            CPPUNIT_ASSERT_EQUAL(i, statistics.canceled);
+        }
+        CPPUNIT_ASSERT(isCanceled(other));
+        CPPUNIT_ASSERT_EQUAL(odd, posted().failed.at(0).jobId);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, posted().stallsUnknown.size());
+    }
+
+    TEST(leavesAJobWhoseWorkerHasEnded)
+    /// That is terminated as ended, when EndedJobDuration has passed.
+    {
+        SlurmScript slurm;
+        settings().endedJobDuration = 60s;
+        settings().trustedUsers = {{"root", 0}};
+        useSlurm(std::make_unique<ScriptedSlurm>(slurm));
+        const std::string job = addStalled();
+        slurm.marked.push_back(
+            {.name = "7", .mark = {.text = job}, .startedAgo = 1h, .endedAgo = 10s, .state = "FAILED"});
+        CPPUNIT_ASSERT_EQUAL(0, run().canceled);
+        slurm.marked.clear();
+        CPPUNIT_ASSERT(!isCanceled(job));
     }
 
     TEST(sparesAJobWhoseSlurmJobWasSuspended)

@@ -94,7 +94,7 @@ private:
     TEST(takesLessHarmAtOnce)
     {
         write("HungJobDuration=4m\nPendingJobDuration=30m\nMassHangRatio=0\nMassHangMinJobs=40\n"
-              "ReleaseAllocations=yes\nCleartextPassword=yes\n");
+              "StalledJobDuration=1h\nReleaseAllocations=yes\nCleartextPassword=yes\n");
         const Settings before = nextSettings();
         write("MaxJobsPerRun=99\nDryRun=yes\n");
         const auto careful = _watch.readIfChanged();
@@ -105,12 +105,12 @@ private:
         for (const SettingChange& change : before.changesTo(*careful))
             changes += change.key + ' ' + change.before + ' ' + change.after + '\n';
         CPPUNIT_ASSERT(!careful->connection.isCleartextAllowed());
-        CPPUNIT_ASSERT_EQUAL(
-            std::string(
-                "CleartextPassword yes no\nHungJobDuration 4m 5m\nPendingJobDuration 30m 0\nDryRun no yes\n"
-                "MassHangRatio 0 55\nMassHangMinJobs 40 20\n"
-                "ReleaseAllocations yes no\n"),
-            changes);
+        CPPUNIT_ASSERT_EQUAL(std::string("CleartextPassword yes no\nHungJobDuration 4m "
+                                         "5m\nPendingJobDuration 30m 0\nStalledJobDuration 1h 0\n"
+                                         "DryRun no yes\n"
+                                         "MassHangRatio 0 55\nMassHangMinJobs 40 20\n"
+                                         "ReleaseAllocations yes no\n"),
+                             changes);
         CPPUNIT_ASSERT_EQUAL(99, nextSettings().maxJobsPerRun);
     }
 

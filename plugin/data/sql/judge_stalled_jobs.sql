@@ -7,6 +7,9 @@
 -- $2  the id of the newest line in the log of each job, as the search saw it, in the same order, bigint[]; 0 without one
 -- $3, $4  the thresholds of find_stalled_jobs.sql
 --
+-- The row of a job is its newest version, read under the lock. Its log and its overflow are read as they were when the
+-- statement began: a worker writes lines without the lock.
+--
 -- The verdict is null for a job that is to be canceled. Otherwise it says why the job is not canceled.
 judged AS MATERIALIZED (
     SELECT
@@ -19,7 +22,7 @@ judged AS MATERIALIZED (
                 AND job.started_at IS NOT NULL
                 AND job.updated_at > now() - $4::double precision * interval '1 second'
                 AND log.newest_line = requested.newest_line
-                AND log.log_silence >= j.threshold
+                AND log.log_silence >= j.least_silence
                 AND overflow.has_overflowed IS NOT TRUE
             THEN NULL
             ELSE 'not_stalled'
@@ -32,7 +35,7 @@ judged AS MATERIALIZED (
         WHERE b.job_id = job.id AND job.type = 'workspace_build'
     ) AS build ON true
     LEFT JOIN LATERAL (
-        SELECT job.id, job.started_at, $3::double precision * interval '1 second' AS threshold
+        SELECT job.id, job.started_at, $3::double precision * interval '1 second' AS least_silence
     ) AS j ON true
     CROSS JOIN LATERAL (
 --include log_silence.sql

@@ -1,10 +1,10 @@
 -- The newest line in the log of a running job j, and for how long the job has written none. One row, also for an empty
--- log: then that counts from the start of the job. The index on (job_id, id) finds the lines. j.threshold is the time
--- after which a job is stalled.
+-- log: then that counts from the start of the job. The index on (job_id, id) finds the lines. A silence that is
+-- shorter than j.least_silence need not be exact.
 --
 -- The clock of the worker's machine stamps the lines, and Coder's server stamps the start. If the worker's clock is
 -- behind, its newest line seems too old. But the first line comes right after the start, and the time from the first
--- line to the newest is right by any clock. So the shorter one of both silences counts. The first line is looked up only
+-- line to the newest is right by any clock that is not set meanwhile. So the shorter one of both silences counts. The first line is looked up only
 -- if the newest line is old. Times have limits, because infinite ones cannot be subtracted.
 SELECT
     coalesce(newest.id, 0::bigint) AS newest_line,
@@ -24,7 +24,7 @@ LEFT JOIN LATERAL (
 LEFT JOIN LATERAL (
     SELECT greatest(least(l.created_at, now()), now() - interval '1000 years') AS written_at
     FROM provisioner_job_logs l
-    WHERE l.job_id = j.id AND newest.written_at <= now() - j.threshold
+    WHERE l.job_id = j.id AND newest.written_at <= now() - j.least_silence
     ORDER BY l.id
     LIMIT 1
 ) AS first ON true

@@ -1,0 +1,73 @@
+#include "Stalls.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+namespace HangDetection {
+
+std::vector<StalledJob> Stalls::find(const Thresholds& thresholds, const std::set<JobId>& last,
+                                     const RunLimit& limit, RunStatistics& statistics)
+{
+    const auto now = Clock::now();
+    if (!areSought() || _memory.lacksRightToCancel.isRecent(now))
+        return {};
+    JobStore::StallSearch search{.thresholds = thresholds,
+                                 .places = _memory.settings.maxJobsPerRun,
+                                 .last = {last.begin(), last.end()}};
+    for (const auto& [job, logged] : _memory.previewedCancels.known(now))
+        search.last.push_back(job);
+    std::ranges::copy(_memory.allocations.suspended(_memory.settings.stalledJobDuration),
+                      std::back_inserter(search.last));
+    try {
+        _memory.store->open(limit.within((limit.deadline - now) / 2));
+        FoundStalled found = _memory.store->findStalled(search);
+        _memory.store->open(limit);
+        statistics.jobs.stalled = found.jobs;
+        _memory.stalled = found.jobs;
+        JobCounts jobs = statistics.jobs;
+        jobs.silent = found.quiet;
+        jobs.hung = found.jobs;
+        statistics.areStallsHeld = judgeMass(jobs, statistics.dryRun);
+        if (statistics.areStallsHeld)
+            return {};
+        statistics.left += found.jobs - static_cast<std::int64_t>(found.chosen.size());
+        return std::move(found.chosen);
+    } catch (const DatabaseError& error) {
+        if (error.scope() == DatabaseError::Scope::connection)
+            throw;
+        tellUnknown(error);
+        _memory.store->open(limit);
+        return {};
+    }
+}
+
+void Stalls::repeatLastCount(RunStatistics& statistics) const
+{
+    if (!areSought())
+        return;
+    statistics.jobs.stalled = _memory.stalled;
+    statistics.areStallsHeld = _memory.massStall.holdLeft(Clock::now()).has_value();
+}
+
+bool Stalls::judgeMass(JobCounts jobs, bool isDryRun)
+{
+    const auto verdict = _memory.massStall.judge(jobs, Clock::now());
+    if (verdict == MassHang::Verdict::began)
+        _memory.notifications.postNotification(
+            new MassStallBegan(jobs, _memory.settings.stalledJobDuration, isDryRun));
+    if (verdict == MassHang::Verdict::ended)
+        _memory.notifications.postNotification(new MassStallEnded(jobs, isDryRun));
+    return verdict == MassHang::Verdict::began || verdict == MassHang::Verdict::held;
+}
+
+void Stalls::tellUnknown(const DatabaseError& error)
+{
+    _memory.stalled.reset();
+    if (error.isObjectMissing())
+        _memory.lacksRightToCancel.add(Clock::now());
+    if (_memory.unknownStalls.add(Clock::now()))
+        _memory.notifications.postNotification(new StallsUnknown(error.what(), error.advice()));
+}
+
+} // namespace HangDetection
