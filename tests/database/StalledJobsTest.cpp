@@ -1,9 +1,12 @@
 #include "ContractTexts.h"
 #include "DatabaseFixture.h"
+#include "LibpqSession.h"
 #include "OpenTransaction.h"
 #include "Rows.h"
 #include "ScriptedSlurm.h"
+#include "StallingProxy.h"
 #include "data/AdvisoryLock.h"
+#include "data/Statements.h"
 #include "detection/Run.h"
 
 #include <atomic>
@@ -545,22 +548,47 @@ private:
         CPPUNIT_ASSERT_EQUAL(std::vector{ours}, found.cancelFollowed);
     }
 
-    TEST(asksAgainAfterALostConnection)
+    TEST(saysInTheNextRunWhatGotNoAnswer)
+    /// The server commits, and the network dies before its answer.
     {
+        StallingProxy proxy(server().directory());
+        settings().connection =
+            ConnectionString::parse(connectionString(detectorRole) + " host=" + proxy.directory().string());
+        settings().runTimeout = 2s;
+        connectDetector();
         const std::string job = addStalled();
-        connectDetectorTo(job);
-        duringTermination("PERFORM pg_terminate_backend(pg_backend_pid())");
+        proxy.fallSilentAfterStatement("will be canceled.");
         CPPUNIT_ASSERT(tryRun().error);
-        database().execute("DROP TRIGGER during_termination ON provisioner_jobs");
-        CPPUNIT_ASSERT(!isCanceled(job));
-        CPPUNIT_ASSERT_EQUAL(1, run().canceled);
+        CPPUNIT_ASSERT(isCanceled(job));
+        CPPUNIT_ASSERT(posted().canceled.empty());
+        proxy.endSilence();
+        for (int i = 0; i < 2; ++i) {
+            CPPUNIT_ASSERT_EQUAL(0, run().canceled); // by this run
+            CPPUNIT_ASSERT_EQUAL(std::size_t{1}, posted().canceled.size());
+        }
+        CPPUNIT_ASSERT_EQUAL(job, posted().canceled.at(0).jobId);
+        CPPUNIT_ASSERT(posted().canceled.at(0).isAnswerLost);
     }
 
-    void connectDetectorTo(const std::string& job)
+    TEST(looksUpTheNewestLineInTheIndex)
     {
-        const OpenTransaction other(connectionString(),
-                                    "SELECT FROM provisioner_jobs WHERE id = '" + job + "' FOR UPDATE");
-        run();
+        database().addJobs(200, {.updatedAgo = "1 second"});
+        database().execute(
+            "INSERT INTO provisioner_job_logs (job_id, created_at, source, level, stage, output) "
+            "SELECT id, now(), 'provisioner', 'info', 'x', 'y' FROM generate_series(1, 500), "
+            "provisioner_jobs");
+        database().execute("VACUUM ANALYZE");
+        LibpqSession session(connectionString());
+        session.execute(std::string("SET plan_cache_mode = force_generic_plan; SET join_collapse_limit = 1; "
+                                    "PREPARE search AS ") +
+                        Statements::find_stalled_jobs);
+        const Answer lines =
+            session.execute("EXPLAIN (ANALYZE, BUFFERS, COSTS off) EXECUTE search(600, 60, 10, '{}')");
+        std::string plan;
+        for (int i = 0; i < lines.rows(); ++i)
+            plan += lines.value(i, R"("QUERY PLAN")") + '\n';
+        assertContains("Index Scan Backward using provisioner_job_logs_job_id_id_idx", plan);
+        CPPUNIT_ASSERT_MESSAGE(plan, plan.find("Seq Scan on provisioner_job_logs") == std::string::npos);
     }
 
     TEST(goesOnWithoutTheRights)
