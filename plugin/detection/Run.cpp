@@ -38,6 +38,27 @@ void waitFor(std::chrono::milliseconds time, const std::stop_token& stop)
         throw RunStopped();
 }
 
+using Places = std::array<std::size_t, 3>;
+/// Of three kinds of jobs.
+
+Places share(std::size_t places, const Places& wanted, std::minstd_rand& random)
+/// Each kind gets the same number, and what the others do not need. Which one comes first is random, because
+/// there may be only one place.
+{
+    Places given{};
+    std::array<std::size_t, given.size()> order{0, 1, 2};
+    std::ranges::shuffle(order, random);
+    while (places > 0 && given != wanted) {
+        for (const std::size_t kind : order) {
+            if (places == 0 || given.at(kind) == wanted.at(kind))
+                continue;
+            ++given.at(kind);
+            --places;
+        }
+    }
+    return given;
+}
+
 } // namespace
 
 Run::Run(Memory& memory, const std::stop_token& stop)
@@ -208,48 +229,30 @@ void Run::askScheduler(bool isAnySilent)
 }
 
 void Run::sharePlaces(std::vector<SeenJob>& jobs, std::vector<StalledJob>& stalled)
-/// Adds the jobs whose worker has ended. Each of the three kinds gets the same number of places, and what the
-/// others do not need. Which kind comes first is random, because there may be only one place.
+/// Adds the jobs whose worker has ended, and leaves each kind as many jobs as this run has places for.
 {
     std::vector<SeenJob> ended = _evidence.ends().dead;
     std::set<JobId> dead;
     for (const SeenJob& job : ended)
         dead.insert(job.jobId);
     std::erase_if(jobs, [&](const SeenJob& job) { return dead.contains(job.jobId); });
-    std::erase_if(stalled, [&](const StalledJob& job) {
-        return std::ranges::any_of(_evidence.ends().explained,
-                                   [&](const MarkedJob& other) { return other.job.jobId == job.jobId; });
-    });
+    std::set<JobId> explained;
+    for (const MarkedJob& job : _evidence.ends().explained)
+        explained.insert(job.job.jobId);
+    std::erase_if(stalled, [&](const StalledJob& job) { return explained.contains(job.jobId); });
+
     std::minstd_rand random(std::random_device{}());
     std::ranges::shuffle(ended, random);
     std::stable_partition(ended.begin(), ended.end(),
                           [&](const SeenJob& job) { return !_failedBefore.contains(job.jobId); });
-
-    struct Share
-    {
-        std::size_t wanted;
-        std::size_t given = 0;
-    };
-    Share ofJobs{jobs.size()};
-    Share ofEnded{ended.size()};
-    Share ofStalled{stalled.size()};
-    std::array<Share*, 3> shares{&ofJobs, &ofEnded, &ofStalled};
-    std::ranges::shuffle(shares, random);
-    const std::size_t wanted = jobs.size() + ended.size() + stalled.size();
-    const std::size_t places = std::min(wanted, static_cast<std::size_t>(_memory.settings.maxJobsPerRun));
-    for (std::size_t left = places; left > 0;) {
-        for (Share* const share : shares) {
-            if (left > 0 && share->given < share->wanted) {
-                ++share->given;
-                --left;
-            }
-        }
-    }
-    _statistics.left += static_cast<std::int64_t>(wanted - places);
-    jobs.resize(ofJobs.given);
-    ended.resize(ofEnded.given);
-    stalled.resize(ofStalled.given);
-    jobs.insert(jobs.begin(), ended.begin(), ended.end());
+    const Places wanted{jobs.size(), ended.size(), stalled.size()};
+    const auto [ofJobs, ofEnded, ofStalled] =
+        share(static_cast<std::size_t>(_memory.settings.maxJobsPerRun), wanted, random);
+    _statistics.left += static_cast<std::int64_t>(jobs.size() + ended.size() + stalled.size()) -
+                        static_cast<std::int64_t>(ofJobs + ofEnded + ofStalled);
+    jobs.resize(ofJobs);
+    stalled.resize(ofStalled);
+    jobs.insert(jobs.begin(), ended.begin(), ended.begin() + static_cast<std::ptrdiff_t>(ofEnded));
 }
 
 JobCounts Run::countsWithoutEnded() const
