@@ -18,10 +18,8 @@ namespace HangDetection {
 
 namespace {
 
-/// What both kinds of marks begin with.
-constexpr std::string_view prefix = "provisioner_";
-constexpr std::string_view jobKey = "provisioner_job=";
-constexpr std::string_view daemonKey = "provisioner_daemon=";
+constexpr std::string_view jobKey = "provisioner_job";
+constexpr std::string_view daemonKey = "provisioner_daemon";
 /// In bytes. An error quotes no more of a mark.
 constexpr std::size_t longestQuote = 60;
 /// In characters, as Coder's column takes it.
@@ -33,9 +31,28 @@ constexpr const char* allowed =
     "provisioner_daemon=NAME with the name of a provisioner daemon, up to 64 characters";
 constexpr std::string_view separators = " \t\r\n\f\v,;";
 
+bool isBlank(char c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
 bool isSeparator(char c)
 {
-    return c == ' ' || (c >= '\t' && c <= '\r') || c == ',' || c == ';';
+    return isBlank(c) || c == ',' || c == ';';
+}
+
+bool isQuote(char c)
+{
+    return c == '"' || c == '\'';
+}
+
+bool endsWithKey(std::string_view text, std::string_view key)
+/// In any case, and as a word of its own.
+{
+    if (text.size() < key.size() || Poco::icompare(text.substr(text.size() - key.size()), key) != 0)
+        return false;
+    text.remove_suffix(key.size());
+    return text.empty() || isSeparator(text.back()) || isQuote(text.back());
 }
 
 bool isDaemonName(std::string_view text)
@@ -55,6 +72,7 @@ struct Finding
         none,
         good,
         wrong,
+        apart,       /// blanks stand around the =
         contradicted /// two marks differ
     };
 
@@ -72,27 +90,41 @@ bool isSame(const Finding& one, const Finding& other)
            (one.markKind == Mark::Kind::job && Poco::icompare(one.text, other.text) == 0);
 }
 
+std::string_view valueIn(std::string_view rest, bool isJob, char before)
+/// The value at the start of the text behind the =, without quotes around it, or around it and its key.
+{
+    const std::size_t idEnd = std::min(jobIdLength, rest.size());
+    const bool isIdLong = isJob && (idEnd == rest.size() || isSeparator(rest[idEnd]));
+    std::string_view value = rest.substr(0, isIdLong ? idEnd : rest.find_first_of(separators));
+    if (isQuote(before) && value.ends_with(before))
+        value.remove_suffix(1);
+    if (value.size() >= 2 && isQuote(value.front()) && value.back() == value.front())
+        value = value.substr(1, value.size() - 2);
+    return value;
+}
+
 Finding findMark(std::string_view comment)
 /// Copies nothing and ends at the first error, because the submission waits for this.
 {
     comment = comment.substr(0, longestComment);
     Finding found;
-    for (auto at = comment.find(prefix); at != std::string_view::npos; at = comment.find(prefix, at + 1)) {
-        if (at > 0 && !isSeparator(comment[at - 1]))
+    for (auto at = comment.find('='); at != std::string_view::npos; at = comment.find('=', at + 1)) {
+        std::string_view before = comment.substr(0, at);
+        while (!before.empty() && isBlank(before.back()))
+            before.remove_suffix(1);
+        const bool isJob = endsWithKey(before, jobKey);
+        if (!isJob && !endsWithKey(before, daemonKey))
             continue;
-        std::string_view rest = comment.substr(at);
-        const bool isJob = rest.starts_with(jobKey);
-        if (!isJob && !rest.starts_with(daemonKey))
-            continue;
-        rest.remove_prefix(isJob ? jobKey.size() : daemonKey.size());
-        const std::size_t idEnd = std::min(jobIdLength, rest.size());
-        const bool isIdLong = isJob && (idEnd == rest.size() || isSeparator(rest[idEnd]));
-        const std::size_t size = isIdLong ? idEnd : rest.find_first_of(separators);
-        const Finding mark{Finding::Kind::good, isJob ? Mark::Kind::job : Mark::Kind::daemon,
-                           rest.substr(0, size)};
+        const auto kind = isJob ? Mark::Kind::job : Mark::Kind::daemon;
+        const std::string_view rest = comment.substr(at + 1);
+        if (before.size() < at || (!rest.empty() && isBlank(rest.front())))
+            return {Finding::Kind::apart, kind};
+        before.remove_suffix(isJob ? jobKey.size() : daemonKey.size());
+        const Finding mark{Finding::Kind::good, kind,
+                           valueIn(rest, isJob, before.empty() ? ' ' : before.back())};
         const bool isKnown = found.kind == Finding::Kind::good && mark.text == found.text;
         if (!isKnown && !(isJob ? isJobId(mark.text) : isDaemonName(mark.text)))
-            return {Finding::Kind::wrong, mark.markKind, rest.substr(0, rest.find_first_of(separators))};
+            return {Finding::Kind::wrong, kind, rest.substr(0, rest.find_first_of(separators))};
         if (found.kind == Finding::Kind::good && !isSame(mark, found))
             return {Finding::Kind::contradicted};
         found = mark;
@@ -103,9 +135,12 @@ Finding findMark(std::string_view comment)
 std::optional<std::string> errorOf(const Finding& mark)
 {
     const bool isJob = mark.markKind == Mark::Kind::job;
+    const std::string key(isJob ? jobKey : daemonKey);
     switch (mark.kind) {
+    case Finding::Kind::apart:
+        return "no blank may stand around the = of " + key + allowed;
     case Finding::Kind::wrong:
-        return std::string(isJob ? jobKey : daemonKey) + std::string(mark.text.substr(0, longestQuote)) +
+        return key + '=' + std::string(mark.text.substr(0, longestQuote)) +
                (mark.text.size() > longestQuote ? "..." : "") + " is not the " +
                (isJob ? "id of a provisioner job" : "name of a provisioner daemon") + allowed;
     case Finding::Kind::contradicted:

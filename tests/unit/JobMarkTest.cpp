@@ -55,7 +55,8 @@ private:
         const std::string mark = "provisioner_job=" + job;
         for (const std::string& comment :
              {mark, "cost=12 " + mark, mark + ",team=a", "a;" + mark + ";b", "\t" + mark + "\n",
-              ",, ;" + mark + " ", mark + ' ' + mark,
+              ",, ;" + mark + " ", mark + ' ' + mark, "Provisioner_JOB=" + job, '"' + mark + '"',
+              "'" + mark + "' a", "provisioner_job=\"" + job + "\"", "\"provisioner_job='" + job + "'\"",
               std::string("provisioner_job=11111111-2222-4333-8444-55555555ABCD")}) {
             CPPUNIT_ASSERT_EQUAL_MESSAGE(comment, job, markOf(comment).value_or(Mark{.text = "none"}).text);
             CPPUNIT_ASSERT_EQUAL_MESSAGE(comment, std::string(), markError(comment).value_or(""));
@@ -71,7 +72,9 @@ private:
         for (const std::string& name : {std::string("a"), std::string("node-7_\"quoted\"'$(x)\\"), longest}) {
             const Mark expected{Mark::Kind::daemon, name};
             const std::string mark = "provisioner_daemon=" + name;
-            for (const std::string& comment : {mark, "a," + mark + ";b", mark + ' ' + mark}) {
+            for (const std::string& comment :
+                 {mark, "a," + mark + ";b", mark + ' ' + mark, "PROVISIONER_daemon=" + name,
+                  "provisioner_daemon='" + name + "'", '"' + mark + '"'}) {
                 CPPUNIT_ASSERT_EQUAL_MESSAGE(comment, std::string(), markError(comment).value_or(""));
                 CPPUNIT_ASSERT_MESSAGE(comment, markOf(comment) == expected);
             }
@@ -88,10 +91,20 @@ private:
 
     TEST(findsNoneInOtherComments)
     {
-        for (const char* const comment : {"", " ", "provisioner_job", "my_provisioner_job=x",
-                                          "Provisioner_Job=x", "job=11111111-2222-4333-8444-55555555abcd"}) {
+        for (const char* const comment :
+             {"", " ", "provisioner_job", "my_provisioner_job=x", "provisioner_jobs=x", "=x", "a = b",
+              "job=11111111-2222-4333-8444-55555555abcd"}) {
             CPPUNIT_ASSERT_MESSAGE(comment, !markOf(comment));
             CPPUNIT_ASSERT_MESSAGE(comment, !markError(comment));
+        }
+    }
+
+    TEST(refusesBlanksAroundTheSign)
+    {
+        const std::string id = "11111111-2222-4333-8444-55555555abcd";
+        for (const std::string key : {"provisioner_job", "provisioner_daemon"}) {
+            for (const char* const sign : {" =", "= ", "  =  ", "\t=", "=\n"})
+                expectError(key + sign + id, "no blank may stand around the = of " + key);
         }
     }
 
