@@ -5,6 +5,8 @@
 
 #include <Poco/Ascii.h>
 
+#include <utility>
+
 namespace HangDetection {
 
 namespace {
@@ -419,11 +421,16 @@ void RunLog::onRunSucceeded(const RunStatistics& statistics)
     line.add("locked", statistics.locked).add("ineligible", statistics.ineligible);
     if (statistics.suspended > 0)
         line.add("suspended", statistics.suspended);
-    line.add("failed", statistics.failed).add("duration_ms", statistics.duration.count());
-    if ((statistics.jobs.backlog() == 0 || statistics.held) && canceled == 0)
-        _logger.debug(line.text());
-    else
+    line.add("failed", statistics.failed);
+    const bool hasChangedJobs = !statistics.terminated.empty() || statistics.canceled > 0;
+    const bool isQuiet = (statistics.jobs.backlog() == 0 || statistics.held) && canceled == 0;
+    // What stays as it is, such as a job whose Slurm job is suspended, is logged once.
+    const bool isNew = std::exchange(_lastCounts, isQuiet ? "" : line.text()) != line.text();
+    line.add("duration_ms", statistics.duration.count());
+    if (hasChangedJobs || (isNew && !isQuiet))
         _logger.information(line.text());
+    else
+        _logger.debug(line.text());
 }
 
 } // namespace HangDetection

@@ -16,8 +16,9 @@ namespace HangDetection {
 class RunLog
 /// The observer that writes the log: one line for each run, and one for each job that was terminated, would
 /// be terminated in a dry run, or failed, and for each Slurm job that was cancelled. A run that did nothing
-/// is logged at debug level only. So is what was logged before: an error of the same kind as one since the
-/// last good run, and a job or a Slurm job that fails as it did before.
+/// is logged at debug level only, and so is one that left the same jobs as the run before. So is what was
+/// logged before: an error of the same kind as one since the last good run, and a job or a Slurm job that
+/// fails as it did before.
 ///
 /// Used only by the thread that runs the detector.
 {
@@ -72,6 +73,8 @@ private:
 
     Poco::Logger& _logger;
     std::optional<Outage> _outage;
+    std::string _lastCounts;
+    /// The line of the last run, without its duration. Empty when that run did nothing.
     Subscription<JobTerminated> _terminated;
     Subscription<JobWouldBeTerminated> _wouldBeTerminated;
     Subscription<JobCanceled> _canceled;

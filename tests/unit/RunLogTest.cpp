@@ -180,6 +180,12 @@ class RunLogTest : public CppUnit::TestFixture
         run.jobs.hung = 12;
         expectLine("information: run finished would_terminate=2 hung=12 locked=0 ineligible=0 failed=0 "
                    "duration_ms=0");
+        expectLine(
+            "debug: run finished would_terminate=2 hung=12 locked=0 ineligible=0 failed=0 duration_ms=0");
+        run.suspended = 1;
+        expectLine(
+            "information: run finished would_terminate=2 hung=12 locked=0 ineligible=0 suspended=1 failed=0 "
+            "duration_ms=0");
         run = {};
         run.jobs.stalled = 3;
         const std::string rest = " stalled=3 locked=0 ineligible=0 failed=0 duration_ms=0";
