@@ -61,9 +61,14 @@ void Connection::open(const Libpq::WaitLimit& limit)
     }
 }
 
+DatabaseFacts Connection::facts() const
+{
+    return {_session->server(), _session->tlsVersion(), _schema};
+}
+
 void Connection::prepareSession()
 {
-    session() << Statements::prepare_session, into(_canSearchByStatus), into(_canReadDaemons),
+    session() << Statements::prepare_session, into(_canSearchByStatus), into(_canReadDaemons), into(_schema),
         bind(_statementTimeout.count()), now;
     _plannedSince = Clock::now();
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "ConnectionString.h"
+#include "Job.h"
 #include "libpq/SessionImpl.h"
 
 #include <Poco/AutoPtr.h>
@@ -48,6 +49,9 @@ public:
     }
     /// For a text from the database that is shown.
 
+    DatabaseFacts facts() const;
+    /// Of the open connection.
+
     bool isLost() const { return !_session->isConnected(); }
     /// True when the open connection is known to be broken.
 
@@ -81,6 +85,7 @@ private:
     Clock::time_point _plannedSince;
     bool _canSearchByStatus = false;
     bool _canReadDaemons = false;
+    std::string _schema;
 };
 
 } // namespace HangDetection

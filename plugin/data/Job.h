@@ -317,6 +317,17 @@ struct CanceledJob
     /// A detector has completed it, and not its worker.
 };
 
+struct DatabaseFacts
+/// What a connection has found.
+{
+    std::string server;
+    /// Host, or directory of its socket, and port.
+    std::string tls;
+    /// The version of TLS. Empty without TLS.
+    std::string schema;
+    /// The year of the schema: 2023, or 2026 where jobs have a status.
+};
+
 struct LockHolder
 /// A session of the database.
 {

@@ -75,6 +75,9 @@ public:
     FoundStalled findStalled(const StallSearch& search);
     /// Throws DatabaseError; isObjectMissing() where the role may not read when a line was written.
 
+    DatabaseFacts facts() const { return _connection.facts(); }
+    /// Of the open connection.
+
     int sessions() const { return _connection.sessions(); }
     /// The number of sessions that were made, including the open one. A Look is valid only in its own
     /// session: on another server the same transactions have other numbers.

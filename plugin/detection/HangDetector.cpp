@@ -59,6 +59,7 @@ void HangDetector::use(Settings settings)
         if (settings.connection != _memory.settings.connection) {
             _memory.lostAnswers.forget();
             _memory.canceledJobs.forget();
+            _memory.isConnectionTold = false;
             _memory.looks.missed(EarlierLooks::Clock::now());
         }
         _memory.indexAdvice.reset();

@@ -45,6 +45,8 @@ struct Memory
     RetryPause retryPause = {};
     LostAnswers lostAnswers = {};
     FailedJobs failedJobs = {};
+    bool isConnectionTold = false;
+    /// DatabaseConnected was posted.
     HourlyEvent unknownDaemons = {};
     /// The database does not say which jobs belong to a mark.
     HourlyEvent unknownStalls = {};

@@ -104,6 +104,9 @@ void Run::work()
     else
         stalled = _stalls.find(thresholds(), _failedBefore, _limit, _statistics);
     const bool isAnySilent = !chosen.empty() || !stalled.empty();
+    if (!_isUnsure && !std::exchange(_memory.isConnectionTold, true))
+        _memory.notifications.postNotification(
+            new DatabaseConnected(_memory.store->facts(), _statistics.jobs));
     const bool isDue = _evidence.isDue();
     if (isAnySilent || isDue)
         askScheduler(isAnySilent);

@@ -32,6 +32,11 @@ public:
           _detector(_source.read(), _notifications, std::move(scheduler))
     {
         _metrics.writeTo(_detector.settings().metricsFile);
+        logger.information(LogLine("started")
+                               .add("version", HANG_DETECTOR_VERSION)
+                               .add("settings", settingsFile.string())
+                               .add("dry_run", _detector.settings().dryRun ? "yes" : "no")
+                               .text());
     }
 
     std::chrono::seconds interval() const { return _detector.settings().interval; }

@@ -146,6 +146,17 @@ void SessionImpl::learnPasswords()
     _passwords.erase("");
 }
 
+std::string SessionImpl::server() const
+{
+    return std::string(PQhost(_connection.get())) + ':' + PQport(_connection.get());
+}
+
+std::string SessionImpl::tlsVersion() const
+{
+    const char* const version = PQsslAttribute(_connection.get(), "protocol");
+    return version == nullptr ? "" : version;
+}
+
 std::string SessionImpl::withoutPasswords(std::string text) const
 {
     for (const std::string& password : _passwords)

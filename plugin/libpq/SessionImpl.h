@@ -61,6 +61,12 @@ public:
     /// Also false when the server has closed the connection meanwhile, or a cancel may still be on its way.
     /// Throws ServerError when more than idleLimit has come since the last answer: close it then.
 
+    std::string server() const;
+    /// The host, or the directory of its socket, and the port of the open connection.
+
+    std::string tlsVersion() const;
+    /// Of the open connection, such as TLSv1.3. Empty without TLS.
+
     std::string withoutPasswords(std::string text) const;
     /// The text with *** in place of each password that this session has given to libpq, also one from a
     /// passfile or a service file. A server may repeat a password in any text. Errors are without already.

@@ -279,6 +279,18 @@ public:
     /// In a dry run still nothing is canceled.
 };
 
+class DatabaseConnected : public Poco::Notification
+/// The first search of a database has succeeded. Posted once for each connection string.
+{
+public:
+    DatabaseConnected(DatabaseFacts connected, const JobCounts& found)
+        : facts(std::move(connected)), counts(found)
+    {}
+
+    const DatabaseFacts facts;
+    const JobCounts counts;
+};
+
 class IndexMissing : public Poco::Notification
 /// A search took long because an index is missing. Posted once for each connection string.
 {

@@ -99,6 +99,7 @@ RunLog::RunLog(Poco::NotificationCenter& center, Poco::Logger& logger)
       _massHangEnded(to(center, &RunLog::onMassHangEnded)),
       _massStallBegan(to(center, &RunLog::onMassStallBegan)),
       _massStallEnded(to(center, &RunLog::onMassStallEnded)),
+      _databaseConnected(to(center, &RunLog::onDatabaseConnected)),
       _indexMissing(to(center, &RunLog::onIndexMissing)),
       _released(to(center, &RunLog::onAllocationReleased)),
       _kept(to(center, &RunLog::onAllocationKept)),
@@ -267,6 +268,17 @@ void RunLog::onMassStallEnded(const MassStallEnded& notification)
                                                     : "mass stall over, stalled jobs are canceled again")
                             .add("stalled", notification.counts.stalled.value_or(0))
                             .add("running", notification.counts.running)
+                            .text());
+}
+
+void RunLog::onDatabaseConnected(const DatabaseConnected& notification)
+{
+    _logger.information(LogLine("database connected")
+                            .add("server", notification.facts.server)
+                            .add("tls", notification.facts.tls.empty() ? "no" : notification.facts.tls)
+                            .add("schema", notification.facts.schema)
+                            .add("running", notification.counts.running)
+                            .add("hung", notification.counts.hung)
                             .text());
 }
 

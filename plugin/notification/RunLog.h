@@ -58,6 +58,7 @@ private:
     void onMassHangEnded(const MassHangEnded& notification);
     void onMassStallBegan(const MassStallBegan& notification);
     void onMassStallEnded(const MassStallEnded& notification);
+    void onDatabaseConnected(const DatabaseConnected& notification);
     void onIndexMissing(const IndexMissing& notification);
     void onAllocationReleased(const AllocationReleased& notification);
     void onAllocationKept(const AllocationKept& notification);
@@ -93,6 +94,7 @@ private:
     Subscription<MassHangEnded> _massHangEnded;
     Subscription<MassStallBegan> _massStallBegan;
     Subscription<MassStallEnded> _massStallEnded;
+    Subscription<DatabaseConnected> _databaseConnected;
     Subscription<IndexMissing> _indexMissing;
     Subscription<AllocationReleased> _released;
     Subscription<AllocationKept> _kept;

@@ -79,7 +79,6 @@ void startDetector(const std::filesystem::path& settingsFile, std::string_view c
     const std::lock_guard lock(known.mutex);
     std::erase_if(known.all,
                   [](const auto& service) { return service->waitUntilEnded(std::chrono::milliseconds(0)); });
-    slurmLogger().information("started");
     started->start();
     known.all.push_back(std::move(started));
 }

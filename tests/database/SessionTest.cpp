@@ -24,6 +24,23 @@ class SessionTest : public DatabaseFixture
                        {"application_name", "hang_detector"}});
     }
 
+    TEST(saysOnceWhatItIsConnectedTo)
+    {
+        for (int i = 0; i < 2; ++i)
+            run();
+        endSessionOfDetector();
+        run();
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, posted().connected.size());
+        const DatabaseFacts& facts = posted().connected.at(0);
+        assertContains(server().directory().string() + ':', facts.server);
+        CPPUNIT_ASSERT_EQUAL(std::string("2023"), facts.schema);
+        CPPUNIT_ASSERT_EQUAL(std::string(), facts.tls);
+        migrateTo2026(database());
+        forgetDetector();
+        run();
+        CPPUNIT_ASSERT_EQUAL(std::string("2026"), posted().connected.at(1).schema);
+    }
+
     TEST(keepsWhatTheOperatorWants)
     /// To wait for standbys, and another name.
     {

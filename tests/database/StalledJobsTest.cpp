@@ -680,7 +680,7 @@ private:
     }
 
     TEST(harmsNothingElseByAnErrorThatEveryJobCouldHave)
-    /// Hung jobs are terminated and allocations released before. In the next run the job is alone.
+    /// Hung jobs are terminated and allocations released before.
     {
         SlurmScript slurm;
         settings().releaseAllocations = true;
@@ -688,17 +688,17 @@ private:
         const std::string other = addStalled();
         const std::string odd = database().addBuildJob({.updatedAgo = "1 second"}, {.jobId = ""});
         addTrigger("provisioner_jobs", "IF new.type = 'workspace_build' THEN RAISE SQLSTATE '55P03'; END IF");
-        for (int i = 0; i < 2; ++i) {
+        // In the second run each is alone. Their order is random, and only after a good one it is known which
+        // is at fault.
+        for (int i = 0; i < 20 && posted().failed.empty(); ++i) {
             const std::string hung = addHungJob();
             slurm.marked.push_back({.name = "7", .mark = {.text = hung}});
-            const RunStatistics statistics = run();
-            CPPUNIT_ASSERT_EQUAL(std::vector{hung}, statistics.terminated);
+            CPPUNIT_ASSERT_EQUAL(std::vector{hung}, run().terminated);
             CPPUNIT_ASSERT(slurm.marked.empty());
-            CPPUNIT_ASSERT_EQUAL(i, statistics.failed);
-            CPPUNIT_ASSERT_EQUAL(i, statistics.canceled);
         }
-        CPPUNIT_ASSERT(isCanceled(other));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, posted().failed.size());
         CPPUNIT_ASSERT_EQUAL(odd, posted().failed.at(0).jobId);
+        CPPUNIT_ASSERT(canceled() == std::set{other});
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, posted().stallsUnknown.size());
     }
 

@@ -120,6 +120,7 @@ public:
         serve();
         useConnection();
         expectEncryptedRun();
+        assertContains("TLSv1.", posted().connected.at(0).tls);
     }
 
     TEST(refusesAServerThatAnotherAuthorityHasSigned)

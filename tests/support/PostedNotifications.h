@@ -37,6 +37,7 @@ public:
             massStallBegan.push_back(countsOf(n) + " for " + std::to_string(n.hold.count()) + " s");
         });
         on<MassStallEnded>(center, [this](const auto& n) { massStallEnded.push_back(countsOf(n)); });
+        on<DatabaseConnected>(center, [this](const auto& n) { connected.push_back(n.facts); });
         on<IndexMissing>(center, [this](const auto& n) { indexMissing.push_back(n.searchTime); });
         on<JobLockedLong>(center, [this](const auto& n) {
             lockedLong.push_back(n.jobId + " for " + std::to_string(n.time.count()) + " s by " +
@@ -88,6 +89,7 @@ public:
     std::vector<std::string> massStallBegan;
     std::vector<std::string> massStallEnded;
     /// The same, with the number of stalled jobs.
+    std::vector<DatabaseFacts> connected;
     std::vector<std::chrono::milliseconds> indexMissing;
     /// How long each search took.
     std::vector<std::string> lockedLong;

@@ -217,6 +217,17 @@ class RunLogTest : public CppUnit::TestFixture
         expect(new AllocationsKnown, "information: allocations known again");
     }
 
+    TEST(saysWhatItIsConnectedTo)
+    {
+        const JobCounts jobs{.running = 12, .hung = 3};
+        expect(new DatabaseConnected({"db.example.org:5432", "TLSv1.3", "2026"}, jobs),
+               "information: database connected server=db.example.org:5432 tls=TLSv1.3 schema=2026 "
+               "running=12 hung=3");
+        expect(new DatabaseConnected({"/run/postgresql:5432", "", "2023"}, jobs),
+               "information: database connected server=/run/postgresql:5432 tls=no schema=2023 running=12 "
+               "hung=3");
+    }
+
     TEST(tellsHowAWorkerEnded)
     {
         Termination job;

@@ -25,7 +25,7 @@
 --
 -- One row. The first column says whether the search can go by the column job_status: an index begins with
 -- it, and the role may read it. The second column says whether the role may read which daemon took a job, and
--- when that was seen last.
+-- when that was seen last. The third column is the year of the schema: 2026 where jobs have a status, else 2023.
 SELECT
     EXISTS (
         SELECT
@@ -43,6 +43,14 @@ SELECT
            OR a.attrelid = to_regclass('provisioner_daemons'::text)::oid
               AND (a.attname = 'id' OR a.attname = 'name' OR a.attname = 'last_seen_at')
     ) AS can_read_daemons,
+    CASE
+        WHEN EXISTS (
+            SELECT
+            FROM pg_attribute a
+            WHERE a.attrelid = to_regclass('provisioner_jobs'::text)::oid AND a.attname = 'job_status'
+        ) THEN '2026'
+        ELSE '2023'
+    END AS schema,
     pg_catalog.set_config('statement_timeout', $1::text, false),
     pg_catalog.set_config('lock_timeout', '5s', false),
     pg_catalog.set_config('default_transaction_isolation', 'read committed', false),
