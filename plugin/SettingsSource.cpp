@@ -29,6 +29,11 @@ Settings SettingsSource::read()
     return _inForce = Settings::read(_file);
 }
 
+bool SettingsSource::isSettled() const
+{
+    return !hasJustBeen(currentState().changed);
+}
+
 std::optional<Settings> SettingsSource::readIfChanged()
 {
     const State current = currentState();

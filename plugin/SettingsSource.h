@@ -27,6 +27,9 @@ public:
     /// takes effect at once. Throws SettingsError, too, once, when a file does not settle for long, or could
     /// not be read because of a shortage.
 
+    bool isSettled() const;
+    /// Whether the file was not written within the last second.
+
     bool isChanging() const { return _changing.has_value(); }
     /// Whether the last readIfChanged() left such a file.
 

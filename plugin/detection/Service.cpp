@@ -11,7 +11,10 @@
 #include <Poco/NotificationCenter.h>
 
 #include <algorithm>
+#include <chrono>
 #include <memory>
+#include <optional>
+#include <string>
 #include <utility>
 
 namespace HangDetection {
@@ -20,71 +23,120 @@ namespace {
 
 class TickHandler
 /// What the detector's thread owns: the detector, its settings, which may change, and the observers of its
-/// results.
+/// results. While the file is wrong from the start, there is no detector.
 {
 public:
     TickHandler(const std::filesystem::path& settingsFile, Poco::Logger& logger, std::string_view cluster,
                 std::unique_ptr<Scheduler> scheduler)
         : _logger(logger),
+          _settingsFile(settingsFile),
           _source(settingsFile),
           _log(_notifications, logger),
           _metrics(_notifications, logger, cluster),
-          _detector(_source.read(), _notifications, std::move(scheduler))
-    {
-        _metrics.writeTo(_detector.settings().metricsFile);
-        logger.information(LogLine("started")
-                               .add("version", HANG_DETECTOR_VERSION)
-                               .add("settings", settingsFile.string())
-                               .add("dry_run", _detector.settings().dryRun ? "yes" : "no")
-                               .text());
-    }
-
-    std::chrono::seconds interval() const { return _detector.settings().interval; }
+          _scheduler(std::move(scheduler))
+    {}
 
     PeriodicTask::Next tick(const std::stop_token& stop)
     {
+        if (!_detector && !begin())
+            return {.interval = waitForSettings};
         followSettings();
-        PeriodicTask::Next next{.interval = interval(), .sooner = _detector.run(stop).pause};
+        PeriodicTask::Next next{.interval = _detector->settings().interval,
+                                .sooner = _detector->run(stop).pause};
         if (_source.isChanging())
             next.sooner = std::min<PeriodicTask::Milliseconds>(next.sooner.value_or(SettingsSource::settled),
                                                                SettingsSource::settled);
         return next;
     }
 
+    static constexpr std::chrono::seconds waitForSettings{1};
+
 private:
-    void followSettings()
+    using Clock = std::chrono::steady_clock;
+
+    bool begin()
+    /// False while the file is wrong. That is logged once a minute, as nothing else shows that no job is
+    /// terminated.
     {
+        // A file that was just written may be half written.
+        if (!_settingsError.empty() && !_source.isSettled())
+            return false;
         try {
-            auto changed = _source.readIfChanged();
-            if (!changed)
-                return;
-            LogLine line("settings read again");
-            for (const SettingChange& change : _detector.settings().changesTo(*changed)) {
-                const bool isSecret = change.after.empty();
-                line.add(change.key, isSecret ? "changed" : change.before + " -> " + change.after);
-            }
-            _detector.use(std::move(*changed));
-            _logger.information(line.text());
-            _metrics.writeTo(_detector.settings().metricsFile);
+            Settings settings = _source.read();
+            _logger.information(LogLine("started")
+                                    .add("version", HANG_DETECTOR_VERSION)
+                                    .add("settings", _settingsFile.string())
+                                    .add("dry_run", settings.dryRun ? "yes" : "no")
+                                    .text());
+            _metrics.writeTo(settings.metricsFile);
+            _detector.emplace(std::move(settings), _notifications, std::move(_scheduler));
+            _settingsError.clear();
+            return true;
         } catch (const SettingsError& error) {
-            _logger.error(std::string(error.what()) + "; the settings stay as they were");
+            const auto now = Clock::now();
+            if (std::exchange(_settingsError, error.what()) != error.what() ||
+                now - _errorLogged >= std::chrono::minutes(1)) {
+                _errorLogged = now;
+                _logger.error(LogLine("run failed")
+                                  .add("error", error.what())
+                                  .add("advice", "nothing is terminated until the file is right")
+                                  .text());
+            }
+            return false;
         }
     }
 
+    void followSettings()
+    {
+        try {
+            if (auto changed = _source.readIfChanged())
+                use(std::move(*changed));
+        } catch (const SettingsError& error) {
+            _settingsError = error.what();
+            _metrics.setSettingsValid(false);
+            _errorLogged = {};
+        }
+        const auto now = Clock::now();
+        if (!_settingsError.empty() && now - _errorLogged >= std::chrono::hours(1)) {
+            _errorLogged = now;
+            _logger.error(_settingsError + "; the settings stay as they were");
+        }
+    }
+
+    void use(Settings changed)
+    {
+        _settingsError.clear();
+        _metrics.setSettingsValid(true);
+        LogLine line("settings read again");
+        for (const SettingChange& change : _detector->settings().changesTo(changed)) {
+            const bool isSecret = change.after.empty();
+            line.add(change.key, isSecret ? "changed" : change.before + " -> " + change.after);
+        }
+        _detector->use(std::move(changed));
+        _logger.information(line.text());
+        _metrics.writeTo(_detector->settings().metricsFile);
+    }
+
     Poco::Logger& _logger;
+    const std::filesystem::path _settingsFile;
     SettingsSource _source;
     Poco::NotificationCenter _notifications;
     RunLog _log;
     Metrics _metrics;
-    HangDetector _detector;
+    std::unique_ptr<Scheduler> _scheduler;
+    /// Until the detector owns it.
+    std::optional<HangDetector> _detector;
+    std::string _settingsError;
+    /// Why the file was not taken over. Empty while it is right.
+    Clock::time_point _errorLogged;
 };
 
 PeriodicTask taskFor(const std::filesystem::path& settingsFile, Poco::Logger& logger,
                      std::string_view cluster, std::unique_ptr<Scheduler> scheduler)
 {
     const auto handler = std::make_shared<TickHandler>(settingsFile, logger, cluster, std::move(scheduler));
-    return {handler->interval(), [handler](const std::stop_token& stop) { return handler->tick(stop); },
-            logger};
+    return {TickHandler::waitForSettings,
+            [handler](const std::stop_token& stop) { return handler->tick(stop); }, logger};
 }
 
 } // namespace

@@ -214,6 +214,8 @@ std::string Metrics::text() const
     out.counter("allocations_released_total",
                 "Attempts to cancel the Slurm jobs of terminated jobs, by their result.")
         .samples(_allocations);
+    out.gauge("settings_valid", "0 while hang_detector.conf is wrong, and older settings are in force.")
+        .sample(static_cast<int>(_areSettingsValid));
     out.gauge("dry_run", "1 when nothing is changed, because of DryRun.").sample(static_cast<int>(_isDryRun));
     return out.text();
 }

@@ -32,6 +32,9 @@ public:
     void writeTo(const std::filesystem::path& file) { _file.moveTo(file); }
     /// From the next run on; see MetricsFile::moveTo.
 
+    void setSettingsValid(bool isValid) { _areSettingsValid = isValid; }
+    /// Whether the settings in force are those of the file.
+
     std::string text() const;
     /// In Prometheus' text format. Leaves out gauges whose value no run has found out yet.
 
@@ -55,6 +58,7 @@ private:
     std::chrono::system_clock::time_point _lastSuccess;
     std::chrono::milliseconds _duration{0};
     bool _isDryRun = false;
+    bool _areSettingsValid = true;
     std::optional<bool> _isDatabaseUp;
     std::optional<JobCounts> _jobs;
     /// Of the last run that came to its search.

@@ -45,6 +45,16 @@ class MetricsInServiceTest : public ServiceFixture
         awaitSample("database_up 1");
     }
 
+    TEST(tellsThatTheFileIsWrong)
+    {
+        start();
+        awaitSample("settings_valid 1");
+        write("m.prom", "Interval=0\n");
+        awaitSample("settings_valid 0");
+        write("m.prom");
+        awaitSample("settings_valid 1");
+    }
+
     TEST(followsTheSettings)
     {
         start();

@@ -25,12 +25,35 @@ class SettingsChangeTest : public ServiceFixture
 
     TEST(doesNotWaitAnIntervalForAFileThatWasJustWritten)
     {
-        const std::string connection = connectionString(detectorRole);
-        writeSettings(connection, "Interval=1h\n");
-        makeService();
-        writeSettings(connection, "Interval=1h\nRunTimeout=7\n");
-        service().start();
-        awaitLine("information: settings read again RunTimeout=\"5m -> 7s\"");
+        writeSettings("Interval=6\n");
+        startService();
+        awaitRunsFinished(1);
+        std::this_thread::sleep_for(5500ms);
+        writeSettings("Interval=6\nRunTimeout=7\n");
+        // A run sees it half a second later, and leaves it to a run of its own.
+        awaitRunsFinished(2);
+        CPPUNIT_ASSERT(eventually(4s, [this] { return logContains("settings read again"); }));
+    }
+
+    TEST(waitsForAFileThatIsRight)
+    /// From the start. Nothing is terminated meanwhile, and the log says so once a minute.
+    {
+        const std::string job = database().addJob();
+        for (const std::string wrong : {"Interval=0\n", "Intervall=1\n"}) {
+            writeSettings(wrong);
+            if (wrong == "Interval=0\n")
+                startService();
+            awaitLine("error: run failed error=\"" + settingsFile().string() +
+                      ":2: " + wrong.substr(0, wrong.find('=')) + ": ");
+        }
+        std::this_thread::sleep_for(2500ms);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, count(log(), "nothing is terminated until the file is right"));
+        CPPUNIT_ASSERT(!isCompleted(job));
+        write("DryRun=yes\n");
+        awaitLine("information: started version=");
+        CPPUNIT_ASSERT(logContains(" settings=" + settingsFile().string() + " dry_run=yes"));
+        write("");
+        awaitTerminated(job);
     }
 
     TEST(runsAtTheNewInterval)

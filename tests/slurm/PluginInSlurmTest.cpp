@@ -77,22 +77,26 @@ class PluginInSlurmTest : public SlurmFixture
         assertContains("fatal: failed to initialize job_submit plugin", cluster().log());
     }
 
-    TEST(refusesAWrongLineWithoutShowingAPassword)
-    {
-        cluster().writeSettings("Interval=5\nConnection=dbname=coder password open-sesame\n");
-        expectRefused(
-            "hang_detector.conf:2: Connection: is not a libpq connection string; allowed: keyword=");
-        assertLacks("open-sesame", cluster().log());
-    }
-
-    TEST(refusesAFileThatCannotBeRead)
-    /// As SlurmUser may not read it, or as it is not there.
+    TEST(schedulesWhileItsFileIsWrong)
+    /// A line is wrong, SlurmUser may not read the file, or it is not there. The log says what to change,
+    /// without the password. When the file is right, the detector begins.
     {
         const std::filesystem::path file = cluster().directory() / "hang_detector.conf";
+        const std::string job = database().addJob();
+        cluster().writeSettings("Interval=5\nConnection=dbname=coder password open-sesame\n");
+        cluster().startController();
+        cluster().startNode();
+        cluster().waitForLog("error: job_submit/hang_detector: run failed error=\"" + file.string() +
+                             ":2: Connection: is not a libpq connection string; allowed: keyword=");
+        assertLacks("open-sesame", cluster().log());
+        cluster().waitForState(cluster().submit("true"), "COMPLETED");
         cluster().writeSettings(settings(), std::filesystem::perms::none);
-        expectRefused("hang_detector.conf: cannot be read: Permission denied; it belongs beside slurm.conf");
+        cluster().waitForLog("cannot be read: Permission denied; it belongs beside slurm.conf");
         std::filesystem::remove(file);
-        expectRefused(file.string() + ": cannot be read: No such file or directory");
+        cluster().waitForLog("cannot be read: No such file or directory");
+        CPPUNIT_ASSERT(!isCompleted(job));
+        cluster().writeSettings(settings());
+        waitUntilTerminated(job);
     }
 
     TEST(refusesARelativePathInSlurmConf)
