@@ -34,7 +34,9 @@ public:
           _log(_notifications, logger),
           _metrics(_notifications, logger, cluster),
           _scheduler(std::move(scheduler))
-    {}
+    {
+        begin();
+    }
 
     PeriodicTask::Next tick(const std::stop_token& stop)
     {

@@ -19,9 +19,9 @@ class Service
 public:
     Service(const std::filesystem::path& settingsFile, Poco::Logger& logger, std::string_view cluster,
             std::unique_ptr<Scheduler> scheduler = nullptr);
-    /// Starts nothing yet. While hang_detector.conf is wrong, no job is terminated, and the log says so every
-    /// minute. The metrics name the cluster. The detector's thread owns the scheduler, and asks it for
-    /// allocations. Without a scheduler no allocation is released.
+    /// Reads hang_detector.conf, and starts nothing yet. While the file is wrong, no job is terminated, and
+    /// the log says so every minute. The metrics name the cluster. The detector's thread owns the scheduler,
+    /// and asks it for allocations. Without a scheduler no allocation is released.
 
     void start() { _task.start(); }
     /// Starts the first run at once, in the detector's own thread. Call it once. Throws std::system_error

@@ -25,14 +25,12 @@ class SettingsChangeTest : public ServiceFixture
 
     TEST(doesNotWaitAnIntervalForAFileThatWasJustWritten)
     {
-        writeSettings("Interval=6\n");
-        startService();
-        awaitRunsFinished(1);
-        std::this_thread::sleep_for(5500ms);
-        writeSettings("Interval=6\nRunTimeout=7\n");
-        // A run sees it half a second later, and leaves it to a run of its own.
-        awaitRunsFinished(2);
-        CPPUNIT_ASSERT(eventually(4s, [this] { return logContains("settings read again"); }));
+        const std::string connection = connectionString(detectorRole);
+        writeSettings(connection, "Interval=1h\n");
+        makeService();
+        writeSettings(connection, "Interval=1h\nRunTimeout=7\n");
+        service().start();
+        awaitLine("information: settings read again RunTimeout=\"5m -> 7s\"");
     }
 
     TEST(waitsForAFileThatIsRight)

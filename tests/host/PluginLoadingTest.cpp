@@ -87,7 +87,7 @@ class PluginLoadingTest : public SimulatorFixture
                                             "\nJobSubmitPlugins=lua,job_submit/hang_detector\n"
                                             "SlurmctldParameters=x=y,hang_detector_conf=" +
                                             other.string() + "\n");
-        assertFailed(other.string() + ":2: Nonsense: is not a known key", simulate({"--duration=1"}));
+        assertFailed(other.string() + ":2: Nonsense: is not a known key", simulate({"--runs=1"}));
     }
 
     static std::size_t starts(const std::string& output) { return count(output, "hang_detector: started"); }
