@@ -84,7 +84,9 @@ SettingsFile SettingsFile::read(const std::filesystem::path& file)
 
 void SettingsFile::parse(const std::string& text)
 {
-    std::istringstream lines(text);
+    // Editors of Windows begin a file with a byte order mark.
+    constexpr std::string_view byteOrderMark = "\xef\xbb\xbf";
+    std::istringstream lines(text.starts_with(byteOrderMark) ? text.substr(byteOrderMark.size()) : text);
     std::string raw;
     for (int number = 1; std::getline(lines, raw); ++number) {
         const std::string line = Poco::trim(raw);

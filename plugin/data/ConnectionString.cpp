@@ -2,8 +2,12 @@
 
 #include "libpq/ConnectionText.h"
 
+#include <Poco/StringTokenizer.h>
+
 #include <algorithm>
 #include <array>
+#include <memory>
+#include <numeric>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -56,6 +60,50 @@ bool isPasswordCut(std::string_view text)
     return text.find('@', text.find_first_of("@/") + 1) != std::string_view::npos;
 }
 
+std::size_t changesBetween(std::string_view one, std::string_view other)
+/// How many characters have to be added, left out or replaced.
+{
+    std::vector<std::size_t> row(other.size() + 1);
+    std::iota(row.begin(), row.end(), std::size_t{0});
+    for (std::size_t i = 1; i <= one.size(); ++i) {
+        std::size_t diagonal = std::exchange(row[0], i);
+        for (std::size_t j = 1; j <= other.size(); ++j) {
+            const std::size_t replaced = diagonal + (one[i - 1] == other[j - 1] ? 0 : 1);
+            diagonal = std::exchange(row[j], std::min({row[j] + 1, row[j - 1] + 1, replaced}));
+        }
+    }
+    return row.back();
+}
+
+std::string misspelledIn(const std::string& text)
+/// A sentence about the first keyword that is nearly one of libpq's. Other words are not shown, as they may
+/// be parts of a password.
+{
+    const std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> known(PQconndefaults(),
+                                                                             &PQconninfoFree);
+    const Poco::StringTokenizer pairs(text, " \t", Poco::StringTokenizer::TOK_IGNORE_EMPTY);
+    for (const std::string& pair : pairs) {
+        const auto end = pair.find('=');
+        if (end == std::string::npos)
+            continue;
+        const std::string word = pair.substr(0, end);
+        std::string_view nearest;
+        for (const PQconninfoOption* option = known.get(); option != nullptr && option->keyword != nullptr;
+             ++option) {
+            const std::size_t changes = changesBetween(word, option->keyword);
+            if (changes == 0) {
+                nearest = {};
+                break;
+            }
+            if (changes == 1 && nearest.empty())
+                nearest = option->keyword;
+        }
+        if (!nearest.empty())
+            return "; " + word + " is no keyword of libpq, but " + std::string(nearest) + " is";
+    }
+    return "";
+}
+
 } // namespace
 
 ConnectionString ConnectionString::parse(const std::string& text)
@@ -65,9 +113,11 @@ ConnectionString ConnectionString::parse(const std::string& text)
 
     const Libpq::ConnectionOptions options = Libpq::writtenOptions(text);
     if (!options)
-        throw ConnectionStringError("is not a libpq connection string; allowed: keyword=value pairs, such as "
-                                    "host=db.example.org dbname=coder user=hang_detector, or a URI, such as "
-                                    "postgresql://hang_detector@db.example.org/coder");
+        throw ConnectionStringError(
+            std::string("is not a libpq connection string; allowed: keyword=value pairs, such as "
+                        "host=db.example.org dbname=coder user=hang_detector, or a URI, such as "
+                        "postgresql://hang_detector@db.example.org/coder") +
+            misspelledIn(text));
 
     if (isPasswordCut(text))
         throw ConnectionStringError(

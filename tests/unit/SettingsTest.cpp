@@ -97,6 +97,7 @@ class SettingsTest : public CppUnit::TestFixture
         expect("Interval=1m->30s ", "# Interval=1\n\n   \n   # Interval=2\nConnection=dbname=coder # the "
                                     "database\nInterval=30 # Interval=3");
         expect("Interval=1m->30s ", "Connection=dbname=coder\r\nInterval=30\r\n\r\n");
+        expect("Interval=1m->30s ", "\xef\xbb\xbfInterval=30\nConnection=dbname=coder\n");
         expect("ReleaseAllocations=no->yes ",
                _connection + "ReleaseAllocations=YES\nDryRun=No\nPendingJobDuration=0\nMetricsFile=\n");
         // The limits of a range.
@@ -173,11 +174,14 @@ class SettingsTest : public CppUnit::TestFixture
                       ": Connection: is missing; add Connection= with a libpq connection string or "
                       "URI, such as Connection=postgresql://hang_detector@db.example.org/coder");
         expectRefused("Connection=\n", ":1: Connection: is empty; allowed: a libpq connection string or URI");
-        expectRefused(
-            "Connection=somewhere\n",
+        const std::string noConnection =
             ":1: Connection: is not a libpq connection string; allowed: keyword=value pairs, such as "
             "host=db.example.org dbname=coder user=hang_detector, or a URI, such as "
-            "postgresql://hang_detector@db.example.org/coder");
+            "postgresql://hang_detector@db.example.org/coder";
+        expectRefused("Connection=somewhere\n", noConnection);
+        expectRefused("Connection=host=db dbnam=coder\n",
+                      noConnection + "; dbnam is no keyword of libpq, but dbname is");
+        expectRefused("Connection=dbname=coder password=open sesame=hosts\n", noConnection);
         expectRefused(std::string(64 * 1024 + 1, '#'),
                       ": is larger than 64 KiB, so it is not a settings file");
 
