@@ -5,7 +5,9 @@
 #include "Interruption.h"
 #include "PluginHost.h"
 #include "Screen.h"
+#include "Settings.h"
 #include "SettingsFile.h"
+#include "slurm/SlurmConf.h"
 
 #include <Poco/AutoPtr.h>
 #include <Poco/DateTimeFormatter.h>
@@ -26,6 +28,7 @@
 #include <limits>
 #include <stdexcept>
 #include <string>
+#include <unistd.h>
 #include <vector>
 
 namespace HangDetection::Sim {
@@ -187,8 +190,28 @@ private:
         std::exit(status); // NOLINT(concurrency-mt-unsafe): the plugin's thread is meant to run on
     }
 
+    static void sayWhatItIs(const fs::path& slurmConf)
+    /// Before the first run. Errors are left to the plugin.
+    {
+        const SlurmConf conf = SlurmConf::read(slurmConf);
+        const std::string user = conf.find("SlurmUser").value_or("root");
+        if (geteuid() == 0 && user != "root")
+            std::cerr
+                << "hang-detector-sim: warning: this is root, but slurmctld connects and reads its files as "
+                << user << ": use sudo -u " << user << '\n';
+        try {
+            const Settings settings = Settings::read(conf.settingsFile());
+            if (!settings.dryRun)
+                std::cerr << "hang-detector-sim: this is no dry run: it terminates hung jobs in "
+                          << settings.connection.database()
+                          << "; DryRun=yes in hang_detector.conf changes nothing\n";
+        } catch (const SettingsError&) {
+        }
+    }
+
     int runPlugin(const fs::path& slurmConf, HostLog& log)
     {
+        sayWhatItIs(slurmConf);
         PluginHost plugin = PluginHost::fromSlurmConf(slurmConf);
         const int runs = isGiven("runs") ? config().getInt("runs") : std::numeric_limits<int>::max();
         const bool isComplete = serve(plugin, log, runs) || !isGiven("runs");

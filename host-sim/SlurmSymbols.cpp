@@ -1,5 +1,5 @@
 // slurmctld's log functions, which the plugin calls. The program exports them, so the plugin finds them as it
-// does in slurmctld.
+// does in slurmctld. And what only the simulator has, by which the plugin knows it.
 
 #include "HostLog.h"
 
@@ -39,6 +39,11 @@ __attribute__((format(printf, 2, 0))) void write(LogLevel level, const char* for
     }
 
 extern "C" {
+
+__attribute__((visibility("default"))) bool hang_detector_is_simulated()
+{
+    return true;
+}
 
 DEFINE_LOG_FUNCTION(slurm_error, LogLevel::error)
 DEFINE_LOG_FUNCTION(slurm_info, LogLevel::info)

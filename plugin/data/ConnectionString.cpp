@@ -154,4 +154,15 @@ ConnectionString ConnectionString::parse(const std::string& text)
     return result;
 }
 
+std::string ConnectionString::database() const
+{
+    const Libpq::ConnectionOptions options = Libpq::writtenOptions(_text);
+    if (const auto service = valueOf(options, "service"))
+        return "the database of the service " + *service;
+    const auto name = valueOf(options, "dbname");
+    const auto host = valueOf(options, "host");
+    return (name ? "the database " + *name : "the default database") + " on " +
+           host.value_or(valueOf(options, "hostaddr").value_or("this machine"));
+}
+
 } // namespace HangDetection

@@ -43,6 +43,9 @@ public:
     /// Whether the password may be sent in clear text over TCP without encryption, if the server asks for
     /// that. Not allowed at first.
 
+    std::string database() const;
+    /// For people: which database this is, and where, as far as the text says.
+
     const std::string& secretText() const { return _text; }
     /// The connection string for libpq (see Surroundings.h). It may hold a password, so pass it to libpq and
     /// to nothing else.

@@ -33,9 +33,6 @@ public:
     void settled() { _sent.clear(); }
     /// The last jobs that were sent, and are not answered, are untouched.
 
-    void terminated(const JobId& job) { _jobs.erase(job); }
-    /// The job fell silent, and was terminated as hung.
-
     void forget();
     /// For another database, or when no job is canceled any more.
 

@@ -486,7 +486,6 @@ void Run::reportCanceled(const Termination& job)
 void Run::tellTerminated(const Termination& job, std::chrono::seconds threshold)
 {
     _memory.terminatedJobs.add({job.jobId, job.updatedAt}, Clock::now());
-    _memory.canceledJobs.terminated(job.jobId);
     _memory.failedJobs.remove(job.jobId);
     _memory.notifications.postNotification(new JobTerminated(job, threshold));
 }

@@ -27,8 +27,9 @@ class TickHandler
 {
 public:
     TickHandler(const std::filesystem::path& settingsFile, Poco::Logger& logger, std::string_view cluster,
-                std::unique_ptr<Scheduler> scheduler)
+                std::unique_ptr<Scheduler> scheduler, bool writesMetrics)
         : _logger(logger),
+          _writesMetrics(writesMetrics),
           _settingsFile(settingsFile),
           _source(settingsFile),
           _log(_notifications, logger),
@@ -70,7 +71,7 @@ private:
                                     .add("settings", _settingsFile.string())
                                     .add("dry_run", settings.dryRun ? "yes" : "no")
                                     .text());
-            _metrics.writeTo(settings.metricsFile);
+            writeMetricsTo(settings.metricsFile);
             _detector.emplace(std::move(settings), _notifications, std::move(_scheduler));
             _settingsError.clear();
             return true;
@@ -116,10 +117,20 @@ private:
         }
         _detector->use(std::move(changed));
         _logger.information(line.text());
-        _metrics.writeTo(_detector->settings().metricsFile);
+        writeMetricsTo(_detector->settings().metricsFile);
+    }
+
+    void writeMetricsTo(const std::filesystem::path& file)
+    {
+        if (_writesMetrics)
+            _metrics.writeTo(file);
+        else if (!file.empty())
+            _logger.information(
+                LogLine("metrics file is left to slurmctld").add("path", file.string()).text());
     }
 
     Poco::Logger& _logger;
+    const bool _writesMetrics;
     const std::filesystem::path _settingsFile;
     SettingsSource _source;
     Poco::NotificationCenter _notifications;
@@ -134,9 +145,10 @@ private:
 };
 
 PeriodicTask taskFor(const std::filesystem::path& settingsFile, Poco::Logger& logger,
-                     std::string_view cluster, std::unique_ptr<Scheduler> scheduler)
+                     std::string_view cluster, std::unique_ptr<Scheduler> scheduler, bool writesMetrics)
 {
-    const auto handler = std::make_shared<TickHandler>(settingsFile, logger, cluster, std::move(scheduler));
+    const auto handler =
+        std::make_shared<TickHandler>(settingsFile, logger, cluster, std::move(scheduler), writesMetrics);
     return {TickHandler::waitForSettings,
             [handler](const std::stop_token& stop) { return handler->tick(stop); }, logger};
 }
@@ -144,8 +156,8 @@ PeriodicTask taskFor(const std::filesystem::path& settingsFile, Poco::Logger& lo
 } // namespace
 
 Service::Service(const std::filesystem::path& settingsFile, Poco::Logger& logger, std::string_view cluster,
-                 std::unique_ptr<Scheduler> scheduler)
-    : _task(taskFor(settingsFile, logger, cluster, std::move(scheduler)))
+                 std::unique_ptr<Scheduler> scheduler, bool writesMetrics)
+    : _task(taskFor(settingsFile, logger, cluster, std::move(scheduler), writesMetrics))
 {}
 
 } // namespace HangDetection

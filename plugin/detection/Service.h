@@ -18,10 +18,11 @@ class Service
 {
 public:
     Service(const std::filesystem::path& settingsFile, Poco::Logger& logger, std::string_view cluster,
-            std::unique_ptr<Scheduler> scheduler = nullptr);
+            std::unique_ptr<Scheduler> scheduler = nullptr, bool writesMetrics = true);
     /// Reads hang_detector.conf, and starts nothing yet. While the file is wrong, no job is terminated, and
     /// the log says so every minute. The metrics name the cluster. The detector's thread owns the scheduler,
-    /// and asks it for allocations. Without a scheduler no allocation is released.
+    /// and asks it for allocations. Without a scheduler no allocation is released. MetricsFile may be left to
+    /// another process.
 
     void start() { _task.start(); }
     /// Starts the first run at once, in the detector's own thread. Call it once. Throws std::system_error

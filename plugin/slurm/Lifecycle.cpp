@@ -18,6 +18,9 @@
 #include <utility>
 #include <vector>
 
+// Only the simulator has this. It leaves the metrics to slurmctld.
+extern "C" __attribute__((weak)) bool hang_detector_is_simulated();
+
 namespace HangDetection {
 
 namespace {
@@ -67,7 +70,8 @@ void stopAtExit() noexcept
 void startDetector(const std::filesystem::path& settingsFile, std::string_view cluster)
 {
     auto started =
-        std::make_unique<Service>(settingsFile, slurmLogger(), cluster, std::make_unique<SlurmScheduler>());
+        std::make_unique<Service>(settingsFile, slurmLogger(), cluster, std::make_unique<SlurmScheduler>(),
+                                  hang_detector_is_simulated == nullptr || !hang_detector_is_simulated());
     prepareDatabaseLibraries();
     if (services == nullptr)
         services = std::make_unique<Services>().release();

@@ -22,6 +22,27 @@ class SimulatorTest : public SimulatorFixture
         CPPUNIT_ASSERT(isCompleted(job));
     }
 
+    TEST(saysWhatItIsAboutToChange)
+    /// The metrics are slurmctld's.
+    {
+        const auto metrics = directory().path() / "m.prom";
+        const std::string warning =
+            "this is no dry run: it terminates hung jobs in the database " + databaseName();
+        useSettings("Interval=1\nMetricsFile=" + metrics.string() + '\n');
+        auto result = simulate({"--runs=1"});
+        assertContains(warning, result);
+        assertContains("metrics file is left to slurmctld path=" + metrics.string(), result);
+        CPPUNIT_ASSERT(!std::filesystem::exists(metrics));
+        assertLacks("warning: this is root", result.output);
+        useSettings("Interval=1\nDryRun=yes\n");
+        directory().write("slurm.conf", directory().read("slurm.conf") + "SlurmUser=slurm\n");
+        result = simulate({"--runs=1"});
+        assertLacks(warning, result.output);
+        assertContains(
+            "warning: this is root, but slurmctld connects and reads its files as slurm: use sudo -u slurm",
+            result);
+    }
+
     TEST(endsAfterItsRunsOrItsDuration)
     /// Runs that had nothing to do count as well, and are shown when that is asked for.
     {

@@ -92,6 +92,17 @@ class ConnectionStringTest : public CppUnit::TestFixture
             ConnectionString::parse(text);
     }
 
+    TEST(saysWhichDatabaseItIs)
+    {
+        for (const auto& [text, database] :
+             {std::pair("host=db dbname=coder password=secret", "the database coder on db"),
+              {"postgresql://ada:secret@a,b/coder", "the database coder on a,b"},
+              {"hostaddr=10.0.0.1", "the default database on 10.0.0.1"},
+              {"dbname=coder", "the database coder on this machine"},
+              {"service=coder", "the database of the service coder"}})
+            CPPUNIT_ASSERT_EQUAL(std::string(database), ConnectionString::parse(text).database());
+    }
+
     TEST(knowsAPassword)
     {
         for (const std::string text : {"password=x", "sslpassword=x", "postgresql://u:x@db/coder"})
