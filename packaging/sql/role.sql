@@ -1,6 +1,7 @@
 -- Makes the role that the detector connects as. The role may do what the detector does, and nothing
--- else. Run it with psql as the owner of Coder's tables or as a superuser. It may be run again: each
--- time the role's privileges on these tables become exactly those below.
+-- else. Run it with psql, in the database of Coder, as a superuser, or as a role that owns Coder's tables and
+-- has CREATEROLE. It may be run again: each time the role's privileges on these tables become exactly those
+-- below.
 --
 --     psql --dbname=coder --file=role.sql
 --     psql --dbname=coder --file=role.sql --set=role=another_name
@@ -13,6 +14,36 @@
 \if :{?role}
 \else
     \set role hang_detector
+\endif
+
+-- One line says what is missing.
+\set VERBOSITY terse
+SELECT
+    CASE
+        WHEN to_regclass('provisioner_jobs'::text) IS NULL THEN
+            'this database has no table provisioner_jobs; name the database of Coder, as in psql --dbname=coder'
+        WHEN me.rolsuper THEN ''
+        WHEN NOT me.rolcreaterole AND NOT EXISTS (SELECT FROM pg_roles WHERE rolname = :'role') THEN
+            'run it as a superuser, or as the owner of the tables of Coder with CREATEROLE: '
+                || me.rolname::text || ' may not make a role'
+        WHEN others.tables IS NOT NULL THEN
+            'run it as a superuser or as the owner of the tables of Coder: '
+                || me.rolname::text || ' does not own ' || others.tables
+        ELSE ''
+    END AS problem
+FROM pg_roles me
+CROSS JOIN (
+    SELECT string_agg(c.relname::text, ', '::text) AS tables
+    FROM pg_catalog.unnest('{provisioner_jobs,provisioner_job_logs,workspace_builds,provisioner_daemons,workspaces,users,'
+        'templates,template_versions}'::text[]) AS needed (name)
+    JOIN pg_class c ON c.oid = to_regclass(needed.name)::oid
+    WHERE NOT pg_has_role(c.relowner, 'USAGE'::text)
+) AS others
+WHERE me.rolname = current_user \gset
+SELECT :'problem'::text <> '' AS has_problem \gset
+\if :has_problem
+    SELECT set_config('hang_detector.problem'::text, :'problem'::text, false) AS problem \gset
+    DO $$BEGIN RAISE EXCEPTION '%', current_setting('hang_detector.problem'::text); END$$;
 \endif
 
 BEGIN;

@@ -1,4 +1,5 @@
 #include "DatabaseFixture.h"
+#include "ThrownBy.h"
 
 #include <Poco/StringTokenizer.h>
 
@@ -76,6 +77,31 @@ class RoleTest : public DatabaseFixture
         CPPUNIT_ASSERT_EQUAL(before, privilegesOfTheRole());
         Sim::JobDatabase detector(connectionString(detectorRole));
         expectDenied(detector, "DELETE FROM provisioner_jobs");
+    }
+
+    TEST(saysInOneLineWhatTheOperatorLacks)
+    {
+        const auto refused = [&](const std::string& connection, const std::string& reason) {
+            const auto error = thrownBy<std::runtime_error>(
+                [&] { applyRoleScriptTo(connection, "hang_detector_2"); }, reason);
+            assertContains("role.sql:", error.what());
+            assertContains("ERROR:  " + reason, error.what());
+            assertLacks("CONTEXT", error.what());
+        };
+        createRole("operator_of_coder");
+        refused(connectionString("operator_of_coder"), "run it as a superuser, or as the owner of the tables "
+                                                       "of Coder with CREATEROLE: operator_of_coder may "
+                                                       "not make a role");
+        database().execute("ALTER ROLE operator_of_coder CREATEROLE");
+        refused(connectionString("operator_of_coder"),
+                "run it as a superuser or as the owner of the tables of Coder: "
+                "operator_of_coder does not own provisioner_");
+        refused(server().connectionString("postgres"),
+                "this database has no table provisioner_jobs; name the database "
+                "of Coder, as in psql --dbname=coder");
+        CPPUNIT_ASSERT(database().isTrue("SELECT NOT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)",
+                                         "hang_detector_2"));
+        database().execute("DROP ROLE operator_of_coder");
     }
 
     TEST(warnsWhereEverybodyMayCreate)
