@@ -538,7 +538,13 @@ private:
         }
         CPPUNIT_ASSERT_EQUAL(ours, found.canceled.at(0).jobId);
         CPPUNIT_ASSERT(found.canceled.at(0).isAnswerLost);
-        // The statement may be at work until then.
+        // The statement may be at work until then, and have the job locked when it is tried again.
+        canceledJobs.expect(std::span(jobs).last(1), now);
+        Termination locked;
+        locked.jobId = untouched;
+        locked.outcome = Outcome::locked;
+        canceledJobs.answered(locked);
+        canceledJobs.settled();
         store.cancel(std::span(jobs).last(1), {.hung = 300s, .stalled = 600s}, [](const Termination&) {});
         canceledJobs.report(store, 300s, 600s, now);
         CPPUNIT_ASSERT_EQUAL(untouched, found.canceled.at(1).jobId);
