@@ -191,22 +191,20 @@ private:
     }
 
     static void sayWhatItIs(const fs::path& slurmConf)
-    /// Before the first run. Errors are left to the plugin.
-    {
+    /// Before the first run. Errors in the files are left to the plugin.
+    try {
         const SlurmConf conf = SlurmConf::read(slurmConf);
         const std::string user = conf.find("SlurmUser").value_or("root");
         if (geteuid() == 0 && user != "root")
             std::cerr
                 << "hang-detector-sim: warning: this is root, but slurmctld connects and reads its files as "
                 << user << ": use sudo -u " << user << '\n';
-        try {
-            const Settings settings = Settings::read(conf.settingsFile());
-            if (!settings.dryRun)
-                std::cerr << "hang-detector-sim: this is no dry run: it terminates hung jobs in "
-                          << settings.connection.database()
-                          << "; DryRun=yes in hang_detector.conf changes nothing\n";
-        } catch (const SettingsError&) {
-        }
+        const Settings settings = Settings::read(conf.settingsFile());
+        if (!settings.dryRun)
+            std::cerr << "hang-detector-sim: this is no dry run: it terminates hung jobs in "
+                      << settings.connection.database()
+                      << "; with DryRun=yes in hang_detector.conf it only logs\n";
+    } catch (const SettingsError&) {
     }
 
     int runPlugin(const fs::path& slurmConf, HostLog& log)

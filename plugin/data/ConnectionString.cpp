@@ -6,8 +6,6 @@
 
 #include <algorithm>
 #include <array>
-#include <memory>
-#include <numeric>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -60,46 +58,37 @@ bool isPasswordCut(std::string_view text)
     return text.find('@', text.find_first_of("@/") + 1) != std::string_view::npos;
 }
 
-std::size_t changesBetween(std::string_view one, std::string_view other)
-/// How many characters have to be added, left out or replaced.
+bool isNearly(std::string_view word, std::string_view keyword)
+/// Whether one character is missing, added or another, or two neighbours are swapped.
 {
-    std::vector<std::size_t> row(other.size() + 1);
-    std::iota(row.begin(), row.end(), std::size_t{0});
-    for (std::size_t i = 1; i <= one.size(); ++i) {
-        std::size_t diagonal = std::exchange(row[0], i);
-        for (std::size_t j = 1; j <= other.size(); ++j) {
-            const std::size_t replaced = diagonal + (one[i - 1] == other[j - 1] ? 0 : 1);
-            diagonal = std::exchange(row[j], std::min({row[j] + 1, row[j - 1] + 1, replaced}));
-        }
+    while (!word.empty() && !keyword.empty() && word.front() == keyword.front()) {
+        word.remove_prefix(1);
+        keyword.remove_prefix(1);
     }
-    return row.back();
+    while (!word.empty() && !keyword.empty() && word.back() == keyword.back()) {
+        word.remove_suffix(1);
+        keyword.remove_suffix(1);
+    }
+    const bool isSwapped =
+        word.size() == 2 && keyword.size() == 2 && word[0] == keyword[1] && word[1] == keyword[0];
+    return isSwapped || std::max(word.size(), keyword.size()) == 1;
 }
 
 std::string misspelledIn(const std::string& text)
-/// A sentence about the first keyword that is nearly one of libpq's. Other words are not shown, as they may
-/// be parts of a password.
+/// A question about the first word that is nearly a keyword of libpq. It does not show the word, and ends at
+/// a password, which may hold anything.
 {
-    const std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> known(PQconndefaults(),
-                                                                             &PQconninfoFree);
+    const Libpq::ConnectionOptions known = Libpq::writtenOptions("");
     const Poco::StringTokenizer pairs(text, " \t", Poco::StringTokenizer::TOK_IGNORE_EMPTY);
     for (const std::string& pair : pairs) {
-        const auto end = pair.find('=');
-        if (end == std::string::npos)
-            continue;
-        const std::string word = pair.substr(0, end);
-        std::string_view nearest;
+        const std::string word = pair.substr(0, pair.find('='));
+        if (word.find("pass") != std::string::npos)
+            break;
         for (const PQconninfoOption* option = known.get(); option != nullptr && option->keyword != nullptr;
              ++option) {
-            const std::size_t changes = changesBetween(word, option->keyword);
-            if (changes == 0) {
-                nearest = {};
-                break;
-            }
-            if (changes == 1 && nearest.empty())
-                nearest = option->keyword;
+            if (word.size() < pair.size() && isNearly(word, option->keyword))
+                return std::string("; is ") + option->keyword + " misspelled?";
         }
-        if (!nearest.empty())
-            return "; " + word + " is no keyword of libpq, but " + std::string(nearest) + " is";
     }
     return "";
 }

@@ -67,40 +67,36 @@ void CanceledJobs::report(JobStore& store, std::chrono::seconds patience, std::c
                           Clock::time_point now)
 {
     takeOverSent();
-    try {
-        if (_isNew) {
-            for (const JobId& job : store.findRunningCancels()) {
-                if (!_jobs.contains(job))
-                    watch({.job = {job, 0}, .mayWorkUntil = now, .isAnswered = true});
-            }
-            _isNew = false;
+    if (_isNew) {
+        for (const JobId& job : store.findRunningCancels()) {
+            if (!_jobs.contains(job))
+                watch({.job = {job, 0}, .mayWorkUntil = now, .isAnswered = true});
         }
-        if (_jobs.empty())
-            return;
-        std::vector<StalledJob> asked;
-        for (const auto& [id, watched] : _jobs)
-            asked.push_back(watched.job);
-        std::vector<Termination> ignored;
-        // A job that is deleted has no answer.
-        std::map<JobId, Watched> left;
-        for (const CanceledJob& job : store.findCanceled(asked)) {
-            const auto watched = _jobs.find(job.jobId);
-            if (watched == _jobs.end() || !isToBeWatched(watched->second, job, threshold, now))
-                continue;
-            if (watched->second.isAnswered && job.silent < patience && job.canceledAgo >= patience) {
-                ignored.push_back(cancelOf(job));
-                ignored.back().silent = *job.canceledAgo;
-            } else {
-                left.insert(_jobs.extract(watched));
-            }
-        }
-        _jobs = std::move(left);
-        store.addNames(ignored);
-        for (const Termination& job : ignored)
-            _notifications.postNotification(new CancelIgnored(job, job.silent));
-    } catch (const DatabaseError&) {
-        // This error does not make the run fail. If it lasts, the search gets it.
+        _isNew = false;
     }
+    if (_jobs.empty())
+        return;
+    std::vector<StalledJob> asked;
+    for (const auto& [id, watched] : _jobs)
+        asked.push_back(watched.job);
+    std::vector<Termination> ignored;
+    // A job that is deleted has no answer.
+    std::map<JobId, Watched> left;
+    for (const CanceledJob& job : store.findCanceled(asked)) {
+        const auto watched = _jobs.find(job.jobId);
+        if (watched == _jobs.end() || !isToBeWatched(watched->second, job, threshold, now))
+            continue;
+        if (watched->second.isAnswered && job.silent < patience && job.canceledAgo >= patience) {
+            ignored.push_back(cancelOf(job));
+            ignored.back().silent = *job.canceledAgo;
+        } else {
+            left.insert(_jobs.extract(watched));
+        }
+    }
+    _jobs = std::move(left);
+    store.addNames(ignored);
+    for (const Termination& job : ignored)
+        _notifications.postNotification(new CancelIgnored(job, job.silent));
 }
 
 bool CanceledJobs::isToBeWatched(Watched& watched, const CanceledJob& job, std::chrono::seconds threshold,

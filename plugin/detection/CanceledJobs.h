@@ -41,8 +41,8 @@ public:
     /// Asks the database what became of the jobs, if there are any; the first time also for jobs that an
     /// earlier detector has canceled. Posts CancelFollowed for each that its worker has completed,
     /// CancelIgnored, once, for each that still reports when the patience is over, and JobCanceled, with the
-    /// threshold, for each whose answer was lost. Jobs that are silent are left to the search. Errors are
-    /// left to the next run.
+    /// threshold, for each whose answer was lost. Jobs that are silent are left to the search. Throws
+    /// DatabaseError.
 
     static constexpr std::size_t capacity = 1000;
     /// Upper limit. What becomes of more canceled jobs is not logged.

@@ -32,7 +32,7 @@ JobAllocations::Rules rulesIn(const Settings& settings)
 } // namespace
 
 HangDetector::HangDetector(Settings settings, Poco::NotificationCenter& notifications,
-                           std::unique_ptr<Scheduler> scheduler, std::chrono::milliseconds looksApart)
+                           std::unique_ptr<Scheduler>&& scheduler, std::chrono::milliseconds looksApart)
     : _memory{.settings = std::move(settings),
               .store = std::make_unique<JobStore>(_memory.settings.connection, _memory.settings.runTimeout),
               .notifications = notifications,
@@ -60,6 +60,10 @@ void HangDetector::use(Settings settings)
             _memory.lostAnswers.forget();
             _memory.canceledJobs.forget();
             _memory.isConnectionTold = false;
+            _memory.unknownDaemons = {};
+            _memory.unknownStalls = {};
+            _memory.pausedStalls = {};
+            _memory.stalled.reset();
             _memory.looks.missed(EarlierLooks::Clock::now());
         }
         _memory.indexAdvice.reset();
@@ -70,15 +74,11 @@ void HangDetector::use(Settings settings)
         _memory.workerEnds.forget();
     _memory.allocations.use(rules);
     _memory.massHang.setLimits(hangLimitsIn(settings));
-    _memory.massStall.setLimits(stallLimitsIn(settings));
+    if (settings.stalledJobDuration.count() > 0)
+        _memory.massStall.setLimits(stallLimitsIn(settings));
     if (!settings.dryRun) {
         _memory.previewedJobs.clear();
         _memory.previewedCancels.clear();
-    }
-    if (settings.stalledJobDuration.count() == 0) {
-        _memory.massStall = MassHang(stallLimitsIn(settings));
-        _memory.canceledJobs.forget();
-        _memory.stalled.reset();
     }
     _memory.settings = std::move(settings);
 }

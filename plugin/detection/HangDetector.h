@@ -18,7 +18,7 @@ class HangDetector
 {
 public:
     HangDetector(Settings settings, Poco::NotificationCenter& notifications,
-                 std::unique_ptr<Scheduler> scheduler = nullptr,
+                 std::unique_ptr<Scheduler>&& scheduler = nullptr,
                  std::chrono::milliseconds looksApart = EarlierLooks::defaultApart);
     /// Does not connect to the database yet. Without a scheduler no allocation is asked for, even with
     /// ReleaseAllocations=yes. A running job counts as hung only after two looks that are at least looksApart

@@ -51,8 +51,8 @@ struct Memory
     /// The database does not say which jobs belong to a mark.
     HourlyEvent unknownStalls = {};
     /// Stalled jobs cannot be found or canceled.
-    HourlyEvent lacksRightToCancel = {};
-    /// The same for want of a right.
+    HourlyEvent pausedStalls = {};
+    /// The same for want of a right, or because that takes too long: the next attempt comes in an hour.
     std::optional<std::int64_t> stalled = std::nullopt;
     /// How many jobs were stalled at the last search for them.
     OnceAnHour<JobId> withoutAllocation{FailedJobs::capacity};

@@ -92,9 +92,7 @@ void Run::work()
     _failedBefore = _memory.failedJobs.known(_start);
     _memory.store->open(_limit);
     askForLostAnswers();
-    if (_memory.settings.stalledJobDuration.count() > 0)
-        _memory.canceledJobs.report(*_memory.store, _memory.settings.hungJobDuration,
-                                    _memory.settings.stalledJobDuration, _start);
+    _stalls.follow();
     std::vector<SeenJob> chosen = look();
     if (_isUnsure)
         chosen = lookAgain();

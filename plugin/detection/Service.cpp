@@ -42,29 +42,33 @@ public:
     PeriodicTask::Next tick(const std::stop_token& stop)
     {
         if (!_detector && !begin())
-            return {.interval = waitForSettings};
+            return {.interval = interval()};
         followSettings();
-        PeriodicTask::Next next{.interval = _detector->settings().interval,
-                                .sooner = _detector->run(stop).pause};
+        PeriodicTask::Next next{.interval = interval(), .sooner = _detector->run(stop).pause};
         if (_source.isChanging())
             next.sooner = std::min<PeriodicTask::Milliseconds>(next.sooner.value_or(SettingsSource::settled),
                                                                SettingsSource::settled);
         return next;
     }
 
-    static constexpr std::chrono::seconds waitForSettings{1};
+    PeriodicTask::Milliseconds interval() const
+    {
+        return _detector ? _detector->settings().interval : waitForSettings;
+    }
 
 private:
     using Clock = std::chrono::steady_clock;
+
+    static constexpr std::chrono::seconds waitForSettings{1};
 
     bool begin()
     /// False while the file is wrong. That is logged once a minute, as nothing else shows that no job is
     /// terminated.
     {
-        // A file that was just written may be half written.
-        if (!_settingsError.empty() && !_source.isSettled())
-            return false;
         try {
+            // A file that was just corrected may be half written.
+            if (!_settingsError.empty() && !_source.isSettled())
+                throw SettingsError(_settingsError);
             Settings settings = _source.read();
             _logger.information(LogLine("started")
                                     .add("version", HANG_DETECTOR_VERSION)
@@ -76,40 +80,47 @@ private:
             _settingsError.clear();
             return true;
         } catch (const SettingsError& error) {
-            const auto now = Clock::now();
-            if (std::exchange(_settingsError, error.what()) != error.what() ||
-                now - _errorLogged >= std::chrono::minutes(1)) {
-                _errorLogged = now;
+            if (isToBeLogged(error.what(), std::chrono::minutes(1)))
                 _logger.error(LogLine("run failed")
                                   .add("error", error.what())
                                   .add("advice", "nothing is terminated until the file is right")
                                   .text());
-            }
             return false;
         }
     }
 
     void followSettings()
     {
+        std::string error = _settingsError;
         try {
-            if (auto changed = _source.readIfChanged())
+            if (auto changed = _source.readIfChanged()) {
                 use(std::move(*changed));
-        } catch (const SettingsError& error) {
-            _settingsError = error.what();
-            _metrics.setSettingsValid(false);
-            _errorLogged = {};
+                // What does less harm may be taken from a file that is still written.
+                if (!_source.isChanging())
+                    error.clear();
+            }
+        } catch (const SettingsError& refusal) {
+            error = refusal.what();
         }
+        _metrics.setSettingsValid(error.empty());
+        if (isToBeLogged(error, std::chrono::hours(1)))
+            _logger.error(error + "; the settings stay as they were");
+    }
+
+    bool isToBeLogged(const std::string& error, Clock::duration pause)
+    /// Remembers it as the error of the file. True when it is another one, or was logged so long ago.
+    {
         const auto now = Clock::now();
-        if (!_settingsError.empty() && now - _errorLogged >= std::chrono::hours(1)) {
-            _errorLogged = now;
-            _logger.error(_settingsError + "; the settings stay as they were");
-        }
+        const bool isNew =
+            std::exchange(_settingsError, error) != error || !_errorLogged || now - *_errorLogged >= pause;
+        if (error.empty() || !isNew)
+            return false;
+        _errorLogged = now;
+        return true;
     }
 
     void use(Settings changed)
     {
-        _settingsError.clear();
-        _metrics.setSettingsValid(true);
         LogLine line("settings read again");
         for (const SettingChange& change : _detector->settings().changesTo(changed)) {
             const bool isSecret = change.after.empty();
@@ -141,7 +152,7 @@ private:
     std::optional<HangDetector> _detector;
     std::string _settingsError;
     /// Why the file was not taken over. Empty while it is right.
-    Clock::time_point _errorLogged;
+    std::optional<Clock::time_point> _errorLogged;
 };
 
 PeriodicTask taskFor(const std::filesystem::path& settingsFile, Poco::Logger& logger,
@@ -149,8 +160,8 @@ PeriodicTask taskFor(const std::filesystem::path& settingsFile, Poco::Logger& lo
 {
     const auto handler =
         std::make_shared<TickHandler>(settingsFile, logger, cluster, std::move(scheduler), writesMetrics);
-    return {TickHandler::waitForSettings,
-            [handler](const std::stop_token& stop) { return handler->tick(stop); }, logger};
+    return {handler->interval(), [handler](const std::stop_token& stop) { return handler->tick(stop); },
+            logger};
 }
 
 } // namespace

@@ -6,11 +6,31 @@
 
 namespace HangDetection {
 
+void Stalls::follow()
+{
+    const auto now = Clock::now();
+    if (!areSought() || _memory.pausedStalls.isRecent(now))
+        return;
+    try {
+        _memory.canceledJobs.report(*_memory.store, _memory.settings.hungJobDuration,
+                                    _memory.settings.stalledJobDuration, now);
+    } catch (const DatabaseError& error) {
+        // If the connection is lost, the search fails, too.
+        if (error.isObjectMissing())
+            tellUnknown(error);
+    }
+}
+
 std::vector<StalledJob> Stalls::find(const Thresholds& thresholds, const std::set<JobId>& last,
                                      const RunLimit& limit, RunStatistics& statistics)
 {
     const auto now = Clock::now();
-    if (!areSought() || _memory.lacksRightToCancel.isRecent(now))
+    if (!areSought()) {
+        // A mass stall is over, but its hold does not begin anew if that was only half of a file.
+        _memory.massStall.judge({}, now);
+        return {};
+    }
+    if (_memory.pausedStalls.isRecent(now))
         return {};
     JobStore::StallSearch search{.thresholds = thresholds,
                                  .places = _memory.settings.maxJobsPerRun,
@@ -34,6 +54,8 @@ std::vector<StalledJob> Stalls::find(const Thresholds& thresholds, const std::se
         statistics.left += found.jobs - static_cast<std::int64_t>(found.chosen.size());
         return std::move(found.chosen);
     } catch (const DatabaseError& error) {
+        if (limit.stop.stop_requested())
+            throw RunStopped();
         if (error.scope() == DatabaseError::Scope::connection)
             throw;
         tellUnknown(error);
@@ -64,8 +86,8 @@ bool Stalls::judgeMass(JobCounts jobs, bool isDryRun)
 void Stalls::tellUnknown(const DatabaseError& error)
 {
     _memory.stalled.reset();
-    if (error.isObjectMissing())
-        _memory.lacksRightToCancel.add(Clock::now());
+    if (error.isObjectMissing() || error.sqlState() == "57014")
+        _memory.pausedStalls.add(Clock::now());
     if (_memory.unknownStalls.add(Clock::now()))
         _memory.notifications.postNotification(new StallsUnknown(error.what(), error.advice()));
 }

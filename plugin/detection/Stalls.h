@@ -18,6 +18,9 @@ public:
     explicit Stalls(Memory& memory) : _memory(memory) {}
     /// The memory must outlive it.
 
+    void follow();
+    /// Looks what became of the jobs that were canceled. Errors are left to the search.
+
     std::vector<StalledJob> find(const Thresholds& thresholds, const std::set<JobId>& last,
                                  const RunLimit& limit, RunStatistics& statistics);
     /// Returns the jobs that this run is to cancel; those of `last` get only places that are left. Sets what
@@ -28,8 +31,9 @@ public:
     /// For a run that cannot be sure of what it finds.
 
     void tellUnknown(const DatabaseError& error);
-    /// Posts StallsUnknown once an hour. Without a right nothing is found or canceled in that time, as each
-    /// attempt is an error in the server's log, too.
+    /// Posts StallsUnknown once an hour. Without a right, or if the search takes too long, nothing is found
+    /// or canceled in that time: each attempt would be an error in the server's log, and would delay hung
+    /// jobs.
 
 private:
     using Clock = std::chrono::steady_clock;

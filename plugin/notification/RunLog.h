@@ -16,7 +16,7 @@ namespace HangDetection {
 class RunLog
 /// The observer that writes the log: one line for each run, and one for each job that was terminated, would
 /// be terminated in a dry run, or failed, and for each Slurm job that was cancelled. A run that did nothing
-/// is logged at debug level only, and so is one that left the same jobs as the run before. So is what was
+/// is logged at debug level only, and so is one with the same numbers as the run before. So is what was
 /// logged before: an error of the same kind as one since the last good run, and a job or a Slurm job that
 /// fails as it did before.
 ///

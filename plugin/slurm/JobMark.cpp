@@ -2,6 +2,7 @@
 
 #include "SlurmRelease.h"
 
+#include <Poco/Ascii.h>
 #include <Poco/String.h>
 
 #include <slurm/slurm.h>
@@ -46,22 +47,29 @@ bool isQuote(char c)
     return c == '"' || c == '\'';
 }
 
+bool isPartOfAWord(char c)
+{
+    return Poco::Ascii::isAlphaNumeric(static_cast<unsigned char>(c)) || c == '_' || c == '-';
+}
+
 bool endsWithKey(std::string_view text, std::string_view key)
-/// In any case, and as a word of its own.
+/// In any case, and not as the end of a longer word.
 {
     if (text.size() < key.size() || Poco::icompare(text.substr(text.size() - key.size()), key) != 0)
         return false;
     text.remove_suffix(key.size());
-    return text.empty() || isSeparator(text.back()) || isQuote(text.back());
+    return text.empty() || !isPartOfAWord(text.back());
 }
 
 bool isDaemonName(std::string_view text)
 /// Any bytes without control characters, as a column of the database may have. Characters are those of UTF-8.
+/// A quote at one end is the half of a pair with a blank or comma in between.
 {
     const auto isControl = [](unsigned char c) { return c < 0x20 || c == 0x7f; };
     const auto isWithin = [](unsigned char c) { return (c & 0xc0U) == 0x80U; };
     const auto characters = static_cast<std::size_t>(std::ranges::count_if(text, std::not_fn(isWithin)));
-    return characters > 0 && characters <= longestName && std::ranges::none_of(text, isControl);
+    return characters > 0 && characters <= longestName && std::ranges::none_of(text, isControl) &&
+           !isQuote(text.front()) && !isQuote(text.back());
 }
 
 struct Finding
@@ -72,7 +80,7 @@ struct Finding
         none,
         good,
         wrong,
-        apart,       /// blanks stand around the =
+        odd,         /// it is no word of its own, or blanks stand around the =
         contradicted /// two marks differ
     };
 
@@ -117,9 +125,10 @@ Finding findMark(std::string_view comment)
             continue;
         const auto kind = isJob ? Mark::Kind::job : Mark::Kind::daemon;
         const std::string_view rest = comment.substr(at + 1);
-        if (before.size() < at || (!rest.empty() && isBlank(rest.front())))
-            return {Finding::Kind::apart, kind};
+        const bool isSpread = before.size() < at || (!rest.empty() && isBlank(rest.front()));
         before.remove_suffix(isJob ? jobKey.size() : daemonKey.size());
+        if (isSpread || !(before.empty() || isSeparator(before.back()) || isQuote(before.back())))
+            return {Finding::Kind::odd, kind};
         const Finding mark{Finding::Kind::good, kind,
                            valueIn(rest, isJob, before.empty() ? ' ' : before.back())};
         const bool isKnown = found.kind == Finding::Kind::good && mark.text == found.text;
@@ -137,8 +146,8 @@ std::optional<std::string> errorOf(const Finding& mark)
     const bool isJob = mark.markKind == Mark::Kind::job;
     const std::string key(isJob ? jobKey : daemonKey);
     switch (mark.kind) {
-    case Finding::Kind::apart:
-        return "no blank may stand around the = of " + key + allowed;
+    case Finding::Kind::odd:
+        return key + " has to be a word of its own, without blanks around the =" + allowed;
     case Finding::Kind::wrong:
         return key + '=' + std::string(mark.text.substr(0, longestQuote)) +
                (mark.text.size() > longestQuote ? "..." : "") + " is not the " +

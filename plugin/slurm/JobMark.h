@@ -19,8 +19,8 @@ std::optional<Mark> markOf(std::string_view comment);
 
 std::optional<std::string> markError(std::string_view comment);
 /// One line for the user: what is wrong and what is allowed. There is an error when the text after
-/// `provisioner_job=` is no UUID, when that after `provisioner_daemon=` is no name of a daemon, when blanks
-/// stand around the `=`, or when two marks differ.
+/// `provisioner_job=` is no UUID, when that after `provisioner_daemon=` is no name of a daemon, when a mark
+/// is no word of its own or has blanks around the `=`, or when two marks differ.
 
 bool isMarkAllowed(const char* comment, char** message = nullptr) noexcept;
 /// Called for a submission, under slurmctld's locks. The comment may be null. A refusal adds its reason for

@@ -1,10 +1,11 @@
 // Slurm's job submit plugin interface, in C: the only way from slurmctld to the detector. Each function only
 // forwards its call, and no exception leaves it.
 //
-// slurmctld calls init as SlurmUser before it opens a port. If init fails, slurmctld does not start. So it fails
-// for a wrong path in slurm.conf, as Slurm itself does, but neither for a wrong hang_detector.conf nor when the
-// database is down: a cluster that schedules is worth more than a detector that runs. slurmctld calls fini only
-// when its list of plugins changes; an ordinary shutdown is an exit() while the detector's thread runs.
+// slurmctld calls init as SlurmUser before it opens a port. If init fails, slurmctld does not start. So it
+// fails for a wrong path in slurm.conf, as Slurm itself does, but neither for a wrong hang_detector.conf nor
+// when the database is down: a cluster that schedules is worth more than a detector that runs. slurmctld
+// calls fini only when its list of plugins changes; an ordinary shutdown is an exit() while the detector's
+// thread runs.
 
 #include "JobMark.h"
 #include "Lifecycle.h"

@@ -61,6 +61,7 @@ class HostileDatabaseTest : public DatabaseFixture
                                                    .places = 10})
                                      .jobs);
             CPPUNIT_ASSERT(store.findCanceled(std::vector<StalledJob>{{stalled, 0}}).at(0).isOurs);
+            CPPUNIT_ASSERT_EQUAL(std::vector{stalled}, store.findRunningCancels());
             store.wantsIndex();
             store.findLockHolder(jobs.front());
             CPPUNIT_ASSERT_EQUAL(std::size_t{1}, store.findMarked({running}).size());
@@ -87,6 +88,8 @@ class HostileDatabaseTest : public DatabaseFixture
                                                                 textOf(SQL_SCRIPTS "/index.sql"),
                                                                 Statements::cancel_jobs,
                                                                 Statements::find_canceled_jobs,
+                                                                Statements::find_running_cancels,
+                                                                Statements::find_running_cancels_by_status,
                                                                 Statements::find_stalled_jobs,
                                                                 Statements::find_stalled_jobs_by_status,
                                                                 Statements::preview_cancels,

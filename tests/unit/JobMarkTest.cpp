@@ -99,13 +99,21 @@ private:
         }
     }
 
-    TEST(refusesBlanksAroundTheSign)
+    TEST(refusesWhatIsHalfAMark)
     {
+        const std::string odd = " has to be a word of its own, without blanks around the =";
         const std::string id = "11111111-2222-4333-8444-55555555abcd";
         for (const std::string key : {"provisioner_job", "provisioner_daemon"}) {
             for (const char* const sign : {" =", "= ", "  =  ", "\t=", "=\n"})
-                expectError(key + sign + id, "no blank may stand around the = of " + key);
+                expectError(key + sign + id, key + odd);
+            for (const char* const before : {"(", "team:", "a=", "|"})
+                expectError(before + key + '=' + id, key + odd);
         }
+        for (const std::string& value :
+             {std::string("\"my builder\""), std::string("b1\""), std::string("'")})
+            expectError("provisioner_daemon=" + value,
+                        "provisioner_daemon=" + value.substr(0, value.find(' ')) +
+                            " is not the name of a provisioner daemon");
     }
 
     static void expectError(const std::string& comment, const std::string& error)

@@ -179,9 +179,12 @@ class SettingsTest : public CppUnit::TestFixture
             "host=db.example.org dbname=coder user=hang_detector, or a URI, such as "
             "postgresql://hang_detector@db.example.org/coder";
         expectRefused("Connection=somewhere\n", noConnection);
-        expectRefused("Connection=host=db dbnam=coder\n",
-                      noConnection + "; dbnam is no keyword of libpq, but dbname is");
-        expectRefused("Connection=dbname=coder password=open sesame=hosts\n", noConnection);
+        for (const std::string word : {"dbnam", "dbnames", "dbnqme", "dbnmae"})
+            expectRefused("Connection=host=db " + word + "=coder\n",
+                          noConnection + "; is dbname misspelled?");
+        for (const std::string text :
+             {"password=open hst=77", "dbname=coder password = hst=x a", "hst user=a"})
+            expectRefused("Connection=" + text + '\n', noConnection);
         expectRefused(std::string(64 * 1024 + 1, '#'),
                       ": is larger than 64 KiB, so it is not a settings file");
 
