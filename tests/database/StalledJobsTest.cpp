@@ -534,6 +534,7 @@ private:
         canceledJobs.expect(jobs, now + 60s);
         store.cancel(std::span(jobs).first(1), {.hung = 300s, .stalled = 600s}, [](const Termination&) {});
         database().execute("UPDATE provisioner_jobs SET canceled_at = now() WHERE id = '" + users + "'");
+        database().addLog(users, stage, "a line", "0");
         for (int i = 0; i < 2; ++i) {
             canceledJobs.report(store, 300s, 600s, now);
             CPPUNIT_ASSERT_EQUAL(std::size_t{1}, found.canceled.size());
