@@ -5,8 +5,8 @@
 -- $5  the advisory lock keys of the jobs, in the same order, bigint[] (AdvisoryLock.h)
 -- $6  the line in the log of a job, text
 --
--- One row for each requested job: its id, the outcome, its type, for how many seconds its log has been silent, its stage,
--- and the workspace and number of its build. The outcome is one of
+-- One row for each requested job: its id, the outcome, its type, for how many seconds its log has been silent, its
+-- stage, and the workspace and number of its build. The outcome is one of
 --   canceled          everything below is done and committed with this statement
 --   locked            another session has locked the job: left alone
 --   missing, completed, not_stalled

@@ -5,9 +5,9 @@
 -- $3  how many jobs are chosen at most
 -- $4  uuid[]: jobs that are chosen only when places are left: an earlier run could not cancel them, or has logged them
 --
--- One row for each chosen job: its id and the id of the newest line in its log, 0 without one. The other columns are the
--- same in each row: the number of stalled jobs, and of those that have been silent for half of the threshold. When no job
--- is chosen, there is one row without an id.
+-- One row for each chosen job: its id and the id of the newest line in its log, 0 without one. The other columns
+-- are the same in each row: the number of stalled jobs, and of those that have been silent for half of the
+-- threshold. When no job is chosen, there is one row without an id.
 --
 -- A job that is canceled already is not stalled. Of the others, those that have run for long enough are looked up in
 -- the table of logs: one look in an index for each, and two more for one that is silent there. The choice is random, so

@@ -4,7 +4,8 @@
 -- Both have the same first parameters:
 --
 -- $1  ids of the jobs, uuid[]
--- $2  the id of the newest line in the log of each job, as the search saw it, in the same order, bigint[]; 0 without one
+-- $2  the id of the newest line in the log of each job, as the search saw it, in the same order, bigint[]; 0
+--     without one
 -- $3, $4  the thresholds of find_stalled_jobs.sql
 --
 -- The row of a job is its newest version, read under the lock. Its log and its overflow are read as they were when the

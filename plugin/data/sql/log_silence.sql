@@ -2,10 +2,11 @@
 -- log: then that counts from the start of the job. The index on (job_id, id) finds the lines. A silence that is
 -- shorter than j.least_silence need not be exact.
 --
--- The clock of the worker's machine stamps the lines, and Coder's server stamps the start. If the worker's clock is
--- behind, its newest line seems too old. But the first line comes right after the start, and the time from the first
--- line to the newest is right by any clock that is not set meanwhile. So the shorter one of both silences counts. The first line is looked up only
--- if the newest line is old. Times have limits, because infinite ones cannot be subtracted.
+-- The clock of the worker's machine stamps the lines, and Coder's server stamps the start. If the worker's clock
+-- is behind, its newest line seems too old. But the first line comes right after the start, and the time from the
+-- first line to the newest is right by any clock that is not set meanwhile. So the shorter one of both silences
+-- counts. The first line is looked up only if the newest line is old. Times have limits, because infinite ones
+-- cannot be subtracted.
 SELECT
     coalesce(newest.id, 0::bigint) AS newest_line,
     coalesce(nullif(newest.stage::text, ''), 'Unknown') AS stage,
