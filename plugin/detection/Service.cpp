@@ -101,6 +101,7 @@ private:
             }
         } catch (const SettingsError& refusal) {
             error = refusal.what();
+            _errorLogged.reset(); // it may be the same error after another change
         }
         _metrics.setSettingsValid(error.empty());
         if (isToBeLogged(error, std::chrono::hours(1)))
