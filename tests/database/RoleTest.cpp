@@ -104,6 +104,20 @@ class RoleTest : public DatabaseFixture
         database().execute("DROP ROLE operator_of_coder");
     }
 
+    TEST(isRemovedWithItsIndex)
+    {
+        applyRoleScriptTo(connectionString(), "hang_detector_3");
+        runScript("index.sql", connectionString());
+        const std::string job = addHungJob();
+        const Text before = jobRow(job);
+        for (int i = 0; i < 2; ++i)
+            runScript("remove.sql", connectionString(), {"--set=role=hang_detector_3"});
+        CPPUNIT_ASSERT(database().isTrue("SELECT NOT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)",
+                                         "hang_detector_3"));
+        CPPUNIT_ASSERT(database().isTrue("SELECT to_regclass($1) IS NULL", "hang_detector_running_jobs"));
+        CPPUNIT_ASSERT_EQUAL(before, jobRow(job));
+    }
+
     TEST(warnsWhereEverybodyMayCreate)
     {
         const std::string warning = "WARNING: everybody may create functions and operators in schema public";

@@ -26,7 +26,7 @@ class PackageTest : public CppUnit::TestFixture
     {
         CPPUNIT_ASSERT_EQUAL(Poco::trim(Sim::mustRun({"dpkg", "--print-architecture"})),
                              packageField("Architecture"));
-        CPPUNIT_ASSERT_EQUAL(std::string(PROJECT_VERSION "-1+slurm") + slurmRelease(),
+        CPPUNIT_ASSERT_EQUAL(std::string(PACKAGE_VERSION "-1+slurm") + slurmRelease(),
                              packageField("Version"));
     }
 
@@ -65,6 +65,7 @@ class PackageTest : public CppUnit::TestFixture
                  "-rw-r----- root/root /etc/slurm/hang_detector.conf",
                  "-rw-r--r-- root/root /usr/share/hang-detector/sql/role.sql",
                  "-rw-r--r-- root/root /usr/share/hang-detector/sql/index.sql",
+                 "-rw-r--r-- root/root /usr/share/hang-detector/sql/remove.sql",
                  "-rw-r--r-- root/root /usr/share/hang-detector/monitoring/hang-detector.rules.yml",
                  "-rw-r--r-- root/root /usr/share/hang-detector/monitoring/hang-detector.json",
                  documents + "/README.md", documents + "/copyright", documents + "/changelog.Debian.gz",

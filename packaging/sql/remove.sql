@@ -1,0 +1,22 @@
+-- Undoes role.sql and index.sql: removes the detector's role with all of its rights in this database, and its
+-- index. Run it with psql as those were run, after the detector is gone. Jobs, logs and builds stay as they are.
+--
+--     psql --dbname=coder --file=remove.sql
+--     psql --dbname=coder --file=remove.sql --set=role=another_name
+--
+-- If the role has rights in other databases of the server, run it there first.
+\set ON_ERROR_STOP on
+\if :{?role}
+\else
+    \set role hang_detector
+\endif
+
+DROP INDEX CONCURRENTLY IF EXISTS hang_detector_running_jobs;
+
+SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = :'role') AS role_is_there \gset
+\if :role_is_there
+    BEGIN;
+    DROP OWNED BY :"role";
+    DROP ROLE :"role";
+    COMMIT;
+\endif
