@@ -74,23 +74,17 @@ GRANT
     UPDATE (started_at, completed_at, updated_at, error, error_code)
     ON provisioner_jobs TO :"role";
 
--- Where Coder has an index on this column, the search reads only the running jobs.
-SELECT EXISTS (
-    SELECT
-    FROM pg_attribute
-    WHERE attrelid = 'provisioner_jobs'::regclass::oid AND attname = 'job_status'
-) AS has_status \gset
+-- Where Coder has an index on job_status, the search reads only the running jobs. Stalled jobs are canceled; where
+-- logs can overflow, a job goes on without lines after that.
+GRANT UPDATE (canceled_at) ON provisioner_jobs TO :"role";
+SELECT
+    count(*) FILTER (WHERE attname = 'job_status') = 1::bigint AS has_status,
+    count(*) FILTER (WHERE attname = 'logs_overflowed') = 1::bigint AS has_overflow
+FROM pg_attribute
+WHERE attrelid = 'provisioner_jobs'::regclass::oid \gset
 \if :has_status
     GRANT SELECT (job_status) ON provisioner_jobs TO :"role";
 \endif
-
--- To cancel stalled jobs. Where logs can overflow, a job goes on without lines after that.
-GRANT UPDATE (canceled_at) ON provisioner_jobs TO :"role";
-SELECT EXISTS (
-    SELECT
-    FROM pg_attribute
-    WHERE attrelid = 'provisioner_jobs'::regclass::oid AND attname = 'logs_overflowed'
-) AS has_overflow \gset
 \if :has_overflow
     GRANT SELECT (logs_overflowed) ON provisioner_jobs TO :"role";
 \endif

@@ -8,14 +8,9 @@ namespace HangDetection {
 
 namespace {
 
-MassHang::Limits hangLimitsIn(const Settings& settings)
+MassHang::Limits limitsIn(const Settings& settings, std::chrono::seconds hold)
 {
-    return {settings.massHangRatio, settings.massHangMinJobs, settings.hungJobDuration};
-}
-
-MassHang::Limits stallLimitsIn(const Settings& settings)
-{
-    return {settings.massHangRatio, settings.massHangMinJobs, settings.stalledJobDuration};
+    return {settings.massHangRatio, settings.massHangMinJobs, hold};
 }
 
 JobAllocations::Rules rulesIn(const Settings& settings)
@@ -39,8 +34,8 @@ HangDetector::HangDetector(Settings settings, Poco::NotificationCenter& notifica
               .allocations = JobAllocations(std::move(scheduler), notifications),
               .workerEnds = WorkerEnds(notifications),
               .looks = EarlierLooks(looksApart),
-              .massHang = MassHang(hangLimitsIn(_memory.settings)),
-              .massStall = MassHang(stallLimitsIn(_memory.settings)),
+              .massHang = MassHang(limitsIn(_memory.settings, _memory.settings.hungJobDuration)),
+              .massStall = MassHang(limitsIn(_memory.settings, _memory.settings.stalledJobDuration)),
               .terminatedJobs = TerminatedJobs(notifications),
               .indexAdvice = IndexAdvice(notifications),
               .lockedJobs = LockedJobs(notifications),
@@ -73,9 +68,9 @@ void HangDetector::use(Settings settings)
     if (rules.trusted != rulesIn(_memory.settings).trusted)
         _memory.workerEnds.forget();
     _memory.allocations.use(rules);
-    _memory.massHang.setLimits(hangLimitsIn(settings));
+    _memory.massHang.setLimits(limitsIn(settings, settings.hungJobDuration));
     if (settings.stalledJobDuration.count() > 0)
-        _memory.massStall.setLimits(stallLimitsIn(settings));
+        _memory.massStall.setLimits(limitsIn(settings, settings.stalledJobDuration));
     if (!settings.dryRun) {
         _memory.previewedJobs.clear();
         _memory.previewedCancels.clear();

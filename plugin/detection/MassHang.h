@@ -1,6 +1,9 @@
 #pragma once
 
 #include "data/Job.h"
+#include "notification/Notifications.h"
+
+#include <Poco/NotificationCenter.h>
 
 #include <chrono>
 #include <optional>
@@ -48,6 +51,19 @@ public:
 
     Verdict judge(const JobCounts& jobs, Clock::time_point now);
     /// Call it once for each search, with what the search found.
+
+    template <Mass mass>
+    bool isHeld(const JobCounts& jobs, Poco::NotificationCenter& notifications, bool isDryRun)
+    /// Judges now, and posts MassBegan and MassEnded. Whether to hold.
+    {
+        const Verdict verdict = judge(jobs, Clock::now());
+        if (verdict == Verdict::began)
+            notifications.postNotification(new MassBegan<mass>(
+                jobs, std::chrono::duration_cast<std::chrono::seconds>(_limits.hold), isDryRun));
+        if (verdict == Verdict::ended)
+            notifications.postNotification(new MassEnded<mass>(jobs, isDryRun));
+        return verdict == Verdict::began || verdict == Verdict::held;
+    }
 
     std::optional<Clock::duration> holdLeft(Clock::time_point now) const;
     /// The rest of the hold. No value when the last verdict was not to hold.

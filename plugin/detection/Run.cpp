@@ -275,14 +275,8 @@ bool Run::judgeMassHang()
 {
     if (_isUnsure)
         return _memory.massHang.holdLeft(_start).has_value();
-    const JobCounts jobs = countsWithoutEnded();
-    const auto verdict = _memory.massHang.judge(jobs, Clock::now());
-    if (verdict == MassHang::Verdict::began)
-        _memory.notifications.postNotification(
-            new MassHangBegan(jobs, _memory.settings.hungJobDuration, _statistics.dryRun));
-    if (verdict == MassHang::Verdict::ended)
-        _memory.notifications.postNotification(new MassHangEnded(jobs, _statistics.dryRun));
-    return verdict == MassHang::Verdict::began || verdict == MassHang::Verdict::held;
+    return _memory.massHang.isHeld<Mass::hang>(countsWithoutEnded(), _memory.notifications,
+                                               _statistics.dryRun);
 }
 
 void Run::dropSuspended(std::vector<SeenJob>& jobs, std::vector<StalledJob>& stalled)

@@ -48,7 +48,8 @@ std::vector<StalledJob> Stalls::find(const Thresholds& thresholds, const std::se
         JobCounts jobs = statistics.jobs;
         jobs.silent = found.quiet;
         jobs.hung = found.jobs;
-        statistics.areStallsHeld = judgeMass(jobs, statistics.dryRun);
+        statistics.areStallsHeld =
+            _memory.massStall.isHeld<Mass::stall>(jobs, _memory.notifications, statistics.dryRun);
         if (statistics.areStallsHeld)
             return {};
         statistics.left += found.jobs - static_cast<std::int64_t>(found.chosen.size());
@@ -70,17 +71,6 @@ void Stalls::repeatLastCount(RunStatistics& statistics) const
         return;
     statistics.jobs.stalled = _memory.stalled;
     statistics.areStallsHeld = _memory.massStall.holdLeft(Clock::now()).has_value();
-}
-
-bool Stalls::judgeMass(JobCounts jobs, bool isDryRun)
-{
-    const auto verdict = _memory.massStall.judge(jobs, Clock::now());
-    if (verdict == MassHang::Verdict::began)
-        _memory.notifications.postNotification(
-            new MassStallBegan(jobs, _memory.settings.stalledJobDuration, isDryRun));
-    if (verdict == MassHang::Verdict::ended)
-        _memory.notifications.postNotification(new MassStallEnded(jobs, isDryRun));
-    return verdict == MassHang::Verdict::began || verdict == MassHang::Verdict::held;
 }
 
 void Stalls::tellUnknown(const DatabaseError& error)

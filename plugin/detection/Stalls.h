@@ -39,7 +39,6 @@ private:
     using Clock = std::chrono::steady_clock;
 
     bool areSought() const { return _memory.settings.stalledJobDuration.count() > 0; }
-    bool judgeMass(JobCounts jobs, bool isDryRun);
 
     Memory& _memory;
 };

@@ -226,58 +226,45 @@ public:
     const std::chrono::seconds gap;
 };
 
-class MassHangBegan : public Poco::Notification
-/// So many jobs fell silent at once that nothing is terminated for a while. Posted once
-/// for each mass hang.
+enum class Mass
+/// What befalls so many jobs at once that nothing is done about them for a while.
+{
+    hang, /// silence: nothing is terminated
+    stall /// no line in their logs: nothing is canceled
+};
+
+template <Mass>
+class MassBegan : public Poco::Notification
+/// Posted once for each mass hang or mass stall.
 {
 public:
-    MassHangBegan(const JobCounts& found, std::chrono::seconds atMost, bool inDryRun)
+    MassBegan(const JobCounts& found, std::chrono::seconds atMost, bool inDryRun)
         : counts(found), hold(atMost), dryRun(inDryRun)
     {}
 
     const JobCounts counts;
     const std::chrono::seconds hold;
-    /// After this time the jobs are terminated, even if the mass hang goes on.
+    /// After this time the jobs are terminated or canceled, even if it goes on.
     const bool dryRun;
-    /// In a dry run nothing is terminated anyway.
+    /// In a dry run nothing is changed anyway.
 };
 
-class MassHangEnded : public Poco::Notification
-/// Hung jobs are terminated again: those that were silent reported, or the hold is over.
+template <Mass>
+class MassEnded : public Poco::Notification
+/// Jobs are terminated or canceled again: there are fewer of them, or the hold is over.
 {
 public:
-    MassHangEnded(const JobCounts& found, bool inDryRun) : counts(found), dryRun(inDryRun) {}
+    MassEnded(const JobCounts& found, bool inDryRun) : counts(found), dryRun(inDryRun) {}
 
     const JobCounts counts;
     const bool dryRun;
-    /// In a dry run still nothing is terminated.
+    /// In a dry run still nothing is changed.
 };
 
-class MassStallBegan : public Poco::Notification
-/// So many jobs are stalled at once that none is canceled for a while. Posted once for each mass stall.
-{
-public:
-    MassStallBegan(const JobCounts& found, std::chrono::seconds atMost, bool inDryRun)
-        : counts(found), hold(atMost), dryRun(inDryRun)
-    {}
-
-    const JobCounts counts;
-    const std::chrono::seconds hold;
-    /// After this time the jobs are canceled, even if the mass stall goes on.
-    const bool dryRun;
-    /// In a dry run nothing is canceled anyway.
-};
-
-class MassStallEnded : public Poco::Notification
-/// Stalled jobs are canceled again: the jobs moved or ended, or the hold is over.
-{
-public:
-    MassStallEnded(const JobCounts& found, bool inDryRun) : counts(found), dryRun(inDryRun) {}
-
-    const JobCounts counts;
-    const bool dryRun;
-    /// In a dry run still nothing is canceled.
-};
+using MassHangBegan = MassBegan<Mass::hang>;
+using MassHangEnded = MassEnded<Mass::hang>;
+using MassStallBegan = MassBegan<Mass::stall>;
+using MassStallEnded = MassEnded<Mass::stall>;
 
 class DatabaseConnected : public Poco::Notification
 /// The first search of a database has succeeded. Posted once for each connection string.

@@ -43,52 +43,33 @@ decided AS MATERIALIZED (
     FROM judged
 ),
 
-canceled AS (
+changed AS (
     UPDATE provisioner_jobs j
     SET canceled_at = now()
     FROM decided
     WHERE decided.obstacle IS NULL
       AND j.id = decided.id
       AND CASE WHEN j.completed_at IS NULL AND j.canceled_at IS NULL THEN true ELSE false END
-    RETURNING j.id, decided.stage, j.canceled_at = now() AND j.completed_at IS NULL AS is_whole
+    RETURNING j.id, decided.stage, $6::text AS line, j.canceled_at = now() AND j.completed_at IS NULL AS is_whole
 ),
 
-logged AS (
-    INSERT INTO provisioner_job_logs (job_id, created_at, source, level, stage, output)
-    SELECT
-        canceled.id,
-        now() + added.number * interval '1 millisecond',
-        'provisioner_daemon'::log_source,
-        'error'::log_level,
-        canceled.stage,
-        added.output
-    FROM canceled
-    CROSS JOIN LATERAL (VALUES
-        (0::double precision, ''),
-        (1, '===================='),
-        (2, $6::text),
-        (3, '===================='),
-        (4, '')
-    ) AS added (number, output)
-    ORDER BY canceled.id, added.number
-    RETURNING id, job_id
-)
+--include append_lines.sql
 
 SELECT
     decided.id::text,
     CASE
-        WHEN canceled.id IS NULL THEN coalesce(decided.obstacle, 'not_updated')
-        WHEN canceled.is_whole AND first_line.lines = 5 THEN 'canceled'
+        WHEN changed.id IS NULL THEN coalesce(decided.obstacle, 'not_updated')
+        WHEN changed.is_whole AND first_line.lines = 5 THEN 'canceled'
         -- As in terminate_jobs.sql: this text is no boolean.
         ELSE ('a trigger changed what the hang detector wrote for job ' || decided.id::text)::boolean::text
     END AS outcome,
     coalesce(decided.type, '') AS type,
     coalesce(floor(extract(epoch FROM decided.log_silence)::double precision)::bigint, 0) AS silent_s,
-    coalesce(canceled.stage, '') AS stage,
+    coalesce(changed.stage, '') AS stage,
     coalesce(decided.workspace_id::text, '') AS workspace_id,
     coalesce(decided.build_number, 0)::bigint AS build_number,
     CASE
-        WHEN canceled.id IS NOT NULL THEN
+        WHEN changed.id IS NOT NULL THEN
             -- Without end_of_logs: more lines follow.
             pg_notify(
                 'provisioner-log-logs:' || decided.id::text,
@@ -96,6 +77,5 @@ SELECT
             )::text
     END AS notified
 FROM decided
-LEFT JOIN canceled ON canceled.id = decided.id
-LEFT JOIN (SELECT job_id, min(id) AS id, count(*) AS lines FROM logged GROUP BY job_id) AS first_line
-    ON first_line.job_id = decided.id
+LEFT JOIN changed ON changed.id = decided.id
+LEFT JOIN first_line ON first_line.job_id = decided.id

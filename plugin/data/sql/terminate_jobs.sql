@@ -95,7 +95,7 @@ failed AS (
 ),
 
 -- The stage of the newest log line. The index on (job_id, id) finds it, and no line's text is read.
-staged AS MATERIALIZED (
+changed AS MATERIALIZED (
     SELECT
         failed.id,
         failed.updated_at,
@@ -107,27 +107,8 @@ staged AS MATERIALIZED (
     FROM failed
 ),
 
--- A sequence gives the ids in the order of this query, and created_at rises in the same order.
-logged AS (
-    INSERT INTO provisioner_job_logs (job_id, created_at, source, level, stage, output)
-    SELECT
-        staged.id,
-        now() + added.number * interval '1 millisecond',
-        'provisioner_daemon'::log_source,
-        'error'::log_level,
-        staged.stage,
-        added.output
-    FROM staged
-    CROSS JOIN LATERAL (VALUES
-        (0::double precision, ''),
-        (1, '===================='),
-        (2, staged.line),
-        (3, '===================='),
-        (4, '')
-    ) AS added (number, output)
-    ORDER BY staged.id, added.number
-    RETURNING id, job_id
-),
+--include append_lines.sql
+,
 
 -- A build that has a state keeps it. Without a previous build there is nothing to copy. No bytes of the state
 -- leave the server.
@@ -149,8 +130,8 @@ copied AS (
 SELECT
     decided.id::text,
     CASE
-        WHEN staged.id IS NULL THEN coalesce(decided.obstacle, 'not_updated')
-        WHEN staged.is_whole AND first_line.lines = 5 AND CASE
+        WHEN changed.id IS NULL THEN coalesce(decided.obstacle, 'not_updated')
+        WHEN changed.is_whole AND first_line.lines = 5 AND CASE
             WHEN copied.job_id IS NOT NULL THEN copied.is_whole
             ELSE decided.build_id IS NULL OR decided.has_state OR NOT EXISTS (
                 SELECT
@@ -165,21 +146,20 @@ SELECT
     END AS outcome,
     coalesce(decided.type, '') AS type,
     floor(extract(epoch FROM decided.silent)::double precision)::bigint AS silent_s,
-    coalesce(staged.stage, '') AS stage,
+    coalesce(changed.stage, '') AS stage,
     coalesce(decided.workspace_id::text, '') AS workspace_id,
     coalesce(decided.build_number, 0)::bigint AS build_number,
     CASE WHEN decided.has_state THEN 'kept' WHEN copied.has_state THEN 'copied' ELSE 'none' END AS state,
     decided.reason,
-    coalesce(staged.updated_at::text, '') AS updated_at,
+    coalesce(changed.updated_at::text, '') AS updated_at,
     CASE
-        WHEN staged.id IS NOT NULL THEN
+        WHEN changed.id IS NOT NULL THEN
             pg_notify(
                 'provisioner-log-logs:' || decided.id::text,
                 '{"created_after":' || (first_line.id - 1)::text || ',"end_of_logs":true}'
             )::text
     END AS notified
 FROM decided
-LEFT JOIN staged ON staged.id = decided.id
-LEFT JOIN (SELECT job_id, min(id) AS id, count(*) AS lines FROM logged GROUP BY job_id) AS first_line
-    ON first_line.job_id = decided.id
+LEFT JOIN changed ON changed.id = decided.id
+LEFT JOIN first_line ON first_line.job_id = decided.id
 LEFT JOIN copied ON copied.job_id = decided.id
