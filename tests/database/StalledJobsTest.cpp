@@ -382,13 +382,17 @@ private:
     TEST(watchesWhatFollows)
     /// Also what a detector has canceled that is gone.
     {
+        const std::string workspace = Sim::JobDatabase::newId();
         for (const bool isNew : {false, true}) {
             startOver();
             settings().stalledJobDuration = 10min;
+            database().execute("INSERT INTO users (id, username) VALUES (gen_random_uuid(), 'ada')");
+            database().execute("INSERT INTO templates (id, name) VALUES (gen_random_uuid(), 'gpu')");
+            database().execute("INSERT INTO workspaces (id, owner_id, template_id, name) SELECT '" +
+                               workspace + "', users.id, templates.id, 'thesis' FROM users, templates");
             const std::string ended = addStalled();
             const std::string reaped = addStalled();
             const std::string silent = addStalled();
-            const std::string workspace = Sim::JobDatabase::newId();
             const std::string deaf =
                 database().addBuildJob({.updatedAgo = "1 second"}, {.jobId = "", .workspaceId = workspace});
             const std::string users = addStalled();
@@ -412,6 +416,8 @@ private:
             }
             CPPUNIT_ASSERT_EQUAL(deaf, posted().cancelIgnored.at(0).jobId);
             CPPUNIT_ASSERT_EQUAL(workspace, posted().cancelIgnored.at(0).workspaceId);
+            CPPUNIT_ASSERT_EQUAL(std::string("thesis"), posted().cancelIgnored.at(0).workspace);
+            CPPUNIT_ASSERT_EQUAL(std::string("ada"), posted().cancelIgnored.at(0).owner);
             setBack(silent, "canceled_at", "6 minutes");
             setBack(silent, "updated_at", "6 minutes");
             CPPUNIT_ASSERT_EQUAL(std::vector{silent}, run().terminated);
