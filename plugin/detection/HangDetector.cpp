@@ -26,22 +26,22 @@ JobAllocations::Rules rulesIn(const Settings& settings)
 
 } // namespace
 
-HangDetector::HangDetector(Settings settings, Poco::NotificationCenter& notifications,
+HangDetector::HangDetector(const Settings& settings, Poco::NotificationCenter& notifications,
                            std::unique_ptr<Scheduler>&& scheduler, std::chrono::milliseconds looksApart)
-    : _memory{.settings = std::move(settings),
-              .store = std::make_unique<JobStore>(_memory.settings.connection, _memory.settings.runTimeout),
+    : _memory{.settings = settings,
+              .store = std::make_unique<JobStore>(settings.connection, settings.runTimeout),
               .notifications = notifications,
               .allocations = JobAllocations(std::move(scheduler), notifications),
               .workerEnds = WorkerEnds(notifications),
               .looks = EarlierLooks(looksApart),
-              .massHang = MassHang(limitsIn(_memory.settings, _memory.settings.hungJobDuration)),
-              .massStall = MassHang(limitsIn(_memory.settings, _memory.settings.stalledJobDuration)),
+              .massHang = MassHang(limitsIn(settings, settings.hungJobDuration)),
+              .massStall = MassHang(limitsIn(settings, settings.stalledJobDuration)),
               .terminatedJobs = TerminatedJobs(notifications),
               .indexAdvice = IndexAdvice(notifications),
               .lockedJobs = LockedJobs(notifications),
               .canceledJobs = CanceledJobs(notifications)}
 {
-    _memory.allocations.use(rulesIn(_memory.settings));
+    _memory.allocations.use(rulesIn(settings));
 }
 
 void HangDetector::use(Settings settings)

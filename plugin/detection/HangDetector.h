@@ -17,7 +17,7 @@ class HangDetector
 /// which also calls the observers.
 {
 public:
-    HangDetector(Settings settings, Poco::NotificationCenter& notifications,
+    HangDetector(const Settings& settings, Poco::NotificationCenter& notifications,
                  std::unique_ptr<Scheduler>&& scheduler = nullptr,
                  std::chrono::milliseconds looksApart = EarlierLooks::defaultApart);
     /// Does not connect to the database yet. Without a scheduler no allocation is asked for, even with
