@@ -39,8 +39,34 @@ std::string versionText(std::uint32_t version)
            std::to_string(SLURM_VERSION_MICRO(version));
 }
 
-fs::path findPlugin(const std::string& pluginDirs)
+} // namespace
+
+PluginHost PluginHost::fromSlurmConf(const fs::path& slurmConf)
 {
+    const SlurmConf conf = SlurmConf::read(slurmConf);
+    if (!isNamedIn(conf))
+        throw PluginError(slurmConf.string() + ": JobSubmitPlugins does not name " + pluginName +
+                          "; add JobSubmitPlugins=" + pluginName);
+
+    const std::string location = fs::absolute(slurmConf).string();
+    // Set only once: the thread of a plugin that was unloaded may still read the environment.
+    if (Poco::Environment::get("SLURM_CONF", "") != location)
+        Poco::Environment::set("SLURM_CONF", location);
+    return PluginHost(fileIn(conf));
+}
+
+bool PluginHost::isNamedIn(const SlurmConf& conf)
+{
+    const Poco::StringTokenizer plugins(conf.find("JobSubmitPlugins").value_or(""), ",",
+                                        Poco::StringTokenizer::TOK_TRIM);
+    // Slurm also takes a name with the prefix of its type.
+    return std::ranges::any_of(
+        plugins, [](const std::string& name) { return name == pluginName || name == pluginType; });
+}
+
+fs::path PluginHost::fileIn(const SlurmConf& conf)
+{
+    const std::string pluginDirs = conf.find("PluginDir").value_or(SLURM_PLUGIN_DIR);
     const Poco::StringTokenizer directories(
         pluginDirs, ":", Poco::StringTokenizer::TOK_TRIM | Poco::StringTokenizer::TOK_IGNORE_EMPTY);
     for (const std::string& directory : directories) {
@@ -57,50 +83,37 @@ fs::path findPlugin(const std::string& pluginDirs)
     throw PluginError(std::string(pluginFile) + " is not in PluginDir (" + pluginDirs + ")");
 }
 
-} // namespace
-
-PluginHost PluginHost::fromSlurmConf(const fs::path& slurmConf)
+std::string PluginHost::releaseOf(const fs::path& file)
 {
-    const SlurmConf conf = SlurmConf::read(slurmConf);
-    const Poco::StringTokenizer plugins(conf.find("JobSubmitPlugins").value_or(""), ",",
-                                        Poco::StringTokenizer::TOK_TRIM);
-    // Slurm also takes a name with the prefix of its type.
-    if (std::ranges::none_of(
-            plugins, [](const std::string& name) { return name == pluginName || name == pluginType; }))
-        throw PluginError(slurmConf.string() + ": JobSubmitPlugins does not name " + pluginName +
-                          "; add JobSubmitPlugins=" + pluginName);
-
-    const std::string location = fs::absolute(slurmConf).string();
-    // Set only once: the thread of a plugin that was unloaded may still read the environment.
-    if (Poco::Environment::get("SLURM_CONF", "") != location)
-        Poco::Environment::set("SLURM_CONF", location);
-    return PluginHost(findPlugin(conf.find("PluginDir").value_or(SLURM_PLUGIN_DIR)));
+    return versionText(PluginHost(file, Opened{}).version());
 }
 
-PluginHost::PluginHost(const fs::path& file) : _file(file)
+PluginHost::PluginHost(const fs::path& file) : PluginHost(file, Opened{})
+{
+    initialise();
+    _isInitialised = true;
+}
+
+PluginHost::PluginHost(const fs::path& file, Opened) : _file(file)
 {
     if (access(file.c_str(), R_OK) != 0)
         throw PluginError(file.string() + ": " + std::generic_category().message(errno));
     _handle = dlopen(file.c_str(), RTLD_LAZY);
     if (_handle == nullptr)
         throw PluginError(std::string("cannot be opened: ") + dlerror()); // NOLINT(concurrency-mt-unsafe)
-    try {
-        check();
-    } catch (...) {
-        dlclose(std::exchange(_handle, nullptr));
-        throw;
-    }
 }
 
 PluginHost::PluginHost(PluginHost&& other) noexcept
-    : _file(std::move(other._file)), _handle(std::exchange(other._handle, nullptr))
+    : _file(std::move(other._file)),
+      _handle(std::exchange(other._handle, nullptr)),
+      _isInitialised(other._isInitialised)
 {}
 
 PluginHost::~PluginHost()
 {
     if (_handle == nullptr)
         return;
-    if (void* const fini = symbol("fini"); fini != nullptr)
+    if (void* const fini = symbol("fini"); fini != nullptr && _isInitialised)
         reinterpret_cast<int (*)()>(fini)();
     dlclose(_handle);
 }
@@ -131,18 +144,22 @@ void* PluginHost::symbol(const char* name) const
     return dlsym(_handle, name);
 }
 
-void PluginHost::check() const
+std::uint32_t PluginHost::version() const
 {
-    const auto* const type = static_cast<const char*>(symbol("plugin_type"));
-    const auto* const version = static_cast<const std::uint32_t*>(symbol("plugin_version"));
     for (const char* const name : {"plugin_name", "plugin_type", "plugin_version"}) {
         if (symbol(name) == nullptr)
             throw PluginError(_file.string() + ": the symbol " + name + " is missing");
     }
+    const auto* const type = static_cast<const char*>(symbol("plugin_type"));
     if (type != pluginType)
         throw PluginError(_file.string() + ": is of type " + type + ", not " + std::string(pluginType));
-    if (*version != SLURM_VERSION_NUMBER)
-        throw PluginError(_file.string() + ": was built for Slurm " + versionText(*version) + ", not " +
+    return *static_cast<const std::uint32_t*>(symbol("plugin_version"));
+}
+
+void PluginHost::initialise() const
+{
+    if (version() != SLURM_VERSION_NUMBER)
+        throw PluginError(_file.string() + ": was built for Slurm " + versionText(version()) + ", not " +
                           slurmVersion());
     if (void* const init = symbol("init");
         init != nullptr && reinterpret_cast<int (*)()>(init)() != SLURM_SUCCESS)

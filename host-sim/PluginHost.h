@@ -1,9 +1,14 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <stdexcept>
 #include <string>
+
+namespace HangDetection {
+class SlurmConf;
+}
 
 namespace HangDetection::Sim {
 
@@ -22,6 +27,16 @@ public:
     /// Loads job_submit_hang_detector.so from the first directory of PluginDir that has it, and sets
     /// SLURM_CONF as slurmctld does. JobSubmitPlugins has to name hang_detector. Throws PluginError, or
     /// SettingsError for an error in the file itself.
+
+    static bool isNamedIn(const SlurmConf& conf);
+    /// Whether JobSubmitPlugins has hang_detector.
+
+    static std::filesystem::path fileIn(const SlurmConf& conf);
+    /// job_submit_hang_detector.so in the first directory of PluginDir that has it. Throws PluginError.
+
+    static std::string releaseOf(const std::filesystem::path& file);
+    /// The Slurm release that a plugin was built for, as "22.05.8". Opens the file as slurmctld does, but
+    /// calls nothing in it. Throws PluginError.
 
     explicit PluginHost(const std::filesystem::path& file);
     /// Opens, checks and initialises the plugin, in slurmctld's order: the file can be read; dlopen with
@@ -46,11 +61,17 @@ public:
     /// Leaves the plugin loaded and running, as slurmctld does when it exits.
 
 private:
+    struct Opened
+    {};
+
+    PluginHost(const std::filesystem::path& file, Opened);
     void* symbol(const char* name) const;
-    void check() const;
+    std::uint32_t version() const;
+    void initialise() const;
 
     std::filesystem::path _file;
     void* _handle = nullptr;
+    bool _isInitialised = false;
 };
 
 std::string slurmVersion();

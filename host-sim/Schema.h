@@ -8,4 +8,10 @@ extern const char* const schemaSql;
 extern const char* const contractSql;
 /// The text of sql/contract.sql.
 
+extern const char* const checkRoleSql;
+extern const char* const checkHeartbeatSql;
+extern const char* const checkDetectorsSql;
+extern const char* const checkJobsSql;
+/// The texts of sql/check_*.sql, which explain their parameters.
+
 } // namespace HangDetection::Sim

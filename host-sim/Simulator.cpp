@@ -7,6 +7,7 @@
 #include "Screen.h"
 #include "Settings.h"
 #include "SettingsFile.h"
+#include "SetupCheck.h"
 #include "slurm/SlurmConf.h"
 
 #include <Poco/AutoPtr.h>
@@ -26,6 +27,7 @@
 #include <filesystem>
 #include <iostream>
 #include <limits>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <unistd.h>
@@ -42,6 +44,7 @@ using Clock = std::chrono::steady_clock;
 /// Time between two submitted jobs.
 constexpr std::chrono::milliseconds submitInterval{100};
 
+constexpr int exitUsage = 2;
 constexpr int exitInterrupted = 130;
 
 fs::path builtPluginDirectory()
@@ -70,11 +73,17 @@ protected:
             return value(name, argument, description)
                 .validator(new Poco::Util::IntValidator(1, std::numeric_limits<int>::max()));
         };
+        flag("check",
+             "look at slurm.conf, the plugin, the settings and the database as slurmctld would, change "
+             "nothing, and say what is wrong; exit status 1 if there is a problem");
+        options.addOption(value("settings", "FILE", "with --check: this hang_detector.conf"));
+        flag("json", "with --check: for programs");
         flag("demo", "show the plugin at work on a database of its own; needs nothing else");
         flag("keep", "with --demo: leave the database running at the end");
         options.addOption(value("slurm-conf", "FILE",
                                 "load the plugin that this slurm.conf names (PluginDir, JobSubmitPlugins, "
-                                "SlurmctldParameters); runs until --runs, --duration or Ctrl-C ends it"));
+                                "SlurmctldParameters); runs until --runs, --duration or Ctrl-C ends it; with "
+                                "--check: in place of the one that slurmctld finds"));
         options.addOption(
             number("runs", "N",
                    "unload the plugin after it has reported N runs; exit status 1 if one of them "
@@ -108,9 +117,11 @@ protected:
             checkUsage(arguments);
         } catch (const UsageError& error) {
             std::cerr << "hang-detector-sim: " << error.what() << "; see hang-detector-sim --help\n";
-            return EXIT_USAGE;
+            return exitUsage;
         }
         try {
+            if (isGiven("check"))
+                return runCheck();
             catchInterruption();
             return isGiven("demo") ? runDemo() : runWithSlurmConf();
         } catch (const std::exception& exception) {
@@ -135,8 +146,19 @@ private:
     {
         if (!arguments.empty())
             throw UsageError("unexpected argument " + arguments.front());
+        if (isGiven("check")) {
+            for (const std::string& option : _given) {
+                if (option != "check" && option != "slurm-conf" && option != "settings" && option != "json")
+                    throw UsageError("--" + option + " does not go with --check");
+            }
+            return;
+        }
+        for (const char* const option : {"settings", "json"}) {
+            if (isGiven(option))
+                throw UsageError(std::string("--") + option + " goes with --check");
+        }
         if (isGiven("demo") == isGiven("slurm-conf"))
-            throw UsageError("either --demo or --slurm-conf FILE is needed");
+            throw UsageError("either --check, --demo or --slurm-conf FILE is needed");
         for (const char* const option : {"runs", "duration", "load-cycles", "exit-without-fini"}) {
             if (isGiven("demo") && isGiven(option))
                 throw UsageError(std::string("--") + option + " goes with --slurm-conf");
@@ -153,11 +175,20 @@ private:
     {
         Poco::Util::HelpFormatter help(options());
         help.setCommand("hang-detector-sim");
-        help.setUsage("--demo | --slurm-conf FILE  [options]");
+        help.setUsage("--check | --demo | --slurm-conf FILE  [options]");
         help.setHeader("Loads the hang detector as slurmctld does, and shows what it does.");
         help.setWidth(100);
         help.format(std::cout);
         return EXIT_OK;
+    }
+
+    int runCheck() const
+    {
+        const auto file = [&](const char* option) {
+            return isGiven(option) ? std::optional<fs::path>(config().getString(option)) : std::nullopt;
+        };
+        SetupReport report(isGiven("json") ? SetupReport::Form::json : SetupReport::Form::lines);
+        return SetupCheck({file("slurm-conf"), file("settings")}, report).run() ? int(EXIT_OK) : 1;
     }
 
     int runDemo()
@@ -280,7 +311,7 @@ int main(int argc, char** argv)
         simulator->init(argc, argv);
     } catch (const Poco::Util::OptionException& exception) {
         std::cerr << "hang-detector-sim: " << exception.displayText() << "; see hang-detector-sim --help\n";
-        return Poco::Util::Application::EXIT_USAGE;
+        return HangDetection::Sim::exitUsage;
     }
     return simulator->run();
 }

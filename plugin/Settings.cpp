@@ -206,12 +206,11 @@ public:
         try {
             _settings.connection = ConnectionString::parse(_entry.value);
         } catch (const ConnectionStringError& error) {
-            _file.refuse(_entry, error.what());
+            refuse(error.what());
         }
         if (_settings.connection.hasPassword() && _file.readableByOthers())
-            _file.refuse(_entry,
-                         "holds a password, but everybody can read the file; run chown root:slurm and "
-                         "chmod 0640 on it, or move the password to a passfile");
+            refuse("holds a password, but everybody can read the file; run chown root:slurm and "
+                   "chmod 0640 on it, or move the password to a passfile");
     }
 
     void operator()(const Duration& duration) const
@@ -219,10 +218,10 @@ public:
         const std::string units = ", in seconds or with s, m or h (90, 90s, 5m, 1h)";
         const auto value = parseDuration(_entry.value);
         if (!value)
-            refuse("is not a duration; allowed: " + allowed(duration) + units);
+            refuseValue("is not a duration; allowed: " + allowed(duration) + units);
         const bool isZero = duration.isZeroAllowed && *value == seconds(0);
         if (!isZero && (*value < duration.least || *value > duration.most))
-            refuse("is out of range; allowed: " + allowed(duration) + units);
+            refuseValue("is out of range; allowed: " + allowed(duration) + units);
         _settings.*duration.member = *value;
     }
 
@@ -232,7 +231,7 @@ public:
         const char* const end = _entry.value.data() + _entry.value.size();
         const auto [rest, error] = std::from_chars(_entry.value.data(), end, value);
         if (error != std::errc{} || rest != end || value < number.least || value > number.most)
-            refuse("is not allowed; allowed: a whole number from " + allowed(number));
+            refuseValue("is not allowed; allowed: a whole number from " + allowed(number));
         _settings.*number.member = value;
     }
 
@@ -240,7 +239,7 @@ public:
     {
         const bool isYes = Poco::icompare(_entry.value, "yes") == 0;
         if (!isYes && Poco::icompare(_entry.value, "no") != 0)
-            refuse("is not allowed; allowed: " + allowed(answer));
+            refuseValue("is not allowed; allowed: " + allowed(answer));
         _settings.*answer.member = isYes;
     }
 
@@ -252,8 +251,7 @@ public:
         for (const std::string& name : names) {
             const auto number = numberOfUser(name);
             if (!number)
-                _file.refuse(_entry, "'" + shortened(name) +
-                                         "' is no user of this machine; allowed: " + allowed(users));
+                refuse("'" + shortened(name) + "' is no user of this machine; allowed: " + allowed(users));
             found.push_back({name, *number});
         }
         _settings.*users.member = std::move(found);
@@ -263,14 +261,19 @@ public:
     {
         const std::filesystem::path value = _entry.value;
         if (!value.empty() && (!value.is_absolute() || !value.has_filename()))
-            refuse("is not allowed; allowed: " + allowed(path));
+            refuseValue("is not allowed; allowed: " + allowed(path));
         _settings.*path.member = value;
     }
 
 private:
+    [[noreturn]] void refuseValue(const std::string& reason) const
+    {
+        refuse("'" + shortened(_entry.value) + "' " + reason);
+    }
+
     [[noreturn]] void refuse(const std::string& reason) const
     {
-        _file.refuse(_entry, "'" + shortened(_entry.value) + "' " + reason);
+        throw SettingsError(_file.errorOf(_entry, reason));
     }
 
     Settings& _settings;
@@ -308,45 +311,71 @@ const SettingsEntry* findEntry(const std::vector<SettingsEntry>& entries, const 
 
 Settings Settings::read(const std::filesystem::path& path)
 {
+    auto [settings, errors] = examine(path);
+    if (!errors.empty())
+        throw SettingsError(errors.front());
+    return settings;
+}
+
+SettingsReport Settings::examine(const std::filesystem::path& path)
+{
     const SettingsFile file = SettingsFile::read(path);
     Settings settings;
+    std::vector<std::string> errors = file.errors();
+    std::vector<std::string_view> refused;
+    const auto refuse = [&](const SettingsEntry& entry, const std::string& reason) {
+        errors.push_back(file.errorOf(entry, reason));
+    };
 
     for (const SettingsEntry& entry : file.entries()) {
         const auto* const setting = std::ranges::find_if(
             all, [&](const Setting& known) { return Poco::icompare(entry.key, known.key) == 0; });
-        if (setting == all.end())
-            file.refuse(entry, "is not a known key; allowed: " + allKeys());
+        if (setting == all.end()) {
+            refuse(entry, "is not a known key; allowed: " + allKeys());
+            continue;
+        }
         const SettingsEntry* const first = findEntry(file.entries(), setting->key);
-        if (first != &entry)
-            file.refuse(entry, "is set twice, first in line " + std::to_string(first->line) +
-                                   "; each key is allowed once");
-        std::visit(Reader(settings, file, entry), setting->kind);
+        if (first != &entry) {
+            refuse(entry, "is set twice, first in line " + std::to_string(first->line) +
+                              "; each key is allowed once");
+            continue;
+        }
+        try {
+            std::visit(Reader(settings, file, entry), setting->kind);
+        } catch (const SettingsError& error) {
+            errors.emplace_back(error.what());
+            refused.emplace_back(setting->key);
+        }
     }
 
-    if (findEntry(file.entries(), "Connection") == nullptr)
-        file.refuse("Connection: is missing; add Connection= with a libpq connection string or URI, such as "
-                    "Connection=postgresql://hang_detector@db.example.org/coder");
+    // A line that cannot be read may be the one of Connection.
+    if (findEntry(file.entries(), "Connection") == nullptr && file.errors().empty())
+        errors.push_back(file.error(
+            "Connection: is missing; add Connection= with a libpq connection string or URI, such as "
+            "Connection=postgresql://hang_detector@db.example.org/coder"));
 
     settings.connection.allowCleartextPassword(settings.cleartextPassword);
 
-    if (settings.hungJobExitTimeout >= settings.hungJobDuration) {
-        const std::string reason = notShorter("HungJobExitTimeout", settings.hungJobExitTimeout, settings);
+    // The value of a line that was refused is not known.
+    const auto isKnown = [&](const char* key) { return std::ranges::find(refused, key) == refused.end(); };
+    const bool isHungKnown = isKnown("HungJobDuration");
+    if (settings.hungJobExitTimeout >= settings.hungJobDuration && isHungKnown &&
+        isKnown("HungJobExitTimeout")) {
         // At least one of the two is in the file, as the defaults fit each other.
-        for (const char* const key : {"HungJobExitTimeout", "HungJobDuration"}) {
-            if (const SettingsEntry* const entry = findEntry(file.entries(), key); entry != nullptr)
-                file.refuse(*entry, reason);
-        }
+        const SettingsEntry* const entry = findEntry(file.entries(), "HungJobExitTimeout");
+        refuse(entry != nullptr ? *entry : *findEntry(file.entries(), "HungJobDuration"),
+               notShorter("HungJobExitTimeout", settings.hungJobExitTimeout, settings));
     }
     if (settings.endedJobDuration > seconds(0)) {
         const SettingsEntry& entry = *findEntry(file.entries(), "EndedJobDuration");
-        if (settings.trustedUsers.empty())
-            file.refuse(entry,
-                        "needs TrustedUsers with the users whose Slurm jobs run provisioner daemons: any "
-                        "other user could have jobs terminated by a mark");
-        if (settings.endedJobDuration >= settings.hungJobDuration)
-            file.refuse(entry, notShorter("EndedJobDuration", settings.endedJobDuration, settings));
+        if (settings.trustedUsers.empty() && isKnown("TrustedUsers"))
+            refuse(entry,
+                   "needs TrustedUsers with the users whose Slurm jobs run provisioner daemons: any other "
+                   "user could have jobs terminated by a mark");
+        if (settings.endedJobDuration >= settings.hungJobDuration && isHungKnown)
+            refuse(entry, notShorter("EndedJobDuration", settings.endedJobDuration, settings));
     }
-    return settings;
+    return {settings, errors};
 }
 
 Settings Settings::withLessHarmOf(const Settings& other) const

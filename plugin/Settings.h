@@ -34,6 +34,8 @@ struct TrustedUser
     std::uint32_t number;
 };
 
+struct SettingsReport;
+
 struct Settings
 /// The settings of hang_detector.conf, complete and checked. The defaults are those of Coder's own detector.
 {
@@ -78,6 +80,9 @@ struct Settings
     /// for a key that is unknown or comes twice, a value that is malformed or out of range, a missing
     /// Connection, and a password in a file that everybody can read.
 
+    static SettingsReport examine(const std::filesystem::path& path);
+    /// The same, but with all errors at once. Throws SettingsError only when the file cannot be read.
+
     static std::vector<SettingDescription> descriptions();
     /// Of all keys, in the order of the texts.
 
@@ -87,6 +92,15 @@ struct Settings
 
     std::vector<SettingChange> changesTo(const Settings& next) const;
     /// In the order of the README's table.
+};
+
+struct SettingsReport
+/// What a file says.
+{
+    Settings settings;
+    /// Defaults stand in for what is wrong.
+    std::vector<std::string> errors;
+    /// Each as SettingsError has it: the first is the one that Settings::read() throws.
 };
 
 } // namespace HangDetection

@@ -57,15 +57,8 @@ SettingsFile SettingsFile::read(const std::filesystem::path& file)
 
     struct stat status = {};
     if (fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode))
-        result.refuse("is not a regular file");
-    if ((status.st_mode & S_IWOTH) != 0)
-        result.refuse(std::string("can be written by everybody") + ownerAdvice);
-    if ((status.st_mode & S_IWGRP) != 0 && status.st_gid != 0 && status.st_gid != getegid())
-        result.refuse("can be written by the group with the number " + std::to_string(status.st_gid) +
-                      ", which is neither root's nor SlurmUser's" + ownerAdvice);
-    if (status.st_uid != 0 && status.st_uid != geteuid())
-        result.refuse("belongs to the user with the number " + std::to_string(status.st_uid) +
-                      ", who is neither root nor SlurmUser" + ownerAdvice);
+        throw SettingsError(result.error("is not a regular file"));
+    result.checkOwner(status);
     result._readableByOthers = (status.st_mode & S_IROTH) != 0;
 
     std::string text(largestFile + 1, '\0');
@@ -76,10 +69,25 @@ SettingsFile SettingsFile::read(const std::filesystem::path& file)
             throwUnreadable(file, errno);
     }
     if (size > largestFile)
-        result.refuse("is larger than 64 KiB, so it is not a settings file");
+        throw SettingsError(result.error("is larger than 64 KiB, so it is not a settings file"));
     text.resize(size);
     result.parse(text);
     return result;
+}
+
+void SettingsFile::checkOwner(const struct stat& status)
+{
+    const auto find = [&](const std::string& error) {
+        _errors.push_back(_name + ": " + error + ownerAdvice);
+    };
+    if ((status.st_mode & S_IWOTH) != 0)
+        find("can be written by everybody");
+    if ((status.st_mode & S_IWGRP) != 0 && status.st_gid != 0 && status.st_gid != getegid())
+        find("can be written by the group with the number " + std::to_string(status.st_gid) +
+             ", which is neither root's nor SlurmUser's");
+    if (status.st_uid != 0 && status.st_uid != geteuid())
+        find("belongs to the user with the number " + std::to_string(status.st_uid) +
+             ", who is neither root nor SlurmUser");
 }
 
 void SettingsFile::parse(const std::string& text)
@@ -92,16 +100,26 @@ void SettingsFile::parse(const std::string& text)
         const std::string line = Poco::trim(raw);
         if (line.empty() || line.front() == '#')
             continue;
-        const auto equals = line.find('=');
-        SettingsEntry entry{Poco::trim(line.substr(0, equals)), "", number};
-        if (equals == std::string::npos || !isKey(entry.key))
-            throw SettingsError(_name + ":" + std::to_string(number) +
-                                ": not a setting; a line is Key=Value, or a comment that starts with #");
-        entry.value = valueIn(line, equals + 1, entry);
-        if (std::ranges::any_of(entry.value, [](unsigned char c) { return c < 0x20 || c == 0x7f; }))
-            refuse(entry, "holds a control character; allowed are printable characters and blanks");
-        _entries.push_back(std::move(entry));
+        try {
+            _entries.push_back(entryIn(line, number));
+        } catch (const SettingsError& error) {
+            _errors.emplace_back(error.what());
+        }
     }
+}
+
+SettingsEntry SettingsFile::entryIn(const std::string& line, int number) const
+{
+    const auto equals = line.find('=');
+    SettingsEntry entry{Poco::trim(line.substr(0, equals)), "", number};
+    if (equals == std::string::npos || !isKey(entry.key))
+        throw SettingsError(_name + ":" + std::to_string(number) +
+                            ": not a setting; a line is Key=Value, or a comment that starts with #");
+    entry.value = valueIn(line, equals + 1, entry);
+    if (std::ranges::any_of(entry.value, [](unsigned char c) { return c < 0x20 || c == 0x7f; }))
+        throw SettingsError(
+            errorOf(entry, "holds a control character; allowed are printable characters and blanks"));
+    return entry;
 }
 
 std::string SettingsFile::valueIn(const std::string& line, std::size_t begin,
@@ -113,10 +131,11 @@ std::string SettingsFile::valueIn(const std::string& line, std::size_t begin,
     if (begin < line.size() && line[begin] == '"') {
         const auto end = line.find('"', begin + 1);
         if (end == std::string::npos)
-            refuse(entry, "has no closing quote");
+            throw SettingsError(errorOf(entry, "has no closing quote"));
         const std::string rest = Poco::trim(line.substr(end + 1));
         if (!rest.empty() && (rest.front() != '#' || !Ascii::isSpace(line[end + 1])))
-            refuse(entry, "has text after the closing quote; only a blank and a comment may follow");
+            throw SettingsError(
+                errorOf(entry, "has text after the closing quote; only a blank and a comment may follow"));
         return line.substr(begin + 1, end - begin - 1);
     }
     auto end = begin;
@@ -125,15 +144,9 @@ std::string SettingsFile::valueIn(const std::string& line, std::size_t begin,
     return Poco::trim(line.substr(begin, end - begin));
 }
 
-void SettingsFile::refuse(const SettingsEntry& entry, const std::string& reason) const
+std::string SettingsFile::errorOf(const SettingsEntry& entry, const std::string& reason) const
 {
-    throw SettingsError(_name + ":" + std::to_string(entry.line) + ": " + shortened(entry.key) + ": " +
-                        reason);
-}
-
-void SettingsFile::refuse(const std::string& reason) const
-{
-    throw SettingsError(_name + ": " + reason);
+    return _name + ":" + std::to_string(entry.line) + ": " + shortened(entry.key) + ": " + reason;
 }
 
 } // namespace HangDetection

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+struct stat;
+
 namespace HangDetection {
 
 class SettingsError : public std::runtime_error
@@ -39,31 +41,38 @@ class SettingsFile
 {
 public:
     static SettingsFile read(const std::filesystem::path& file);
-    /// Throws SettingsError when the file is missing, cannot be read, is not a regular file, is larger than
-    /// 64 KiB, or has a line that is not `Key=Value`. Also when it belongs to anybody but root and the user
-    /// that runs the process, or when anybody but these two and their groups can write it: it says where
-    /// slurmctld sends a password.
+    /// Throws SettingsError when the file is missing, cannot be read, is not a regular file, or is larger
+    /// than 64 KiB.
 
     const std::vector<SettingsEntry>& entries() const { return _entries; }
+    /// Without the lines that are errors.
+
+    const std::vector<std::string>& errors() const { return _errors; }
+    /// A line that is not `Key=Value`. Also when the file belongs to anybody but root and the user that runs
+    /// the process, or when anybody but these two and their groups can write it: it says where slurmctld
+    /// sends a password.
 
     bool readableByOthers() const { return _readableByOthers; }
     /// True when the file's mode lets everybody read it.
 
-    [[noreturn]] void refuse(const SettingsEntry& entry, const std::string& reason) const;
-    /// Throws `FILE:LINE: Key: reason`.
+    std::string errorOf(const SettingsEntry& entry, const std::string& reason) const;
+    /// `FILE:LINE: Key: reason`
 
-    [[noreturn]] void refuse(const std::string& reason) const;
-    /// Throws `FILE: reason`, for an error of the whole file.
+    std::string error(const std::string& reason) const { return _name + ": " + reason; }
+    /// `FILE: reason`, for an error of the whole file.
 
 private:
     explicit SettingsFile(std::string name) : _name(std::move(name)) {}
 
+    void checkOwner(const struct stat& status);
     void parse(const std::string& text);
+    SettingsEntry entryIn(const std::string& line, int number) const;
     std::string valueIn(const std::string& line, std::size_t begin, const SettingsEntry& entry) const;
 
     std::string _name;
     /// The path, for errors.
     std::vector<SettingsEntry> _entries;
+    std::vector<std::string> _errors;
     bool _readableByOthers = false;
 };
 

@@ -63,7 +63,7 @@ void Connection::open(const Libpq::WaitLimit& limit)
 
 DatabaseFacts Connection::facts() const
 {
-    return {_session->server(), _session->tlsVersion(), _schema};
+    return {_session->server(), _session->tlsVersion(), _schema, _canSearchByStatus};
 }
 
 void Connection::prepareSession()

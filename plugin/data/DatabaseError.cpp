@@ -170,7 +170,7 @@ constexpr const char* cleartextAdvice =
 
 /// The first match counts. A killed server ends a TLS connection with "SSL error: unexpected eof", so that
 /// comes before "SSL error".
-constexpr std::array<KnownVerdict, 22> knownVerdicts{{
+constexpr std::array<KnownVerdict, 25> knownVerdicts{{
     {"not a regular file", fileAdvice},
     {"unexpected eof", unreachableAdvice},
     {"password in clear text", cleartextAdvice},
@@ -182,6 +182,10 @@ constexpr std::array<KnownVerdict, 22> knownVerdicts{{
     {"certificate", tlsAdvice},
     {"SSL error", tlsAdvice},
     {"not support SSL", tlsAdvice},
+    {"the passfile  cannot be read",
+     "let SlurmUser read the passfile: chown slurm:slurm and chmod 0600 on it"},
+    {"is not only its owner's", "let nobody but SlurmUser read the passfile: chmod 0600 on it"},
+    {"has no line for", "add this line to the passfile, with :PASSWORD at its end"},
     {"no password supplied", loginAdvice},
     {"authentication method requirement", authenticationAdvice},
     {"channel binding", authenticationAdvice},

@@ -326,6 +326,8 @@ struct DatabaseFacts
     /// The version of TLS. Empty without TLS.
     std::string schema;
     /// The year of the schema: 2023, or 2026 where jobs have a status.
+    bool searchesByStatus = false;
+    /// By Coder's index on that status, and not by reading the table of jobs.
 };
 
 struct LockHolder

@@ -3,6 +3,7 @@
 #include "Addresses.h"
 #include "AllSignalsBlocked.h"
 #include "Errors.h"
+#include "Passfile.h"
 #include "PasswordGuard.h"
 #include "StatementImpl.h"
 
@@ -124,7 +125,7 @@ std::optional<std::string> SessionImpl::connect(const std::string& secretText, s
     auto direction = PQstatus(connection) == CONNECTION_BAD ? PGRES_POLLING_FAILED : PGRES_POLLING_WRITING;
     while (direction != PGRES_POLLING_OK) {
         if (direction == PGRES_POLLING_FAILED)
-            return guard.refusal() ? failure(connection, *guard.refusal()) : lastError();
+            return guard.refusal() ? failure(connection, *guard.refusal()) : connectError();
         const short events = direction == PGRES_POLLING_READING ? POLLIN : POLLOUT;
         if (!waitUntilReady(PQsocket(connection), events, limit))
             return failure(connection, "no answer within " + std::to_string(atMost.count()) + 's');
@@ -162,6 +163,12 @@ std::string SessionImpl::withoutPasswords(std::string text) const
     for (const std::string& password : _passwords)
         Poco::replaceInPlace(text, password, std::string("***"));
     return text;
+}
+
+std::string SessionImpl::connectError() const
+{
+    const std::string fault = passfileFault(_connection.get());
+    return fault.empty() ? lastError() : Poco::trimRight(lastError()) + "; " + fault;
 }
 
 std::string SessionImpl::lastError() const

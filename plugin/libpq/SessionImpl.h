@@ -108,6 +108,7 @@ private:
 
     std::optional<std::string> connect(const std::string& secretText, std::chrono::seconds atMost);
     void learnPasswords();
+    std::string connectError() const;
     std::string lastError() const;
     std::string fieldOf(const PGresult* result, int code) const;
     const char* prepared(const std::string& statement);

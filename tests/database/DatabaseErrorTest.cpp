@@ -1,11 +1,14 @@
 #include "DatabaseFixture.h"
 #include "Rows.h"
 #include "ServerFaults.h"
+#include "TemporaryDirectory.h"
 #include "TerminationFaults.h"
 
 #include <sys/resource.h>
 
 namespace HangDetection::Test {
+
+namespace fs = std::filesystem;
 
 class DatabaseErrorTest : public DatabaseFixture
 /// Databases that a run cannot work with, and what the operator is told; OutageTest has more of them.
@@ -30,7 +33,17 @@ class DatabaseErrorTest : public DatabaseFixture
     TEST(tellsWhatIsWrongWithTheDatabase)
     {
         const std::string directory = server().directory().string();
+        const TemporaryDirectory files;
+        const auto passfileWith = [&](const std::string& line, fs::perms mode) {
+            const fs::path file =
+                files.write("passfile-" + std::to_string(static_cast<int>(mode)), line + '\n');
+            fs::permissions(file, mode);
+            return file.string();
+        };
         const std::string own = connectionString(detectorRole);
+        const auto withPassfile = [&](const std::string& file) {
+            return "host=" + directory + " user=password_role dbname=" + databaseName() + " passfile=" + file;
+        };
         const std::string checkUser = "check user and password of Connection";
         const char* const passwordNeeded = "local all password_role scram-sha-256";
         const std::vector<Row> rows{
@@ -40,8 +53,16 @@ class DatabaseErrorTest : public DatabaseFixture
             {"wrong password", connectionString("password_role"),
              "FATAL:  password authentication failed for user \"password_role\"", "28P01", checkUser,
              "ALTER ROLE password_role PASSWORD 'another one'", "password_role", passwordNeeded},
-            {"missing password", "host=" + directory + " user=password_role dbname=" + databaseName(),
-             "no password supplied", "", checkUser, "", "password_role", passwordNeeded},
+            {"no passfile", withPassfile("/nowhere/pgpass"),
+             "no password supplied; the passfile \"/nowhere/pgpass\" cannot be read: No such file or "
+             "directory",
+             "", "let SlurmUser read the passfile", "", "password_role", passwordNeeded},
+            {"a passfile for everybody", withPassfile(passfileWith("*:*:*:*:x", fs::perms(0644))),
+             "is not only its owner's, so libpq does not read it", "", "chmod 0600", "", "password_role",
+             passwordNeeded},
+            {"a passfile for somebody else", withPassfile(passfileWith("*:*:*:another:x", fs::perms(0600))),
+             "has no line for " + directory + ":5432:" + databaseName() + ":password_role", "",
+             "add this line to the passfile", "", "password_role", passwordNeeded},
             {"one server refuses, in the midst of two that are down",
              connectionString("nobody_at_all") + " host=/nowhere/first," + directory + ",/nowhere/last",
              "role \"nobody_at_all\" does not exist; connection to server on socket \"/nowhere/last", "28000",

@@ -106,7 +106,7 @@ class SimulatorTest : public SimulatorFixture
 
     TEST(refusesOptionsThatItDoesNotKnow)
     {
-        constexpr int usage = 64;
+        constexpr int usage = 2;
         const auto refuses = [](const Sim::CommandLine& options, const std::string& expected) {
             Sim::CommandLine command{SIMULATOR};
             command.insert(command.end(), options.begin(), options.end());
@@ -115,11 +115,13 @@ class SimulatorTest : public SimulatorFixture
             assertContains(expected, result);
             assertContains("see hang-detector-sim --help", result);
         };
-        refuses({}, "either --demo or --slurm-conf FILE is needed");
+        refuses({}, "either --check, --demo or --slurm-conf FILE is needed");
         refuses({"--nonsense"}, "nonsense");
-        refuses({"--demo", "--slurm-conf=x"}, "either --demo or --slurm-conf FILE is needed");
+        refuses({"--demo", "--slurm-conf=x"}, "either --check, --demo or --slurm-conf FILE is needed");
         refuses({"--demo", "--runs=1"}, "--runs goes with --slurm-conf");
         refuses({"--slurm-conf=x", "--keep"}, "--keep goes with --demo");
+        refuses({"--check", "--runs=1"}, "--runs does not go with --check");
+        refuses({"--demo", "--json"}, "--json goes with --check");
         refuses({"--slurm-conf=x", "--load-cycles=1", "--runs=1"}, "--runs does not go with --load-cycles");
         for (const std::string option : {"runs", "duration", "load-cycles"}) {
             refuses({"--slurm-conf=x", "--" + option + "=0"},

@@ -48,6 +48,29 @@ class SettingsTest : public CppUnit::TestFixture
         return text;
     }
 
+    TEST(findsAllErrorsAtOnce)
+    /// But none that only follows from another one.
+    {
+        const fs::path file = write("no setting\nConection=x\nInterval=soon\nHungJobDuration=1s\n"
+                                    "HungJobExitTimeout=6m\nEndedJobDuration=10m\nDryRun=yes\nDryRun=no\n");
+        fs::permissions(file, fs::perms::others_write, fs::perm_options::add);
+        const SettingsReport report = Settings::examine(file);
+        std::string errors;
+        for (const std::string& error : report.errors)
+            errors += error.substr(file.string().size(), error.find(';') - file.string().size()) + '\n';
+        CPPUNIT_ASSERT_EQUAL(
+            std::string(": can be written by everybody\n:1: not a setting\n"
+                        ":2: Conection: is not a known key\n"
+                        ":3: Interval: 'soon' is not a duration\n"
+                        ":4: HungJobDuration: '1s' is out of range\n"
+                        ":8: DryRun: is set twice, first in line 7\n"
+                        ":6: EndedJobDuration: needs TrustedUsers with the users whose Slurm jobs "
+                        "run provisioner daemons: any other user could have jobs terminated by a "
+                        "mark\n"),
+            errors);
+        CPPUNIT_ASSERT(report.settings.dryRun);
+    }
+
     TEST(readsEveryKey)
     {
         const Settings settings = read(

@@ -1,0 +1,16 @@
+#pragma once
+
+#include "SetupReport.h"
+
+namespace HangDetection {
+struct Settings;
+}
+
+namespace HangDetection::Sim {
+
+void checkDatabase(const Settings& settings, SetupReport& report);
+/// Whether the detector can work on the job database of these settings, as the user that runs the process,
+/// and what its next run would find. Connects to each address, reads, and makes a dry run. Writes nothing and
+/// locks nothing. Takes some seconds, and ten more for each address that does not answer.
+
+} // namespace HangDetection::Sim

@@ -1,0 +1,139 @@
+#include "SetupReport.h"
+
+#include "Duration.h"
+#include "notification/LogLine.h"
+
+#include <Poco/JSON/Array.h>
+#include <Poco/JSON/Object.h>
+
+#include <algorithm>
+#include <iostream>
+#include <utility>
+
+namespace HangDetection::Sim {
+
+namespace {
+
+std::string padded(std::string text, std::size_t width)
+{
+    text.resize(std::max(width, text.size()), ' ');
+    return text;
+}
+
+std::string counted(int number, const std::string& what)
+{
+    return std::to_string(number) + ' ' + what + (number == 1 ? "" : "s");
+}
+
+std::string roughly(std::chrono::seconds time)
+{
+    using namespace std::chrono;
+    if (time < minutes(2))
+        return formatDuration(time);
+    return formatDuration(time < hours(2) ? seconds(floor<minutes>(time)) : seconds(floor<hours>(time)));
+}
+
+} // namespace
+
+void SetupReport::list(std::vector<ListedJob> jobs)
+{
+    _jobs = std::move(jobs);
+    for (ListedJob& job : _jobs) {
+        for (std::string* const name : {&job.workspace, &job.owner, &job.templateName, &job.daemon})
+            *name = escaped(*name);
+    }
+}
+
+void SetupReport::ok(const std::string& subject, const std::string& text)
+{
+    add({"ok", subject, text}, Screen::Colour::good);
+}
+
+void SetupReport::note(const std::string& subject, const std::string& text)
+{
+    ++_notes;
+    add({"note", subject, text}, Screen::Colour::warning);
+}
+
+void SetupReport::problem(const std::string& subject, const std::string& text)
+{
+    ++_problems;
+    add({"problem", subject, text}, Screen::Colour::bad);
+}
+
+void SetupReport::add(Finding finding, Screen::Colour colour)
+{
+    constexpr std::size_t verdictWidth = 9;
+    constexpr std::size_t subjectWidth = 12;
+    // Names come from files and from the database.
+    finding.text = escaped(finding.text);
+    if (_form == Form::lines)
+        _screen.line({{padded(finding.verdict, verdictWidth), colour},
+                      {padded(finding.subject, subjectWidth) + finding.text}});
+    _findings.push_back(std::move(finding));
+}
+
+bool SetupReport::end()
+{
+    if (_form == Form::json) {
+        printJson();
+    } else {
+        printJobs();
+        _screen.line(counted(_problems, "problem") + ", " + counted(_notes, "note"), Screen::Colour::strong);
+    }
+    return _problems == 0;
+}
+
+void SetupReport::printJobs()
+{
+    if (_jobs.empty())
+        return;
+    std::vector<std::vector<std::string>> rows{
+        {"job", "type", "state", "silence", "workspace", "template", "daemon"}};
+    for (const ListedJob& job : _jobs)
+        rows.push_back({job.id, job.type, job.state, roughly(job.silent),
+                        job.owner.empty() ? job.workspace : job.owner + '/' + job.workspace, job.templateName,
+                        job.daemon});
+    std::vector<std::size_t> widths(rows.front().size());
+    for (const std::vector<std::string>& row : rows) {
+        for (std::size_t i = 0; i < row.size(); ++i)
+            widths[i] = std::max(widths[i], row[i].size());
+    }
+    _screen.line("");
+    for (const std::vector<std::string>& row : rows) {
+        std::string line;
+        for (std::size_t i = 0; i < row.size(); ++i)
+            line += padded(row[i], widths[i] + 2);
+        line.erase(line.find_last_not_of(' ') + 1);
+        _screen.line(line, &row == &rows.front() ? Screen::Colour::strong : Screen::Colour::plain);
+    }
+    _screen.line("");
+}
+
+void SetupReport::printJson() const
+{
+    Poco::JSON::Array findings;
+    for (const Finding& finding : _findings) {
+        Poco::JSON::Object object(Poco::JSON_PRESERVE_KEY_ORDER);
+        object.set("verdict", finding.verdict).set("subject", finding.subject).set("text", finding.text);
+        findings.add(object);
+    }
+    Poco::JSON::Array jobs;
+    for (const ListedJob& job : _jobs) {
+        Poco::JSON::Object object(Poco::JSON_PRESERVE_KEY_ORDER);
+        object.set("job_id", job.id)
+            .set("type", job.type)
+            .set("state", job.state)
+            .set("silent_s", job.silent.count());
+        object.set("workspace", job.workspace).set("owner", job.owner).set("template", job.templateName);
+        object.set("daemon", job.daemon);
+        jobs.add(object);
+    }
+    Poco::JSON::Object report(Poco::JSON_PRESERVE_KEY_ORDER);
+    report.set("findings", findings).set("jobs", jobs).set("notes", _notes).set("problems", _problems);
+    constexpr unsigned indent = 2;
+    report.stringify(std::cout, indent);
+    std::cout << '\n';
+}
+
+} // namespace HangDetection::Sim

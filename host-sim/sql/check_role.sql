@@ -1,0 +1,145 @@
+-- What the detector's role may do, beside what packaging/sql/role.sql grants, and which tables and columns
+-- there are. Reads only the catalog, so it needs no right on a table.
+--
+-- One row for each finding:
+--   kind     missing: tables and columns that are not there; lacking: rights that the role lacks; beyond: rights
+--            that role.sql does not grant; power: what the role may do with the server; hidden: tables of which row
+--            level security hides rows from it; schema: the year of the schema
+--   feature  for missing and lacking, what does not work then: read (all), write (all but a dry run), or one of
+--            the others below
+--   what     the names, with commas
+WITH needed (feature, privilege, relation, names) AS (VALUES
+    ('read', 'SELECT', 'provisioner_jobs', '{id,type,started_at,canceled_at,completed_at,updated_at,error,xmin}'),
+    ('read', 'SELECT', 'provisioner_job_logs', '{id,job_id,stage}'),
+    ('read', 'SELECT', 'workspace_builds', '{id,job_id,workspace_id,build_number,provisioner_state}'),
+    ('write', 'UPDATE', 'provisioner_jobs', '{started_at,completed_at,updated_at,error,error_code}'),
+    ('write', 'INSERT', 'provisioner_job_logs', '{job_id,created_at,source,level,stage,output}'),
+    ('write', 'UPDATE', 'workspace_builds', '{provisioner_state,updated_at}'),
+    ('stalled', 'UPDATE', 'provisioner_jobs', '{canceled_at}'),
+    ('stalled', 'SELECT', 'provisioner_job_logs', '{created_at}'),
+    ('daemons', 'SELECT', 'provisioner_jobs', '{worker_id}'),
+    ('daemons', 'SELECT', 'provisioner_daemons', '{id,name}'),
+    ('names', 'SELECT', 'workspaces', '{id,name,owner_id,template_id}'),
+    ('names', 'SELECT', 'users', '{id,username}'),
+    ('names', 'SELECT', 'templates', '{id,name}'),
+    ('names', 'SELECT', 'template_versions', '{job_id,template_id}'),
+    -- Only some schemas have these.
+    ('optional', 'SELECT', 'provisioner_jobs', '{job_status,logs_overflowed}'),
+    ('optional', 'SELECT', 'provisioner_daemons', '{last_seen_at}')
+),
+
+columns AS MATERIALIZED (
+    SELECT
+        needed.feature,
+        needed.privilege,
+        needed.relation,
+        name.name,
+        pg_catalog.to_regclass(needed.relation::text)::oid AS table_id,
+        a.attnum
+    FROM needed
+    CROSS JOIN LATERAL pg_catalog.unnest(needed.names::text[]) AS name (name)
+    LEFT JOIN pg_catalog.pg_attribute a
+        ON a.attrelid = pg_catalog.to_regclass(needed.relation::text)::oid
+        AND a.attname = name.name::name
+        AND NOT a.attisdropped
+),
+
+tables AS MATERIALIZED (
+    SELECT DISTINCT relation, table_id FROM columns WHERE table_id IS NOT NULL
+),
+
+me AS MATERIALIZED (
+    SELECT * FROM pg_catalog.pg_roles WHERE rolname = current_user
+),
+
+-- A superuser may do everything, which is told once.
+beyond AS (
+    SELECT
+        rights.privilege || ' of ' || tables.relation AS what,
+        pg_catalog.string_agg(a.attname::text, ', '::text ORDER BY a.attnum) AS names,
+        count(*) AS number
+    FROM tables
+    CROSS JOIN (VALUES ('SELECT'), ('INSERT'), ('UPDATE'), ('REFERENCES')) AS rights (privilege)
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = tables.table_id AND a.attnum > 0::smallint AND NOT a.attisdropped
+    WHERE pg_catalog.has_column_privilege(tables.table_id, a.attnum, rights.privilege::text)
+      AND NOT EXISTS (
+          SELECT
+          FROM columns
+          WHERE columns.table_id = tables.table_id AND columns.privilege = rights.privilege AND columns.attnum = a.attnum
+      )
+    GROUP BY rights.privilege, tables.relation
+    UNION ALL
+    SELECT rights.privilege || ' of ' || tables.relation, '', 0
+    FROM tables
+    CROSS JOIN (VALUES ('DELETE'), ('TRUNCATE'), ('TRIGGER')) AS rights (privilege)
+    WHERE pg_catalog.has_table_privilege(tables.table_id, rights.privilege::text)
+    UNION ALL
+    SELECT 'rights on other tables', pg_catalog.string_agg(c.relname::text, ', '::text ORDER BY c.relname), count(*)
+    FROM pg_catalog.pg_class c
+    WHERE c.relkind IN ('r', 'p')
+      AND c.relnamespace = (SELECT relnamespace FROM pg_catalog.pg_class WHERE oid = pg_catalog.to_regclass('provisioner_jobs')::oid)
+      AND c.oid NOT IN (SELECT table_id FROM tables)
+      AND (pg_catalog.has_any_column_privilege(c.oid, 'SELECT, INSERT, UPDATE'::text)
+          OR pg_catalog.has_table_privilege(c.oid, 'DELETE, TRUNCATE'::text))
+    HAVING count(*) > 0
+)
+
+SELECT
+    'missing' AS kind,
+    feature,
+    pg_catalog.string_agg(CASE WHEN table_id IS NULL THEN relation ELSE relation || '.' || name END, ', ') AS what
+FROM (
+    SELECT DISTINCT feature, relation, table_id, CASE WHEN table_id IS NOT NULL THEN name END AS name
+    FROM columns
+    WHERE attnum IS NULL AND feature <> 'optional'
+) AS missing
+GROUP BY feature
+
+UNION ALL
+SELECT 'lacking', feature, pg_catalog.string_agg(what, ', ' ORDER BY what)
+FROM (
+    SELECT
+        feature,
+        privilege || ' (' || pg_catalog.string_agg(name, ', ' ORDER BY attnum) || ') ON ' || relation AS what
+    FROM columns
+    WHERE attnum IS NOT NULL AND NOT pg_catalog.has_column_privilege(table_id, attnum, privilege::text)
+    GROUP BY feature, privilege, relation
+    UNION ALL
+    SELECT 'write', 'USAGE ON SEQUENCE ' || sequence.name
+    FROM tables
+    CROSS JOIN LATERAL pg_catalog.pg_get_serial_sequence(relation::text, 'id'::text) AS sequence (name)
+    WHERE relation = 'provisioner_job_logs' AND sequence.name IS NOT NULL
+      AND NOT pg_catalog.has_sequence_privilege(sequence.name, 'USAGE'::text)
+) AS lacking
+GROUP BY feature
+
+UNION ALL
+SELECT 'beyond', '', CASE WHEN number > 3 THEN what || ' (' || number || ' of them)'
+    WHEN number > 0 THEN what || ' (' || names || ')' ELSE what END
+FROM beyond
+CROSS JOIN me
+WHERE NOT me.rolsuper
+
+UNION ALL
+SELECT 'power', '', power.what
+FROM me
+CROSS JOIN LATERAL (VALUES
+    (me.rolsuper, 'is a superuser'),
+    (me.rolcreaterole AND NOT me.rolsuper, 'may make roles (CREATEROLE)'),
+    (me.rolcreatedb AND NOT me.rolsuper, 'may make databases (CREATEDB)')
+) AS power (is_so, what)
+WHERE power.is_so
+
+UNION ALL
+SELECT 'hidden', '', pg_catalog.string_agg(relation, ', ' ORDER BY relation)
+FROM tables
+WHERE pg_catalog.row_security_active(table_id)
+HAVING count(*) > 0
+
+UNION ALL
+SELECT 'schema', '', CASE WHEN count(*) = 1 THEN '2026' ELSE '2023' END
+FROM columns
+WHERE name = 'job_status' AND attnum IS NOT NULL
+
+UNION ALL
+SELECT 'role', '', current_user::text
