@@ -150,20 +150,20 @@ private:
         CPPUNIT_ASSERT(!isCompleted(running.job));
     }
 
-    TEST(marksADaemonAsTheReadmeSays)
+    TEST(marksADaemonAsTheManualPageSays)
     /// Each task of an array has a name of its own.
     {
-        static const std::regex block("\n    #!/bin/sh\n((    .*\n)+)");
-        const std::string readme = textOf(README);
+        static const std::regex block("\n#!/bin/sh\n(([^.].*\n)+)[.]Ed\n");
+        const std::string page = textOf(MANUAL_PAGE);
         std::smatch script;
-        CPPUNIT_ASSERT(std::regex_search(readme, script, block));
+        CPPUNIT_ASSERT(std::regex_search(page, script, block));
         const auto& directory = cluster().directory();
         std::ofstream(directory / "provisioner.key") << "secret";
         std::ofstream(directory / "coder") << "#!/bin/sh\ntouch \"run/$CODER_PROVISIONER_DAEMON_NAME\"\n"
                                               "exec sleep 600\n";
         std::filesystem::permissions(directory / "coder", std::filesystem::perms(0755));
         const std::string array = cluster().submit(
-            std::regex_replace(script[1].str(), std::regex("(^|\n)    "), "$1"),
+            Poco::replace(script.str(1), std::string("\\e"), std::string("\\")),
             {"--array=1-2", "--ntasks=1",
              "--export=ALL,HOME=" + directory.string() + ",PATH=" + directory.string() + ":/usr/bin:/bin"});
         for (const std::string task : {"1", "2"}) {
