@@ -1,3 +1,15 @@
+// One run of the detector: Run::work() has its steps, in their order. Most runs end after the search, without
+// a job to terminate.
+//
+// All of it runs in the detector's thread (PeriodicTask), which alone uses the settings, the memory, the
+// connection and the observers; these are called at once. Other threads share with it only the stop and its
+// queue, an open question to Slurm (a thread hang_slurm), the number of marks that job_submit has seen, and
+// the log.
+//
+// A statement reaches libpq in three hops: JobStore::rowsOf(), the connector's StatementImpl below
+// Poco::Data, and SessionImpl::execute(), which sends it and waits in awaitAnswer(). That looks for a stop
+// and the deadline every 50 ms, and lets a thread pq_cancel cancel the statement.
+
 #include "Run.h"
 
 #include "data/Wording.h"

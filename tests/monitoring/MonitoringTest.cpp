@@ -122,18 +122,25 @@ class MonitoringTest : public CppUnit::TestFixture
         assertSucceeds({PROMTOOL, "test", "rules", file.string()}, tests);
     }
 
-    TEST(readmeAndManualPageHaveEachMetricAndAlert)
+    TEST(theManualPageHasEachMetricAndAlert)
+    {
+        const std::string page = textOf(MANUAL_PAGE);
+        CPPUNIT_ASSERT_EQUAL(metricsIn(textAfterARun()), namesIn(page, "\n[.]It Li hangdetector_([a-z_]+)"));
+        CPPUNIT_ASSERT_EQUAL(alerts(), namesIn(page, "\n[.]It Li (HangDetector\\w+)\n"));
+    }
+
+    TEST(theReadmeNamesMetricsAndAlertsThatThereAre)
     {
         const std::string readme = textOf(README);
-        const std::string page = textOf(MANUAL_PAGE);
-        const std::vector<std::string> metrics = metricsIn(textAfterARun());
-        CPPUNIT_ASSERT_EQUAL(metrics, metricsIn(page));
-        for (const std::string& name : metrics)
-            assertContains("\n| " + name, readme);
-        for (const std::string& name : alerts()) {
-            assertContains("\n| " + name + " |", readme);
-            assertContains("\n.It Li " + name + '\n', page);
-        }
+        assertAreAmong(metricsIn(textAfterARun()), metricsIn(readme));
+        assertAreAmong(alerts(), namesIn(readme, "\\b(HangDetector[A-Z]\\w+)"));
+    }
+
+    static void assertAreAmong(const std::vector<std::string>& all, const std::vector<std::string>& some)
+    {
+        CPPUNIT_ASSERT(!some.empty());
+        for (const std::string& name : some)
+            CPPUNIT_ASSERT_MESSAGE(name, std::ranges::binary_search(all, name));
     }
 
     static void assertSucceeds(const Sim::CommandLine& command, const std::string& about)

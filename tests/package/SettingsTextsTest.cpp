@@ -1,5 +1,5 @@
-// The README, the sample and the manual page name the settings that the program knows, in
-// its order, with its defaults, what it allows and what they mean.
+// The sample and the manual page name the settings that the program knows, in its order, with
+// its defaults, what it allows and what they mean. The README does so with some of them.
 
 #include "ManualPage.h"
 #include "Settings.h"
@@ -7,6 +7,7 @@
 
 #include <Poco/String.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <fstream>
 
@@ -16,24 +17,34 @@ class SettingsTextsTest : public CppUnit::TestFixture
 {
     TEST_SUITE(SettingsTextsTest);
 
-    TEST(readmeIsThatOfTheProgram)
+    TEST(rowsOfTheReadmeAreThoseOfTheProgram)
     {
-        std::string expected;
-        for (const SettingDescription& setting : Settings::descriptions())
-            expected += "| " + setting.key + " | " +
-                        (setting.allowed.empty() ? "none, required |"
-                                                 : setting.defaultValue + " | " + setting.allowed) +
-                        " | " + setting.meaning + " |\n";
-
+        std::vector<std::string> found;
         std::ifstream readme(PROJECT_SOURCE_DIR "/README.md");
-        std::string found;
         std::string line;
         while (std::getline(readme, line) && line != "| key | default | allowed | meaning |")
             ;
         std::getline(readme, line);
         while (std::getline(readme, line) && line.starts_with("| "))
-            found += line + '\n';
-        CPPUNIT_ASSERT_EQUAL(expected, found);
+            found.push_back(line);
+
+        std::vector<std::string> expected;
+        for (const SettingDescription& setting : Settings::descriptions()) {
+            const std::string begin = "| " + setting.key + " | ";
+            if (std::ranges::any_of(found, [&](const std::string& row) { return row.starts_with(begin); }))
+                expected.push_back(begin +
+                                   (setting.allowed.empty()
+                                        ? "none, required |"
+                                        : setting.defaultValue + " | " + setting.allowed) +
+                                   " | " + setting.meaning + " |");
+        }
+        CPPUNIT_ASSERT_EQUAL(joined(expected), joined(found));
+        CPPUNIT_ASSERT(!found.empty());
+    }
+
+    static std::string joined(const std::vector<std::string>& lines)
+    {
+        return Poco::cat(std::string("\n"), lines.begin(), lines.end());
     }
 
     TEST(sampleIsThatOfTheProgram)
