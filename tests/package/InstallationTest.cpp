@@ -80,6 +80,22 @@ private:
         CPPUNIT_ASSERT_EQUAL(std::string("slurm:root 600"), ownerAndMode());
     }
 
+    TEST(leavesTheRestartOfSlurmctldToTheOperator)
+    /// needrestart sees that slurmctld runs a plugin that was deleted.
+    {
+        _debian->install(builtPackage());
+        edit("Connection=dbname=nowhere");
+        const CleanController controller(*_debian, "JobSubmitPlugins=hang_detector\n");
+        const std::string pid = Poco::trim(_debian->run({"cat", "/run/slurm/slurmctld.pid"}));
+        const auto loaded = [&] {
+            return Sim::mustRun({"grep", "job_submit_hang_detector", "/proc/" + pid + "/maps"});
+        };
+        assertLacks("deleted", loaded());
+        assertContains("A slurmctld that runs keeps the old hang detector until it is restarted",
+                       _debian->install(nextPackage(_directory.path())));
+        assertContains("job_submit_hang_detector.so (deleted)", loaded());
+    }
+
     TEST(bringsNewDefaultsWhereNothingWasEdited)
     {
         _debian->install(builtPackage());
@@ -112,9 +128,12 @@ private:
     {
         _debian->install(builtPackage());
         edit("Connection=dbname=mine");
+        edit("metricsFile = \"/var/lib/hang_detector.prom\" # for node_exporter");
+        std::ofstream(_debian->outside("/var/lib/hang_detector.prom")) << "hangdetector_dry_run 0\n";
         _debian->install(nextPackage(_directory.path()));
         const std::string name = packageField("Package");
-        _debian->run({"dpkg", "--purge", name});
+        assertContains("leaves its passfile, if there is one, and its role and index in the job database",
+                       _debian->run({"dpkg", "--purge", name}));
 
         CPPUNIT_ASSERT_EQUAL(std::string(),
                              _debian->run({"find", "/", "-xdev", "-iname", "*hang*detector*"}));
