@@ -93,7 +93,7 @@ protected:
             number("load-cycles", "N", "load, initialise, finalise and close the plugin N times"));
         flag("exit-without-fini", "end by exit() with the plugin running, as slurmctld does");
         flag("verbose", "print the plugin's log with its debug lines");
-        flag("help", "print this");
+        options.addOption(Option("help", "h", "print this"));
         flag("version", "print the version, and the Slurm release that it simulates");
     }
 

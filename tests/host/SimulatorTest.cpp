@@ -104,6 +104,15 @@ class SimulatorTest : public SimulatorFixture
         assertContains("hang-detector-sim " PROJECT_VERSION " (Slurm ", version);
     }
 
+    TEST(printsItsHelp)
+    {
+        for (const char* const option : {"-h", "--help"}) {
+            const auto help = Sim::runCommand({SIMULATOR, option});
+            assertStatus(0, help);
+            assertContains("usage: hang-detector-sim --demo | --slurm-conf FILE", help);
+        }
+    }
+
     TEST(refusesOptionsThatItDoesNotKnow)
     {
         constexpr int usage = 2;

@@ -123,7 +123,7 @@ class ManualPagesTest : public CppUnit::TestFixture
     {
         std::vector<std::pair<std::string, std::string>> options;
         std::istringstream lines(Sim::mustRun({SIMULATOR, "--help"}));
-        const std::regex option(R"((--\S+) +(.*))");
+        const std::regex option(R"(((?:-., )?--\S+) +(.*))");
         for (std::string line; std::getline(lines, line);) {
             std::smatch found;
             if (std::regex_match(line, found, option))
