@@ -1,10 +1,9 @@
 // What the scripts of the project, and bash for the simulator, do for people at a terminal.
 
-#include "Command.h"
 #include "Suite.h"
+#include "TemporaryDirectory.h"
+#include "TerminalProcess.h"
 #include "Texts.h"
-
-#include <filesystem>
 
 namespace HangDetection::Test {
 
@@ -31,6 +30,47 @@ class ScriptsTest : public CppUnit::TestFixture
             }
         }
     }
+
+    std::string build(const std::string& command, int expected, const std::string& terminal = "xterm") const
+    /// A project of three commands, of which this is the last one. What a terminal shows of it.
+    {
+        fs::create_directories(_directory.path() / "packaging/presets");
+        for (const char* const file : {"build", "help-option", "presets/release.cmake"})
+            fs::copy(fs::path(PROJECT_SOURCE_DIR) / "packaging" / file,
+                     _directory.path() / "packaging" / file, fs::copy_options::overwrite_existing);
+        _directory.write("CMakeLists.txt", "cmake_minimum_required(VERSION 3.25)\nproject(small NONE)\n"
+                                           "add_custom_target(a ALL true)\n"
+                                           "add_custom_target(b ALL true)\n"
+                                           "add_custom_target(c ALL " +
+                                               command + ")\nadd_dependencies(c a b)\n");
+        TerminalProcess process({"env", "-u", "NINJA_STATUS", "TERM=" + terminal,
+                                 _directory.path() / "packaging/build", "small", "release"},
+                                100, 24);
+        const auto status = process.readToEnd(patience);
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(process.output(), expected, status.value_or(-1));
+        return process.screen().text();
+    }
+
+    TEST(buildsWithOneLineOfProgress)
+    {
+        const std::string onTerminal = build("true", 0);
+        assertContains("configuring build/small\n", onTerminal);
+        assertContains("\nbuilding build/small  3/3  ", onTerminal);
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(onTerminal, std::size_t{1}, count(onTerminal, "\nbuilding"));
+        CPPUNIT_ASSERT_EQUAL(std::string("building build/small; the first time takes some minutes\n\n"),
+                             build("true", 0, "dumb"));
+    }
+
+    TEST(printsWhyABuildFailed)
+    {
+        for (const char* const terminal : {"xterm", "dumb"})
+            assertContains("\nwhy it failed\n", build("echo why it failed && false", 1, terminal));
+    }
+
+    /// Far more than any of it takes, even on a machine with much else to do.
+    static constexpr std::chrono::seconds patience{60};
+
+    TemporaryDirectory _directory;
 };
 
 } // namespace HangDetection::Test
