@@ -67,6 +67,32 @@ class ScriptsTest : public CppUnit::TestFixture
             assertContains("\nwhy it failed\n", build("echo why it failed && false", 1, terminal));
     }
 
+    TEST(completeTheSimulatorsOptions)
+    {
+        _directory.write("demo.conf", "");
+        TerminalProcess bash({"env", "--chdir=" + _directory.path().string(), "TERM=dumb",
+                              "PATH=" + fs::path(SIMULATOR).parent_path().string() + ":/usr/bin:/bin", "bash",
+                              "--norc", "--noprofile", "-i"},
+                             200, 24);
+        bash.type(". " PROJECT_SOURCE_DIR "/packaging/completion/hang-detector-sim\n");
+        const auto assertCompletes = [&](const std::string& keys, const std::string& expected) {
+            const std::string command = "hang-detector-sim ";
+            bash.type(command + keys + '\t');
+            const bool isCompleted = bash.readUntil(
+                [&](const std::string& output) { return contains(command + expected, output); }, patience);
+            CPPUNIT_ASSERT_MESSAGE(bash.output(), isCompleted);
+            // An empty line.
+            bash.type("\x15");
+        };
+        assertCompletes("--de", "--demo ");
+        assertCompletes("--he", "--help ");
+        assertCompletes("--demo --ke", "--demo --keep ");
+        assertCompletes("--sl", "--slurm-conf=");
+        assertCompletes("--slurm-conf=de", "--slurm-conf=demo.conf ");
+        assertCompletes("--slurm-conf=" + _directory.path().string() + "/d",
+                        "--slurm-conf=" + _directory.path().string() + "/demo.conf ");
+    }
+
     /// Far more than any of it takes, even on a machine with much else to do.
     static constexpr std::chrono::seconds patience{60};
 

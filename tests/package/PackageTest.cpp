@@ -63,6 +63,7 @@ class PackageTest : public CppUnit::TestFixture
                  "-rw-r--r-- root/root " SLURM_PLUGIN_DIR "/job_submit_hang_detector.so",
                  "-rwxr-xr-x root/root /usr/bin/hang-detector-sim",
                  "-rw-r----- root/root /etc/slurm/hang_detector.conf",
+                 "-rw-r--r-- root/root /usr/share/bash-completion/completions/hang-detector-sim",
                  "-rw-r--r-- root/root /usr/share/hang-detector/sql/role.sql",
                  "-rw-r--r-- root/root /usr/share/hang-detector/sql/index.sql",
                  "-rw-r--r-- root/root /usr/share/hang-detector/sql/remove.sql",
