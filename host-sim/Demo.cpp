@@ -1,9 +1,7 @@
 #include "Demo.h"
 
 #include "Command.h"
-#include "ContractTexts.h"
 #include "Interruption.h"
-#include "Settings.h"
 #include "slurm/SlurmConf.h"
 
 #include <Poco/Format.h>
@@ -203,8 +201,10 @@ void Demo::showNotification(const BuildLogNotification& notification)
 
 void Demo::showJobs()
 {
-    const std::vector<JobLook> jobs = _database.look();
-    const Counts counts = count(jobs);
+    const std::vector<SimulatedJob> slurmJobs = _slurm.jobs();
+    const std::set<std::string> suspended = _suspended.ids();
+    _table.update(_database.look(), slurmJobs, suspended);
+    const DemoTable::Counts counts = _table.counts();
     // What is counted as terminated has been shown before: a notification comes a moment after its commit.
     while (_shownTerminations < counts.terminated) {
         const auto notification = _listener.next(std::chrono::seconds(1));
@@ -212,11 +212,8 @@ void Demo::showJobs()
             break;
         showNotification(*notification);
     }
-    const std::vector<SimulatedJob> slurmJobs = _slurm.jobs();
-    const std::set<std::string> suspended = _suspended.ids();
-    _table.update(jobs, slurmJobs, suspended);
-    std::string text =
-        Poco::format("running %d  hung %d  terminated %d", counts.running, counts.hung, counts.terminated);
+    std::string text = Poco::format("running %d  hung %d  terminated %d  canceled %d", counts.running,
+                                    counts.hung, counts.terminated, counts.canceled);
     if (_screen.isTerminal()) {
         const Screen::Size size = _screen.size();
         std::vector<Screen::Line> lines = _table.lines({size.columns, size.rows - 1});
@@ -241,18 +238,6 @@ void Demo::showNews(const std::vector<SimulatedJob>& slurmJobs, const std::set<s
         if (_shownSuspended.insert(job).second)
             _screen.line("left alone " + job + "  " + describe(job) + "\n  its Slurm job is suspended");
     }
-}
-
-Demo::Counts Demo::count(const std::vector<JobLook>& jobs)
-{
-    Counts counts;
-    for (const JobLook& job : jobs) {
-        const bool isRunning = job.state == "running";
-        counts.running += isRunning ? 1 : 0;
-        counts.hung += isRunning && job.silentSeconds >= Settings::defaultHungJobDuration.count() ? 1 : 0;
-        counts.terminated += ContractTexts::isError(job.error) ? 1 : 0;
-    }
-    return counts;
 }
 
 std::string Demo::describe(const std::string& jobId) const

@@ -52,14 +52,6 @@ public:
 private:
     using Clock = std::chrono::steady_clock;
 
-    struct Counts
-    /// How many jobs there are at one moment.
-    {
-        int running = 0;
-        int hung = 0;
-        int terminated = 0;
-    };
-
     ThrowawayPostgres& withJobTables();
     void introduce();
     PluginHost loadPlugin();
@@ -71,7 +63,6 @@ private:
     void showNotification(const BuildLogNotification& notification);
     void showJobs();
     void showNews(const std::vector<SimulatedJob>& slurmJobs, const std::set<std::string>& suspended);
-    static Counts count(const std::vector<JobLook>& jobs);
     std::string describe(const std::string& jobId) const;
     bool summarize();
     void sayHowToLook();

@@ -170,6 +170,18 @@ std::vector<DemoTable::Cell> DemoTable::cellsOf(const Row& row)
             row.outcome};
 }
 
+DemoTable::Counts DemoTable::counts() const
+{
+    const auto count = [this](auto hasIt) { return static_cast<int>(std::ranges::count_if(_rows, hasIt)); };
+    const auto withOutcome = [&](const char* begin) {
+        return count([&](const Row& row) { return row.outcome.text.starts_with(begin); });
+    };
+    return {.running = count([](const Row& row) { return row.state == "running"; }),
+            .hung = withOutcome("hung"),
+            .terminated = withOutcome("terminated"),
+            .canceled = withOutcome("canceled")};
+}
+
 std::vector<Screen::Line> DemoTable::lines(Screen::Size size) const
 {
     std::vector<std::vector<Cell>> cells;

@@ -22,6 +22,17 @@ public:
                 const std::set<std::string>& suspended);
     /// Takes the present state. `suspended` has the jobs that the plugin skipped because of their Slurm jobs.
 
+    struct Counts
+    /// How many jobs the table shows as such.
+    {
+        int running = 0;
+        int hung = 0;
+        int terminated = 0;
+        int canceled = 0;
+    };
+
+    Counts counts() const;
+
     std::vector<Screen::Line> lines(Screen::Size size) const;
     /// The table with a line of headings, in no more lines than the size has. Stages are shortened so that
     /// lines fit the width.

@@ -172,6 +172,33 @@ private:
         CPPUNIT_ASSERT_MESSAGE(demo.output(), count(demo.output(), endOfBlock) > 10);
         assertTable(demo.screen().text());
         assertUsable(demo);
+        assertCountsOfEachDrawing(demo.output());
+    }
+
+    static void assertCountsOfEachDrawing(const std::string& output)
+    /// They are those of the table above them.
+    {
+        TerminalScreen screen(110, 40);
+        std::string text;
+        for (std::size_t begin = 0, end = 0; (end = output.find(endOfBlock, begin)) != std::string::npos;
+             begin = end) {
+            end += std::string(endOfBlock).size();
+            screen.write(std::string_view(output).substr(begin, end - begin));
+            text = screen.text();
+            const std::regex pattern(
+                "\nrunning ([0-9]+)  hung ([0-9]+)  terminated ([0-9]+)  canceled ([0-9]+) ");
+            std::smatch counts;
+            // The progress of the start has none.
+            if (!std::regex_search(text, counts, pattern))
+                continue;
+            // Two blanks before and after: the whole text of a column.
+            const std::string job = "[0-9a-f]{8} .*";
+            assertLines(std::stoi(counts[1]), job + "  running  .*", text);
+            assertLines(std::stoi(counts[2]), job + "  hung", text);
+            assertLines(std::stoi(counts[3]), job + "  terminated (hung|pending|ended)", text);
+            assertLines(std::stoi(counts[4]), job + "  canceled stalled", text);
+        }
+        assertContains("\nrunning 9  hung 0  terminated 14  canceled 1  followers notified 15\n", text);
     }
 
     TEST(cutsTheTableToTheTerminal)
