@@ -5,6 +5,7 @@
 #include "slurm/SlurmConf.h"
 
 #include <Poco/Format.h>
+#include <Poco/String.h>
 
 #include <algorithm>
 #include <fstream>
@@ -41,13 +42,14 @@ constexpr std::size_t summaryWidth = 58;
 
 std::string summaryLine(const std::string& description, const std::string& expected, const std::string& found,
                         std::size_t columns)
-/// Descriptions are cut, not numbers, where there is little room.
+/// Descriptions are wrapped where there is little room. The numbers are in the last line.
 {
     constexpr std::size_t numbers = 18;
     const std::size_t width = std::min(summaryWidth, columns > numbers ? columns - numbers : 0);
-    std::string text = description.substr(0, width);
-    text.resize(width, ' ');
-    return text + Poco::format("%10s%8s", expected, found);
+    std::vector<std::string> lines = Screen::wrapped(description, width);
+    lines.back().resize(std::max(width, lines.back().size()), ' ');
+    return Poco::cat(std::string("\n"), lines.begin(), lines.end()) +
+           Poco::format("%10s%8s", expected, found);
 }
 
 } // namespace
@@ -98,15 +100,15 @@ Demo::Outcome Demo::run()
 
 void Demo::introduce()
 {
-    _screen.line("PostgreSQL started in " + _postgres.directory().string());
-    _screen.line(Poco::format(
+    _screen.text("PostgreSQL started in " + _postgres.directory().string());
+    _screen.text(Poco::format(
         "%d jobs: %d running with heartbeats, %d silent for less than 5 minutes, "
         "%d not running, %d suspended by Slurm, %d pending for too long, %d whose Slurm job has failed, "
         "%d that does not move, %d hung or about to be",
         static_cast<int>(_cluster.jobs().size()), _cluster.count(Kind::healthy), _cluster.count(Kind::quiet),
         _cluster.count(Kind::inactive), _cluster.count(Kind::suspended), _cluster.count(Kind::pending),
         _cluster.count(Kind::ended), _cluster.count(Kind::stalled), _cluster.count(Kind::hung)));
-    _screen.line(
+    _screen.text(
         Poco::format("%d Slurm jobs in a simulated queue", static_cast<int>(_cluster.slurmJobs().size())));
     // Before the plugin comes, or its first run might be faster.
     if (_screen.isTerminal())
@@ -126,7 +128,7 @@ PluginHost Demo::loadPlugin()
            "StalledJobDuration=2h\n"
            "# Short, and few at a time, so that there is something to see.\nInterval=1s\nMaxJobsPerRun=3\n";
     PluginHost plugin = PluginHost::fromSlurmConf(slurmConf);
-    _screen.line("plugin loaded from " + _options.pluginDirectory.string() +
+    _screen.text("plugin loaded from " + _options.pluginDirectory.string() +
                  ", a run every second, 3 jobs at most in each");
     return plugin;
 }
@@ -135,7 +137,7 @@ void Demo::showRefusal(PluginHost& plugin)
 {
     const std::string comment = "provisioner_job=junk";
     const auto refusal = plugin.submitJob(comment);
-    _screen.line("sbatch --comment=" + comment + ": " + (refusal ? "refused: " + *refusal : "not refused"),
+    _screen.text("sbatch --comment=" + comment + ": " + (refusal ? "refused: " + *refusal : "not refused"),
                  refusal ? Colour::plain : Colour::bad);
 }
 
@@ -217,7 +219,7 @@ void Demo::showJobs()
     if (_screen.isTerminal()) {
         const Screen::Size size = _screen.size();
         std::vector<Screen::Line> lines = _table.lines({size.columns, size.rows - 1});
-        text += Poco::format("  followers notified %z", _notifications.size());
+        text += Poco::format("  notified %z", _notifications.size());
         lines.push_back({{text, Colour::strong}});
         _screen.block(std::move(lines));
         return;
@@ -254,15 +256,17 @@ bool Demo::summarize()
     for (const Screen::Line& line : _table.lines({columns, Screen::noLimit}))
         _screen.line(Screen::cut(line, columns));
     const std::vector<Effect> effects = checkEffects(_cluster, _database, _notifications, _slurm.jobs());
+    const bool isComplete = std::ranges::all_of(effects, [](const Effect& e) { return e.isComplete(); });
+    const std::string missing = "   <- missing";
+    const std::size_t room = isComplete ? columns : columns - std::min(columns, missing.size());
     _screen.line("");
-    _screen.line(summaryLine("effect, in number of jobs", "expected", "found", columns), Colour::strong);
+    _screen.line(summaryLine("effect, in number of jobs", "expected", "found", room), Colour::strong);
     for (const Effect& effect : effects) {
         _screen.line(summaryLine(effect.description, std::to_string(effect.expected),
-                                 std::to_string(effect.found), columns) +
-                         (effect.isComplete() ? "" : "   <- missing"),
+                                 std::to_string(effect.found), room) +
+                         (effect.isComplete() ? "" : missing),
                      effect.isComplete() ? Colour::good : Colour::bad);
     }
-    const bool isComplete = std::ranges::all_of(effects, [](const Effect& e) { return e.isComplete(); });
     const double seconds = std::chrono::duration<double>(Clock::now() - _start).count();
     _screen.line("");
     _screen.line(Poco::format("%s, after %.1f seconds",
@@ -276,7 +280,7 @@ void Demo::sayHowToLook()
 {
     const std::string psql = "psql -h " + _postgres.directory().string() + " -U postgres " + databaseName;
     if (!_options.keepsServer) {
-        _screen.line("to look at the database with psql, run the demo with --keep");
+        _screen.text("to look at the database with psql, run the demo with --keep");
         return;
     }
     _postgres.keep();

@@ -7,6 +7,7 @@
 #include <array>
 #include <iterator>
 #include <map>
+#include <numeric>
 #include <utility>
 
 namespace HangDetection::Sim {
@@ -20,6 +21,8 @@ constexpr std::array<const char*, 7> headings{"job",   "type",      "silence", "
                                               "state", "Slurm job", "outcome"};
 constexpr std::size_t stageColumn = 3;
 constexpr std::size_t shortestStage = 5;
+/// Type, Slurm job, silence and state. Where there is little room they are left out, in this order.
+constexpr std::array<std::size_t, 4> lessUsefulColumns{1, 5, 2, 4};
 constexpr std::size_t shownOfId = 8;
 
 /// The time of many heartbeats.
@@ -195,24 +198,32 @@ std::vector<Screen::Line> DemoTable::lines(Screen::Size size) const
         for (std::size_t i = 0; i < row.size(); ++i)
             widths.at(i) = std::max(widths.at(i), row[i].text.size());
     }
-    std::size_t textWidth = 0;
-    for (const std::size_t width : widths)
-        textWidth += width;
-    constexpr std::size_t gaps = headings.size() - 1;
-    const std::size_t gap = textWidth + 2 * gaps <= size.columns ? 2 : 1;
-    if (const std::size_t width = textWidth + gap * gaps; width > size.columns) {
-        std::size_t& stage = widths.at(stageColumn);
-        stage = stage > width - size.columns ? stage - (width - size.columns) : 0;
-        stage = std::max(stage, shortestStage);
+    std::vector<std::size_t> columns(headings.size());
+    std::iota(columns.begin(), columns.end(), 0);
+    const auto width = [&](std::size_t gap) {
+        std::size_t sum = gap * (columns.size() - 1);
+        for (const std::size_t column : columns)
+            sum += widths.at(column);
+        return sum;
+    };
+    std::size_t& stage = widths.at(stageColumn);
+    const std::size_t wholeStage = std::exchange(stage, std::min(stage, shortestStage));
+    for (const std::size_t column : lessUsefulColumns) {
+        if (width(1) > size.columns)
+            std::erase(columns, column);
     }
+    if (const std::size_t least = width(1); least < size.columns)
+        stage += std::min(wholeStage - stage, size.columns - least);
+    const std::size_t gap = width(2) <= size.columns ? 2 : 1;
 
     std::vector<Screen::Line> lines;
     for (const std::vector<Cell>& row : cells) {
         Screen::Line line;
-        for (std::size_t i = 0; i < row.size(); ++i) {
-            const bool isLast = i + 1 == row.size();
-            line.push_back({isLast ? row[i].text : padded(row[i].text, widths.at(i)) + std::string(gap, ' '),
-                            row[i].colour});
+        for (const std::size_t column : columns) {
+            const Cell& cell = row[column];
+            const bool isLast = column == columns.back();
+            line.push_back({isLast ? cell.text : padded(cell.text, widths.at(column)) + std::string(gap, ' '),
+                            cell.colour});
         }
         lines.push_back(std::move(line));
     }

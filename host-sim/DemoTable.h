@@ -34,8 +34,8 @@ public:
     Counts counts() const;
 
     std::vector<Screen::Line> lines(Screen::Size size) const;
-    /// The table with a line of headings, in no more lines than the size has. Stages are shortened so that
-    /// lines fit the width.
+    /// The table with a line of headings, in no more lines than the size has. Stages are shortened, and then
+    /// columns left out, so that lines fit the width.
 
 private:
     struct Cell

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <iostream>
+#include <sstream>
 #include <sys/ioctl.h>
 #include <unistd.h>
 #include <utility>
@@ -52,7 +53,23 @@ Screen::Line Screen::cut(const Line& line, std::size_t columns)
     return result;
 }
 
-Screen::Screen() : _isTerminal(isatty(STDOUT_FILENO) == 1 && Poco::Environment::get("TERM", "") != "dumb") {}
+std::vector<std::string> Screen::wrapped(const std::string& text, std::size_t columns)
+{
+    std::vector<std::string> lines;
+    std::istringstream words(text);
+    for (std::string word; words >> word;) {
+        if (lines.empty() || lines.back().size() + 1 + word.size() > columns)
+            lines.push_back(word);
+        else
+            lines.back() += ' ' + word;
+    }
+    return lines;
+}
+
+Screen::Screen()
+    : _isTerminal(isatty(STDOUT_FILENO) == 1 && Poco::Environment::get("TERM", "") != "dumb"),
+      _isColoured(_isTerminal && Poco::Environment::get("NO_COLOR", "").empty())
+{}
 
 Screen::~Screen()
 {
@@ -88,6 +105,12 @@ void Screen::line(const Line& line)
     std::cout << out << std::flush;
 }
 
+void Screen::text(const std::string& text, Colour colour)
+{
+    for (const std::string& part : wrapped(text, size().columns))
+        line(part, colour);
+}
+
 void Screen::block(std::vector<Line> lines)
 {
     const std::lock_guard lock(_mutex);
@@ -117,7 +140,7 @@ std::string Screen::rendered(const Line& line) const
 {
     std::string out;
     for (const Span& span : line) {
-        if (_isTerminal && span.colour != Colour::plain)
+        if (_isColoured && span.colour != Colour::plain)
             out += codeOf(span.colour) + span.text + resetColour;
         else
             out += span.text;

@@ -12,8 +12,8 @@
 namespace HangDetection::Sim {
 
 class Screen
-/// What the user sees: lines that stay. On a terminal also colours, and below the lines a block that is
-/// redrawn in place. Any thread may write to it.
+/// What the user sees: lines that stay. On a terminal also colours, unless NO_COLOR is set and not empty, and
+/// below the lines a block that is redrawn in place. Any thread may write to it.
 {
 public:
     enum class Colour
@@ -37,6 +37,9 @@ public:
 
     static Line cut(const Line& line, std::size_t columns);
     /// The first columns of the line.
+
+    static std::vector<std::string> wrapped(const std::string& text, std::size_t columns);
+    /// The text in lines of this width, broken at blanks. A longer word has a line of its own.
 
     static constexpr std::size_t noLimit = std::numeric_limits<std::size_t>::max();
 
@@ -63,6 +66,9 @@ public:
     void line(const Line& line);
     /// Prints a line that stays, above the block. The terminal wraps a line that is too long.
 
+    void text(const std::string& text, Colour colour = Colour::plain);
+    /// The same, but on a terminal no word is broken.
+
     void block(std::vector<Line> lines);
     /// Draws the block in place of the last one. Cuts lines to the width of the terminal, and leaves out
     /// those below its last row. Does nothing without a terminal.
@@ -76,6 +82,7 @@ private:
     std::string drawnBlock();
 
     const bool _isTerminal;
+    const bool _isColoured;
     std::mutex _mutex;
     std::vector<Line> _block;
     std::optional<SilentTerminal> _silence;

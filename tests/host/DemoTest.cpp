@@ -124,9 +124,9 @@ private:
         CPPUNIT_ASSERT_EQUAL_MESSAGE(removed.output, 0, removed.exitStatus);
     }
 
-    Sim::CommandLine onTerminal(const std::string& terminal = "xterm") const
+    Sim::CommandLine onTerminal(const std::string& terminal = "xterm", const std::string& noColour = "") const
     {
-        return inDirectory({"env", "TERM=" + terminal, SIMULATOR, "--demo"});
+        return inDirectory({"env", "TERM=" + terminal, "NO_COLOR=" + noColour, SIMULATOR, "--demo"});
     }
 
     static void awaitOutput(TerminalProcess& demo, const std::function<bool(const std::string&)>& condition)
@@ -198,23 +198,45 @@ private:
             assertLines(std::stoi(counts[3]), job + "  terminated (hung|pending|ended)", text);
             assertLines(std::stoi(counts[4]), job + "  canceled stalled", text);
         }
-        assertContains("\nrunning 9  hung 0  terminated 14  canceled 1  followers notified 15\n", text);
+        assertContains("\nrunning 9  hung 0  terminated 14  canceled 1  notified 15\n", text);
     }
 
-    TEST(cutsTheTableToTheTerminal)
+    TEST(fitsTheTerminal)
     {
-        TerminalProcess demo(onTerminal(), 60, 12);
+        assertFits(60, 12, "... and 17 more");
+        assertFits(80, 24, "... and 5 more");
+    }
+
+    void assertFits(unsigned short columns, unsigned short rows, const std::string& cut) const
+    /// The table in place is cut, the last one is there once and whole, and no word is broken. Without
+    /// colours.
+    {
+        TerminalProcess demo(onTerminal("xterm", "1"), columns, rows);
         expectEnd(demo, 0);
-        CPPUNIT_ASSERT_MESSAGE(demo.output(), count(demo.output(), "... and 17 more") > 10);
+        assertLacks("\033[0m", demo.output());
+        CPPUNIT_ASSERT_MESSAGE(demo.output(), count(demo.output(), cut) > 10);
         // What does not fit would be drawn again and again below itself.
         const std::string text = demo.screen().text();
-        assertLines(1, "job  .*", text);
-        const auto heading = text.find("\njob  ");
-        const auto end = text.find("\nevery effect is there", heading);
-        CPPUNIT_ASSERT_MESSAGE(text, end != std::string::npos);
-        const std::string table = text.substr(heading, end - heading);
-        CPPUNIT_ASSERT_MESSAGE(text, count(table, "\n") > 30);
-        assertLines(0, ".{60,}", table);
+        assertLines(1, "job  .*outcome", text);
+        assertLines(12, "[0-9a-f]{8} .* terminated hung", text);
+        assertLines(14,
+                    "[0-9a-f]{8} .* (terminated (pending|ended)|canceled stalled|"
+                    "left alone: (suspended|reports|under 5m|queued|done))",
+                    text);
+        assertLines(0, ".{" + std::to_string(columns) + ",}", text.substr(text.find("\njob  ")));
+        const std::string inOneLine = std::regex_replace(text, std::regex("\\s+"), " ");
+        for (const char* const part :
+             {" 26 jobs: 6 running with heartbeats, 2 silent for less than 5 minutes, 2 not running, 1 "
+              "suspended "
+              "by Slurm, 1 pending for too long, 1 whose Slurm job has failed, 1 that does not move, 12 hung "
+              "or "
+              "about to be ",
+              " is not the id of a provisioner job; allowed in the comment is one of provisioner_job=UUID ",
+              " effect, in number of jobs expected found ",
+              " hung, pending or ended job marked failed, with the reason 14 14 ",
+              " Slurm job of a terminated job cancelled, with the reason 5 5 ",
+              " to look at the database with psql, run the demo with --keep "})
+            assertContains(part, inOneLine);
         assertUsable(demo);
     }
 
