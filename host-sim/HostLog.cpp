@@ -11,7 +11,7 @@ namespace {
 std::mutex currentMutex;
 HostLog* current = nullptr;
 
-/// The events with which the plugin reports a run (README, "What the log says").
+/// The events with which the plugin reports a run (DIAGNOSTICS in job_submit_hang_detector(8)).
 constexpr std::string_view runFinished = "job_submit/hang_detector: run finished ";
 constexpr std::string_view runFailed = "job_submit/hang_detector: run failed ";
 

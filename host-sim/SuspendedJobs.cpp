@@ -6,7 +6,7 @@ namespace HangDetection::Sim {
 
 namespace {
 
-/// See README, "What the log says".
+/// See DIAGNOSTICS in job_submit_hang_detector(8).
 constexpr std::string_view begin = "job_submit/hang_detector: job skipped job_id=";
 constexpr std::string_view end = " cause=suspended";
 

@@ -91,7 +91,7 @@ struct Settings
     /// cancelled, or no password is sent in clear text.
 
     std::vector<SettingChange> changesTo(const Settings& next) const;
-    /// In the order of the README's table.
+    /// In the order of descriptions().
 };
 
 struct SettingsReport
