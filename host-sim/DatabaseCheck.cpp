@@ -44,7 +44,7 @@ std::string withAdvice(const DatabaseError& error)
 
 std::string ago(std::int64_t seconds)
 {
-    return formatDuration(std::chrono::seconds(seconds)) + " ago";
+    return roughly(std::chrono::seconds(seconds)) + " ago";
 }
 
 class DatabaseCheck
@@ -204,7 +204,7 @@ void DatabaseCheck::lookAtClock()
     const std::int64_t age = rows.front().get<0>();
     const std::string newest = "by the database's clock, the newest heartbeat of a running job is ";
     if (age < -1)
-        _report.note("clock", newest + formatDuration(std::chrono::seconds(-age)) +
+        _report.note("clock", newest + roughly(std::chrono::seconds(-age)) +
                                   " in the future: the clock of the Coder server is ahead, so hung jobs are "
                                   "terminated that much later");
     else if (age > lateHeartbeat.count())
@@ -247,8 +247,8 @@ void DatabaseCheck::tryRun()
         return;
     }
     const auto number = [](std::int64_t jobs, const char* what) { return std::to_string(jobs) + ' ' + what; };
-    std::string text = "a run now would find " + number(run.jobs.running, "running, ") +
-                       number(run.jobs.silent, "silent, ") + number(run.jobs.hung, "hung");
+    std::string text = "a run now would find " + number(run.jobs.running, "running jobs, ") +
+                       number(run.jobs.silent, "of them silent, ") + number(run.jobs.hung, "hung");
     if (run.jobs.pending)
         text += ", " + number(*run.jobs.pending, "pending");
     if (run.jobs.stalled)

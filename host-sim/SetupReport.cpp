@@ -25,6 +25,8 @@ std::string counted(int number, const std::string& what)
     return std::to_string(number) + ' ' + what + (number == 1 ? "" : "s");
 }
 
+} // namespace
+
 std::string roughly(std::chrono::seconds time)
 {
     using namespace std::chrono;
@@ -32,8 +34,6 @@ std::string roughly(std::chrono::seconds time)
         return formatDuration(time);
     return formatDuration(time < hours(2) ? seconds(floor<minutes>(time)) : seconds(floor<hours>(time)));
 }
-
-} // namespace
 
 void SetupReport::list(std::vector<ListedJob> jobs)
 {

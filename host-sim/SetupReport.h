@@ -23,6 +23,9 @@ struct ListedJob
     /// Names, as far as the role may read them.
 };
 
+std::string roughly(std::chrono::seconds time);
+/// For people: in whole seconds, minutes or hours, whichever says enough.
+
 class SetupReport
 /// What the check of a setup has found. Used by one thread.
 {

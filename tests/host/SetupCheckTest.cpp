@@ -102,7 +102,7 @@ private:
             assertFinding("ok", "schema", "in " + year, answer);
             assertFinding("ok", "clock", "of [0-9]+s ago", answer);
             assertFinding("ok", "Coder", "no detector has terminated a job", answer);
-            assertFinding("ok", "run", "would find 3 running, 1 silent, 1 hung, 1 pending, and terminate 2",
+            assertFinding("ok", "run", "would find 3 running jobs, 1 of them silent, 1 hung, 1 pending, and terminate 2",
                           answer);
             assertContains(job + "  workspace_build          hung     10m      kim/dev    docker",
                            answer.text);
