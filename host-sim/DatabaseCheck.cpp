@@ -29,7 +29,6 @@ namespace {
 
 using Poco::Data::Keywords::bind;
 using Poco::Data::Keywords::into;
-using Poco::Data::Keywords::now;
 
 /// The jobs that are silent for longest.
 constexpr int listedJobs = 20;
@@ -64,8 +63,6 @@ public:
     }
 
 private:
-    using SessionPtr = Poco::AutoPtr<Libpq::SessionImpl>;
-
     bool reachServers();
     std::optional<std::string> reach(const std::string& address);
     bool readRole();
@@ -79,8 +76,7 @@ private:
     std::vector<Row> rowsOf(const char* statement, const Parameters&... parameters)
     {
         std::vector<Row> rows;
-        Poco::Data::Session session(_session);
-        Poco::Data::Statement execution = (session << statement, into(rows));
+        Poco::Data::Statement execution = (*_session << statement, into(rows));
         (static_cast<void>((execution, bind(parameters))), ...);
         execution.execute();
         return rows;
@@ -88,7 +84,7 @@ private:
 
     const Settings& _settings;
     SetupReport& _report;
-    SessionPtr _session;
+    std::optional<Poco::Data::Session> _session;
     /// Of the first address that takes connections.
 };
 
@@ -113,13 +109,13 @@ bool DatabaseCheck::reachServers()
         else
             _report.problem("server", refusal);
     }
-    return _session;
+    return _session.has_value();
 }
 
 std::optional<std::string> DatabaseCheck::reach(const std::string& address)
 /// Why the address takes no connection.
 {
-    SessionPtr session(new Libpq::SessionImpl);
+    Poco::AutoPtr<Libpq::SessionImpl> session(new Libpq::SessionImpl);
     session->allowCleartextPassword(_settings.connection.isCleartextAllowed());
     try {
         session->open(address);
@@ -136,7 +132,7 @@ std::optional<std::string> DatabaseCheck::reach(const std::string& address)
     else
         _report.ok("server", where + " is reached" + (tls.empty() ? "" : " with " + tls));
     if (!_session)
-        _session = session;
+        _session.emplace(session);
     return std::nullopt;
 }
 

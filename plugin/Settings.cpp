@@ -326,6 +326,10 @@ SettingsReport Settings::examine(const std::filesystem::path& path)
     const auto refuse = [&](const SettingsEntry& entry, const std::string& reason) {
         errors.push_back(file.errorOf(entry, reason));
     };
+    const auto refuseKey = [&](const char* key, const std::string& reason) {
+        if (const SettingsEntry* const entry = findEntry(file.entries(), key); entry != nullptr)
+            refuse(*entry, reason);
+    };
 
     for (const SettingsEntry& entry : file.entries()) {
         const auto* const setting = std::ranges::find_if(
@@ -362,18 +366,18 @@ SettingsReport Settings::examine(const std::filesystem::path& path)
     if (settings.hungJobExitTimeout >= settings.hungJobDuration && isHungKnown &&
         isKnown("HungJobExitTimeout")) {
         // At least one of the two is in the file, as the defaults fit each other.
-        const SettingsEntry* const entry = findEntry(file.entries(), "HungJobExitTimeout");
-        refuse(entry != nullptr ? *entry : *findEntry(file.entries(), "HungJobDuration"),
-               notShorter("HungJobExitTimeout", settings.hungJobExitTimeout, settings));
+        const bool isWritten = findEntry(file.entries(), "HungJobExitTimeout") != nullptr;
+        refuseKey(isWritten ? "HungJobExitTimeout" : "HungJobDuration",
+                  notShorter("HungJobExitTimeout", settings.hungJobExitTimeout, settings));
     }
     if (settings.endedJobDuration > seconds(0)) {
-        const SettingsEntry& entry = *findEntry(file.entries(), "EndedJobDuration");
         if (settings.trustedUsers.empty() && isKnown("TrustedUsers"))
-            refuse(entry,
-                   "needs TrustedUsers with the users whose Slurm jobs run provisioner daemons: any other "
-                   "user could have jobs terminated by a mark");
+            refuseKey("EndedJobDuration",
+                      "needs TrustedUsers with the users whose Slurm jobs run provisioner daemons: any other "
+                      "user could have jobs terminated by a mark");
         if (settings.endedJobDuration >= settings.hungJobDuration && isHungKnown)
-            refuse(entry, notShorter("EndedJobDuration", settings.endedJobDuration, settings));
+            refuseKey("EndedJobDuration",
+                      notShorter("EndedJobDuration", settings.endedJobDuration, settings));
     }
     return {settings, errors};
 }

@@ -29,7 +29,7 @@ std::string passfileFault(PGconn* connection)
         return "";
     const ConnectionOptions options(PQconninfo(connection), &PQconninfoFree);
     const std::string file = options ? valueOf(options, "passfile").value_or("") : "";
-    const std::string fault = passfileFault(file);
+    std::string fault = passfileFault(file);
     if (!fault.empty())
         return fault;
     return "the passfile \"" + file + "\" has no line for " + PQhost(connection) + ':' + PQport(connection) +

@@ -69,6 +69,11 @@ class SettingsTest : public CppUnit::TestFixture
                         "mark\n"),
             errors);
         CPPUNIT_ASSERT(report.settings.dryRun);
+        for (const char* const rest : {"EndedJobDuration=30s\nTrustedUsers=nobody-at-all\n",
+                                       "HungJobDuration=2m\nHungJobExitTimeout=soon\n", "Interval\n"})
+            CPPUNIT_ASSERT_EQUAL(std::size_t{1}, Settings::examine(write(_connection + rest)).errors.size());
+        // It may be the line of Connection.
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, Settings::examine(write("Connection=\"x\n")).errors.size());
     }
 
     TEST(readsEveryKey)
