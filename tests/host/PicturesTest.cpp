@@ -1,3 +1,4 @@
+#include "Printing.h"
 #include "Suite.h"
 #include "TemporaryDirectory.h"
 #include "TerminalProcess.h"
@@ -59,6 +60,20 @@ class PicturesTest : public CppUnit::TestFixture
             ++plots;
         }
         CPPUNIT_ASSERT_EQUAL(2, plots);
+    }
+
+    TEST(dashboardIsThatForGrafana)
+    /// Titles of its panels.
+    {
+        const auto titles = [](const std::string& file, const std::regex& title) {
+            const std::string text = textOf(PROJECT_SOURCE_DIR "/packaging/" + file);
+            const std::sregex_token_iterator found(text.begin(), text.end(), title, 1);
+            return std::vector<std::string>(found, {});
+        };
+        const auto panels =
+            titles("monitoring/hang-detector.json", std::regex("\n {6}\"title\": \"([^\"]*)"));
+        CPPUNIT_ASSERT(!panels.empty());
+        CPPUNIT_ASSERT_EQUAL(panels, titles("pictures/dashboard.svg", std::regex(" class='title'>([^<]*)")));
     }
 
     static std::string textOfPicture(const std::string& name)
