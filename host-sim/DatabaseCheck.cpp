@@ -1,8 +1,8 @@
 #include "DatabaseCheck.h"
 
-#include "Duration.h"
 #include "Schema.h"
 #include "Settings.h"
+#include "data/Connection.h"
 #include "data/DatabaseError.h"
 #include "data/JobStore.h"
 #include "data/Surroundings.h"
@@ -14,13 +14,15 @@
 #include <Poco/AutoPtr.h>
 #include <Poco/Data/Session.h>
 #include <Poco/Exception.h>
+#include <Poco/NObserver.h>
 #include <Poco/NotificationCenter.h>
 #include <Poco/Tuple.h>
 
 #include <algorithm>
-#include <cstdlib>
+#include <limits>
 #include <map>
 #include <optional>
+#include <set>
 #include <utility>
 
 namespace HangDetection::Sim {
@@ -30,8 +32,11 @@ namespace {
 using Poco::Data::Keywords::bind;
 using Poco::Data::Keywords::into;
 
-/// The jobs that are silent for longest.
+/// Those that matter most come first.
 constexpr int listedJobs = 20;
+
+/// Limit of each question. The detector has RunTimeout, which is too long for somebody who waits.
+constexpr std::chrono::seconds patience{30};
 
 /// Workers report every second. Coder itself calls a daemon stale after 90 seconds.
 constexpr std::chrono::seconds lateHeartbeat{60};
@@ -46,76 +51,163 @@ std::string ago(std::int64_t seconds)
     return roughly(std::chrono::seconds(seconds)) + " ago";
 }
 
-class DatabaseCheck
+std::string number(std::int64_t count, const std::string& what)
+{
+    return std::to_string(count) + ' ' + what;
+}
+
+Libpq::WaitLimit soon()
+{
+    return Libpq::WaitLimit{}.within(patience);
+}
+
+class FoundByRun
+/// The jobs that a dry run found to be hung, pending or stalled.
 {
 public:
-    DatabaseCheck(const Settings& settings, SetupReport& report) : _settings(settings), _report(report) {}
+    explicit FoundByRun(Poco::NotificationCenter& notifications) : _notifications(notifications)
+    {
+        _notifications.addObserver(_terminated);
+        _notifications.addObserver(_failed);
+        _notifications.addObserver(_skipped);
+    }
+
+    ~FoundByRun()
+    {
+        _notifications.removeObserver(_terminated);
+        _notifications.removeObserver(_failed);
+        _notifications.removeObserver(_skipped);
+    }
+
+    FoundByRun(const FoundByRun&) = delete;
+    FoundByRun& operator=(const FoundByRun&) = delete;
+
+    bool has(const JobId& job) const { return _jobs.contains(job); }
+
+private:
+    template <typename Notification>
+    void add(const Poco::AutoPtr<Notification>& notification)
+    {
+        _jobs.insert(notification->job.jobId);
+    }
+
+    template <typename Notification>
+    Poco::NObserver<FoundByRun, Notification> observer()
+    {
+        return {*this, &FoundByRun::add<Notification>};
+    }
+
+    Poco::NotificationCenter& _notifications;
+    const Poco::NObserver<FoundByRun, JobWouldBeTerminated> _terminated = observer<JobWouldBeTerminated>();
+    const Poco::NObserver<FoundByRun, JobFailed> _failed = observer<JobFailed>();
+    const Poco::NObserver<FoundByRun, JobSkipped> _skipped = observer<JobSkipped>();
+    std::set<JobId> _jobs;
+};
+
+class DatabaseCheck
+/// Has one session at a time: the role may have a limit.
+{
+public:
+    DatabaseCheck(const Settings& settings, SetupReport& report)
+        : _settings(settings), _report(report), _connection(settings.connection, patience)
+    {}
 
     void run()
     {
-        if (!reachServers())
+        bool canRead = false;
+        attempt("server", [&] {
+            if (reachServers())
+                canRead = readRole();
+        });
+        if (!canRead)
             return;
-        if (readRole()) {
-            lookAtClock();
-            lookForOtherDetectors();
-        }
-        tryRun();
+        attempt("clock", [&] { lookAtClock(); });
+        attempt("Coder", [&] { lookForOtherDetectors(); });
+        attempt("jobs", [&] { listJobs(); });
+        _connection.drop();
+        attempt("run", [&] { tryRun(); });
+        attempt("indexes", [&] { askStore(); });
+        _report.list(std::move(_jobs), _left);
     }
 
 private:
+    template <typename Action>
+    void attempt(const std::string& subject, const Action& action)
+    /// What one look cannot see, the others may.
+    {
+        try {
+            action();
+        } catch (const DatabaseError& error) {
+            _report.problem(subject, withAdvice(error));
+        } catch (const Poco::Exception& exception) {
+            _report.problem(subject,
+                            withAdvice(DatabaseError::fromStatement(exception, _connection.isLost())));
+        }
+    }
+
     bool reachServers();
     std::optional<std::string> reach(const std::string& address);
     bool readRole();
     bool judge(const std::string& kind, const std::string& feature, const std::string& what);
     void lookAtClock();
     void lookForOtherDetectors();
+    void listJobs();
     void tryRun();
-    std::vector<ListedJob> listJobs(JobStore& store);
+    void askStore();
 
     template <typename Row, typename... Parameters>
     std::vector<Row> rowsOf(const char* statement, const Parameters&... parameters)
     {
         std::vector<Row> rows;
-        Poco::Data::Statement execution = (*_session << statement, into(rows));
+        _connection.open(soon());
+        Poco::Data::Session session = _connection.session();
+        Poco::Data::Statement execution = (session << statement, into(rows));
         (static_cast<void>((execution, bind(parameters))), ...);
         execution.execute();
         return rows;
     }
 
+    std::string shown(std::string text) const { return _connection.withoutPasswords(std::move(text)); }
+    /// A server may write a password into any text.
+
     const Settings& _settings;
     SetupReport& _report;
-    std::optional<Poco::Data::Session> _session;
-    /// Of the first address that takes connections.
+    Connection _connection;
+    std::vector<ListedJob> _jobs;
+    std::int64_t _left = 0;
+    /// Jobs that are not listed.
+    std::int64_t _silent = 0;
 };
 
 bool DatabaseCheck::reachServers()
 /// A server that refuses, such as a standby, is no problem beside one that does not.
 {
     std::vector<std::string> refusals;
+    std::size_t addresses = 0;
     try {
-        Libpq::Addresses addresses(withoutSurroundings(_settings.connection));
-        while (const auto address = addresses.next()) {
+        Libpq::Addresses all(withoutSurroundings(_settings.connection));
+        for (; const auto address = all.next(); ++addresses) {
             if (const auto refusal = reach(*address))
                 refusals.push_back(*refusal);
         }
-    } catch (const DatabaseError& error) {
-        refusals.push_back(withAdvice(error));
     } catch (const Libpq::ConnectionRefused& refusal) {
-        refusals.push_back(withAdvice(DatabaseError::fromConnecting(refusal)));
+        throw DatabaseError::fromConnecting(refusal);
     }
+    const bool isReached = refusals.size() < addresses;
     for (const std::string& refusal : refusals) {
-        if (_session)
+        if (isReached)
             _report.note("server", refusal);
         else
             _report.problem("server", refusal);
     }
-    return _session.has_value();
+    return isReached;
 }
 
 std::optional<std::string> DatabaseCheck::reach(const std::string& address)
 /// Why the address takes no connection.
 {
     Poco::AutoPtr<Libpq::SessionImpl> session(new Libpq::SessionImpl);
+    session->setLimit(soon());
     session->allowCleartextPassword(_settings.connection.isCleartextAllowed());
     try {
         session->open(address);
@@ -131,8 +223,6 @@ std::optional<std::string> DatabaseCheck::reach(const std::string& address)
         _report.note("server", where + " is reached without TLS; sslmode=require in Connection demands it");
     else
         _report.ok("server", where + " is reached" + (tls.empty() ? "" : " with " + tls));
-    if (!_session)
-        _session.emplace(session);
     return std::nullopt;
 }
 
@@ -142,17 +232,19 @@ bool DatabaseCheck::readRole()
     using Row = Poco::Tuple<std::string, std::string, std::string>;
     std::multimap<std::string, std::pair<std::string, std::string>> found;
     for (const Row& row : rowsOf<Row>(checkRoleSql))
-        found.emplace(row.get<0>(), std::pair(row.get<1>(), row.get<2>()));
+        found.emplace(row.get<0>(), std::pair(row.get<1>(), shown(row.get<2>())));
+    const auto has = [&](const char* kind) { return found.contains(kind); };
+    const auto textOf = [&](const char* kind) { return has(kind) ? found.find(kind)->second.second : ""; };
+
     bool canRead = true;
     for (const auto& [kind, finding] : found)
         canRead = judge(kind, finding.first, finding.second) && canRead;
-    const auto& role = found.find("role")->second.second;
-    if (!found.contains("lacking") && !found.contains("beyond") && !found.contains("power"))
-        _report.ok("role", role + " has the rights that role.sql grants, and no others");
+    if (has("missing") || has("lacking") || has("beyond") || has("power") || has("hidden"))
+        _report.ok("role", "connected as " + textOf("role"));
     else
-        _report.ok("role", "connected as " + role);
-    if (!found.contains("missing"))
-        _report.ok("schema", "that of Coder in " + found.find("schema")->second.second);
+        _report.ok("role", textOf("role") + " has the rights that role.sql grants, and no others");
+    if (canRead)
+        _report.ok("schema", "that of Coder in " + textOf("schema"));
     return canRead;
 }
 
@@ -161,24 +253,25 @@ bool DatabaseCheck::judge(const std::string& kind, const std::string& feature, c
 {
     static const std::map<std::string, std::string> consequences{
         {"write", "only a dry run works"},
+        {"status", "each search reads the whole table of jobs"},
         {"stalled", "StalledJobDuration does not work"},
-        {"daemons", "marks with provisioner_daemon= mean nothing, and the log names no daemons"},
-        {"names", "the log has no names of workspaces, owners and templates"},
-        {"optional", "each search reads the whole table of jobs"}};
+        {"daemons", "marks with provisioner_daemon= are not used, and the log names no daemons"},
+        {"names", "the log has no names of workspaces, owners and templates"}};
     const bool isSerious = feature == "read" || (feature == "write" && !_settings.dryRun) ||
                            (feature == "stalled" && _settings.stalledJobDuration.count() > 0);
-    const auto tell = [&](const std::string& subject, const std::string& text) {
+    const auto tell = [&](const std::string& subject, const std::string& text, const std::string& advice) {
         if (isSerious)
-            _report.problem(subject, text);
+            _report.problem(subject, text + "; " + advice);
         else
             _report.note(subject, text + ": " + consequences.at(feature));
     };
     if (kind == "missing")
-        tell("schema",
-             "neither that of 2023 nor that of 2026, as it lacks " + what +
-                 (isSerious ? "; check dbname of Connection, and the search_path of the role" : ""));
+        tell("schema", "there is no " + what,
+             "this is neither the schema of 2023 nor that of 2026; check dbname of Connection, and the "
+             "search_path "
+             "of the role");
     else if (kind == "lacking")
-        tell("role", "lacks " + what + (isSerious ? "; run role.sql again" : ""));
+        tell("role", "lacks " + what, "run role.sql again");
     else if (kind == "beyond")
         _report.note("role", "has more rights than role.sql grants: " + what);
     else if (kind == "power")
@@ -186,7 +279,12 @@ bool DatabaseCheck::judge(const std::string& kind, const std::string& feature, c
                      what + "; role.sql makes a role that may do what the detector does, and nothing else");
     else if (kind == "hidden")
         _report.problem("role", "row level security hides rows of " + what +
-                                    " from it; let a superuser run ALTER ROLE with BYPASSRLS for it");
+                                    "; let a superuser run ALTER ROLE with BYPASSRLS for this role");
+    else if (kind == "read-only" && _settings.dryRun)
+        _report.note("server", what + ": only a dry run works");
+    else if (kind == "read-only")
+        _report.problem("server",
+                        what + "; let Connection name the primary, with target_session_attrs=read-write");
     return !(feature == "read" && isSerious) && kind != "hidden";
 }
 
@@ -198,16 +296,17 @@ void DatabaseCheck::lookAtClock()
         return;
     }
     const std::int64_t age = rows.front().get<0>();
-    const std::string newest = "by the database's clock, the newest heartbeat of a running job is ";
+    const std::string newest = "by the database's clock, the newest heartbeat of a running job came ";
     if (age < -1)
-        _report.note("clock", newest + roughly(std::chrono::seconds(-age)) +
-                                  " in the future: the clock of the Coder server is ahead, so hung jobs are "
-                                  "terminated that much later");
+        _report.note("clock",
+                     newest + "from the future, by " + roughly(std::chrono::seconds(-age)) +
+                         ": the clock of the Coder server is ahead, so a hung job is terminated that much "
+                         "later");
     else if (age > lateHeartbeat.count())
-        _report.note("clock", newest + "of " + ago(age) +
-                                  ": no job reports, or the clock of the Coder server is behind");
+        _report.note("clock",
+                     newest + ago(age) + ": no job reports, or the clock of the Coder server is behind");
     else
-        _report.ok("clock", newest + "of " + ago(std::max<std::int64_t>(age, 0)));
+        _report.ok("clock", newest + ago(std::max<std::int64_t>(age, 0)));
 }
 
 void DatabaseCheck::lookForOtherDetectors()
@@ -215,8 +314,7 @@ void DatabaseCheck::lookForOtherDetectors()
     using Row = Poco::Tuple<std::string, Poco::Int64, Poco::Int64>;
     const auto rows = rowsOf<Row>(checkDetectorsSql);
     for (const Row& row : rows) {
-        const std::string jobs = " terminated " + std::to_string(row.get<1>()) +
-                                 (row.get<1>() == 1 ? " job" : " jobs") +
+        const std::string jobs = " terminated " + number(row.get<1>(), row.get<1>() == 1 ? "job" : "jobs") +
                                  " in the last 7 days, the last one " + ago(row.get<2>());
         if (row.get<0>() == "the reaper")
             _report.note("Coder",
@@ -230,36 +328,81 @@ void DatabaseCheck::lookForOtherDetectors()
         _report.ok("Coder", "no detector has terminated a job in the last 7 days");
 }
 
+void DatabaseCheck::listJobs()
+{
+    using Row = Poco::Tuple<std::string, std::string, std::string, Poco::Int64, std::string, Poco::Int64,
+                            Poco::Int64>;
+    for (const Row& row : rowsOf<Row>(checkJobsSql, _settings.hungJobDuration.count(),
+                                      _settings.pendingJobDuration.count(), listedJobs)) {
+        _jobs.push_back({.id = row.get<0>(),
+                         .type = row.get<1>(),
+                         .state = row.get<2>(),
+                         .silent = std::chrono::seconds(row.get<3>()),
+                         .workspaceId = row.get<4>()});
+        _left = row.get<5>() - listedJobs;
+        _silent = row.get<6>();
+    }
+}
+
 void DatabaseCheck::tryRun()
-/// By the detector itself, as a dry run.
+/// By the detector itself, as a dry run. What it finds goes into the list: it also knows of clocks that are
+/// behind.
 {
     Settings settings = _settings;
     settings.dryRun = true;
+    settings.maxJobsPerRun = std::numeric_limits<int>::max();
+    settings.runTimeout = std::min<std::chrono::seconds>(settings.runTimeout, patience);
     Poco::NotificationCenter notifications;
+    const FoundByRun found(notifications);
     const RunStatistics run = HangDetector(settings, notifications).run({});
     if (run.error) {
         _report.problem("run",
                         run.error->cause + (run.error->advice.empty() ? "" : "; " + run.error->advice));
         return;
     }
-    const auto number = [](std::int64_t jobs, const char* what) { return std::to_string(jobs) + ' ' + what; };
+    for (ListedJob& job : _jobs) {
+        if (!run.held && !found.has(job.id) && job.state == "hung")
+            job.state = "silent";
+    }
     std::string text = "a run now would find " + number(run.jobs.running, "running jobs, ") +
-                       number(run.jobs.silent, "of them silent, ") + number(run.jobs.hung, "hung");
+                       number(_silent, "silent for a minute, ") + number(run.jobs.hung, "hung");
     if (run.jobs.pending)
         text += ", " + number(*run.jobs.pending, "pending");
     if (run.jobs.stalled)
         text += ", " + number(*run.jobs.stalled, "stalled");
-    text += run.held ? ", and hold all of them back as a mass hang"
-                     : ", and terminate " + std::to_string(run.wouldTerminate) +
-                           (run.wouldCancel > 0 ? " and cancel " + std::to_string(run.wouldCancel) : "");
+    if (run.held) {
+        _report.note("run", text + ", and hold all of them back as a mass hang");
+        return;
+    }
+    text += ", and terminate " + std::to_string(run.wouldTerminate);
+    if (run.wouldCancel > 0)
+        text += " and cancel " + std::to_string(run.wouldCancel);
     if (_settings.dryRun)
         text += ", but DryRun=yes";
-    _report.ok("run",
-               text + (run.failed > 0 ? "; " + std::to_string(run.failed) + " of them have errors" : ""));
+    if (run.failed > 0)
+        _report.note("run", text + "; " + number(run.failed, "of them have errors, which the log will name"));
+    else
+        _report.ok("run", text);
+}
 
-    JobStore store(_settings.connection, _settings.runTimeout);
-    store.open({});
-    _report.list(listJobs(store));
+void DatabaseCheck::askStore()
+{
+    JobStore store(_settings.connection, patience);
+    store.open(soon());
+    std::vector<Termination> named;
+    for (const ListedJob& job : _jobs) {
+        Termination& answer = named.emplace_back();
+        answer.jobId = job.id;
+        answer.outcome = Outcome::terminated;
+        answer.workspaceId = job.workspaceId;
+    }
+    store.addNames(named);
+    for (std::size_t i = 0; i < _jobs.size(); ++i) {
+        _jobs[i].workspace = named[i].workspace;
+        _jobs[i].owner = named[i].owner;
+        _jobs[i].templateName = named[i].templateName;
+        _jobs[i].daemon = named[i].daemon;
+    }
     if (store.facts().searchesByStatus)
         _report.ok("indexes", "the search uses Coder's index on job_status");
     else if (store.wantsIndex())
@@ -268,44 +411,11 @@ void DatabaseCheck::tryRun()
         _report.ok("indexes", "the table of jobs is small, or has the index of index.sql");
 }
 
-std::vector<ListedJob> DatabaseCheck::listJobs(JobStore& store)
-{
-    using Row = Poco::Tuple<std::string, std::string, std::string, Poco::Int64, std::string>;
-    std::vector<ListedJob> jobs;
-    std::vector<Termination> named;
-    for (const Row& row : rowsOf<Row>(checkJobsSql, _settings.hungJobDuration.count(),
-                                      _settings.pendingJobDuration.count(), listedJobs)) {
-        jobs.push_back({.id = row.get<0>(),
-                        .type = row.get<1>(),
-                        .state = row.get<2>(),
-                        .silent = std::chrono::seconds(row.get<3>())});
-        Termination job;
-        job.jobId = row.get<0>();
-        job.outcome = Outcome::terminated;
-        job.workspaceId = row.get<4>();
-        named.push_back(std::move(job));
-    }
-    store.addNames(named);
-    for (std::size_t i = 0; i < jobs.size(); ++i) {
-        jobs[i].workspace = named[i].workspace;
-        jobs[i].owner = named[i].owner;
-        jobs[i].templateName = named[i].templateName;
-        jobs[i].daemon = named[i].daemon;
-    }
-    return jobs;
-}
-
 } // namespace
 
 void checkDatabase(const Settings& settings, SetupReport& report)
 {
-    try {
-        DatabaseCheck(settings, report).run();
-    } catch (const DatabaseError& error) {
-        report.problem("database", withAdvice(error));
-    } catch (const Poco::Exception& exception) {
-        report.problem("database", withAdvice(DatabaseError::fromStatement(exception, false)));
-    }
+    DatabaseCheck(settings, report).run();
 }
 
 } // namespace HangDetection::Sim

@@ -11,6 +11,7 @@ namespace HangDetection::Sim {
 void checkDatabase(const Settings& settings, SetupReport& report);
 /// Whether the detector can work on the job database of these settings, as the user that runs the process,
 /// and what its next run would find. Connects to each address, reads, and makes a dry run. Writes nothing and
-/// locks nothing. Takes some seconds, and ten more for each address that does not answer.
+/// locks nothing. Takes some seconds, ten more for each address that does not answer, and
+/// at most thirty for each question.
 
 } // namespace HangDetection::Sim

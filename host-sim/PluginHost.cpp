@@ -85,7 +85,9 @@ fs::path PluginHost::fileIn(const SlurmConf& conf)
 
 std::string PluginHost::releaseOf(const fs::path& file)
 {
-    return versionText(PluginHost(file, Opened{}).version());
+    const PluginHost plugin(file, Opened{});
+    plugin.requireCalls();
+    return versionText(plugin.version());
 }
 
 PluginHost::PluginHost(const fs::path& file) : PluginHost(file, Opened{})
@@ -164,6 +166,11 @@ void PluginHost::initialise() const
     if (void* const init = symbol("init");
         init != nullptr && reinterpret_cast<int (*)()>(init)() != SLURM_SUCCESS)
         throw PluginError(_file.string() + ": init failed; slurmctld would not start");
+    requireCalls();
+}
+
+void PluginHost::requireCalls() const
+{
     for (const char* const name : {"job_submit", "job_modify"}) {
         if (symbol(name) == nullptr)
             throw PluginError(_file.string() + ": the symbol " + name + " is missing");

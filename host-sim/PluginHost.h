@@ -67,6 +67,7 @@ private:
     PluginHost(const std::filesystem::path& file, Opened);
     void* symbol(const char* name) const;
     std::uint32_t version() const;
+    void requireCalls() const;
     void initialise() const;
 
     std::filesystem::path _file;

@@ -13,13 +13,14 @@
 #include <Poco/Environment.h>
 #include <Poco/Format.h>
 #include <Poco/Path.h>
-#include <Poco/String.h>
+#include <Poco/StringTokenizer.h>
 
 #include <cerrno>
 #include <cstdlib>
 #include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
+#include <regex>
 #include <sys/stat.h>
 #include <system_error>
 #include <unistd.h>
@@ -54,43 +55,68 @@ std::string withOwner(const fs::path& file)
            Poco::format(" %04o", status.st_mode & 07777U);
 }
 
-void forgetShell(const std::string& home)
-/// What the shell of the operator has in its environment is not in that of slurmctld.
+void forgetShell()
+/// What the shell of the operator has in its environment is not in that of slurmctld. Only the two variables
+/// that say where service files are may be meant for it.
 {
     std::vector<std::string> names;
     for (char** entry = environ; *entry != nullptr; ++entry) {
         const std::string text = *entry;
-        if (text.starts_with("PG"))
-            names.push_back(text.substr(0, text.find('=')));
+        const std::string name = text.substr(0, text.find('='));
+        if (name.starts_with("PG") && name != "PGSERVICEFILE" && name != "PGSYSCONFDIR")
+            names.push_back(name);
     }
     for (const std::string& name : names)
         unsetenv(name.c_str()); // NOLINT(concurrency-mt-unsafe): one thread
-    Poco::Environment::set("HOME", home);
 }
 
-std::optional<fs::path> slurmctldBeside(const fs::path& pluginFile)
-/// That of the Slurm whose plugin directory this is, or the one that a shell would find.
+const passwd* userOf(const std::string& nameOrNumber)
+/// As slurmctld reads SlurmUser.
 {
-    const fs::path prefix = pluginFile.parent_path().parent_path().parent_path();
-    const std::string folders =
-        (prefix / "sbin").string() + ':' + Poco::Environment::get("PATH", "") + ":/usr/sbin:/usr/local/sbin";
+    const passwd* const named = getpwnam(nameOrNumber.c_str()); // NOLINT(concurrency-mt-unsafe): one thread
+    const auto number = Libpq::numberIn(nameOrNumber);
+    if (named != nullptr || !number || *number < 0)
+        return named;
+    return getpwuid(static_cast<uid_t>(*number)); // NOLINT(concurrency-mt-unsafe): one thread
+}
+
+std::optional<fs::path> slurmctldOf(const SlurmConf& conf)
+/// Of a Slurm with a prefix of its own, whose plugins are in PREFIX/lib/slurm; otherwise the one of the
+/// system.
+{
+    std::string folders;
+    const Poco::StringTokenizer plugins(conf.find("PluginDir").value_or(SLURM_PLUGIN_DIR), ":",
+                                        Poco::StringTokenizer::TOK_TRIM);
+    for (const fs::path folder : plugins) {
+        const fs::path libraries = folder.parent_path();
+        if (folder.filename() == "slurm" && libraries.filename().string().starts_with("lib"))
+            folders += (libraries.parent_path() / "sbin").string() + ':';
+    }
+    folders += "/usr/sbin:/usr/local/sbin:" + Poco::Environment::get("PATH", "");
     Poco::Path found;
     return Poco::Path::find(folders, "slurmctld", found) ? std::optional<fs::path>(found.toString())
                                                          : std::nullopt;
 }
 
-std::string releaseOfSlurmctld(const fs::path& slurmctld)
-/// It prints "slurm-wlm 22.05.8", or "slurm 22.05.8".
+std::string releaseOf(const fs::path& slurmctld)
+/// It prints "slurm-wlm 22.05.8", or "slurm 22.05.8". Empty when it does not.
 {
-    const std::string printed = Poco::trim(runCommand({slurmctld.string(), "-V"}).output);
-    return printed.substr(printed.find_last_of(' ') + 1);
+    static const std::regex release("[0-9]+[.][0-9]+[.][0-9]+");
+    const std::string printed = runCommand({slurmctld.string(), "-V"}).output;
+    std::smatch found;
+    return std::regex_search(printed, found, release) ? found.str() : "";
 }
 
 } // namespace
 
 bool SetupCheck::run()
-{
+try {
+    forgetShell();
     const auto conf = readSlurmConf();
+    if (!_isSlurmUser)
+        return _report.end();
+    // Where slurmctld is not, either.
+    fs::current_path("/");
     if (conf)
         checkPlugin(*conf);
     try {
@@ -103,12 +129,15 @@ bool SetupCheck::run()
         _report.problem("settings", error.what());
     }
     return _report.end();
+} catch (const fs::filesystem_error& error) {
+    _report.problem("files", error.what());
+    return _report.end();
 }
 
 std::optional<SlurmConf> SetupCheck::readSlurmConf()
 /// Once to learn of SlurmUser, and once as that user, who reads it for the plugin.
 {
-    const fs::path file = fs::absolute(_files.slurmConf.value_or(SlurmConf::location()));
+    const fs::path file = _files.slurmConf.value_or(fs::absolute(SlurmConf::location()));
     try {
         becomeSlurmUser(SlurmConf::read(file).find("SlurmUser").value_or("root"));
         SlurmConf conf = SlurmConf::read(file);
@@ -121,48 +150,51 @@ std::optional<SlurmConf> SetupCheck::readSlurmConf()
         return conf;
     } catch (const SettingsError& error) {
         _report.problem("slurm.conf", error.what());
+        if (geteuid() == 0)
+            _report.note("user", "without slurm.conf there is no SlurmUser, so all is seen as root sees it");
         return std::nullopt;
     }
 }
 
 void SetupCheck::becomeSlurmUser(const std::string& name)
 {
-    const passwd* const user = getpwnam(name.c_str()); // NOLINT(concurrency-mt-unsafe): one thread
+    const passwd* const user = userOf(name);
     if (user == nullptr) {
-        _report.problem("user", "SlurmUser " + name + " is no user of this machine");
+        _report.problem("user", "SlurmUser " + name + " is not a user of this machine");
         return;
     }
-    forgetShell(user->pw_dir);
-    if (geteuid() == user->pw_uid) {
-        _report.ok("user", name + ", as slurmctld");
-        return;
-    }
-    const std::string own = nameOfUser(geteuid());
-    if (geteuid() == 0 && initgroups(name.c_str(), user->pw_gid) == 0 && setgid(user->pw_gid) == 0 &&
-        setuid(user->pw_uid) == 0)
-        _report.ok("user", name + ", as slurmctld: root has become SlurmUser for this check");
+    Poco::Environment::set("HOME", user->pw_dir);
+    const uid_t number = user->pw_uid;
+    const bool wasRoot = geteuid() == 0;
+    const bool becomes = wasRoot && number != 0 && initgroups(user->pw_name, user->pw_gid) == 0 &&
+                         setgid(user->pw_gid) == 0 && setuid(number) == 0;
+    _isSlurmUser = geteuid() == number;
+    if (becomes)
+        _report.ok("user", "looks as " + name + ", who is SlurmUser");
+    else if (_isSlurmUser)
+        _report.ok("user", name + ", who is SlurmUser");
     else
-        _report.note("user", own + ", but slurmctld runs as " + name +
-                                 ", who may see other files: run this as root or as " + name);
+        _report.problem("user", "this is " + nameOfUser(geteuid()) + ", who may not see what " + name +
+                                    ", who is SlurmUser, sees: run it as root or as " + name);
 }
 
 void SetupCheck::checkPlugin(const SlurmConf& conf)
 try {
     const fs::path file = PluginHost::fileIn(conf);
-    const std::string release = PluginHost::releaseOf(file);
-    const auto slurmctld = slurmctldBeside(file);
+    const std::string plugin = file.string() + " is for Slurm " + PluginHost::releaseOf(file);
+    const auto slurmctld = slurmctldOf(conf);
     if (!slurmctld) {
-        _report.note("plugin",
-                     file.string() + " is for Slurm " + release + "; slurmctld is not on this machine");
+        _report.note("plugin", plugin + "; slurmctld is not on this machine");
         return;
     }
-    const std::string installed = releaseOfSlurmctld(*slurmctld);
-    if (release == installed)
-        _report.ok("plugin", file.string() + " is for Slurm " + release + ", as " + slurmctld->string());
+    const std::string release = releaseOf(*slurmctld);
+    if (release.empty())
+        _report.note("plugin", plugin + "; " + slurmctld->string() + " -V does not say what release that is");
+    else if (release == PluginHost::releaseOf(file))
+        _report.ok("plugin", plugin + ", as " + slurmctld->string());
     else
-        _report.problem("plugin", file.string() + " is for Slurm " + release + ", but " +
-                                      slurmctld->string() + " is of " + installed +
-                                      ": slurmctld would not start; build the plugin for that release");
+        _report.problem("plugin", plugin + ", but " + slurmctld->string() + " is Slurm " + release +
+                                      " and would not start with it; build the plugin for that release");
 } catch (const PluginError& error) {
     _report.problem("plugin", error.what());
 }
@@ -170,7 +202,7 @@ try {
 fs::path SetupCheck::settingsFile(const std::optional<SlurmConf>& conf)
 {
     if (_files.settings)
-        return fs::absolute(*_files.settings);
+        return *_files.settings;
     if (conf)
         return conf->settingsFile();
     return fs::absolute(_files.slurmConf.value_or(SlurmConf::location())).parent_path() /
@@ -191,18 +223,20 @@ std::optional<Settings> SetupCheck::readSettings(const fs::path& file)
 }
 
 void SetupCheck::checkPassfile(const Settings& settings)
-/// One that is missing may not be needed. The server knows.
+/// It is no problem here: the server may want no password. If it does, the error of the server says the same.
 try {
     const auto options = Libpq::optionsOf(withoutSurroundings(settings.connection));
     const fs::path file = Libpq::valueOf(options, "passfile").value_or("");
-    const std::string fault = Libpq::passfileFault(file.string());
     const bool isWritten =
         Libpq::valueOf(Libpq::writtenOptions(settings.connection.secretText()), "passfile").has_value();
     std::error_code ignored;
+    if (file == "/dev/null" || (!isWritten && !fs::exists(file, ignored)))
+        return;
+    const std::string fault = Libpq::passfileFault(file.string());
     if (fault.empty())
         _report.ok("passfile", withOwner(file));
-    else if (isWritten || fs::exists(file, ignored))
-        _report.problem("passfile", fault + "; run chown " + nameOfUser(geteuid()) + " and chmod 0600 on it");
+    else
+        _report.note("passfile", fault);
 } catch (const DatabaseError&) {
     // The check of the database says it.
 } catch (const Libpq::ConnectionRefused&) {
@@ -214,21 +248,30 @@ void SetupCheck::checkMetricsFile(const Settings& settings)
         return;
     const fs::path folder = settings.metricsFile.parent_path();
     struct stat ofFolder = {};
-    struct stat ofFile = {};
-    const auto mayWrite = [&] { return faccessat(AT_FDCWD, folder.c_str(), W_OK | X_OK, AT_EACCESS) == 0; };
-    if (stat(folder.c_str(), &ofFolder) != 0 || !mayWrite())
+    if (stat(folder.c_str(), &ofFolder) != 0 ||
+        faccessat(AT_FDCWD, folder.c_str(), W_OK | X_OK, AT_EACCESS) != 0) {
         _report.problem("metrics", nameOfUser(geteuid()) + " cannot write to the directory " +
                                        withOwner(folder) + ": " + std::generic_category().message(errno));
-    else if (!S_ISDIR(ofFolder.st_mode))
-        _report.problem("metrics", folder.string() + " is not a directory");
-    else if ((ofFolder.st_mode & S_ISVTX) != 0 && stat(settings.metricsFile.c_str(), &ofFile) == 0 &&
-             ofFile.st_uid != geteuid() && ofFolder.st_uid != geteuid())
-        _report.problem("metrics",
-                        withOwner(settings.metricsFile) +
-                            " belongs to another user, and the sticky bit of its directory lets only "
-                            "that user replace it");
-    else
-        _report.ok("metrics", withOwner(folder));
+        return;
+    }
+    // The file is written under the second name, and then takes the first one.
+    for (const fs::path& file : {settings.metricsFile, fs::path(settings.metricsFile.string() + ".tmp")}) {
+        struct stat ofFile = {};
+        if (stat(file.c_str(), &ofFile) != 0)
+            continue;
+        const bool isForeign = ofFile.st_uid != geteuid() && ofFolder.st_uid != geteuid() && geteuid() != 0;
+        if (S_ISDIR(ofFile.st_mode)) {
+            _report.problem("metrics", file.string() + " is a directory");
+            return;
+        }
+        if (isForeign && (ofFolder.st_mode & S_ISVTX) != 0) {
+            _report.problem("metrics", withOwner(file) +
+                                           ", belongs to another user, and the sticky bit of its "
+                                           "directory lets only that user replace it");
+            return;
+        }
+    }
+    _report.ok("metrics", withOwner(folder));
 }
 
 } // namespace HangDetection::Sim

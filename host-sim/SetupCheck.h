@@ -15,7 +15,7 @@ class SetupCheck
 {
 public:
     struct Files
-    /// Those that are not where slurmctld looks for them.
+    /// Absolute paths of those that are not where slurmctld looks for them.
     {
         std::optional<std::filesystem::path> slurmConf;
         std::optional<std::filesystem::path> settings;
@@ -37,6 +37,8 @@ private:
 
     const Files _files;
     SetupReport& _report;
+    bool _isSlurmUser = true;
+    /// Or nobody knows who that is.
 };
 
 } // namespace HangDetection::Sim

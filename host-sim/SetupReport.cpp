@@ -14,10 +14,28 @@ namespace HangDetection::Sim {
 
 namespace {
 
-std::string padded(std::string text, std::size_t width)
+std::size_t widthOf(const std::string& text)
+/// In characters.
 {
-    text.resize(std::max(width, text.size()), ' ');
-    return text;
+    return static_cast<std::size_t>(
+        std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80; }));
+}
+
+std::string padded(const std::string& text, std::size_t width)
+{
+    return text + std::string(width - std::min(width, widthOf(text)), ' ');
+}
+
+std::string shownName(const std::string& name)
+/// Names come from the database, and may be long.
+{
+    constexpr std::size_t longest = 32;
+    std::string text = escaped(name);
+    if (widthOf(text) <= longest)
+        return text;
+    while (widthOf(text) > longest - 3)
+        text.pop_back();
+    return text + "...";
 }
 
 std::string counted(int number, const std::string& what)
@@ -35,13 +53,10 @@ std::string roughly(std::chrono::seconds time)
     return formatDuration(time < hours(2) ? seconds(floor<minutes>(time)) : seconds(floor<hours>(time)));
 }
 
-void SetupReport::list(std::vector<ListedJob> jobs)
+void SetupReport::list(std::vector<ListedJob> jobs, std::int64_t left)
 {
     _jobs = std::move(jobs);
-    for (ListedJob& job : _jobs) {
-        for (std::string* const name : {&job.workspace, &job.owner, &job.templateName, &job.daemon})
-            *name = escaped(*name);
-    }
+    _left = std::max<std::int64_t>(left, 0);
 }
 
 void SetupReport::ok(const std::string& subject, const std::string& text)
@@ -65,11 +80,15 @@ void SetupReport::add(Finding finding, Screen::Colour colour)
 {
     constexpr std::size_t verdictWidth = 9;
     constexpr std::size_t subjectWidth = 12;
-    // Names come from files and from the database.
-    finding.text = escaped(finding.text);
-    if (_form == Form::lines)
+    if (_form == Form::lines) {
+        const std::string indent(verdictWidth + subjectWidth, ' ');
+        const std::size_t room = std::max(_screen.size().columns, 2 * indent.size()) - indent.size();
+        const auto lines = Screen::wrapped(escaped(finding.text), room);
         _screen.line({{padded(finding.verdict, verdictWidth), colour},
-                      {padded(finding.subject, subjectWidth) + finding.text}});
+                      {padded(finding.subject, subjectWidth) + lines.front()}});
+        for (std::size_t i = 1; i < lines.size(); ++i)
+            _screen.line(indent + lines[i]);
+    }
     _findings.push_back(std::move(finding));
 }
 
@@ -81,7 +100,7 @@ bool SetupReport::end()
         printJobs();
         _screen.line(counted(_problems, "problem") + ", " + counted(_notes, "note"), Screen::Colour::strong);
     }
-    return _problems == 0;
+    return _problems == 0 && std::cout.good();
 }
 
 void SetupReport::printJobs()
@@ -92,12 +111,12 @@ void SetupReport::printJobs()
         {"job", "type", "state", "silence", "workspace", "template", "daemon"}};
     for (const ListedJob& job : _jobs)
         rows.push_back({job.id, job.type, job.state, roughly(job.silent),
-                        job.owner.empty() ? job.workspace : job.owner + '/' + job.workspace, job.templateName,
-                        job.daemon});
+                        shownName(job.owner.empty() ? job.workspace : job.owner + '/' + job.workspace),
+                        shownName(job.templateName), shownName(job.daemon)});
     std::vector<std::size_t> widths(rows.front().size());
     for (const std::vector<std::string>& row : rows) {
         for (std::size_t i = 0; i < row.size(); ++i)
-            widths[i] = std::max(widths[i], row[i].size());
+            widths[i] = std::max(widths[i], widthOf(row[i]));
     }
     _screen.line("");
     for (const std::vector<std::string>& row : rows) {
@@ -107,6 +126,8 @@ void SetupReport::printJobs()
         line.erase(line.find_last_not_of(' ') + 1);
         _screen.line(line, &row == &rows.front() ? Screen::Colour::strong : Screen::Colour::plain);
     }
+    if (_left > 0)
+        _screen.line("... and " + counted(static_cast<int>(_left), "more job"));
     _screen.line("");
 }
 
@@ -130,7 +151,11 @@ void SetupReport::printJson() const
         jobs.add(object);
     }
     Poco::JSON::Object report(Poco::JSON_PRESERVE_KEY_ORDER);
-    report.set("findings", findings).set("jobs", jobs).set("notes", _notes).set("problems", _problems);
+    report.set("findings", findings)
+        .set("jobs", jobs)
+        .set("jobs_left_out", _left)
+        .set("notes", _notes)
+        .set("problems", _problems);
     constexpr unsigned indent = 2;
     report.stringify(std::cout, indent);
     std::cout << '\n';

@@ -3,6 +3,7 @@
 #include "Screen.h"
 
 #include <chrono>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,8 @@ struct ListedJob
     std::string state;
     /// hung, silent, running, pending or waiting.
     std::chrono::seconds silent{0};
+    std::string workspaceId = {};
+    /// Empty when it builds none.
     std::string workspace = {};
     std::string owner = {};
     std::string templateName = {};
@@ -44,11 +47,11 @@ public:
     void problem(const std::string& subject, const std::string& text);
     /// Does not work.
 
-    void list(std::vector<ListedJob> jobs);
-    /// The jobs that a run would see.
+    void list(std::vector<ListedJob> jobs, std::int64_t left);
+    /// The jobs that a run would see, and how many of them are left out.
 
     bool end();
-    /// Prints the jobs, and the number of problems. True when there is none.
+    /// Prints the jobs, and the number of problems. True when there is none, and all of it could be printed.
 
 private:
     struct Finding
@@ -66,6 +69,7 @@ private:
     Screen _screen;
     std::vector<Finding> _findings;
     std::vector<ListedJob> _jobs;
+    std::int64_t _left = 0;
     int _notes = 0;
     int _problems = 0;
 };

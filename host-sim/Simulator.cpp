@@ -147,6 +147,10 @@ private:
         if (!arguments.empty())
             throw UsageError("unexpected argument " + arguments.front());
         if (isGiven("check")) {
+            for (const char* const option : {"slurm-conf", "settings"}) {
+                if (isGiven(option) && config().getString(option).empty())
+                    throw UsageError(std::string("--") + option + " needs the path of a file");
+            }
             for (const std::string& option : _given) {
                 if (option != "check" && option != "slurm-conf" && option != "settings" && option != "json")
                     throw UsageError("--" + option + " does not go with --check");
@@ -185,7 +189,7 @@ private:
     int runCheck() const
     {
         const auto file = [&](const char* option) {
-            return isGiven(option) ? std::optional<fs::path>(config().getString(option)) : std::nullopt;
+            return isGiven(option) ? std::optional(fs::absolute(config().getString(option))) : std::nullopt;
         };
         SetupReport report(isGiven("json") ? SetupReport::Form::json : SetupReport::Form::lines);
         return SetupCheck({file("slurm-conf"), file("settings")}, report).run() ? int(EXIT_OK) : 1;

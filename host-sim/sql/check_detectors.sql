@@ -8,7 +8,7 @@ FROM (
         completed_at,
         substring(error FROM '^Coder: Build has been detected as .* has been terminated by (hang detector|the reaper)[.]$') AS detector
     FROM provisioner_jobs
-    WHERE completed_at > now() - interval '7 days'
+    WHERE completed_at > now() - interval '7 days' AND isfinite(completed_at)
 ) AS jobs
 WHERE detector IS NOT NULL
 GROUP BY detector

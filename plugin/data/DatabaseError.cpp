@@ -170,7 +170,7 @@ constexpr const char* cleartextAdvice =
 
 /// The first match counts. A killed server ends a TLS connection with "SSL error: unexpected eof", so that
 /// comes before "SSL error".
-constexpr std::array<KnownVerdict, 25> knownVerdicts{{
+constexpr std::array<KnownVerdict, 26> knownVerdicts{{
     {"not a regular file", fileAdvice},
     {"unexpected eof", unreachableAdvice},
     {"password in clear text", cleartextAdvice},
@@ -182,9 +182,12 @@ constexpr std::array<KnownVerdict, 25> knownVerdicts{{
     {"certificate", tlsAdvice},
     {"SSL error", tlsAdvice},
     {"not support SSL", tlsAdvice},
+    {"the passfile  does not exist",
+     "put the password into a file that only SlurmUser can read, and name it in Connection, as "
+     "passfile=/etc/slurm/hang_detector.pgpass"},
     {"the passfile  cannot be read",
      "let SlurmUser read the passfile: chown slurm:slurm and chmod 0600 on it"},
-    {"is not only its owner's", "let nobody but SlurmUser read the passfile: chmod 0600 on it"},
+    {"is open to others", "let nobody but SlurmUser read the passfile: chmod 0600 on it"},
     {"has no line for", "add this line to the passfile, with :PASSWORD at its end"},
     {"no password supplied", loginAdvice},
     {"authentication method requirement", authenticationAdvice},

@@ -11,15 +11,33 @@
 
 namespace Libpq {
 
+namespace {
+
+std::string inPassfile(const std::string& name)
+/// As a field of its line.
+{
+    std::string field;
+    for (const char c : name) {
+        if (c == ':' || c == '\\')
+            field += '\\';
+        field += c;
+    }
+    return field;
+}
+
+} // namespace
+
 std::string passfileFault(const std::string& file)
 {
     const std::string name = "the passfile \"" + file + '"';
     struct stat status = {};
-    if (stat(file.c_str(), &status) != 0 || faccessat(AT_FDCWD, file.c_str(), R_OK, AT_EACCESS) != 0)
+    if (stat(file.c_str(), &status) != 0 && (errno == ENOENT || errno == ENOTDIR))
+        return name + " does not exist";
+    if (faccessat(AT_FDCWD, file.c_str(), R_OK, AT_EACCESS) != 0)
         return name + " cannot be read: " + std::generic_category().message(errno);
     // libpq's own rule.
     if ((status.st_mode & (S_IRWXG | S_IRWXO)) != 0)
-        return name + " is not only its owner's, so libpq does not read it";
+        return name + " is open to others than its owner, so libpq does not read it";
     return "";
 }
 
@@ -32,8 +50,13 @@ std::string passfileFault(PGconn* connection)
     std::string fault = passfileFault(file);
     if (!fault.empty())
         return fault;
-    return "the passfile \"" + file + "\" has no line for " + PQhost(connection) + ':' + PQport(connection) +
-           ':' + PQdb(connection) + ':' + PQuser(connection);
+    // For its own socket libpq looks for a line with localhost.
+    const std::string host = PQhost(connection);
+    const bool isOwnSocket =
+        options && valueOf(options, "host").value_or("").empty() && host.starts_with('/');
+    return "the passfile \"" + file + "\" has no line for " + inPassfile(isOwnSocket ? "localhost" : host) +
+           ':' + PQport(connection) + ':' + inPassfile(PQdb(connection)) + ':' +
+           inPassfile(PQuser(connection));
 }
 
 } // namespace Libpq

@@ -1,4 +1,5 @@
 #include "DatabaseFixture.h"
+#include "OpenTransaction.h"
 #include "Rows.h"
 #include "ServerFaults.h"
 #include "TemporaryDirectory.h"
@@ -36,9 +37,10 @@ private:
         std::string text;
     };
 
-    Answer check(const Sim::CommandLine& options = {}) const
+    Answer check(const Sim::CommandLine& options = {}, Sim::CommandLine command = {}) const
+    /// Started by the command, if there is one.
     {
-        Sim::CommandLine command{SIMULATOR, "--check", "--slurm-conf=" + file("slurm.conf")};
+        command.insert(command.end(), {SIMULATOR, "--check", "--slurm-conf=" + file("slurm.conf")});
         command.insert(command.end(), options.begin(), options.end());
         const auto result = Sim::runCommand(command);
         return {result.exitStatus, result.output};
@@ -100,10 +102,12 @@ private:
             assertFinding("ok", "role", "hang_detector has the rights that role.sql grants, and no others",
                           answer);
             assertFinding("ok", "schema", "in " + year, answer);
-            assertFinding("ok", "clock", "of [0-9]+s ago", answer);
+            assertFinding("ok", "clock", "came [0-9]+s ago", answer);
             assertFinding("ok", "Coder", "no detector has terminated a job", answer);
-            assertFinding("ok", "run", "would find 3 running jobs, 1 of them silent, 1 hung, 1 pending, and terminate 2",
-                          answer);
+            assertFinding(
+                "ok", "run",
+                "would find 3 running jobs, 1 silent for a minute, 1 hung, 1 pending, and terminate 2",
+                answer);
             assertContains(job + "  workspace_build          hung     10m      kim/dev    docker",
                            answer.text);
             for (const std::string state : {"silent   2m", "running  ", "pending  40m"})
@@ -114,9 +118,11 @@ private:
         }
     }
 
-    std::string addNamedBuild()
+    std::string addNamedBuild(const std::string& owner = "kim")
     {
-        database().execute("INSERT INTO users VALUES ('11111111-0000-0000-0000-000000000000', 'kim')");
+        CPPUNIT_ASSERT(!database().value(
+            "INSERT INTO users VALUES ('11111111-0000-0000-0000-000000000000', $1) RETURNING NULL::text",
+            owner));
         database().execute("INSERT INTO templates VALUES ('22222222-0000-0000-0000-000000000000', 'docker')");
         const std::string workspace = Sim::JobDatabase::newId();
         database().execute("INSERT INTO workspaces VALUES ('" + workspace +
@@ -136,13 +142,13 @@ private:
         useSettings("DryRun=maybe\nInterval=0\nMetricsFile=" + file("metrics/d.prom") + '\n',
                     "passfile=" + file("pgpass"));
         Answer answer = check();
-        assertFinding("ok", "user", "slurm, as slurmctld: root has become SlurmUser", {0, answer.text});
+        assertFinding("ok", "user", "looks as slurm, who is SlurmUser", {0, answer.text});
         assertFinding("note", "slurm.conf", "add hang_detector at the end of JobSubmitPlugins",
                       {0, answer.text});
         assertFinding("problem", "settings", ":2: DryRun: 'maybe' is not allowed", answer);
         assertFinding("problem", "settings", ":3: Interval: '0' is out of range", answer);
-        assertFinding("problem", "passfile", "pgpass\" cannot be read: Permission denied; run chown slurm",
-                      answer);
+        // The server wants no password.
+        assertFinding("note", "passfile", "pgpass\" cannot be read: Permission denied", {0, answer.text});
         assertFinding("problem", "metrics",
                       "slurm cannot write to the directory .*metrics, root:root 0755: Permission denied",
                       answer);
@@ -151,8 +157,12 @@ private:
         const passwd& slurm = *getpwnam("slurm");
         chown(file("pgpass").c_str(), slurm.pw_uid, slurm.pw_gid);
         fs::permissions(file("pgpass"), fs::perms(0644));
-        assertFinding("problem", "passfile", "not only its owner's.*; run chown slurm and chmod 0600",
-                      check());
+        assertFinding("note", "passfile", "is open to others than its owner", {0, check().text});
+        {
+            const HbaRule rule(server(), "local all hang_detector scram-sha-256");
+            assertFinding("problem", "server", "is open to others .*; let nobody but SlurmUser read",
+                          check());
+        }
         fs::permissions(file("pgpass"), fs::perms(0600));
         fs::permissions(file("metrics"), fs::perms(01777));
         _directory.write("metrics/d.prom", "");
@@ -165,7 +175,15 @@ private:
         assertFinding("problem", "settings", "another.conf: cannot be read",
                       check({"--settings=" + file("another.conf")}));
         useSlurmConf("SlurmUser=nobody-at-all\n");
-        assertFinding("problem", "user", "SlurmUser nobody-at-all is no user of this machine", check());
+        assertFinding("problem", "user", "SlurmUser nobody-at-all is not a user of this machine", check());
+        useSlurmConf("SlurmUser=" + std::to_string(slurm.pw_uid) + '\n');
+        fs::permissions(file("hang_detector.conf"), fs::perms(0644));
+        fs::remove(file("metrics/d.prom"));
+        useSettings("", "passfile=pgpass");
+        assertFinding("note", "passfile", "the passfile \"pgpass\" does not exist",
+                      check({}, {"env", "--chdir=" + _directory.path().string()}));
+        assertFinding("problem", "user", "this is nobody, who may not see what .* sees",
+                      check({}, {"setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"}));
         fs::remove(file("slurm.conf"));
         assertFinding("problem", "slurm.conf", "slurm.conf: cannot be read: No such file", check());
     }
@@ -173,10 +191,12 @@ private:
     TEST(comparesThePluginWithSlurmctld)
     {
         useSlurmConf("", BAD_PLUGINS "/wrong-version/x");
-        assertFinding(
-            "problem", "plugin",
-            "wrong-version/job_submit_hang_detector.so is for Slurm [0-9.]+, but .*/slurmctld is of [0-9.]+",
-            check());
+        assertFinding("problem", "plugin",
+                      "wrong-version/job_submit_hang_detector.so is for Slurm [0-9.]+, but .*/slurmctld is "
+                      "Slurm [0-9.]+",
+                      check());
+        useSlurmConf("", BAD_PLUGINS "/without-job-modify/x");
+        assertFinding("problem", "plugin", "the symbol job_modify is missing", check());
         useSlurmConf("", "/usr/x");
         assertFinding("problem", "plugin", "job_submit_hang_detector.so is not in PluginDir \\(/usr\\)",
                       check());
@@ -207,6 +227,9 @@ private:
             {"GRANT SELECT (input) ON provisioner_jobs TO", "note",
              "more rights than role.sql grants: SELECT of provisioner_jobs \\(input\\)"},
             {"GRANT DELETE ON workspace_builds TO", "note", "more rights .*: DELETE of workspace_builds"},
+            {"GRANT CREATE ON SCHEMA public TO", "note", "CREATE on the schema public"},
+            {"GRANT pg_read_server_files TO", "note", "is a member of pg_read_server_files"},
+            {"REVOKE SELECT (last_seen_at) ON provisioner_daemons FROM", "note", "the log names no daemons"},
             {"GRANT UPDATE ON workspaces TO", "note", "more rights .*: UPDATE of workspaces \\(4 of them\\)"},
         };
         forEachRow<Row>(rows, [this](const Row& row) {
@@ -214,6 +237,8 @@ private:
             database().execute(std::string(row.name) + " hang_detector");
             assertFinding(row.verdict, "role", row.text, check());
         });
+        database().execute("REVOKE pg_read_server_files FROM hang_detector");
+        database().execute("REVOKE CREATE ON SCHEMA public FROM hang_detector");
         applyRoleScript();
         database().execute("CREATE TABLE secrets (id int)");
         database().execute("GRANT SELECT ON secrets TO hang_detector");
@@ -241,11 +266,17 @@ private:
         };
         const std::vector<Row> rows{
             {"ALTER TABLE provisioner_jobs DROP started_at", "problem", "schema",
-             "neither that of 2023 nor that of 2026, as it lacks provisioner_jobs.started_at"},
-            {"DROP TABLE workspace_builds", "problem", "schema", "lacks workspace_builds; check dbname"},
-            {"DROP TABLE provisioner_daemons", "note", "schema", "lacks provisioner_daemons: marks"},
+             "there is no provisioner_jobs.started_at; this is neither the schema of 2023 nor that of 2026"},
+            {"DROP TABLE workspace_builds", "problem", "schema", "no workspace_builds; .*check dbname"},
+            {"DROP TABLE provisioner_daemons", "note", "schema", "no provisioner_daemons: marks"},
             {"ALTER TABLE provisioner_jobs ENABLE ROW LEVEL SECURITY", "problem", "role",
              "row level security hides rows of provisioner_jobs"},
+            {"ALTER TABLE users ENABLE ROW LEVEL SECURITY", "ok", "run", ""},
+            {"REVOKE USAGE ON SCHEMA public FROM PUBLIC, hang_detector", "problem", "role",
+             "lacks USAGE ON SCHEMA public; run role.sql again"},
+            {"ALTER ROLE hang_detector CONNECTION LIMIT 1", "ok", "run", ""},
+            {"ALTER TABLE provisioner_job_logs DROP id", "problem", "schema",
+             "there is no provisioner_job_logs.id"},
         };
         forEachRow<Row>(rows, [this](const Row& row) {
             startOver();
@@ -267,7 +298,7 @@ private:
         }
         database().addJobs(50000, {.completedAgo = "1 day"});
         Answer answer = check();
-        assertFinding("note", "clock", "heartbeat of a running job is of 2h ago: no job reports", answer);
+        assertFinding("note", "clock", "heartbeat of a running job came 2h ago: no job reports", answer);
         assertFinding("note", "Coder", "the reaper, terminated 1 job in the last 7 days, the last one 1h ago",
                       answer);
         assertFinding("ok", "Coder",
@@ -278,9 +309,34 @@ private:
         database().addJob({.updatedAgo = "-5 minutes"});
         answer = check();
         assertFinding("ok", "indexes", "has the index of index.sql", answer);
-        assertFinding("note", "clock", "in the future", answer);
+        assertFinding("note", "clock", "from the future", answer);
         database().addJobs(30, {.updatedAgo = "6 minutes"});
-        assertFinding("ok", "run", "hold all of them back as a mass hang", check());
+        assertFinding("note", "run", "hold all of them back as a mass hang", check());
+    }
+
+    TEST(listsWhatMattersFirst)
+    /// Whatever the names are.
+    {
+        database().addJobs(25, {.startedAgo = std::nullopt, .updatedAgo = "2 hours"});
+        const std::string job = addNamedBuild("k\x1b\"im\xc3\xbc" + std::string(200, 'x'));
+        const std::string odd = database().addJob({.completedAgo = "1 hour"});
+        database().execute(
+            "UPDATE provisioner_jobs SET completed_at = 'infinity', error = 'Coder: Build has been "
+            "detected as hung for 5 minutes and has been terminated by hang detector.' WHERE id = '" +
+            odd + '\'');
+        const Answer answer = check();
+        assertFinding("ok", "run", "1 running jobs, 0 silent for a minute, 1 hung, and terminate 1", answer);
+        assertContains("  daemon\n" + job +
+                           "  workspace_build          hung     10m      k\\x1b\"im\xc3\xbcxxx",
+                       answer.text);
+        assertLacks(std::string(33, 'x'), answer.text);
+        assertContains("\n... and 6 more jobs\n", answer.text);
+    }
+
+    TEST(endsWhenTheDatabaseDoesNotAnswer)
+    {
+        OpenTransaction migration(DatabaseFixture::connectionString(), lockOnTheJobs);
+        assertFinding("problem", "run", "lock timeout; a table stayed locked", check());
     }
 
     TEST(triesEachServer)
@@ -292,6 +348,11 @@ private:
         assertFinding("note", "server", "\"/nowhere/.s.PGSQL.5432\" failed: No such file", answer);
         assertFinding("note", "server", "read-only.*let Connection name the primary", answer);
         assertFinding("ok", "server", own + ":5432 is reached", answer);
+        useSettings("", "target_session_attrs=any host=" + standby.directory().string());
+        assertFinding("problem", "server", "the server is a standby; let Connection name the primary",
+                      check());
+        useSettings("DryRun=yes\n", "target_session_attrs=any host=" + standby.directory().string());
+        assertFinding("note", "server", "the server is a standby: only a dry run works", check());
         useSettings("", "host=/nowhere");
         assertFinding("problem", "server", "/nowhere.* failed", check());
     }
