@@ -108,8 +108,11 @@ class DatabaseCheck
 /// Has one session at a time: the role may have a limit.
 {
 public:
-    DatabaseCheck(const Settings& settings, SetupReport& report)
-        : _settings(settings), _report(report), _connection(settings.connection, patience)
+    DatabaseCheck(const Settings& settings, bool areSettingsRight, SetupReport& report)
+        : _settings(settings),
+          _areSettingsRight(areSettingsRight),
+          _report(report),
+          _connection(settings.connection, patience)
     {}
 
     void run()
@@ -171,6 +174,7 @@ private:
     /// A server may write a password into any text.
 
     const Settings& _settings;
+    const bool _areSettingsRight;
     SetupReport& _report;
     Connection _connection;
     std::vector<ListedJob> _jobs;
@@ -370,6 +374,12 @@ void DatabaseCheck::tryRun()
         text += ", " + number(*run.jobs.pending, "pending");
     if (run.jobs.stalled)
         text += ", " + number(*run.jobs.stalled, "stalled");
+    if (!_areSettingsRight) {
+        _report.note("run",
+                     text + "; but with these settings a slurmctld that starts terminates nothing, and one "
+                            "that runs keeps its earlier settings");
+        return;
+    }
     if (run.held) {
         _report.note("run", text + ", and hold all of them back as a mass hang");
         return;
@@ -413,9 +423,9 @@ void DatabaseCheck::askStore()
 
 } // namespace
 
-void checkDatabase(const Settings& settings, SetupReport& report)
+void checkDatabase(const Settings& settings, bool areSettingsRight, SetupReport& report)
 {
-    DatabaseCheck(settings, report).run();
+    DatabaseCheck(settings, areSettingsRight, report).run();
 }
 
 } // namespace HangDetection::Sim

@@ -120,10 +120,12 @@ try {
     if (conf)
         checkPlugin(*conf);
     try {
-        if (const auto settings = readSettings(settingsFile(conf))) {
-            checkPassfile(*settings);
-            checkMetricsFile(*settings);
-            checkDatabase(*settings, _report);
+        const auto [settings, errors] = readSettings(settingsFile(conf));
+        // Where another line is wrong, the rest can still be looked at.
+        if (!settings.connection.secretText().empty()) {
+            checkPassfile(settings);
+            checkMetricsFile(settings);
+            checkDatabase(settings, errors.empty(), _report);
         }
     } catch (const SettingsError& error) {
         _report.problem("settings", error.what());
@@ -144,9 +146,11 @@ std::optional<SlurmConf> SetupCheck::readSlurmConf()
         if (PluginHost::isNamedIn(conf))
             _report.ok("slurm.conf", withOwner(file) + ", names the plugin");
         else
-            _report.note("slurm.conf", file.string() +
-                                           " does not name the plugin yet: add hang_detector at the end of "
-                                           "JobSubmitPlugins, as in JobSubmitPlugins=hang_detector");
+            _report.note("slurm.conf",
+                         file.string() +
+                             " does not name the plugin, so slurmctld runs without it; to use it, add "
+                             "hang_detector at the end of JobSubmitPlugins, as in "
+                             "JobSubmitPlugins=hang_detector");
         return conf;
     } catch (const SettingsError& error) {
         _report.problem("slurm.conf", error.what());
@@ -209,17 +213,14 @@ fs::path SetupCheck::settingsFile(const std::optional<SlurmConf>& conf)
            "hang_detector.conf";
 }
 
-std::optional<Settings> SetupCheck::readSettings(const fs::path& file)
-/// Nothing without a connection. Where another line is wrong, the rest can still be looked at.
+SettingsReport SetupCheck::readSettings(const fs::path& file)
 {
     SettingsReport read = Settings::examine(file);
     for (const std::string& error : read.errors)
         _report.problem("settings", error);
     if (read.errors.empty())
         _report.ok("settings", withOwner(file) + (read.settings.dryRun ? ", a dry run: DryRun=yes" : ""));
-    if (read.settings.connection.secretText().empty())
-        return std::nullopt;
-    return read.settings;
+    return read;
 }
 
 void SetupCheck::checkPassfile(const Settings& settings)

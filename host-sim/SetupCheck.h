@@ -31,7 +31,7 @@ private:
     void becomeSlurmUser(const std::string& name);
     void checkPlugin(const SlurmConf& conf);
     std::filesystem::path settingsFile(const std::optional<SlurmConf>& conf);
-    std::optional<Settings> readSettings(const std::filesystem::path& file);
+    SettingsReport readSettings(const std::filesystem::path& file);
     void checkPassfile(const Settings& settings);
     void checkMetricsFile(const Settings& settings);
 

@@ -181,7 +181,7 @@ private:
         help.setCommand("hang-detector-sim");
         help.setUsage("--check | --demo | --slurm-conf FILE  [options]");
         help.setHeader("Loads the hang detector as slurmctld does, and shows what it does.");
-        help.setWidth(100);
+        help.setWidth(80);
         help.format(std::cout);
         return EXIT_OK;
     }

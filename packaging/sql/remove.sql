@@ -6,11 +6,13 @@
 --
 -- If the role has rights in other databases of the server, run it there first.
 \set ON_ERROR_STOP on
+\set QUIET on
 \if :{?role}
 \else
     \set role hang_detector
 \endif
 
+SET client_min_messages = warning;
 DROP INDEX CONCURRENTLY IF EXISTS hang_detector_running_jobs;
 
 SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = :'role') AS role_is_there \gset

@@ -11,6 +11,7 @@
 -- Each operator and function fits its arguments exactly, so that none that somebody made in another schema
 -- is a better match and runs with the rights of the operator.
 \set ON_ERROR_STOP on
+\set QUIET on
 \if :{?role}
 \else
     \set role hang_detector
@@ -157,3 +158,5 @@ SELECT :'open_schemas'::text <> '' AS has_open_schemas \gset
     \warn 'WARNING: everybody may create functions and operators in schema' :open_schemas
     \warn 'HINT: let its owner run: REVOKE CREATE ON SCHEMA' :open_schemas 'FROM PUBLIC'
 \endif
+
+\echo The role :role has its rights. If it needs a password: '\\password' :role

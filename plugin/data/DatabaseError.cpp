@@ -121,8 +121,11 @@ constexpr const char* optionsAdvice =
     "check options of Connection in hang_detector.conf, and unset PGTZ, PGDATESTYLE and PGGEQO in the "
     "environment of slurmctld";
 
-constexpr std::array<KnownRefusal, 8> knownRefusals{{
+constexpr std::array<KnownRefusal, 9> knownRefusals{{
     {"22023", optionsAdvice},
+    {"28P01", "correct the password in the passfile or in Connection, or make the role with role.sql if "
+              "there is none; in a "
+              "passfile, \\ stands before each : and \\ of a password"},
     {"28", loginAdvice},
     {"3D000", "check dbname of Connection in hang_detector.conf"},
     {"42501", "grant the detector's role the privilege to connect to the database"},

@@ -44,15 +44,15 @@ class DatabaseErrorTest : public DatabaseFixture
         const auto withPassfile = [&](const std::string& file) {
             return "host=" + directory + " user=password_role dbname=" + databaseName() + " passfile=" + file;
         };
-        const std::string checkUser = "check user and password of Connection";
         const char* const passwordNeeded = "local all password_role scram-sha-256";
         const std::vector<Row> rows{
             // The last dbname of a connection string counts.
             {"no such database", own + " dbname=somebody_elses", "database \"somebody_elses\" does not exist",
              "3D000", "check dbname of Connection"},
             {"wrong password", connectionString("password_role"),
-             "FATAL:  password authentication failed for user \"password_role\"", "28P01", checkUser,
-             "ALTER ROLE password_role PASSWORD 'another one'", "password_role", passwordNeeded},
+             "FATAL:  password authentication failed for user \"password_role\"", "28P01",
+             "correct the password in the passfile", "ALTER ROLE password_role PASSWORD 'another one'",
+             "password_role", passwordNeeded},
             {"no passfile", withPassfile("/nowhere/pgpass"),
              "no password supplied; the passfile \"/nowhere/pgpass\" does not exist", "",
              "put the password into a file that only SlurmUser can read", "", "password_role",

@@ -101,7 +101,7 @@ class SimulatorTest : public SimulatorFixture
     {
         const auto version = Sim::runCommand({SIMULATOR, "--version"});
         assertStatus(0, version);
-        assertContains("hang-detector-sim " PROJECT_VERSION " (Slurm ", version);
+        assertContains("hang-detector-sim " HANG_DETECTOR_VERSION " (Slurm ", version);
     }
 
     TEST(printsItsHelp)

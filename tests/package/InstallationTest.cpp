@@ -128,11 +128,11 @@ private:
     {
         _debian->install(builtPackage());
         edit("Connection=dbname=mine");
-        edit("metricsFile = \"/var/lib/hang_detector.prom\" # for node_exporter");
-        std::ofstream(_debian->outside("/var/lib/hang_detector.prom")) << "hangdetector_dry_run 0\n";
+        edit("metricsFile = \"/var/lib/hang#detector.prom\" # for node_exporter");
+        std::ofstream(_debian->outside("/var/lib/hang#detector.prom")) << "hangdetector_dry_run 0\n";
         _debian->install(nextPackage(_directory.path()));
         const std::string name = packageField("Package");
-        assertContains("leaves its passfile, if there is one, and its role and index in the job database",
+        assertContains("unless remove.sql was run, its role and its index in the job database",
                        _debian->run({"dpkg", "--purge", name}));
 
         CPPUNIT_ASSERT_EQUAL(std::string(),

@@ -32,7 +32,7 @@ class MetricsTest : public CppUnit::TestFixture
         assertHas("job_errors_total 0");
         assertHas("jobs_canceled_total 0");
         assertHas("last_success_timestamp_seconds 0");
-        assertHas("build_info{version=\"" PROJECT_VERSION "\"} 1");
+        assertHas("build_info{version=\"" HANG_DETECTOR_VERSION "\"} 1");
     }
 
     TEST(leavesOutWhatNoRunHasFoundOut)
