@@ -102,9 +102,10 @@ private:
         cluster().run({"scancel", ended["CANCELLED"].slurmJob});
         cluster().run({"scontrol", "requeue", requeued.slurmJob});
         cluster().run({"scontrol", "suspend", suspended.slurmJob});
-        // It comes back under its name. Otherwise Slurm lets it wait for two minutes.
+        // It comes back under its name. Otherwise Slurm lets it wait for two minutes. In the same second,
+        // slurmd would take it for the job that was just ended.
         cluster().waitForState(requeued.slurmJob, "PENDING");
-        cluster().run({"scontrol", "update", "job=" + requeued.slurmJob, "starttime=now"});
+        cluster().run({"scontrol", "update", "job=" + requeued.slurmJob, "starttime=now+1"});
         cluster().waitForState(requeued.slurmJob, "RUNNING");
 
         const auto isOver = [this](const auto& entry) { return isCompleted(entry.second.job); };
