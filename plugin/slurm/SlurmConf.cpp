@@ -43,7 +43,7 @@ std::filesystem::path SlurmConf::location()
 {
     // slurmctld sets it before it loads plugins, and does not change it while they start.
     const char* const file = std::getenv("SLURM_CONF"); // NOLINT(concurrency-mt-unsafe)
-    return file != nullptr && *file != '\0' ? file : "/etc/slurm/slurm.conf";
+    return file != nullptr && *file != '\0' ? file : SLURM_CONF_DIR "/slurm.conf";
 }
 
 std::optional<std::string> SlurmConf::find(const std::string& key) const

@@ -20,7 +20,8 @@ public:
     /// Throws SettingsError when the file, or one that it includes, cannot be read.
 
     static std::filesystem::path location();
-    /// The file that slurmctld uses: SLURM_CONF, which slurmctld sets; otherwise /etc/slurm/slurm.conf.
+    /// The file that slurmctld uses: SLURM_CONF, which slurmctld sets; otherwise slurm.conf where the build
+    /// expects it, such as /etc/slurm/slurm.conf.
 
     std::optional<std::string> find(const std::string& key) const;
     /// The last value of a key. The key may be written in any case.

@@ -66,7 +66,7 @@ class DatabaseErrorTest : public DatabaseFixture
             {"one server refuses, in the midst of two that are down",
              connectionString("nobody_at_all") + " host=/nowhere/first," + directory + ",/nowhere/last",
              "role \"nobody_at_all\" does not exist; connection to server on socket \"/nowhere/last", "28000",
-             checkUser},
+             "check user and password of Connection"},
             {"no privilege to connect", own, "permission denied for database", "42501",
              "the privilege to connect",
              "REVOKE CONNECT ON DATABASE " + databaseName() + " FROM public, hang_detector"},

@@ -99,8 +99,9 @@ private:
                                              "--job=" + slurmJob})) == "PENDING";
         });
         const auto requeued = Clock::now();
-        // Otherwise Slurm lets it wait for two minutes.
-        cluster().run({"scontrol", "update", "job=" + slurmJob, "starttime=now"});
+        // Otherwise Slurm lets it wait for two minutes. In the same second, slurmd would take it for the job
+        // that was just ended.
+        cluster().run({"scontrol", "update", "job=" + slurmJob, "starttime=now+1"});
         cluster().waitForState(slurmJob, "RUNNING");
         expectResumed(slurmJob, requeued);
     }

@@ -102,9 +102,10 @@ private:
         cluster().run({"scancel", ended["CANCELLED"].slurmJob});
         cluster().run({"scontrol", "requeue", requeued.slurmJob});
         cluster().run({"scontrol", "suspend", suspended.slurmJob});
-        // It comes back under its name. Otherwise Slurm lets it wait for two minutes.
+        // It comes back under its name. Otherwise Slurm lets it wait for two minutes. In the same second,
+        // slurmd would take it for the job that was just ended.
         cluster().waitForState(requeued.slurmJob, "PENDING");
-        cluster().run({"scontrol", "update", "job=" + requeued.slurmJob, "starttime=now"});
+        cluster().run({"scontrol", "update", "job=" + requeued.slurmJob, "starttime=now+1"});
         cluster().waitForState(requeued.slurmJob, "RUNNING");
 
         const auto isOver = [this](const auto& entry) { return isCompleted(entry.second.job); };
@@ -165,7 +166,8 @@ private:
         const std::string array = cluster().submit(
             Poco::replace(script.str(1), std::string("\\e"), std::string("\\")),
             {"--array=1-2", "--ntasks=1",
-             "--export=ALL,HOME=" + directory.string() + ",PATH=" + directory.string() + ":/usr/bin:/bin"});
+             "--export=ALL,HOME=" + directory.string() + ",PATH=" + directory.string() + ':' +
+                 SlurmCluster::searchPath()});
         for (const std::string task : {"1", "2"}) {
             const std::string name = "provisioner-" + array + '-' + task;
             await("the daemon " + name, [&] { return std::filesystem::exists(directory / "run" / name); });

@@ -273,6 +273,12 @@ std::string SlurmCluster::nodeState(const std::string& name) const
         run({"sinfo", "--noheader", "--format=%T", "--nodes=" + (name.empty() ? _host : name)}));
 }
 
+std::string SlurmCluster::searchPath()
+{
+    return SLURM_PREFIX "/bin:" SLURM_PREFIX "/sbin:" + Poco::Environment::get("PATH", "/usr/bin:/bin") +
+           ":/usr/sbin:/sbin";
+}
+
 bool SlurmCluster::controllerAnswers() const
 {
     return Sim::runCommand(withEnvironment({"scontrol", "ping"})).output.find(" is UP") != std::string::npos;
@@ -384,7 +390,7 @@ Sim::CommandLine SlurmCluster::withEnvironment(const Sim::CommandLine& command,
 {
     // A test may run as a Slurm job itself, whose variables are not for this cluster.
     Sim::CommandLine line{"env", "-i", "SLURM_CONF=" + (directory() / slurmConf).string(),
-                          "PATH=" + Poco::Environment::get("PATH", "/usr/bin:/bin") + ":/usr/sbin:/sbin"};
+                          "PATH=" + searchPath()};
     line.insert(line.end(), command.begin(), command.end());
     return line;
 }

@@ -98,6 +98,9 @@ public:
     std::string run(const Sim::CommandLine& command) const { return Sim::mustRun(withEnvironment(command)); }
     /// The output of one of Slurm's commands, which has to succeed.
 
+    static std::string searchPath();
+    /// PATH with the commands and daemons of the Slurm that the plugin was built for.
+
     bool controllerAnswers() const;
 
     void reconfigure() const;

@@ -112,7 +112,7 @@ class SlurmConfTest : public CppUnit::TestFixture
         setenv("SLURM_CONF", "/run/slurm/slurm.conf", 1);
         CPPUNIT_ASSERT_EQUAL(std::string("/run/slurm/slurm.conf"), SlurmConf::location().string());
         unsetenv("SLURM_CONF");
-        CPPUNIT_ASSERT_EQUAL(std::string("/etc/slurm/slurm.conf"), SlurmConf::location().string());
+        CPPUNIT_ASSERT_EQUAL(std::string(SLURM_CONF_DIR "/slurm.conf"), SlurmConf::location().string());
     }
 
     const TemporaryDirectory _directory;
