@@ -109,7 +109,7 @@ class SimulatorTest : public SimulatorFixture
         for (const char* const option : {"-h", "--help"}) {
             const auto help = Sim::runCommand({SIMULATOR, option});
             assertStatus(0, help);
-            assertContains("usage: hang-detector-sim --demo | --slurm-conf FILE", help);
+            assertContains("usage: hang-detector-sim --check | --demo | --slurm-conf FILE", help);
         }
     }
 

@@ -113,7 +113,7 @@ private:
                 expectCheck(++checks == 1 ? 1 : 0);
             else if (command == "systemctl restart slurmctld")
                 restart(++restarts, job);
-            else if (command.starts_with("sed "))
+            else if (contains("/DryRun=no /", command))
                 letItWork(command, job);
             else
                 run(command);
@@ -190,12 +190,12 @@ private:
             return std::regex_replace(text, std::regex("[0-9a-f]{8}-[0-9a-f-]{27}|[0-9][0-9.]*"), "#");
         };
         const std::string readme = textOf("README.md");
-        const auto begin = readme.find("\n```text\nnote ") + 9;
+        const auto begin = readme.find("\n```text\nok ") + 9;
         std::istringstream shown(readme.substr(begin, readme.find("```", begin) - begin));
         int lines = 0;
         for (std::string line; std::getline(shown, line); ++lines)
             assertContains('\n' + masked(line) + '\n', '\n' + masked(result.output));
-        CPPUNIT_ASSERT_MESSAGE(result.output, lines > 9);
+        CPPUNIT_ASSERT_MESSAGE(result.output, lines > 7);
     }
 
     void restart(int time, const std::string& job) const
