@@ -23,6 +23,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <thread>
 #include <utility>
 
 namespace HangDetection::Sim {
@@ -59,6 +60,39 @@ std::string number(std::int64_t count, const std::string& what)
 Libpq::WaitLimit soon()
 {
     return Libpq::WaitLimit{}.within(patience);
+}
+
+class LastSession
+/// The server may still be ending the session before, which counts for the limits of the role and the server.
+{
+public:
+    bool mayStillEnd(const std::string& sqlState)
+    /// Whether to try once more. Waits a moment then.
+    {
+        constexpr std::chrono::milliseconds moment{200};
+        if (sqlState != "53300" || _tries == 0)
+            return false;
+        --_tries;
+        std::this_thread::sleep_for(moment);
+        return true;
+    }
+
+private:
+    int _tries = 10;
+};
+
+template <typename Open>
+void openAfterLastSession(const Open& open)
+{
+    for (LastSession last;;) {
+        try {
+            open();
+            return;
+        } catch (const DatabaseError& error) {
+            if (!last.mayStillEnd(error.sqlState()))
+                throw;
+        }
+    }
 }
 
 class FoundByRun
@@ -162,7 +196,7 @@ private:
     std::vector<Row> rowsOf(const char* statement, const Parameters&... parameters)
     {
         std::vector<Row> rows;
-        _connection.open(soon());
+        openAfterLastSession([&] { _connection.open(soon()); });
         Poco::Data::Session session = _connection.session();
         Poco::Data::Statement execution = (session << statement, into(rows));
         (static_cast<void>((execution, bind(parameters))), ...);
@@ -358,7 +392,10 @@ void DatabaseCheck::tryRun()
     settings.runTimeout = std::min<std::chrono::seconds>(settings.runTimeout, patience);
     Poco::NotificationCenter notifications;
     const FoundByRun found(notifications);
-    const RunStatistics run = HangDetector(settings, notifications).run({});
+    HangDetector detector(settings, notifications);
+    RunStatistics run = detector.run({});
+    for (LastSession last; run.error && last.mayStillEnd(run.error->sqlState);)
+        run = detector.run({});
     if (run.error) {
         _report.problem("run",
                         run.error->cause + (run.error->advice.empty() ? "" : "; " + run.error->advice));
@@ -398,7 +435,7 @@ void DatabaseCheck::tryRun()
 void DatabaseCheck::askStore()
 {
     JobStore store(_settings.connection, patience);
-    store.open(soon());
+    openAfterLastSession([&] { store.open(soon()); });
     std::vector<Termination> named;
     for (const ListedJob& job : _jobs) {
         Termination& answer = named.emplace_back();

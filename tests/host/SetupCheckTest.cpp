@@ -284,6 +284,7 @@ private:
             database().execute(row.name);
             assertFinding(row.verdict, row.subject, row.text, check());
         });
+        database().execute("ALTER ROLE hang_detector CONNECTION LIMIT -1");
     }
 
     TEST(looksForClocksDetectorsAndIndexes)
