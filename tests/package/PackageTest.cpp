@@ -69,7 +69,9 @@ class PackageTest : public CppUnit::TestFixture
                  "-rw-r--r-- root/root /usr/share/hang-detector/sql/remove.sql",
                  "-rw-r--r-- root/root /usr/share/hang-detector/monitoring/hang-detector.rules.yml",
                  "-rw-r--r-- root/root /usr/share/hang-detector/monitoring/hang-detector.json",
-                 documents + "/README.md", documents + "/copyright", documents + "/changelog.Debian.gz",
+                 documents + "/README.md", documents + "/packaging/pictures/demo.svg",
+                 documents + "/packaging/pictures/dashboard.svg", documents + "/copyright",
+                 documents + "/changelog.Debian.gz",
                  "-rw-r--r-- root/root /usr/share/man/man1/hang-detector-sim.1.gz",
                  "-rw-r--r-- root/root /usr/share/man/man5/hang_detector.conf.5.gz",
                  "-rw-r--r-- root/root /usr/share/man/man8/job_submit_hang_detector.8.gz"})
