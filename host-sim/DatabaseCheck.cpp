@@ -96,21 +96,14 @@ void openAfterLastSession(const Open& open)
 }
 
 class FoundByRun
-/// The jobs that a dry run found to be hung, pending or stalled.
+/// The jobs that a dry run found to be hung or pending. It has to live as long as the detector.
 {
 public:
-    explicit FoundByRun(Poco::NotificationCenter& notifications) : _notifications(notifications)
+    explicit FoundByRun(Poco::NotificationCenter& notifications)
     {
-        _notifications.addObserver(_terminated);
-        _notifications.addObserver(_failed);
-        _notifications.addObserver(_skipped);
-    }
-
-    ~FoundByRun()
-    {
-        _notifications.removeObserver(_terminated);
-        _notifications.removeObserver(_failed);
-        _notifications.removeObserver(_skipped);
+        listen<JobWouldBeTerminated>(notifications);
+        listen<JobFailed>(notifications);
+        listen<JobSkipped>(notifications);
     }
 
     FoundByRun(const FoundByRun&) = delete;
@@ -120,21 +113,18 @@ public:
 
 private:
     template <typename Notification>
+    void listen(Poco::NotificationCenter& notifications)
+    {
+        notifications.addObserver(
+            Poco::NObserver<FoundByRun, Notification>(*this, &FoundByRun::add<Notification>));
+    }
+
+    template <typename Notification>
     void add(const Poco::AutoPtr<Notification>& notification)
     {
         _jobs.insert(notification->job.jobId);
     }
 
-    template <typename Notification>
-    Poco::NObserver<FoundByRun, Notification> observer()
-    {
-        return {*this, &FoundByRun::add<Notification>};
-    }
-
-    Poco::NotificationCenter& _notifications;
-    const Poco::NObserver<FoundByRun, JobWouldBeTerminated> _terminated = observer<JobWouldBeTerminated>();
-    const Poco::NObserver<FoundByRun, JobFailed> _failed = observer<JobFailed>();
-    const Poco::NObserver<FoundByRun, JobSkipped> _skipped = observer<JobSkipped>();
     std::set<JobId> _jobs;
 };
 
@@ -277,7 +267,7 @@ bool DatabaseCheck::readRole()
     bool canRead = true;
     for (const auto& [kind, finding] : found)
         canRead = judge(kind, finding.first, finding.second) && canRead;
-    if (has("missing") || has("lacking") || has("beyond") || has("power") || has("hidden"))
+    if (!canRead || has("lacking") || has("beyond") || has("power"))
         _report.ok("role", "connected as " + textOf("role"));
     else
         _report.ok("role", textOf("role") + " has the rights that role.sql grants, and no others");

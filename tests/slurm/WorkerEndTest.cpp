@@ -163,11 +163,11 @@ private:
         std::ofstream(directory / "coder") << "#!/bin/sh\ntouch \"run/$CODER_PROVISIONER_DAEMON_NAME\"\n"
                                               "exec sleep 600\n";
         std::filesystem::permissions(directory / "coder", std::filesystem::perms(0755));
-        const std::string array = cluster().submit(
-            Poco::replace(script.str(1), std::string("\\e"), std::string("\\")),
-            {"--array=1-2", "--ntasks=1",
-             "--export=ALL,HOME=" + directory.string() + ",PATH=" + directory.string() + ':' +
-                 SlurmCluster::searchPath()});
+        const std::string array =
+            cluster().submit(Poco::replace(script.str(1), std::string("\\e"), std::string("\\")),
+                             {"--array=1-2", "--ntasks=1",
+                              "--export=ALL,HOME=" + directory.string() + ",PATH=" + directory.string() +
+                                  ':' + SlurmCluster::searchPath()});
         for (const std::string task : {"1", "2"}) {
             const std::string name = "provisioner-" + array + '-' + task;
             await("the daemon " + name, [&] { return std::filesystem::exists(directory / "run" / name); });
