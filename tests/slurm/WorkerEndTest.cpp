@@ -24,8 +24,10 @@ public:
         SlurmFixture::setUp();
         cluster().setProcessors(8);
         cluster().addNodes({"node1", "node2"});
-        // So soon slurmctld notices that a node is dead.
-        cluster().configure("SlurmdTimeout", "5");
+        // slurmctld notices that a node is dead while the job with a time limit still runs. It asks no other
+        // node until a dead one has timed out, once or twice, so that must not take them as long.
+        cluster().configure("SlurmdTimeout", "30");
+        cluster().configure("MessageTimeout", "5");
         cluster().configure("SlurmctldDebug", "debug");
         // Only the backfill scheduler starts a job of several parts.
         cluster().configure("SchedulerParameters", "bf_interval=1");
@@ -109,7 +111,8 @@ private:
         cluster().waitForState(requeued.slurmJob, "RUNNING");
 
         const auto isOver = [this](const auto& entry) { return isCompleted(entry.second.job); };
-        CPPUNIT_ASSERT_MESSAGE(log(), eventually(240s, [&] { return std::ranges::all_of(ended, isOver); }));
+        const bool areAllOver = eventually(240s, [&] { return std::ranges::all_of(ended, isOver); });
+        CPPUNIT_ASSERT_MESSAGE(log(), areAllOver);
         for (const auto& [state, worker] : ended) {
             const std::string why = "Slurm job " + worker.slurmJob + ": " + state;
             CPPUNIT_ASSERT_EQUAL("Coder: Build has been detected as dead (" + why +
