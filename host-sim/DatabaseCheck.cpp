@@ -291,7 +291,8 @@ bool DatabaseCheck::judge(const std::string& kind, const std::string& feature, c
         if (isSerious)
             _report.problem(subject, text + "; " + advice);
         else
-            _report.note(subject, text + ": " + consequences.at(feature));
+            _report.note(subject,
+                         text + ": " + consequences.at(feature) + (kind == "lacking" ? "; " + advice : ""));
     };
     if (kind == "missing")
         tell("schema", "there is no " + what,
@@ -392,11 +393,13 @@ void DatabaseCheck::tryRun()
         return;
     }
     for (ListedJob& job : _jobs) {
-        if (!run.held && !found.has(job.id) && job.state == "hung")
+        if (!run.held && !found.has(job.id) && job.state == "hung") {
             job.state = "silent";
+            ++_silent;
+        }
     }
     std::string text = "a run now would find " + number(run.jobs.running, "running jobs, ") +
-                       number(_silent, "silent for a minute, ") + number(run.jobs.hung, "hung");
+                       number(run.jobs.hung, "hung, ") + number(_silent, "more silent for a minute");
     if (run.jobs.pending)
         text += ", " + number(*run.jobs.pending, "pending");
     if (run.jobs.stalled)
@@ -412,12 +415,16 @@ void DatabaseCheck::tryRun()
         return;
     }
     text += ", and terminate " + std::to_string(run.wouldTerminate);
+    if (run.wouldTerminate > _settings.maxJobsPerRun)
+        text += " (" + std::to_string(_settings.maxJobsPerRun) + " in each run: MaxJobsPerRun)";
     if (run.wouldCancel > 0)
         text += " and cancel " + std::to_string(run.wouldCancel);
     if (_settings.dryRun)
         text += ", but DryRun=yes";
     if (run.failed > 0)
-        _report.note("run", text + "; " + number(run.failed, "of them have errors, which the log will name"));
+        _report.note(
+            "run", text + "; " +
+                       number(run.failed, "more cannot be terminated, see 'job not terminated' in the log"));
     else
         _report.ok("run", text);
 }

@@ -178,8 +178,8 @@ void SetupCheck::becomeSlurmUser(const std::string& name)
     else if (_isSlurmUser)
         _report.ok("user", name + ", who is SlurmUser");
     else
-        _report.problem("user", "this is " + nameOfUser(geteuid()) + ", who may not see what " + name +
-                                    ", who is SlurmUser, sees: run it as root or as " + name);
+        _report.problem("user", "this is " + nameOfUser(geteuid()) + ", but SlurmUser is " + name +
+                                    ", which may see other files; run it as root or as " + name);
 }
 
 void SetupCheck::checkPlugin(const SlurmConf& conf)
@@ -195,7 +195,7 @@ try {
     if (release.empty())
         _report.note("plugin", plugin + "; " + slurmctld->string() + " -V does not say what release that is");
     else if (release == PluginHost::releaseOf(file))
-        _report.ok("plugin", plugin + ", as " + slurmctld->string());
+        _report.ok("plugin", plugin + ", the release of " + slurmctld->string());
     else
         _report.problem("plugin", plugin + ", but " + slurmctld->string() + " is Slurm " + release +
                                       " and would not start with it; build the plugin for that release");

@@ -95,7 +95,7 @@ private:
             CPPUNIT_ASSERT_EQUAL_MESSAGE(answer.text, 0, answer.status);
             assertContains("\n0 problems, 0 notes\n", answer.text);
             assertFinding("ok", "slurm.conf", "slurm.conf, root:root 0644, names the plugin", answer);
-            assertFinding("ok", "plugin", "is for Slurm [0-9.]+, as /.*/slurmctld", answer);
+            assertFinding("ok", "plugin", "is for Slurm [0-9.]+, the release of /.*/slurmctld", answer);
             assertFinding("ok", "settings", "hang_detector.conf, root:root 0644", answer);
             assertFinding("ok", "metrics", "root:root 0755", answer);
             assertFinding("ok", "server", ":5432 is reached", answer);
@@ -106,7 +106,7 @@ private:
             assertFinding("ok", "Coder", "no detector has terminated a job", answer);
             assertFinding(
                 "ok", "run",
-                "would find 3 running jobs, 1 silent for a minute, 1 hung, 1 pending, and terminate 2",
+                "would find 3 running jobs, 1 hung, 1 more silent for a minute, 1 pending, and terminate 2",
                 answer);
             assertContains(job + "  workspace_build          hung     10m      kim/dev    docker",
                            answer.text);
@@ -182,7 +182,7 @@ private:
         useSettings("", "passfile=pgpass");
         assertFinding("note", "passfile", "the passfile \"pgpass\" does not exist",
                       check({}, {"env", "--chdir=" + _directory.path().string()}));
-        assertFinding("problem", "user", "this is nobody, who may not see what .* sees",
+        assertFinding("problem", "user", "this is nobody, but SlurmUser is .*, which may see other files",
                       check({}, {"setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"}));
         fs::remove(file("slurm.conf"));
         assertFinding("problem", "slurm.conf", "slurm.conf: cannot be read: No such file", check());
@@ -326,7 +326,8 @@ private:
             "detected as hung for 5 minutes and has been terminated by hang detector.' WHERE id = '" +
             odd + '\'');
         const Answer answer = check();
-        assertFinding("ok", "run", "1 running jobs, 0 silent for a minute, 1 hung, and terminate 1", answer);
+        assertFinding("ok", "run", "1 running jobs, 1 hung, 0 more silent for a minute, and terminate 1",
+                      answer);
         assertContains("  daemon\n" + job +
                            "  workspace_build          hung     10m      k\\x1b\"im\xc3\xbcxxx",
                        answer.text);
