@@ -36,11 +36,14 @@ using Poco::Data::Keywords::into;
 /// Those that matter most come first.
 constexpr int listedJobs = 20;
 
-/// Limit of each question. The detector has RunTimeout, which is too long for somebody who waits.
+/// Limit of each question, but for the run, which has RunTimeout.
 constexpr std::chrono::seconds patience{30};
 
 /// Workers report every second. Coder itself calls a daemon stale after 90 seconds.
 constexpr std::chrono::seconds lateHeartbeat{60};
+
+/// The SQLSTATE of a server or a role that has as many sessions as it may have.
+constexpr const char* noConnectionLeft = "53300";
 
 std::string withAdvice(const DatabaseError& error)
 {
@@ -70,7 +73,7 @@ public:
     /// Whether to try once more. Waits a moment then.
     {
         constexpr std::chrono::milliseconds moment{200};
-        if (sqlState != "53300" || _tries == 0)
+        if (sqlState != noConnectionLeft || _tries == 0)
             return false;
         --_tries;
         std::this_thread::sleep_for(moment);
@@ -141,39 +144,52 @@ public:
 
     void run()
     {
-        bool canRead = false;
-        attempt("server", [&] {
+        const auto error = errorOf([&] {
             if (reachServers())
-                canRead = readRole();
+                _canWork = readRole();
         });
-        if (!canRead)
+        if (error)
+            _report.problem("server", withAdvice(*error));
+        if (!_canWork)
             return;
-        attempt("clock", [&] { lookAtClock(); });
-        attempt("Coder", [&] { lookForOtherDetectors(); });
-        attempt("jobs", [&] { listJobs(); });
+        look("clock", [&] { lookAtClock(); });
+        look("Coder", [&] { lookForOtherDetectors(); });
+        look("jobs", [&] { listJobs(); });
         _connection.drop();
-        attempt("run", [&] { tryRun(); });
-        attempt("indexes", [&] { askStore(); });
+        tryRun();
+        look("indexes", [&] { askStore(); });
         _report.list(std::move(_jobs), _left);
     }
 
 private:
     template <typename Action>
-    void attempt(const std::string& subject, const Action& action)
-    /// What one look cannot see, the others may.
+    std::optional<DatabaseError> errorOf(const Action& action)
     {
         try {
             action();
         } catch (const DatabaseError& error) {
-            _report.problem(subject, withAdvice(error));
+            return error;
         } catch (const Poco::Exception& exception) {
-            _report.problem(subject,
-                            withAdvice(DatabaseError::fromStatement(exception, _connection.isLost())));
+            return DatabaseError::fromStatement(exception, _connection.isLost());
+        }
+        return std::nullopt;
+    }
+
+    template <typename Action>
+    void look(const std::string& subject, const Action& action)
+    /// The detector works without it, so an error is no problem. The rest may wait as long in vain, so that
+    /// is left to the run.
+    {
+        if (_hasLookFailed)
+            return;
+        if (const auto error = errorOf(action)) {
+            _hasLookFailed = true;
+            _report.note(subject, withAdvice(*error));
         }
     }
 
     bool reachServers();
-    std::optional<std::string> reach(const std::string& address);
+    std::optional<DatabaseError> reach(const std::string& address);
     bool readRole();
     bool judge(const std::string& kind, const std::string& feature, const std::string& what);
     void lookAtClock();
@@ -201,6 +217,8 @@ private:
     const bool _areSettingsRight;
     SetupReport& _report;
     Connection _connection;
+    bool _canWork = false;
+    bool _hasLookFailed = false;
     std::vector<ListedJob> _jobs;
     std::int64_t _left = 0;
     /// Jobs that are not listed.
@@ -210,7 +228,7 @@ private:
 bool DatabaseCheck::reachServers()
 /// A server that refuses, such as a standby, is no problem beside one that does not.
 {
-    std::vector<std::string> refusals;
+    std::vector<DatabaseError> refusals;
     std::size_t addresses = 0;
     try {
         Libpq::Addresses all(withoutSurroundings(_settings.connection));
@@ -222,16 +240,18 @@ bool DatabaseCheck::reachServers()
         throw DatabaseError::fromConnecting(refusal);
     }
     const bool isReached = refusals.size() < addresses;
-    for (const std::string& refusal : refusals) {
+    for (const DatabaseError& refusal : refusals) {
         if (isReached)
-            _report.note("server", refusal);
+            _report.note("server", withAdvice(refusal));
+        else if (refusal.sqlState() == noConnectionLeft)
+            _report.note("server", withAdvice(refusal) + "; if the plugin runs already, it has one");
         else
-            _report.problem("server", refusal);
+            _report.problem("server", withAdvice(refusal));
     }
     return isReached;
 }
 
-std::optional<std::string> DatabaseCheck::reach(const std::string& address)
+std::optional<DatabaseError> DatabaseCheck::reach(const std::string& address)
 /// Why the address takes no connection.
 {
     Poco::AutoPtr<Libpq::SessionImpl> session(new Libpq::SessionImpl);
@@ -240,7 +260,7 @@ std::optional<std::string> DatabaseCheck::reach(const std::string& address)
     try {
         session->open(address);
     } catch (const Libpq::ConnectionRefused& refusal) {
-        return withAdvice(DatabaseError::fromConnecting(refusal));
+        return DatabaseError::fromConnecting(refusal);
     }
     const std::string server = session->server();
     const std::string numeric = Libpq::valueOf(Libpq::writtenOptions(address), "hostaddr").value_or("");
@@ -255,7 +275,7 @@ std::optional<std::string> DatabaseCheck::reach(const std::string& address)
 }
 
 bool DatabaseCheck::readRole()
-/// Whether the detector can read the tables.
+/// Whether the detector can work with the tables.
 {
     using Row = Poco::Tuple<std::string, std::string, std::string>;
     std::multimap<std::string, std::pair<std::string, std::string>> found;
@@ -264,20 +284,20 @@ bool DatabaseCheck::readRole()
     const auto has = [&](const char* kind) { return found.contains(kind); };
     const auto textOf = [&](const char* kind) { return has(kind) ? found.find(kind)->second.second : ""; };
 
-    bool canRead = true;
+    bool canWork = true;
     for (const auto& [kind, finding] : found)
-        canRead = judge(kind, finding.first, finding.second) && canRead;
-    if (!canRead || has("lacking") || has("beyond") || has("power"))
+        canWork = judge(kind, finding.first, finding.second) && canWork;
+    if (!canWork || has("lacking") || has("beyond") || has("power"))
         _report.ok("role", "connected as " + textOf("role"));
     else
         _report.ok("role", textOf("role") + " has the rights that role.sql grants, and no others");
-    if (canRead)
+    if (canWork)
         _report.ok("schema", "that of Coder in " + textOf("schema"));
-    return canRead;
+    return canWork;
 }
 
 bool DatabaseCheck::judge(const std::string& kind, const std::string& feature, const std::string& what)
-/// A row of check_role.sql. False when the detector cannot read its tables.
+/// A row of check_role.sql. False when the detector cannot work.
 {
     static const std::map<std::string, std::string> consequences{
         {"write", "only a dry run works"},
@@ -306,6 +326,8 @@ bool DatabaseCheck::judge(const std::string& kind, const std::string& feature, c
     else if (kind == "power")
         _report.note("role",
                      what + "; role.sql makes a role that may do what the detector does, and nothing else");
+    else if (kind == "hidden" && feature != "read")
+        _report.note("role", "row level security hides rows of " + what + ": " + consequences.at(feature));
     else if (kind == "hidden")
         _report.problem("role", "row level security hides rows of " + what +
                                     "; let a superuser run ALTER ROLE with BYPASSRLS for this role");
@@ -314,7 +336,7 @@ bool DatabaseCheck::judge(const std::string& kind, const std::string& feature, c
     else if (kind == "read-only")
         _report.problem("server",
                         what + "; let Connection name the primary, with target_session_attrs=read-write");
-    return !(feature == "read" && isSerious) && kind != "hidden";
+    return feature != "read" && !(kind == "read-only" && !_settings.dryRun);
 }
 
 void DatabaseCheck::lookAtClock()
@@ -380,7 +402,6 @@ void DatabaseCheck::tryRun()
     Settings settings = _settings;
     settings.dryRun = true;
     settings.maxJobsPerRun = std::numeric_limits<int>::max();
-    settings.runTimeout = std::min<std::chrono::seconds>(settings.runTimeout, patience);
     Poco::NotificationCenter notifications;
     const FoundByRun found(notifications);
     HangDetector detector(settings, notifications);

@@ -101,10 +101,10 @@ std::optional<fs::path> slurmctldOf(const SlurmConf& conf)
 std::string releaseOf(const fs::path& slurmctld)
 /// It prints "slurm-wlm 22.05.8", or "slurm 22.05.8". Empty when it does not.
 {
-    static const std::regex release("[0-9]+[.][0-9]+[.][0-9]+");
-    const std::string printed = runCommand({slurmctld.string(), "-V"}).output;
+    static const std::regex release("slurm(-wlm)? ([0-9]+[.][0-9]+[.][0-9]+)");
+    const std::string printed = runCommand({"timeout", "10", slurmctld.string(), "-V"}).output;
     std::smatch found;
-    return std::regex_search(printed, found, release) ? found.str() : "";
+    return std::regex_search(printed, found, release) ? found.str(2) : "";
 }
 
 } // namespace

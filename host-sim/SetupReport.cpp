@@ -136,7 +136,9 @@ void SetupReport::printJson() const
     Poco::JSON::Array findings;
     for (const Finding& finding : _findings) {
         Poco::JSON::Object object(Poco::JSON_PRESERVE_KEY_ORDER);
-        object.set("verdict", finding.verdict).set("subject", finding.subject).set("text", finding.text);
+        object.set("verdict", finding.verdict)
+            .set("subject", finding.subject)
+            .set("text", escaped(finding.text));
         findings.add(object);
     }
     Poco::JSON::Array jobs;
@@ -146,8 +148,9 @@ void SetupReport::printJson() const
             .set("type", job.type)
             .set("state", job.state)
             .set("silent_s", job.silent.count());
-        object.set("workspace", job.workspace).set("owner", job.owner).set("template", job.templateName);
-        object.set("daemon", job.daemon);
+        // The database may use another encoding.
+        object.set("workspace", escaped(job.workspace)).set("owner", escaped(job.owner));
+        object.set("template", escaped(job.templateName)).set("daemon", escaped(job.daemon));
         jobs.add(object);
     }
     Poco::JSON::Object report(Poco::JSON_PRESERVE_KEY_ORDER);

@@ -316,6 +316,10 @@ int main(int argc, char** argv)
     } catch (const Poco::Util::OptionException& exception) {
         std::cerr << "hang-detector-sim: " << exception.displayText() << "; see hang-detector-sim --help\n";
         return HangDetection::Sim::exitUsage;
+    } catch (const Poco::Exception& exception) {
+        // Such as a working directory that was removed.
+        std::cerr << "hang-detector-sim: " << exception.displayText() << '\n';
+        return 1;
     }
     return simulator->run();
 }

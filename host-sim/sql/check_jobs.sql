@@ -42,5 +42,5 @@ SELECT
     count(*) FILTER (WHERE known.state = 'silent') OVER () AS silent
 FROM known
 LEFT JOIN workspace_builds build ON build.job_id = known.id
-ORDER BY array_position('{hung,pending,silent,running,waiting}'::text[], known.state), known.silent_s DESC
+ORDER BY pg_catalog.array_position('{hung,pending,silent,running,waiting}'::text[], known.state), known.silent_s DESC
 LIMIT $3::integer

@@ -5,7 +5,7 @@
 --   kind     missing: tables and columns that are not there; lacking: rights that the role lacks; beyond: rights
 --            that role.sql does not grant; power: what the role is beside that; hidden: tables of which row level
 --            security hides rows from it; read-only: the session cannot write; role: its name; schema: the year
---   feature  for missing and lacking, what does not work then: read (all), write (all but a dry run), or one of
+--   feature  for missing, lacking and hidden, what does not work then: read (all), write (all but a dry run), or one of
 --            the others below
 --   what     the names, with commas
 --
@@ -96,6 +96,7 @@ beyond AS (
     FROM pg_catalog.pg_class c
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
+      AND c.relname::text NOT IN (SELECT relation FROM needed)
       AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
       AND c.oid NOT IN (SELECT table_id FROM tables)
       AND (pg_catalog.has_any_column_privilege(c.oid, 'SELECT, INSERT, UPDATE'::text)
@@ -106,6 +107,11 @@ beyond AS (
           FROM pg_catalog.pg_depend d
           WHERE d.classid = 'pg_catalog.pg_class'::regclass::oid AND d.objid = c.oid AND d.deptype = 'e'
       )
+    HAVING count(*) > 0
+    UNION ALL
+    SELECT 'UPDATE of sequences', pg_catalog.string_agg(c.relname::text, ', '::text ORDER BY c.relname), count(*)
+    FROM pg_catalog.pg_class c
+    WHERE CASE WHEN c.relkind = 'S' THEN pg_catalog.has_sequence_privilege(c.oid, 'UPDATE'::text) ELSE false END
     HAVING count(*) > 0
     UNION ALL
     SELECT 'CREATE on the schema ' || coder.nspname::text, '', 0
@@ -186,11 +192,11 @@ JOIN pg_catalog.pg_roles role ON role.oid = member.roleid
 HAVING count(*) > 0
 
 UNION ALL
-SELECT 'hidden', '', pg_catalog.string_agg(relation, ', ' ORDER BY relation)
-FROM tables
-WHERE relation IN ('provisioner_jobs', 'provisioner_job_logs', 'workspace_builds')
-  AND pg_catalog.row_security_active(table_id)
-HAVING count(*) > 0
+SELECT 'hidden', feature, pg_catalog.string_agg(DISTINCT relation, ', ')
+FROM columns
+WHERE feature IN ('read', 'daemons', 'names') AND pg_catalog.row_security_active(table_id)
+  AND (feature <> 'daemons' OR relation = 'provisioner_daemons')
+GROUP BY feature
 
 UNION ALL
 SELECT 'read-only', '', CASE WHEN pg_catalog.pg_is_in_recovery() THEN 'the server is a standby' ELSE

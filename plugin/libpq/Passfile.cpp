@@ -50,10 +50,12 @@ std::string passfileFault(PGconn* connection)
     std::string fault = passfileFault(file);
     if (!fault.empty())
         return fault;
-    // For its own socket libpq looks for a line with localhost.
+    // For its own socket libpq looks for a line with localhost. It does not say where that is; this is
+    // Debian's.
     const std::string host = PQhost(connection);
     const bool isOwnSocket =
-        options && valueOf(options, "host").value_or("").empty() && host.starts_with('/');
+        host == "/var/run/postgresql" ||
+        (options && valueOf(options, "host").value_or("").empty() && host.starts_with('/'));
     return "the passfile \"" + file + "\" has no line for " + inPassfile(isOwnSocket ? "localhost" : host) +
            ':' + PQport(connection) + ':' + inPassfile(PQdb(connection)) + ':' +
            inPassfile(PQuser(connection));

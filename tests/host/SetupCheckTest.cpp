@@ -227,6 +227,7 @@ private:
             {"GRANT SELECT (input) ON provisioner_jobs TO", "note",
              "more rights than role.sql grants: SELECT of provisioner_jobs \\(input\\)"},
             {"GRANT DELETE ON workspace_builds TO", "note", "more rights .*: DELETE of workspace_builds"},
+            {"GRANT UPDATE ON SEQUENCE provisioner_job_logs_id_seq TO", "note", "UPDATE of sequences"},
             {"GRANT CREATE ON SCHEMA public TO", "note", "CREATE on the schema public"},
             {"GRANT pg_read_server_files TO", "note", "is a member of pg_read_server_files"},
             {"REVOKE SELECT (last_seen_at) ON provisioner_daemons FROM", "note", "the log names no daemons"},
@@ -239,6 +240,7 @@ private:
         });
         database().execute("REVOKE pg_read_server_files FROM hang_detector");
         database().execute("REVOKE CREATE ON SCHEMA public FROM hang_detector");
+        database().execute("REVOKE UPDATE ON SEQUENCE provisioner_job_logs_id_seq FROM hang_detector");
         applyRoleScript();
         database().execute("CREATE TABLE secrets (id int)");
         database().execute("GRANT SELECT ON secrets TO hang_detector");
@@ -271,7 +273,8 @@ private:
             {"DROP TABLE provisioner_daemons", "note", "schema", "no provisioner_daemons: marks"},
             {"ALTER TABLE provisioner_jobs ENABLE ROW LEVEL SECURITY", "problem", "role",
              "row level security hides rows of provisioner_jobs"},
-            {"ALTER TABLE users ENABLE ROW LEVEL SECURITY", "ok", "run", ""},
+            {"ALTER TABLE users ENABLE ROW LEVEL SECURITY", "note", "role",
+             "hides rows of users: the log has no names"},
             {"REVOKE USAGE ON SCHEMA public FROM PUBLIC, hang_detector", "problem", "role",
              "lacks USAGE ON SCHEMA public; run role.sql again"},
             {"ALTER ROLE hang_detector CONNECTION LIMIT 1", "ok", "run", ""},
@@ -338,7 +341,10 @@ private:
     TEST(endsWhenTheDatabaseDoesNotAnswer)
     {
         OpenTransaction migration(DatabaseFixture::connectionString(), lockOnTheJobs);
-        assertFinding("problem", "run", "lock timeout; a table stayed locked", check());
+        const Answer answer = check();
+        assertFinding("problem", "run", "lock timeout; a table stayed locked", answer);
+        assertFinding("note", "clock", "lock timeout", {0, answer.text});
+        assertContains("\n1 problem, 1 note\n", answer.text);
     }
 
     TEST(triesEachServer)
