@@ -144,13 +144,11 @@ public:
 
     void run()
     {
-        const auto error = errorOf([&] {
-            if (reachServers())
-                _canWork = readRole();
-        });
+        bool canWork = false;
+        const auto error = errorOf([&] { canWork = reachServers() && readRole(); });
         if (error)
             _report.problem("server", withAdvice(*error));
-        if (!_canWork)
+        if (!canWork)
             return;
         look("clock", [&] { lookAtClock(); });
         look("Coder", [&] { lookForOtherDetectors(); });
@@ -197,6 +195,7 @@ private:
     void listJobs();
     void tryRun();
     void askStore();
+    void addNames(JobStore& store);
 
     template <typename Row, typename... Parameters>
     std::vector<Row> rowsOf(const char* statement, const Parameters&... parameters)
@@ -217,7 +216,6 @@ private:
     const bool _areSettingsRight;
     SetupReport& _report;
     Connection _connection;
-    bool _canWork = false;
     bool _hasLookFailed = false;
     std::vector<ListedJob> _jobs;
     std::int64_t _left = 0;
@@ -317,8 +315,7 @@ bool DatabaseCheck::judge(const std::string& kind, const std::string& feature, c
     if (kind == "missing")
         tell("schema", "there is no " + what,
              "this is neither the schema of 2023 nor that of 2026; check dbname of Connection, and the "
-             "search_path "
-             "of the role");
+             "search_path of the role");
     else if (kind == "lacking")
         tell("role", "lacks " + what, "run role.sql again");
     else if (kind == "beyond")
@@ -454,6 +451,18 @@ void DatabaseCheck::askStore()
 {
     JobStore store(_settings.connection, patience);
     openAfterLastSession([&] { store.open(soon()); });
+    addNames(store);
+    if (store.facts().searchesByStatus)
+        _report.ok("indexes", "the search uses Coder's index on job_status");
+    else if (store.wantsIndex())
+        _report.note("indexes", "each search reads the whole table of jobs, which is large; run index.sql");
+    else
+        _report.ok("indexes", "the table of jobs is small, or has the index of index.sql");
+}
+
+void DatabaseCheck::addNames(JobStore& store)
+/// To the list of jobs. The store names jobs that it has terminated.
+{
     std::vector<Termination> named;
     for (const ListedJob& job : _jobs) {
         Termination& answer = named.emplace_back();
@@ -468,12 +477,6 @@ void DatabaseCheck::askStore()
         _jobs[i].templateName = named[i].templateName;
         _jobs[i].daemon = named[i].daemon;
     }
-    if (store.facts().searchesByStatus)
-        _report.ok("indexes", "the search uses Coder's index on job_status");
-    else if (store.wantsIndex())
-        _report.note("indexes", "each search reads the whole table of jobs, which is large; run index.sql");
-    else
-        _report.ok("indexes", "the table of jobs is small, or has the index of index.sql");
 }
 
 } // namespace

@@ -185,7 +185,8 @@ void SetupCheck::becomeSlurmUser(const std::string& name)
 void SetupCheck::checkPlugin(const SlurmConf& conf)
 try {
     const fs::path file = PluginHost::fileIn(conf);
-    const std::string plugin = file.string() + " is for Slurm " + PluginHost::releaseOf(file);
+    const std::string builtFor = PluginHost::releaseOf(file);
+    const std::string plugin = file.string() + " is for Slurm " + builtFor;
     const auto slurmctld = slurmctldOf(conf);
     if (!slurmctld) {
         _report.note("plugin", plugin + "; slurmctld is not on this machine");
@@ -194,7 +195,7 @@ try {
     const std::string release = releaseOf(*slurmctld);
     if (release.empty())
         _report.note("plugin", plugin + "; " + slurmctld->string() + " -V does not say what release that is");
-    else if (release == PluginHost::releaseOf(file))
+    else if (release == builtFor)
         _report.ok("plugin", plugin + ", the release of " + slurmctld->string());
     else
         _report.problem("plugin", plugin + ", but " + slurmctld->string() + " is Slurm " + release +

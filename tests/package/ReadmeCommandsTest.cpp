@@ -104,7 +104,7 @@ private:
                 continue;
             }
             if (const auto other = elsewhere.find(command); other != elsewhere.end())
-                assertContains(command, textOf(other->second));
+                assertContains(command, sourceOf(other->second));
             if (command == "packaging/package")
                 bringPackage(++packages == 1 ? builtPackage() : nextPackage(_directory.path()));
             else if (elsewhere.contains(command))
@@ -136,10 +136,9 @@ private:
         return database.addBuildJob({}, {.jobId = "", .workspaceId = workspace});
     }
 
-    static std::string textOf(const std::string& file)
+    static std::string sourceOf(const std::string& file)
     {
-        std::ifstream stream(fs::path(PROJECT_SOURCE_DIR) / file);
-        return {std::istreambuf_iterator<char>(stream), {}};
+        return textOf(fs::path(PROJECT_SOURCE_DIR) / file);
     }
 
     static std::vector<std::string> commands()
@@ -147,7 +146,7 @@ private:
     {
         std::vector<std::string> found;
         bool isFenced = false;
-        std::istringstream readme(textOf("README.md"));
+        std::istringstream readme(sourceOf("README.md"));
         for (std::string line; std::getline(readme, line);) {
             isFenced = isFenced != line.starts_with("```");
             if (!isFenced && line.starts_with("    "))
@@ -189,7 +188,7 @@ private:
         const auto masked = [](const std::string& text) {
             return std::regex_replace(text, std::regex("[0-9a-f]{8}-[0-9a-f-]{27}|[0-9][0-9.]*"), "#");
         };
-        const std::string readme = textOf("README.md");
+        const std::string readme = sourceOf("README.md");
         const auto begin = readme.find("\n```text\nok ") + 9;
         std::istringstream shown(readme.substr(begin, readme.find("```", begin) - begin));
         int lines = 0;
