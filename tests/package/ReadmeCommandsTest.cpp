@@ -62,10 +62,11 @@ public:
         _debian.emplace();
         _coder.emplace();
         std::ofstream(_debian->outside("/etc/hosts"), std::ios::app) << address << " db.example.org\n";
-        // There is no systemd.
+        // There is no systemd. It waits until slurmctld is up, too: one that still starts may lose SIGTERM.
         write("/usr/bin/systemctl", "#!/bin/sh\npid=$(cat /run/slurm/slurmctld.pid)\nkill $pid\n"
                                     "while grep -qs '^State:.[^Z]' /proc/$pid/status; do sleep 0.1; done\n"
-                                    "[ \"$1\" != restart ] || exec slurmctld\n");
+                                    "[ \"$1\" = restart ] || exit 0\nslurmctld\n"
+                                    "until scontrol ping | grep -q ' is UP'; do sleep 0.1; done\n");
         _debian->run({"chmod", "+x", "/usr/bin/systemctl"});
         _debian->run({"apt-get", "install", "--yes", "--no-install-recommends", "postgresql-client"});
         fs::create_directories(_debian->outside("/root/build/package"));
@@ -74,7 +75,7 @@ public:
 
     void tearDown() override
     {
-        Sim::runCommand(_debian->inside({"systemctl", "stop", "slurmctld"}));
+        tryToRun("systemctl stop slurmctld");
         _controller.reset();
         _coder.reset();
         _debian.reset();
@@ -160,7 +161,7 @@ private:
     /// dpkg whether to replace settings that were edited.
     {
         return Sim::runCommand(
-            _debian->inside({"setsid", "--wait", "sh", "-c",
+            _debian->inside({"setsid", "--wait", "timeout", "300", "sh", "-c",
                              "cd /root && " + _exports + "{ printf 'PASSWORD\\nPASSWORD\\n'; yes N; } | { " +
                                  command + "; }"}));
     }
