@@ -77,6 +77,7 @@ Run::Run(Memory& memory, const std::stop_token& stop)
     : _memory(memory), _evidence(memory), _stalls(memory), _limit{stop, _start + memory.settings.runTimeout}
 {
     _statistics.dryRun = memory.settings.dryRun;
+    _statistics.mayAskScheduler = memory.allocations.isAsked();
 }
 
 RunStatistics Run::carryOut()
@@ -256,8 +257,10 @@ void Run::sharePlaces(std::vector<SeenJob>& jobs, std::vector<StalledJob>& stall
 
     std::minstd_rand random(std::random_device{}());
     std::ranges::shuffle(ended, random);
-    std::stable_partition(ended.begin(), ended.end(),
-                          [&](const SeenJob& job) { return !_failedBefore.contains(job.jobId); });
+    const auto& previewed = _memory.previewedJobs.known(_lookedAt);
+    std::stable_partition(ended.begin(), ended.end(), [&](const SeenJob& job) {
+        return !_failedBefore.contains(job.jobId) && !previewed.contains(job.jobId);
+    });
     const Places wanted{jobs.size(), ended.size(), stalled.size()};
     const auto [ofJobs, ofEnded, ofStalled] =
         share(static_cast<std::size_t>(_memory.settings.maxJobsPerRun), wanted, random);

@@ -74,11 +74,11 @@ std::int64_t SchedulerEvidence::judgeEnds(std::chrono::seconds lag)
 std::optional<std::int64_t> SchedulerEvidence::release(const std::map<JobId, std::string>& hung,
                                                        const RunLimit& limit)
 {
-    std::map<Mark, std::string> over;
+    std::map<Mark, JobAllocations::Release> over;
     std::set<JobId> longOver;
     for (const CompletedJob& job : _memory.store->findCompleted(_memory.allocations.marked())) {
         if (!job.terminated.empty())
-            over.emplace(Mark{Mark::Kind::job, job.jobId}, job.terminated);
+            over.emplace(Mark{Mark::Kind::job, job.jobId}, JobAllocations::Release{job.terminated});
         if (job.since >= _memory.settings.hungJobDuration)
             longOver.insert(job.jobId);
     }
@@ -87,7 +87,9 @@ std::optional<std::int64_t> SchedulerEvidence::release(const std::map<JobId, std
         const auto error = hung.find(job.job.jobId);
         if (error == hung.end() || job.mark.kind != Mark::Kind::daemon)
             continue;
-        over.emplace(job.mark, error->second);
+        auto& release =
+            over.try_emplace(job.mark, JobAllocations::Release{error->second, job.silent}).first->second;
+        release.silent = std::min(release.silent, std::optional(job.silent));
         daemons.push_back(job.mark.text);
     }
     // A daemon may have taken another job meanwhile.

@@ -154,6 +154,10 @@ void Metrics::onRunFinished(const RunStatistics& run)
         _areStallsHeld = run.areStallsHeld;
         _isDatabaseUp = true;
     }
+    if (run.dryRun || !run.mayAskScheduler) {
+        _leftover.reset();
+        _withoutAllocation.reset();
+    }
     if (run.leftover)
         _leftover = run.leftover;
     if (run.withoutAllocation)

@@ -55,6 +55,8 @@ struct RunStatistics
     /// Jobs whose Slurm job does not run, which explains their silence.
     int failed = 0;
     /// Jobs with an error of their own.
+    bool mayAskScheduler = false;
+    /// Whether the settings ask Slurm at all.
     std::optional<std::int64_t> leftover;
     /// Slurm jobs that are still there although the provisioner job that they are marked with was over long
     /// ago. No value when the run did not ask Slurm.

@@ -1,5 +1,6 @@
 #include "JobAllocations.h"
 
+#include "WorkerEnds.h"
 #include "notification/Notifications.h"
 
 #include <algorithm>
@@ -8,6 +9,17 @@
 #include <utility>
 
 namespace HangDetection {
+
+namespace {
+
+bool isOf(const SchedulerJob& job, const JobAllocations::Release& release)
+/// In doubt it is not: a job that is left is better than a daemon that is lost.
+{
+    return !release.silent ||
+           (job.startedAgo && *job.startedAgo > *release.silent + WorkerEnds::unnoticedLag);
+}
+
+} // namespace
 
 JobAllocations::JobAllocations(std::unique_ptr<Scheduler> scheduler, Poco::NotificationCenter& notifications)
     : _scheduler(std::move(scheduler)), _notifications(notifications)
@@ -173,20 +185,24 @@ std::optional<std::int64_t> JobAllocations::tellLeftover(const std::set<JobId>& 
     return _leftover.size();
 }
 
-void JobAllocations::release(const std::map<Mark, std::string>& over, const RunLimit& limit)
+void JobAllocations::release(const std::map<Mark, Release>& over, const RunLimit& limit)
 {
     if (!isAsked() || _isUnknown)
         return;
     const RunLimit patient = patientLimit(limit);
     bool isAllReleased = true;
+    std::set<std::string> gone;
     for (const SchedulerJob& job : _marked) {
-        const auto reason = over.find(job.mark);
-        if (reason == over.end() || !_rules.areReleased)
+        const auto entry = over.find(job.mark);
+        if (entry == over.end() || !isOf(job, entry->second) || !_rules.areReleased)
             continue;
-        if (patient.isReached())
-            return;
+        if (patient.isReached()) {
+            isAllReleased = false;
+            break;
+        }
         try {
-            const bool isReleased = _scheduler->release(job, reason->second, patient);
+            const bool isReleased = _scheduler->release(job, entry->second.reason, patient);
+            gone.insert(job.name);
             if (isReleased)
                 _notifications.postNotification(new AllocationReleased(job.mark, job.name));
             // The scheduler's next answer names the rest of an array, and has the new name of a job.
@@ -199,6 +215,7 @@ void JobAllocations::release(const std::map<Mark, std::string>& over, const RunL
             _notifications.postNotification(new AllocationKept(job.mark, job.name, error.what(), !isNew));
         }
     }
+    std::erase_if(_marked, [&](const SchedulerJob& job) { return gone.contains(job.name); });
     if (isAllReleased) {
         _isUnfinished = false;
         _kept.clear();

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -39,6 +40,8 @@ public:
         std::set<std::uint32_t> trusted = {};
         /// The users whose marks explain a silence. Empty: those of all users do.
     };
+
+    bool isAsked() const { return _rules.isAsked && _scheduler; }
 
     void use(Rules rules);
     /// When releases are switched on, the next run asks the scheduler, because jobs may have been terminated
@@ -84,11 +87,20 @@ public:
     /// one of these provisioner jobs, which are over. Returns how many there are, if the scheduler has
     /// answered.
 
-    void release(const std::map<Mark, std::string>& over, const RunLimit& limit);
+    struct Release
+    {
+        std::string reason;
+        std::optional<std::chrono::milliseconds> silent = std::nullopt;
+        /// How long the job that is over was silent, if the mark names its daemon.
+    };
+
+    void release(const std::map<Mark, Release>& over, const RunLimit& limit);
     /// Cancels the allocations with these marks, as far as the scheduler's last answer has them. Those that
-    /// wait are cancelled first. The texts are the reasons. Posts AllocationReleased for each, or
-    /// AllocationKept when the scheduler refuses. The next run asks again for an allocation that is kept,
-    /// that was not reached before the patience was over, or that the scheduler did not find under its name.
+    /// wait are cancelled first. An allocation of a daemon is cancelled only if it ran before the silence:
+    /// one that waits, or began to run later, is for a new daemon of the same name. Posts AllocationReleased
+    /// for each, or AllocationKept when the scheduler refuses. The next run asks again for an allocation that
+    /// is kept, that was not reached before the patience was over, or that the scheduler did not find under
+    /// its name.
 
     static constexpr std::chrono::seconds patience{10};
     /// How long the scheduler may take for its answer, and then for its releases. It gets no more than half
@@ -98,7 +110,6 @@ public:
     /// Upper limit for the jobs that are remembered as suspended. Those of the last answer stay in any case.
 
 private:
-    bool isAsked() const { return _rules.isAsked && _scheduler; }
     bool isTrusted(const SchedulerJob& job) const;
     static RunLimit patientLimit(const RunLimit& limit);
 
@@ -106,7 +117,7 @@ private:
     Poco::NotificationCenter& _notifications;
     Rules _rules;
     std::vector<SchedulerJob> _marked;
-    /// The scheduler's last answer, without the jobs that have ended.
+    /// The scheduler's last answer, without the jobs that have ended or were released.
     std::vector<SchedulerJob> _ended;
     /// The others.
     std::uint64_t _marksSeen = 0;

@@ -332,19 +332,18 @@ private:
         constexpr int runs = 10;
         BenchmarkDatabase database(_server, databaseName);
         database.addSearchIndex();
-        _cluster.writeSettings("Connection=" + database.connectionString() +
-                               "\nInterval=1\nReleaseAllocations=" + (asksSlurm ? "yes" : "no") + "\n");
+        _cluster.writeSettings(
+            "Connection=" + database.connectionString() +
+            "\nInterval=1\nMaxJobsPerRun=1\nReleaseAllocations=" + (asksSlurm ? "yes" : "no") + "\n");
         _cluster.startController();
         const auto work = [&] { return DetectorWork::read(slurmctldLog()); };
         DetectorWork before;
         // The first jobs are not measured: the connection, and the memory that slurmctld takes.
         for (const int jobs : {3, runs}) {
             before = work();
-            for (int job = 1; job <= jobs; ++job) {
-                database.addHungJobs(1);
-                if (!Test::eventually(patience, [&] { return work().since(before).terminated == job; }))
-                    throw std::runtime_error("the detector does not terminate a job:\n" + _cluster.log());
-            }
+            database.addHungJobs(jobs);
+            if (!Test::eventually(patience, [&] { return work().since(before).terminated == jobs; }))
+                throw std::runtime_error("the detector does not terminate the jobs:\n" + _cluster.log());
         }
         const DetectorWork worked = work().since(before);
         _cluster.stopController(patience);

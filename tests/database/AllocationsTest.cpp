@@ -241,6 +241,7 @@ private:
         endSessionsNoMore(database());
         expectTerminated(deadly);
         CPPUNIT_ASSERT_EQUAL(released(other, "1001"), allocations().back());
+        CPPUNIT_ASSERT_EQUAL(Lines{}, posted().leftover);
         CPPUNIT_ASSERT(_slurm.marked.empty());
     }
 

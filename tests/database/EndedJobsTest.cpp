@@ -316,13 +316,17 @@ private:
     }
 
     TEST(releasesADaemonsSlurmJobWithItsHungJob)
-    /// Unless the daemon runs another one by now.
+    /// Unless the daemon runs another one by now. One that was requeued, or came later, is not cancelled.
     {
         settings().releaseAllocations = true;
         const std::string free = database().addDaemon("free");
         database().addJob({.worker = free});
         database().addJob({.completedAgo = "1 hour", .worker = free});
         list(ofDaemon("free"));
+        list(ofDaemon("free")).startedAgo = 1min;
+        SchedulerJob& requeued = list(ofDaemon("free"));
+        requeued.isWaiting = true;
+        requeued.startedAgo = std::nullopt;
         const std::string busy = database().addDaemon("busy");
         const std::string hung = database().addJob({.worker = busy});
         list(ofDaemon("busy"));

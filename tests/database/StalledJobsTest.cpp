@@ -279,6 +279,11 @@ private:
             CPPUNIT_ASSERT_EQUAL_MESSAGE(wrong, isAhead ? 0 : 1, run().canceled);
             database().stopIfCanceled(job);
         }
+        // The clock was set back by an hour.
+        const std::string young = addReporting("6 minutes");
+        database().addLog(young, stage, "before", "6 minutes");
+        database().addLog(young, stage, "after", "63 minutes");
+        CPPUNIT_ASSERT_EQUAL(0, run().canceled);
     }
 
     TEST(changesNothingInADryRun)

@@ -4,6 +4,7 @@
 #include "RecordingLogger.h"
 #include "Suite.h"
 #include "TemporaryDirectory.h"
+#include "Texts.h"
 
 namespace HangDetection::Test {
 
@@ -166,10 +167,27 @@ class MetricsTest : public CppUnit::TestFixture
         const std::vector<std::string> series = seriesIn(_metrics.text());
         CPPUNIT_ASSERT_MESSAGE(_metrics.text(),
                                std::adjacent_find(series.begin(), series.end()) == series.end());
-        // Until Slurm is asked again.
-        finish(searched());
-        assertHas("allocations_leftover 7");
-        assertHas("jobs_without_allocation 8");
+    }
+
+    TEST(countsAllocationsUntilSlurmIsAskedAgain)
+    /// But not when Slurm is not asked any more, or nothing is released, as in a dry run.
+    {
+        RunStatistics asked = searched();
+        asked.mayAskScheduler = true;
+        RunStatistics counted = asked;
+        counted.leftover = 7;
+        counted.withoutAllocation = 8;
+        RunStatistics dry = asked;
+        dry.dryRun = true;
+        for (const RunStatistics& last : {searched(), dry}) {
+            finish(counted);
+            finish(asked);
+            assertHas("allocations_leftover 7");
+            assertHas("jobs_without_allocation 8");
+            finish(last);
+            assertLacks("allocations_leftover", _metrics.text());
+            assertLacks("jobs_without_allocation", _metrics.text());
+        }
     }
 
     TEST(escapesTheCluster)

@@ -5,13 +5,14 @@
 -- The clock of the worker's machine stamps the lines, and Coder's server stamps the start. If the worker's clock
 -- is behind, its newest line seems too old. But the first line comes right after the start, and the time from the
 -- first line to the newest is right by any clock that is not set meanwhile. So the shorter one of both silences
--- counts. The first line is looked up only if the newest line is old. Times have limits, because infinite ones
--- cannot be subtracted.
+-- counts, and never more than the time since the start. The first line is looked up only if the newest line is old.
+-- Times have limits, because infinite ones cannot be subtracted.
 SELECT
     coalesce(newest.id, 0::bigint) AS newest_line,
     coalesce(nullif(newest.stage::text, ''), 'Unknown') AS stage,
-    coalesce(
-        least(now() - newest.written_at, now() - start.at - (newest.written_at - first.written_at)),
+    least(
+        now() - newest.written_at,
+        now() - start.at - (newest.written_at - first.written_at),
         now() - start.at
     ) AS log_silence
 FROM (SELECT greatest(least(j.started_at, now()), now() - interval '1000 years') AS at) AS start
