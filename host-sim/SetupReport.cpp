@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <iostream>
+#include <numeric>
 #include <utility>
 
 namespace HangDetection::Sim {
@@ -118,11 +119,21 @@ void SetupReport::printJobs()
         for (std::size_t i = 0; i < row.size(); ++i)
             widths[i] = std::max(widths[i], widthOf(row[i]));
     }
+    constexpr std::size_t gap = 2;
+    const std::size_t room = _screen.size().columns;
+    std::size_t width = std::reduce(widths.begin(), widths.end()) + gap * (widths.size() - 1);
+    // What a terminal has no room for is left out: the type, the daemon, the template, the silence.
+    for (const std::size_t column : {1, 6, 5, 3}) {
+        if (width > room)
+            width -= std::exchange(widths[column], 0) + gap;
+    }
     _screen.line("");
     for (const std::vector<std::string>& row : rows) {
         std::string line;
-        for (std::size_t i = 0; i < row.size(); ++i)
-            line += padded(row[i], widths[i] + 2);
+        for (std::size_t i = 0; i < row.size(); ++i) {
+            if (widths[i] > 0)
+                line += padded(row[i], widths[i] + gap);
+        }
         line.erase(line.find_last_not_of(' ') + 1);
         _screen.line(line, &row == &rows.front() ? Screen::Colour::strong : Screen::Colour::plain);
     }

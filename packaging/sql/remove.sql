@@ -15,9 +15,17 @@
 SET client_min_messages = warning;
 DROP INDEX CONCURRENTLY IF EXISTS hang_detector_running_jobs;
 
-SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = :'role') AS role_is_there \gset
+-- Only a member of a role may drop what it owns. A superuser is a member of all roles.
+SELECT
+    count(*) > 0::bigint AS role_is_there,
+    count(*) FILTER (WHERE NOT pg_has_role(oid, 'USAGE'::text)) > 0::bigint AS is_stranger
+FROM pg_roles
+WHERE rolname = :'role' \gset
 \if :role_is_there
     BEGIN;
+    \if :is_stranger
+        GRANT :"role" TO CURRENT_USER;
+    \endif
     DROP OWNED BY :"role";
     DROP ROLE :"role";
     COMMIT;

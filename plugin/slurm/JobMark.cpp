@@ -30,6 +30,8 @@ constexpr std::size_t longestComment = 1024;
 constexpr const char* allowed =
     "; allowed in the comment is one of provisioner_job=UUID with the id of a provisioner job, and "
     "provisioner_daemon=NAME with the name of a provisioner daemon, up to 64 characters";
+/// Of UTF-8. Text that is copied from a page may have it.
+constexpr std::string_view noBreakSpace = "\xc2\xa0";
 constexpr std::string_view separators = " \t\r\n\f\v,;";
 
 bool isBlank(char c)
@@ -80,7 +82,7 @@ struct Finding
         none,
         good,
         wrong,
-        odd,         /// it is no word of its own, or blanks stand around the =
+        odd,         /// it is no word of its own, or blanks stand around the =, or quotes before it
         contradicted /// two marks differ
     };
 
@@ -118,14 +120,17 @@ Finding findMark(std::string_view comment)
     Finding found;
     for (auto at = comment.find('='); at != std::string_view::npos; at = comment.find('=', at + 1)) {
         std::string_view before = comment.substr(0, at);
-        while (!before.empty() && isBlank(before.back()))
+        while (!before.empty() && (isBlank(before.back()) || isQuote(before.back())))
             before.remove_suffix(1);
+        if (before.ends_with(noBreakSpace))
+            before.remove_suffix(noBreakSpace.size());
         const bool isJob = endsWithKey(before, jobKey);
         if (!isJob && !endsWithKey(before, daemonKey))
             continue;
         const auto kind = isJob ? Mark::Kind::job : Mark::Kind::daemon;
         const std::string_view rest = comment.substr(at + 1);
-        const bool isSpread = before.size() < at || (!rest.empty() && isBlank(rest.front()));
+        const bool isSpread =
+            before.size() < at || (!rest.empty() && isBlank(rest.front())) || rest.starts_with(noBreakSpace);
         before.remove_suffix(isJob ? jobKey.size() : daemonKey.size());
         if (isSpread || !(before.empty() || isSeparator(before.back()) || isQuote(before.back())))
             return {Finding::Kind::odd, kind};
@@ -147,7 +152,8 @@ std::optional<std::string> errorOf(const Finding& mark)
     const std::string key(isJob ? jobKey : daemonKey);
     switch (mark.kind) {
     case Finding::Kind::odd:
-        return key + " has to be a word of its own, without blanks around the =" + allowed;
+        return key + " has to be a word of its own, without blanks around the = or quotes before it" +
+               allowed;
     case Finding::Kind::wrong:
         return key + '=' + std::string(mark.text.substr(0, longestQuote)) +
                (mark.text.size() > longestQuote ? "..." : "") + " is not the " +

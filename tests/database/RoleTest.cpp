@@ -104,18 +104,28 @@ class RoleTest : public DatabaseFixture
         database().execute("DROP ROLE operator_of_coder");
     }
 
-    TEST(isRemovedWithItsIndex)
+    TEST(isRemovedByTheOwnerOfTheTables)
     {
-        applyRoleScriptTo(connectionString(), "hang_detector_3");
-        runScript("index.sql", connectionString());
+        createRole("owner_of_coder");
+        database().execute("ALTER ROLE owner_of_coder CREATEROLE");
+        database().execute("GRANT CREATE ON SCHEMA public TO owner_of_coder");
+        database().execute("DO $$DECLARE t regclass; BEGIN FOR t IN SELECT oid FROM pg_class WHERE relkind = "
+                           "'r' AND relnamespace = 'public'::regnamespace LOOP EXECUTE 'ALTER TABLE ' || t "
+                           "|| ' OWNER TO owner_of_coder'; END LOOP; END$$");
+        const std::string owner = connectionString("owner_of_coder");
+        applyRoleScriptTo(owner, "hang_detector_3");
+        runScript("index.sql", owner);
         const std::string job = addHungJob();
         const Text before = jobRow(job);
         for (int i = 0; i < 2; ++i)
-            runScript("remove.sql", connectionString(), {"--set=role=hang_detector_3"});
+            runScript("remove.sql", owner, {"--set=role=hang_detector_3"});
         CPPUNIT_ASSERT(database().isTrue("SELECT NOT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)",
                                          "hang_detector_3"));
         CPPUNIT_ASSERT(database().isTrue("SELECT to_regclass($1) IS NULL", "hang_detector_running_jobs"));
         CPPUNIT_ASSERT_EQUAL(before, jobRow(job));
+        database().execute("REASSIGN OWNED BY owner_of_coder TO CURRENT_USER");
+        database().execute("DROP OWNED BY owner_of_coder");
+        database().execute("DROP ROLE owner_of_coder");
     }
 
     TEST(warnsWhereEverybodyMayCreate)

@@ -3,6 +3,7 @@
 #include "Rows.h"
 #include "ServerFaults.h"
 #include "TemporaryDirectory.h"
+#include "TerminalProcess.h"
 
 #include <Poco/JSON/Object.h>
 #include <Poco/JSON/Parser.h>
@@ -230,7 +231,8 @@ private:
             {"GRANT UPDATE ON SEQUENCE provisioner_job_logs_id_seq TO", "note", "UPDATE of sequences"},
             {"GRANT CREATE ON SCHEMA public TO", "note", "CREATE on the schema public"},
             {"GRANT pg_read_server_files TO", "note", "is a member of pg_read_server_files"},
-            {"REVOKE SELECT (last_seen_at) ON provisioner_daemons FROM", "note", "the log names no daemons"},
+            {"REVOKE SELECT (last_seen_at) ON provisioner_daemons FROM", "note",
+             "the log does not name the daemon of a job"},
             {"GRANT UPDATE ON workspaces TO", "note", "more rights .*: UPDATE of workspaces \\(4 of them\\)"},
         };
         forEachRow<Row>(rows, [this](const Row& row) {
@@ -336,6 +338,18 @@ private:
                        answer.text);
         assertLacks(std::string(33, 'x'), answer.text);
         assertContains("\n... and 6 more jobs\n", answer.text);
+    }
+
+    TEST(leavesOutColumnsThatDoNotFit)
+    {
+        const std::string job = addNamedBuild("kim");
+        TerminalProcess process(
+            {"env", "TERM=xterm", SIMULATOR, "--check", "--slurm-conf=" + file("slurm.conf")}, 80, 99);
+        CPPUNIT_ASSERT(process.readToEnd(patience) == 0);
+        const std::string text = process.screen().text();
+        assertContains("\njob                                   state  silence  workspace  template\n" + job +
+                           "  hung   10m      kim/dev    docker\n",
+                       text);
     }
 
     TEST(endsWhenTheDatabaseDoesNotAnswer)

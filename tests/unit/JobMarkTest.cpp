@@ -101,10 +101,12 @@ private:
 
     TEST(refusesWhatIsHalfAMark)
     {
-        const std::string odd = " has to be a word of its own, without blanks around the =";
+        const std::string odd =
+            " has to be a word of its own, without blanks around the = or quotes before it";
         const std::string id = "11111111-2222-4333-8444-55555555abcd";
         for (const std::string key : {"provisioner_job", "provisioner_daemon"}) {
-            for (const char* const sign : {" =", "= ", "  =  ", "\t=", "=\n"})
+            for (const char* const sign :
+                 {" =", "= ", "  =  ", "\t=", "=\n", "\"=", "' =", "\xc2\xa0=", "=\xc2\xa0"})
                 expectError(key + sign + id, key + odd);
             for (const char* const before : {"(", "team:", "a=", "|"})
                 expectError(before + key + '=' + id, key + odd);
