@@ -18,7 +18,8 @@ class ScriptsTest : public CppUnit::TestFixture
     {
         for (const std::string script :
              {"host-sim/run", "packaging/build", "packaging/install-dependencies", "packaging/package",
-              "tests/benchmark/run", "tests/on", "tests/run"}) {
+              "packaging/pictures/make", "tests/benchmark/run", "tests/lint", "tests/on", "tests/run",
+              "tests/source-slurm"}) {
             const fs::path path = fs::path(PROJECT_SOURCE_DIR) / script;
             for (const std::string option : {"-h", "--help"}) {
                 const auto result = Sim::runCommand({"env", "--chdir=" + path.parent_path().string(),
