@@ -136,6 +136,7 @@ FROM (
     FROM columns
     -- Only some schemas have these two columns.
     WHERE attnum IS NULL AND NOT (table_id IS NOT NULL AND name IN ('job_status', 'logs_overflowed'))
+      AND NOT (table_id IS NULL AND feature = 'seen')
       AND NOT EXISTS (SELECT FROM closed)
 ) AS missing
 WHERE feature <> 'status'

@@ -1,6 +1,5 @@
 #include "JobAllocations.h"
 
-#include "WorkerEnds.h"
 #include "notification/Notifications.h"
 
 #include <algorithm>
@@ -16,7 +15,7 @@ bool isOf(const SchedulerJob& job, const JobAllocations::Release& release)
 /// In doubt it is not: a job that is left is better than a daemon that is lost.
 {
     return !release.silent ||
-           (job.startedAgo && *job.startedAgo > *release.silent + WorkerEnds::unnoticedLag);
+           (job.startedAgo && *job.startedAgo > *release.silent + JobAllocations::unnoticedLead);
 }
 
 } // namespace
@@ -208,9 +207,9 @@ void JobAllocations::release(const std::map<Mark, Release>& over, const RunLimit
             // The scheduler's next answer names the rest of an array, and has the new name of a job.
             isAllReleased = isAllReleased && isReleased && !job.isPart;
         } catch (const SchedulerError& error) {
-            if (limit.stop.stop_requested())
-                return;
             isAllReleased = false;
+            if (limit.stop.stop_requested())
+                break;
             const bool isNew = _kept.insert(job.name).second;
             _notifications.postNotification(new AllocationKept(job.mark, job.name, error.what(), !isNew));
         }

@@ -96,15 +96,18 @@ public:
 
     void release(const std::map<Mark, Release>& over, const RunLimit& limit);
     /// Cancels the allocations with these marks, as far as the scheduler's last answer has them. Those that
-    /// wait are cancelled first. An allocation of a daemon is cancelled only if it ran before the silence:
-    /// one that waits, or began to run later, is for a new daemon of the same name. Posts AllocationReleased
-    /// for each, or AllocationKept when the scheduler refuses. The next run asks again for an allocation that
-    /// is kept, that was not reached before the patience was over, or that the scheduler did not find under
-    /// its name.
+    /// wait are cancelled first. An allocation of a daemon is cancelled only if it ran before the silence and
+    /// the unnoticed lead: one that waits, or began to run later, is for a new daemon of the same name. Posts
+    /// AllocationReleased for each, or AllocationKept when the scheduler refuses. The next run asks again for
+    /// an allocation that is kept, that was not reached before the patience was over, or that the scheduler
+    /// did not find under its name.
 
     static constexpr std::chrono::seconds patience{10};
     /// How long the scheduler may take for its answer, and then for its releases. It gets no more than half
     /// of the time that the run has left. So a slow scheduler does not keep jobs from being terminated.
+
+    static constexpr std::chrono::seconds unnoticedLead{30};
+    /// The clock that stamps the heartbeats may be ahead by so much. Then a silence seems shorter than it is.
 
     static constexpr std::size_t capacity = 20000;
     /// Upper limit for the jobs that are remembered as suspended. Those of the last answer stay in any case.

@@ -120,10 +120,14 @@ Finding findMark(std::string_view comment)
     Finding found;
     for (auto at = comment.find('='); at != std::string_view::npos; at = comment.find('=', at + 1)) {
         std::string_view before = comment.substr(0, at);
-        while (!before.empty() && (isBlank(before.back()) || isQuote(before.back())))
-            before.remove_suffix(1);
-        if (before.ends_with(noBreakSpace))
-            before.remove_suffix(noBreakSpace.size());
+        while (!before.empty()) {
+            if (before.ends_with(noBreakSpace))
+                before.remove_suffix(noBreakSpace.size());
+            else if (isBlank(before.back()) || isQuote(before.back()))
+                before.remove_suffix(1);
+            else
+                break;
+        }
         const bool isJob = endsWithKey(before, jobKey);
         if (!isJob && !endsWithKey(before, daemonKey))
             continue;

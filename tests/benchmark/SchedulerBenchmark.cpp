@@ -317,7 +317,7 @@ private:
             const std::string name = "questions_" + std::to_string(round);
             showProgress("a run with a longer queue: round " + std::to_string(round + 1));
             add(Setting::inside,
-                {{"run over 1 hung job, 10,000 jobs in the queue, ms",
+                {{"run that terminates 1 job, 10,000 jobs in the queue, ms",
                   millisecondsOfARun(false, name + "_no")},
                  {"  the same with ReleaseAllocations, ms", millisecondsOfARun(true, name + "_yes")},
                  {"idle run, 10,000 jobs in the queue, EndedJobDuration, ms",

@@ -62,7 +62,8 @@ public:
         _debian.emplace();
         _coder.emplace();
         std::ofstream(_debian->outside("/etc/hosts"), std::ios::app) << address << " db.example.org\n";
-        // There is no systemd. It waits until slurmctld is up, too: one that still starts may lose SIGTERM.
+        // There is no systemd. As that does, this waits until slurmctld is up: one that starts may lose
+        // SIGTERM.
         write("/usr/bin/systemctl", "#!/bin/sh\npid=$(cat /run/slurm/slurmctld.pid)\nkill $pid\n"
                                     "while grep -qs '^State:.[^Z]' /proc/$pid/status; do sleep 0.1; done\n"
                                     "[ \"$1\" = restart ] || exit 0\nslurmctld\n"

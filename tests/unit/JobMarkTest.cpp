@@ -106,7 +106,7 @@ private:
         const std::string id = "11111111-2222-4333-8444-55555555abcd";
         for (const std::string key : {"provisioner_job", "provisioner_daemon"}) {
             for (const char* const sign :
-                 {" =", "= ", "  =  ", "\t=", "=\n", "\"=", "' =", "\xc2\xa0=", "=\xc2\xa0"})
+                 {" =", "= ", "  =  ", "\t=", "=\n", "\"=", "' =", " \xc2\xa0=", "=\xc2\xa0"})
                 expectError(key + sign + id, key + odd);
             for (const char* const before : {"(", "team:", "a=", "|"})
                 expectError(before + key + '=' + id, key + odd);

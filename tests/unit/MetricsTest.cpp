@@ -170,7 +170,7 @@ class MetricsTest : public CppUnit::TestFixture
     }
 
     TEST(countsAllocationsUntilSlurmIsAskedAgain)
-    /// But not when Slurm is not asked any more, or nothing is released, as in a dry run.
+    /// But not when Slurm is not asked any more, or in a dry run.
     {
         RunStatistics asked = searched();
         asked.mayAskScheduler = true;
