@@ -302,7 +302,7 @@ bool DatabaseCheck::judge(const std::string& kind, const std::string& feature, c
         {"status", "each search reads the whole table of jobs"},
         {"stalled", "StalledJobDuration does not work"},
         {"daemons", "marks with provisioner_daemon= are not used, and the log names no daemons"},
-        {"seen", "the log does not name the daemon of a job"},
+        {"seen", "the log does not say when the daemon of a job was seen"},
         {"names", "the log has no names of workspaces, owners and templates"}};
     const bool isSerious = feature == "read" || (feature == "write" && !_settings.dryRun) ||
                            (feature == "stalled" && _settings.stalledJobDuration.count() > 0);

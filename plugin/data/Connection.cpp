@@ -68,8 +68,8 @@ DatabaseFacts Connection::facts() const
 
 void Connection::prepareSession()
 {
-    session() << Statements::prepare_session, into(_canSearchByStatus), into(_canReadDaemons), into(_schema),
-        bind(_statementTimeout.count()), now;
+    session() << Statements::prepare_session, into(_canSearchByStatus), into(_canReadDaemons),
+        into(_canReadLastSeen), into(_schema), bind(_statementTimeout.count()), now;
     _plannedSince = Clock::now();
 }
 

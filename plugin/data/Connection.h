@@ -63,6 +63,7 @@ public:
     /// the connection is made.
 
     bool canReadDaemons() const { return _canReadDaemons; }
+    bool canReadLastSeen() const { return _canReadLastSeen; }
     /// Whether the role may read which daemon took a job, and when that daemon was seen last. Checked when
     /// the connection is made.
 
@@ -85,6 +86,7 @@ private:
     Clock::time_point _plannedSince;
     bool _canSearchByStatus = false;
     bool _canReadDaemons = false;
+    bool _canReadLastSeen = false;
     std::string _schema;
 };
 

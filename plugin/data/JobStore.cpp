@@ -174,6 +174,15 @@ std::optional<std::chrono::seconds> secondsIn(Poco::Int64 answer)
     return answer < 0 ? std::nullopt : std::optional(std::chrono::seconds(answer));
 }
 
+const char* namesStatement(const Connection& connection)
+/// With the daemons, as far as the role may read them.
+{
+    if (!connection.canReadDaemons())
+        return Statements::find_names;
+    return connection.canReadLastSeen() ? Statements::find_names_and_seen_daemons
+                                        : Statements::find_names_and_daemons;
+}
+
 } // namespace
 
 JobStore::JobStore(ConnectionString connectionString, std::chrono::milliseconds statementTimeout,
@@ -524,9 +533,8 @@ std::optional<DatabaseError> JobStore::addNames(std::vector<Termination>& answer
                 return id.empty() ? "NULL" : id;
             });
         };
-        for (const auto& row : rowsOf<Row>(_connection.canReadDaemons() ? Statements::find_names_and_daemons
-                                                                        : Statements::find_names,
-                                           idsIn(&Termination::jobId), idsIn(&Termination::workspaceId))) {
+        for (const auto& row : rowsOf<Row>(namesStatement(_connection), idsIn(&Termination::jobId),
+                                           idsIn(&Termination::workspaceId))) {
             const auto job = changed.find(row.get<0>());
             if (job == changed.end())
                 continue; // a server may say anything

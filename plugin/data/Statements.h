@@ -15,6 +15,7 @@ extern const char* const find_lost_terminations;
 extern const char* const find_marked_jobs;
 extern const char* const find_names;
 extern const char* const find_names_and_daemons;
+extern const char* const find_names_and_seen_daemons;
 extern const char* const find_revived_jobs;
 extern const char* const find_running_cancels;
 extern const char* const find_running_cancels_by_status;

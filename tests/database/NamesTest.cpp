@@ -74,10 +74,20 @@ private:
         const auto first = posted().terminated.front().daemonSeen;
         CPPUNIT_ASSERT(first >= std::chrono::seconds(70) && first < std::chrono::minutes(10));
         database().execute("REVOKE SELECT (last_seen_at) ON provisioner_daemons FROM hang_detector");
+        expectUnseen(worker, "größe \"1\"");
+        database().execute("ALTER TABLE provisioner_daemons DROP COLUMN last_seen_at");
+        expectUnseen(worker, "größe \"1\"");
+        database().execute("REVOKE SELECT (name) ON provisioner_daemons FROM hang_detector");
+        expectUnseen(worker, "");
+    }
+
+    void expectUnseen(const std::string& worker, const std::string& name)
+    {
         forgetDetector();
         database().addJob({.worker = worker});
         run();
-        CPPUNIT_ASSERT_EQUAL(std::string(), posted().terminated.back().daemon);
+        CPPUNIT_ASSERT_EQUAL(name, posted().terminated.back().daemon);
+        CPPUNIT_ASSERT(!posted().terminated.back().daemonSeen);
     }
 
     TEST(namesTheSameInADryRun)

@@ -232,7 +232,7 @@ private:
             {"GRANT CREATE ON SCHEMA public TO", "note", "CREATE on the schema public"},
             {"GRANT pg_read_server_files TO", "note", "is a member of pg_read_server_files"},
             {"REVOKE SELECT (last_seen_at) ON provisioner_daemons FROM", "note",
-             "the log does not name the daemon of a job"},
+             "the log does not say when the daemon of a job was seen"},
             {"GRANT UPDATE ON workspaces TO", "note", "more rights .*: UPDATE of workspaces \\(4 of them\\)"},
         };
         forEachRow<Row>(rows, [this](const Row& row) {

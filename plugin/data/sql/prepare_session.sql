@@ -25,7 +25,8 @@
 --
 -- One row. The first column says whether the search can go by the column job_status: an index begins with
 -- it, and the role may read it. The second column says whether the role may read which daemon took a job, and
--- when that was seen last. The third column is the year of the schema: 2026 where jobs have a status, else 2023.
+-- the third one when a daemon was seen last, which servers before 2024 do not record. The fourth column is the year of
+-- the schema: 2026 where jobs have a status, else 2023.
 SELECT
     EXISTS (
         SELECT
@@ -34,15 +35,8 @@ SELECT
         WHERE i.indrelid = to_regclass('provisioner_jobs'::text)::oid AND i.indisvalid AND i.indpred IS NULL
           AND a.attname = 'job_status' AND pg_catalog.has_column_privilege(a.attrelid, a.attnum, 'SELECT')
     ) AS can_search_by_status,
-    (
-        SELECT
-            count(*) = 4::bigint
-            AND pg_catalog.bool_and(pg_catalog.has_column_privilege(a.attrelid, a.attnum, 'SELECT'))
-        FROM pg_attribute a
-        WHERE a.attrelid = to_regclass('provisioner_jobs'::text)::oid AND a.attname = 'worker_id'
-           OR a.attrelid = to_regclass('provisioner_daemons'::text)::oid
-              AND (a.attname = 'id' OR a.attname = 'name' OR a.attname = 'last_seen_at')
-    ) AS can_read_daemons,
+    readable.daemons = 3::bigint AS can_read_daemons,
+    readable.last_seen = 1::bigint AS can_read_last_seen,
     CASE
         WHEN EXISTS (
             SELECT
@@ -69,3 +63,14 @@ SELECT
         'synchronous_commit',
         coalesce(nullif(pg_catalog.current_setting('synchronous_commit'), 'off'), 'local'),
         false)
+FROM (
+    SELECT
+        count(*) FILTER (WHERE a.attname <> 'last_seen_at') AS daemons,
+        count(*) FILTER (WHERE a.attname = 'last_seen_at') AS last_seen
+    FROM pg_attribute a
+    WHERE (
+        a.attrelid = to_regclass('provisioner_jobs'::text)::oid AND a.attname = 'worker_id'
+        OR a.attrelid = to_regclass('provisioner_daemons'::text)::oid
+           AND (a.attname = 'id' OR a.attname = 'name' OR a.attname = 'last_seen_at')
+    ) AND pg_catalog.has_column_privilege(a.attrelid, a.attnum, 'SELECT')
+) AS readable
