@@ -7,6 +7,7 @@
 #include <Poco/JSON/Object.h>
 
 #include <algorithm>
+#include <array>
 #include <iostream>
 #include <numeric>
 #include <utility>
@@ -123,7 +124,7 @@ void SetupReport::printJobs()
     const std::size_t room = _screen.size().columns;
     std::size_t width = std::reduce(widths.begin(), widths.end()) + gap * (widths.size() - 1);
     // What a terminal has no room for is left out: the type, the daemon, the template, the silence.
-    for (const std::size_t column : {1, 6, 5, 3}) {
+    for (const std::size_t column : std::array<std::size_t, 4>{1, 6, 5, 3}) {
         if (width > room)
             width -= std::exchange(widths[column], 0) + gap;
     }
