@@ -87,6 +87,7 @@ std::optional<std::int64_t> SchedulerEvidence::release(const std::map<JobId, std
         const auto error = hung.find(job.job.jobId);
         if (error == hung.end() || job.mark.kind != Mark::Kind::daemon)
             continue;
+        // Of several jobs of a daemon it runs the one that reported last.
         auto& release =
             over.try_emplace(job.mark, JobAllocations::Release{error->second, job.silent}).first->second;
         release.silent = std::min(release.silent, std::optional(job.silent));

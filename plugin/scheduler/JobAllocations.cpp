@@ -12,7 +12,8 @@ namespace HangDetection {
 namespace {
 
 bool isOf(const SchedulerJob& job, const JobAllocations::Release& release)
-/// In doubt it is not: a job that is left is better than a daemon that is lost.
+/// Whether this job of the scheduler ran what is over. In doubt it did not: a job that is left is better than
+/// a daemon that is lost.
 {
     return !release.silent ||
            (job.startedAgo && *job.startedAgo > *release.silent + JobAllocations::unnoticedLead);

@@ -42,6 +42,7 @@ public:
     };
 
     bool isAsked() const { return _rules.isAsked && _scheduler; }
+    /// Whether the rules let the scheduler be asked, and there is one.
 
     void use(Rules rules);
     /// When releases are switched on, the next run asks the scheduler, because jobs may have been terminated
